@@ -1,0 +1,28 @@
+# Persona Paradox: what a medical persona does to a language model's clinical behaviour.
+# download → prompts → generate → score → calibrate → aggregate → plot
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/download.smk"
+include: "workflow/rules/prompts.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/plot.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand(
+            "results/figures/{figure}.{suffix}", figure=FIGURES, suffix=["pdf", "png"]
+        ),
+        expand("results/tables/{table}.{suffix}", table=TABLES, suffix=["csv", "parquet"]),

@@ -1,0 +1,611 @@
+"""Files from outside: they come whole and as configured, or not at all and with a reason."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gguf import GGUFWriter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from loopback_hub import COMMIT, Hub, loopback_hub, sha256
+from persona_paradox import sources
+from persona_paradox.errors import InputError
+from persona_paradox.sources import check_gguf, fetch
+
+WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
+SCRIPT = WORKFLOW / "scripts" / "download_model.py"
+CONFIG = "config/models/tiny.yaml"
+REPO = "someone/tiny-GGUF"
+FILE = "tiny-q8_0.gguf"
+TOKEN = "hf_this-is-the-secret"  # noqa: S105 (the tests' own)
+SIX = "4ce39f422ee71467ccac8bed76beb05f8c321c7f0ceda9279ae2dfa3670106b3"
+
+
+# --- what the tests work with -------------------------------------------------------------
+
+
+def gguf(path: Path, numbers: int) -> bytes:
+    """Content of a GGUF file with two tensors, of which the second is this long."""
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(64)
+    writer.add_token_list(["a", "b", "longer"])
+    writer.add_array("test.numbers", [1, 2, 3])
+    writer.add_float32("test.float", 0.5)
+    writer.add_tensor("first", np.arange(64, dtype=np.float16).reshape(8, 8))
+    writer.add_tensor("last", np.arange(numbers, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", 1000)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with loopback_hub() as running:
+        yield running
+
+
+@pytest.fixture
+def filled(hub: Hub, model: bytes) -> Hub:
+    hub.repos[("models", REPO)] = {FILE: model, "README.md": b"# Tiny\n", "gguf/f16.gguf": b"f16"}
+    hub.small.add("README.md")
+    return hub
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "BACK_OFF", (0.0, 0.0))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 kB."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def hub_source(data: bytes, **changes: str) -> dict[str, str]:
+    source = {"kind": "hub", "repo": REPO, "file": FILE, "revision": COMMIT}
+    return {**source, "sha256": sha256(data), **changes}
+
+
+def environment(tmp_path: Path, hub: Hub | str, **more: str) -> dict[str, str]:
+    """A user's environment: the client's own variables choose hub, cache and token."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k}
+    address = hub if isinstance(hub, str) else hub.address
+    return {**kept, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), **more}
+
+
+def download(
+    tmp_path: Path, source: dict[str, str], hub: Hub | str = "http://127.0.0.1:1", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run download_model.py; the model is results/m.gguf, the manifest results/m.json."""
+    asked = tmp_path / "source.json"
+    asked.write_text(json.dumps({"source": source, "licence": "MIT"}))
+    results = tmp_path / "results"
+    return subprocess.run(
+        [sys.executable, SCRIPT, "--source", asked, "--config-file", CONFIG]
+        + ["--model", results / "m.gguf", "--manifest", results / "m.json"],
+        env=environment(tmp_path, hub, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def succeeded(done: subprocess.CompletedProcess[str], tmp_path: Path) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == ["m.gguf", "m.json"]
+    manifest: dict[str, Any] = json.loads((tmp_path / "results" / "m.json").read_text())
+    assert sha256((tmp_path / "results" / "m.gguf").read_bytes()) == manifest["sha256"]
+    return manifest
+
+
+def failed(done: subprocess.CompletedProcess[str], tmp_path: Path, *parts: str) -> None:
+    """One sentence that names file and key, and nothing left behind."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {CONFIG}: "), done.stderr
+    for part in parts:
+        assert part in last
+    assert left(tmp_path / "results") == []
+    assert [path for path in left(tmp_path / "hf") if path.suffix == ".incomplete"] == []
+
+
+def left(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if not path.is_dir()]
+
+
+def refused(
+    tmp_path: Path, source: dict[str, str], *parts: str, data_dir: str | None = None
+) -> None:
+    """The same for a call of `fetch`."""
+    target = tmp_path / "results" / "data.csv"
+    with pytest.raises(InputError) as caught:
+        fetch(source, target, config_file=CONFIG, data_dir=data_dir)
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+    assert list(target.parent.iterdir()) == []
+
+
+# --- hub ----------------------------------------------------------------------------------
+
+
+def test_hub_model_arrives_with_its_manifest(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    source = hub_source(model, revision="main")
+    manifest = succeeded(download(tmp_path, source, filled), tmp_path)
+    assert manifest == {
+        "sha256": sha256(model),
+        "size": len(model),
+        "licence": "MIT",
+        "source": source,
+        "commit": COMMIT,
+        "lfs_sha256": sha256(model),
+    }
+    assert str(tmp_path) not in (tmp_path / "results" / "m.json").read_text()
+
+
+def test_hub_cache_saves_the_second_download(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    result = tmp_path / "results" / "m.gguf"
+    first = succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    (blob,) = [path for path in left(tmp_path / "hf") if path.name == sha256(model)]
+    assert result.stat().st_ino == blob.stat().st_ino
+    os.utime(blob, (1, 1))
+    shutil.rmtree(tmp_path / "results")
+    filled.requests.clear()
+    assert succeeded(download(tmp_path, hub_source(model), filled), tmp_path) == first
+    assert filled.asked("GET") == []
+    assert result.stat().st_mtime > 1  # or a workflow would take the result for outdated
+
+
+def test_token_goes_to_the_hub_alone(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    done = download(tmp_path, hub_source(model), filled, HF_TOKEN=TOKEN)
+    succeeded(done, tmp_path)
+    (asked,) = filled.asked("POST", "paths-info")
+    assert asked.authorization == f"Bearer {TOKEN}"
+    (bytes_,) = filled.asked("GET", "/cdn/")
+    assert bytes_.authorization is None
+    assert bytes_.host.startswith("localhost:")
+    assert TOKEN not in done.stdout + done.stderr
+    assert "/cdn/" not in done.stderr  # a signed address is as good as a token
+    assert not any(TOKEN.encode() in path.read_bytes() for path in left(tmp_path))
+
+
+def test_hub_hash_differs_before_anything_travels(
+    tmp_path: Path, filled: Hub, model: bytes
+) -> None:
+    source = hub_source(b"another file")
+    done = download(tmp_path, source, filled)
+    failed(done, tmp_path, "source.sha256", source["sha256"], sha256(model), "nothing was")
+    assert filled.asked("GET") == []
+    assert filled.asked("HEAD") == []
+
+
+def test_wrong_bytes_are_not_published_and_do_not_stay_in_the_cache(
+    tmp_path: Path, filled: Hub, model: bytes
+) -> None:
+    wrong = model[:-1] + bytes([model[-1] ^ 1])
+    filled.sent[FILE] = wrong
+    done = download(tmp_path, hub_source(model), filled)
+    failed(done, tmp_path, "source.sha256", sha256(model), sha256(wrong))
+    assert len(filled.asked("GET", "/cdn/")) == 2  # a second chance, past the cache
+    filled.sent.clear()
+    succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+
+
+def test_damaged_cache_is_replaced(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    first = succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    (blob,) = [path for path in left(tmp_path / "hf") if path.name == sha256(model)]
+    blob.write_bytes(b"damaged")
+    assert succeeded(download(tmp_path, hub_source(model), filled), tmp_path) == first
+
+
+def test_small_file_of_the_hub_has_no_lfs_hash(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    filled.small.add(FILE)
+    manifest = succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    assert manifest["lfs_sha256"] is None
+    assert manifest["commit"] == COMMIT
+
+
+def test_dropped_connection_resumes(tmp_path: Path, filled: Hub) -> None:
+    # The client keeps what it has in pieces of 10 MiB.
+    large = gguf(tmp_path / "large.gguf", 3 << 20)
+    filled.repos[("models", REPO)] = {FILE: large}
+    filled.ends = [11 << 20, None]
+    succeeded(download(tmp_path, hub_source(large), filled), tmp_path)
+    assert [request.range for request in filled.asked("GET")] == [None, f"bytes={10 << 20}-"]
+
+
+def test_reset_connection_is_tried_again(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    filled.ends, filled.reset = [100, None], True
+    succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    assert len(filled.asked("GET")) == 2
+
+
+def test_connection_that_always_drops(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    filled.ends = [1000]
+    done = download(tmp_path, hub_source(model), filled)
+    failed(done, tmp_path, "source.file", FILE, "cannot be downloaded", "run again")
+
+
+def test_missing_file_names_its_like(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    done = download(tmp_path, hub_source(model, file="tiny-q4_0.gguf"), filled)
+    failed(done, tmp_path, "source.file", "holds no tiny-q4_0.gguf", f"did you mean {FILE}?")
+    done = download(tmp_path, hub_source(model, file="f16.gguf"), filled)
+    failed(done, tmp_path, "source.file", "did you mean gguf/f16.gguf?")
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"repo": "someone/else"}, ("source.repo", "no model repository someone/else", "hf auth")),
+        ({"revision": "v9"}, ("source.revision", f"{REPO} has no revision v9", "commits/main")),
+        ({"repo": "some--one/tiny"}, ("source.repo", "no name of a repository")),
+    ],
+)
+def test_missing_repository_or_revision(
+    tmp_path: Path, filled: Hub, model: bytes, changes: dict[str, str], parts: tuple[str, ...]
+) -> None:
+    failed(download(tmp_path, hub_source(model, **changes), filled), tmp_path, *parts)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "place", "parts"),
+    [
+        (403, "GatedRepo", "/resolve/", ("is gated", "licence", "hf auth login", "HF_TOKEN")),
+        (401, "GatedRepo", "/api/", ("is gated", "licence", "hf auth login", "HF_TOKEN")),
+        (401, "", "/api/", ("may not be read", "401", "hf auth login")),
+        (403, "", "/resolve/", ("may not be read", "403", "hf auth login")),
+    ],
+)
+def test_no_right_to_read(  # a row is a case
+    tmp_path: Path, filled: Hub, model: bytes, status: int, code: str, place: str, parts: Any
+) -> None:
+    filled.refusals, filled.refused = [(status, code)], place
+    done = download(tmp_path, hub_source(model), filled)
+    failed(done, tmp_path, "source.repo", REPO, *parts)
+    assert filled.asked("GET") == []
+
+
+def test_busy_hub_is_asked_again(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    filled.refusals, filled.refused = [(503, "")], "paths-info"
+    succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    assert len(filled.asked("POST", "paths-info")) == 2
+
+
+def test_offline(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    done = download(tmp_path, hub_source(model), filled, HF_HUB_OFFLINE="1")
+    failed(done, tmp_path, "source.file", "not in the hub's cache", "HF_HUB_OFFLINE")
+    assert filled.requests == []
+    online = succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    shutil.rmtree(tmp_path / "results")
+    filled.requests.clear()
+    done = download(tmp_path, hub_source(model), filled, HF_HUB_OFFLINE="1")
+    assert succeeded(done, tmp_path) == online
+    shutil.rmtree(tmp_path / "results")
+    done = download(tmp_path, hub_source(b"another"), filled, HF_HUB_OFFLINE="1")
+    failed(done, tmp_path, "source.sha256", sha256(b"another"), sha256(model))
+    assert filled.requests == []
+
+
+def test_no_connection(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    with socket.socket() as bound:  # nobody listens, and nobody else can begin to
+        bound.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        done = download(tmp_path, hub_source(model), nowhere)
+        failed(done, tmp_path, "source.file", "refused", "check the connection", "run again")
+        online = succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+        shutil.rmtree(tmp_path / "results")
+        done = download(tmp_path, hub_source(model), nowhere)
+        assert succeeded(done, tmp_path) == online
+        assert "its cache has the file" in done.stderr
+
+
+def test_answer_of_something_that_is_no_hub(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    source = hub_source(model)
+    filled.sent[""] = b"<html>please log in to this network</html>"
+    filled.redirect = f"{filled.address}/files/"
+    done = download(tmp_path, source, f"{filled.address}/files/elsewhere?")
+    failed(done, tmp_path, "source.file", "cannot be downloaded", "HF_ENDPOINT")
+
+
+def test_data_set_of_the_hub(tmp_path: Path, hub: Hub) -> None:
+    hub.repos[("datasets", REPO)] = {"data.csv": b"a,b\n"}
+    source = hub_source(b"a,b\n", file="data.csv")
+    call = (
+        "import json, pathlib, sys; from persona_paradox.sources import fetch; print(json.dumps("
+        "fetch(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), config_file='x.yaml',"
+        " repo_type='dataset')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", call, json.dumps(source), tmp_path / "data.csv"],
+        env=environment(tmp_path, hub, PYTHONPATH=str(WORKFLOW)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["commit"] == COMMIT
+    assert (tmp_path / "data.csv").read_bytes() == b"a,b\n"
+
+
+# --- url ----------------------------------------------------------------------------------
+
+
+def url_source(hub: Hub, data: bytes, name: str = "data.csv") -> dict[str, str]:
+    return {"kind": "url", "url": f"{hub.address}/files/{name}?key=k", "sha256": sha256(data)}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("length", [True, False])
+def test_url(
+    tmp_path: Path,
+    hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    length: bool,
+) -> None:
+    data = bytes(3 << 20)
+    hub.sent["data.csv"], hub.length = data, length
+    hub.refusals = [(503, ""), (429, "")]
+    monkeypatch.setattr(sources, "PROGRESS", 0.0)
+    caplog.set_level(logging.INFO, logger="persona_paradox")
+    source = url_source(hub, data)
+    manifest = fetch(source, tmp_path / "new" / "data.csv", config_file=CONFIG)
+    assert manifest == {"sha256": sha256(data), "size": len(data), "source": source}
+    assert (tmp_path / "new" / "data.csv").read_bytes() == data
+    assert "data.csv: 1.0 MB" + (" of 3.1 MB" if length else "") in caplog.messages
+
+
+@pytest.mark.usefixtures("impatient")
+def test_url_that_drops_once(tmp_path: Path, hub: Hub) -> None:
+    hub.sent["data.csv"], hub.ends = b"0123456789", [4, None]
+    fetch(url_source(hub, b"0123456789"), tmp_path / "data.csv", config_file=CONFIG)
+    assert (tmp_path / "data.csv").read_bytes() == b"0123456789"
+    assert len(hub.requests) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("reset", [False, True])
+def test_url_that_always_drops(tmp_path: Path, hub: Hub, reset: bool) -> None:
+    hub.sent["data.csv"], hub.ends, hub.reset = b"0123456789", [4], reset
+    reason = "reset" if reset else "broke off after 4 bytes of 10 bytes"
+    refused(tmp_path, url_source(hub, b"0123456789"), CONFIG, "source.url", reason, "run again")
+    assert len(hub.requests) == 3
+
+
+def test_url_without_file(tmp_path: Path, hub: Hub) -> None:
+    source = url_source(hub, b"")
+    shown = f"{hub.address}/files/data.csv cannot"  # the query may be a secret
+    refused(tmp_path, source, CONFIG, "source.url", shown, "404", "check the address")
+    assert len(hub.requests) == 1
+
+
+def test_url_leads_nowhere_but_the_web(tmp_path: Path, hub: Hub) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    hub.redirect = secret.as_uri()
+    refused(tmp_path, url_source(hub, b"secret", "elsewhere"), "source.url", "not allowed")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port/x", "http://:80:80/", "http://[/x"])
+def test_url_that_is_none(tmp_path: Path, url: str) -> None:
+    refused(tmp_path, {"kind": "url", "url": url, "sha256": "0" * 64}, CONFIG, "source.url")
+
+
+def test_other_file_leaves_nothing_but_the_old_one(tmp_path: Path, hub: Hub) -> None:
+    hub.sent["data.csv"] = b"new"
+    source = url_source(hub, b"expected")
+    refused(
+        tmp_path, source, CONFIG, "source.sha256", sha256(b"expected"), sha256(b"new"), "correct"
+    )
+    target = tmp_path / "results" / "data.csv"
+    target.write_bytes(b"old")
+    with pytest.raises(InputError):
+        fetch(source, target, config_file=CONFIG)
+    assert [path.read_bytes() for path in target.parent.iterdir()] == [b"old"]
+
+
+# --- path and bundled ---------------------------------------------------------------------
+
+
+def test_path_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"mine")
+    source = {"kind": "path", "path": "{data_dir}/data.csv", "sha256": sha256(b"mine")}
+    target = tmp_path / "results" / "data.csv"
+    manifest = fetch(source, target, config_file=CONFIG, data_dir=str(tmp_path))
+    assert manifest == {"sha256": sha256(b"mine"), "size": 4, "source": source}
+    assert target.stat().st_nlink == 1
+    assert not target.is_symlink()
+
+
+def test_bundled_file_needs_no_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "resources" / "bundled").mkdir(parents=True)
+    (tmp_path / "resources" / "bundled" / "d.csv").write_bytes(b"ours")
+    monkeypatch.chdir(tmp_path)
+    source = {"kind": "bundled", "path": "resources/bundled/d.csv"}
+    assert fetch(source, tmp_path / "d.csv", config_file=CONFIG)["sha256"] == sha256(b"ours")
+    source = {"kind": "bundled", "path": "resources/bundled/e.csv"}
+    refused(tmp_path, source, CONFIG, "source.path", "is missing", "git restore")
+
+
+def test_path_that_cannot_be_read(tmp_path: Path) -> None:
+    source = {"kind": "path", "path": str(tmp_path / "none.csv"), "sha256": "0" * 64}
+    refused(tmp_path, source, CONFIG, "source.path", "none.csv is missing", "put the file there")
+    source["path"] = str(tmp_path)
+    refused(tmp_path, source, CONFIG, "source.path", "is a folder")
+    source["path"] = "{data_dir}/x.csv"
+    refused(tmp_path, source, CONFIG, "source.path", "`data_dir`", "PERSONA_DATA_DIR")
+    refused(tmp_path, source, "nowhere/x.csv is missing", data_dir="nowhere")
+
+
+def test_script_knows_the_data_folder(tmp_path: Path, model: bytes) -> None:
+    (tmp_path / "m.gguf").write_bytes(model)
+    asked = {"kind": "path", "path": "{data_dir}/m.gguf", "sha256": sha256(model)}
+    (tmp_path / "source.json").write_text(json.dumps({"source": asked, "licence": "MIT"}))
+    subprocess.run(
+        [sys.executable, SCRIPT, "--source", "source.json", "--config-file", CONFIG]
+        + ["--model", "results/m.gguf", "--manifest", "results/m.json", "--data-dir", tmp_path],
+        cwd=tmp_path,
+        check=True,
+    )
+    assert json.loads((tmp_path / "results" / "m.json").read_text())["source"] == asked
+
+
+# --- PyPI ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """pip knows no index but this folder, which has one wheel."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "tinydata-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tinydata/data.csv", b"a,b\n")
+        about = "tinydata-1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tinydata\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    return folder
+
+
+def wheel_source(**changes: str) -> dict[str, str]:
+    source = {"kind": "pypi", "package": "tinydata", "version": "1.0"}
+    return {**source, "member": "tinydata/data.csv", "sha256": sha256(b"a,b\n"), **changes}
+
+
+def test_member_of_a_real_wheel(tmp_path: Path) -> None:
+    source = wheel_source(package="six", version="1.16.0", member="six.py", sha256=SIX)
+    manifest = fetch(source, tmp_path / "results" / "six.py", config_file=CONFIG)
+    assert manifest == {"sha256": SIX, "size": 34549, "source": source}
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["six.py"]
+
+
+def test_wheel_without_the_member(tmp_path: Path, wheels: Path) -> None:
+    fetch(wheel_source(), tmp_path / "data.csv", config_file=CONFIG)
+    assert (tmp_path / "data.csv").read_bytes() == b"a,b\n"
+    source = wheel_source(member="tinydata/date.csv")
+    refused(tmp_path, source, CONFIG, "source.member", "did you mean tinydata/data.csv?")
+
+
+def test_package_that_pip_does_not_find(tmp_path: Path, wheels: Path) -> None:
+    reason = "No matching distribution found for tinydata==9"
+    refused(tmp_path, wheel_source(version="9"), CONFIG, "source.version", reason)
+
+
+def test_index_that_does_not_answer(
+    tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    refused(tmp_path, wheel_source(version="9"), CONFIG, "the package index did not answer")
+
+
+def test_damaged_wheel(tmp_path: Path, wheels: Path) -> None:
+    (wheel,) = wheels.iterdir()
+    content = wheel.read_bytes()
+    wheel.write_bytes(content.replace(b"a,b\n", b"a;b\n", 1))
+    refused(tmp_path, wheel_source(), CONFIG, "source.package", "is damaged")
+
+
+# --- disk ---------------------------------------------------------------------------------
+
+
+def test_disk_is_too_small(tmp_path: Path, small_disk: Path, hub: Hub) -> None:
+    large = tmp_path / "large.csv"
+    large.write_bytes(bytes(200_000))
+    path = {"kind": "path", "path": str(large), "sha256": sha256(bytes(200_000))}
+    hub.sent["data.csv"] = bytes(200_000)
+    for source in (path, url_source(hub, bytes(200_000))):
+        with pytest.raises(InputError, match=r"needs 200\.0 kB, 65\.5 kB free on .*free space"):
+            fetch(source, small_disk / "data.csv", config_file=CONFIG)
+        assert left(small_disk) == []
+    hub.length = False
+    with pytest.raises(OSError, match="No space left") as caught:
+        fetch(source, small_disk / "data.csv", config_file=CONFIG)
+    assert caught.value.errno == errno.ENOSPC
+    assert left(small_disk) == []
+
+
+def test_disk_of_the_hub_cache_is_too_small(tmp_path: Path, small_disk: Path, filled: Hub) -> None:
+    large = gguf(tmp_path / "large.gguf", 100_000)
+    filled.repos[("models", REPO)] = {FILE: large}
+    done = download(tmp_path, hub_source(large), filled, HF_HOME=str(small_disk))
+    assert done.returncode == 1
+    assert "needs 400" in done.stderr
+    assert f"free on {small_disk / 'hub'}; free space and run again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert filled.asked("GET") == []
+
+
+def test_hub_cache_on_another_disk(tmp_path: Path, small_disk: Path, filled: Hub) -> None:
+    data = filled.repos[("models", REPO)][FILE]
+    done = download(tmp_path, hub_source(data), filled, HF_HOME=str(small_disk))
+    succeeded(done, tmp_path)
+    assert (tmp_path / "results" / "m.gguf").stat().st_nlink == 1
+
+
+# --- models -------------------------------------------------------------------------------
+
+
+def test_truncated_model_is_not_published(tmp_path: Path, model: bytes) -> None:
+    (tmp_path / "m.gguf").write_bytes(model[:-100])
+    path = {"kind": "path", "path": str(tmp_path / "m.gguf"), "sha256": sha256(model[:-100])}
+    failed(download(tmp_path, path), tmp_path, "is truncated or damaged: tensor last ends at byte")
+
+
+def test_every_length_short_of_the_whole_is_noticed(tmp_path: Path, model: bytes) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(model)
+    check_gguf(path, CONFIG)
+    for length in [*range(0, 600), *range(600, len(model), 500), len(model) - 1]:
+        path.write_bytes(model[:length])
+        with pytest.raises(InputError, match=r"tiny\.yaml.* is truncated or damaged: .*source\.sh"):
+            check_gguf(path, CONFIG)
+
+
+def test_damaged_header_is_noticed_or_harmless(tmp_path: Path, model: bytes) -> None:
+    path = tmp_path / "m.gguf"
+    noticed = 0
+    for at in range(600):
+        path.write_bytes(model[:at] + b"\xff" + model[at + 1 :])
+        try:
+            check_gguf(path, CONFIG)
+        except InputError:
+            noticed += 1
+    assert noticed > 100
+    path.write_bytes(b"<html>not a model</html>")
+    with pytest.raises(InputError, match="does not begin with GGUF"):
+        check_gguf(path, CONFIG)

@@ -1,0 +1,386 @@
+"""The study: configuration files read, checked against each other, and cut into views.
+
+A view is the part of the configuration that one stage of one cell depends on, as
+JSON with sorted keys. Rules take views as inputs, so that a rule runs again exactly
+where the meaning of its configuration changed: not for a comment, the order of keys,
+a title, or a persona of another cell.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .errors import InputError
+from .files import canonical_json, write_if_changed
+
+KINDS = {"models": "model", "tasks": "task", "personas": "persona", "datasets": "dataset"}
+
+# Words that a path or a figure uses for something else.
+RESERVED = frozenset({"all", "human", "main", "config", "none"})
+
+# The model id under which a human rater's levels pass through scoring.
+HUMAN = "human"
+
+Check = Callable[[dict[str, Any], str, str], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model (or `human`) under one persona (or rater) in one task."""
+
+    model: str
+    task: str
+    persona: str
+
+    @property
+    def path(self) -> str:
+        """Path of the cell's files below the folder of a stage, without suffix."""
+        return f"{self.model}/{self.task}/{self.persona}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study: settings and the files of every id it names."""
+
+    settings: dict[str, Any]
+    models: dict[str, dict[str, Any]]
+    tasks: dict[str, dict[str, Any]]
+    personas: dict[str, dict[str, Any]]
+    datasets: dict[str, dict[str, Any]]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of models, in the order of the study."""
+        return [Cell(m, t, p) for t in self.tasks for m in self.models for p in self.personas]
+
+    @property
+    def human_cells(self) -> list[Cell]:
+        """The cells of human raters: one for each rater of each task's data set."""
+        return [
+            Cell(HUMAN, task, rater["id"])
+            for task, spec in self.tasks.items()
+            for rater in self.datasets[spec["dataset"]]["columns"]["human"]
+        ]
+
+    @property
+    def data_dir(self) -> str | None:
+        """Folder that `{data_dir}` stands for; the study's own key wins over the environment."""
+        value: str | None = self.settings["data_dir"] or os.environ.get("PERSONA_DATA_DIR")
+        return value
+
+    def texts(self, persona: str) -> dict[str, str]:
+        """The wordings of a persona that the study runs: variant → sentence."""
+        texts: dict[str, str] = self.personas[persona]["texts"]
+        return texts if self.settings["variants"] == "all" else {"main": texts["main"]}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
+            )
+        seen.add(key)
+    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path, name: str) -> dict[str, Any]:
+    """Content of a YAML file that holds a mapping; `name` is how errors call it.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except FileNotFoundError:
+        raise InputError(f"{name} is missing; write it or mend the id that names it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InputError(f"{name}{where} is not valid YAML: {problem}; mend that line") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{name} must hold keys and values; see config/README.md")
+    return value
+
+
+def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
+    """Read and check everything a study names.
+
+    Args:
+        settings: the study, as merged from its YAML files.
+        config: the folder with `models/`, `tasks/`, `personas/` and `datasets/`.
+        check: validates a mapping against a schema: `check(data, schema, file name)`.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong.
+    """
+    check(settings, "study", "the study (config/config.yaml or --configfile)")
+
+    def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
+        return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
+
+    tasks = load("tasks", settings["tasks"], "key `tasks` of the study")
+    datasets: dict[str, dict[str, Any]] = {}
+    for task, spec in tasks.items():
+        dataset = spec["dataset"]
+        named_by = f"key `dataset` of config/tasks/{task}.yaml"
+        datasets[dataset] = _load_one("datasets", dataset, named_by, config, check)
+    contexts = settings["contexts"]
+    tasks = {t: s for t, s in tasks.items() if datasets[s["dataset"]]["context"] in contexts}
+    if not tasks:
+        raise InputError(
+            "the study runs nothing: no task of key `tasks` has a data set of a context in "
+            "key `contexts`; add a task or a context"
+        )
+    study = Study(
+        settings=settings,
+        models=load("models", settings["models"], "key `models` of the study"),
+        tasks=tasks,
+        personas=load("personas", settings["personas"], "key `personas` of the study"),
+        datasets={spec["dataset"]: datasets[spec["dataset"]] for spec in tasks.values()},
+    )
+    _cross_check(study)
+    return study
+
+
+def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
+    name = f"config/{kind}/{id_}.yaml"
+    path = config / kind / f"{id_}.yaml"
+    if id_ in RESERVED:
+        raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (config / kind).glob("*.yaml"))) or "none"
+        raise InputError(
+            f"{named_by} names {id_!r}, but {name} does not exist; known ids: {known}"
+        )
+    value = read_yaml(path, name)
+    check(value, KINDS[kind], name)
+    return value
+
+
+def _cross_check(study: Study) -> None:
+    settings = study.settings
+    if settings["baseline"] not in study.personas:
+        raise InputError(
+            f"key `baseline` of the study is {settings['baseline']!r}, which key `personas` does "
+            "not list; add it there"
+        )
+    for texts in _by_text(study).values():
+        if len(texts) > 1:
+            raise InputError(
+                f"config/personas: {' and '.join(texts)} have the same text; "
+                "change one of them or remove it"
+            )
+    for id_, dataset in study.datasets.items():
+        _check_dataset(f"config/datasets/{id_}.yaml", dataset)
+    for id_, task in study.tasks.items():
+        dataset = study.datasets[task["dataset"]]
+        _check_task(f"config/tasks/{id_}.yaml", task, dataset)
+    for cell in study.human_cells:
+        if cell.persona in study.personas:
+            raise InputError(
+                f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
+                "id of a persona; rename one of them"
+            )
+
+
+def _by_text(study: Study) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for persona, spec in study.personas.items():
+        for variant, text in spec["texts"].items():
+            found.setdefault(" ".join(text.split()).casefold(), []).append(f"{persona}.{variant}")
+    return found
+
+
+def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+    levels = [level["id"] for level in dataset["levels"]]
+    if len(set(levels)) < len(levels):
+        raise InputError(f"{name}: key `levels` lists a level twice; remove one")
+    for level in dataset["high_acuity"]:
+        if level not in levels:
+            raise InputError(
+                f"{name}: key `high_acuity` names {level!r}, which key `levels` does not list; "
+                f"use one of {', '.join(levels)}"
+            )
+    if levels[: len(dataset["high_acuity"])] != [v for v in levels if v in dataset["high_acuity"]]:
+        raise InputError(
+            f"{name}: key `high_acuity` must hold the most urgent levels, the first ones of "
+            "key `levels`; mend either"
+        )
+    if len(dataset["high_acuity"]) == len(levels):
+        raise InputError(f"{name}: key `high_acuity` holds every level; leave one out")
+    for value, level in dataset["columns"]["reference"]["values"].items():
+        if level not in levels:
+            raise InputError(
+                f"{name}: key `columns.reference.values` maps {value!r} to {level!r}, which key "
+                f"`levels` does not list; use one of {', '.join(levels)}"
+            )
+    columns = dataset["columns"]
+    case = columns["case"]
+    shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
+    for column in shown & {*columns["never_shown"], columns["reference"]["column"]}:
+        raise InputError(
+            f"{name}: key `columns.case` shows {column!r}, which gives the answer away (keys "
+            "`never_shown` and `reference`); take it out of the case"
+        )
+    raters = [rater["id"] for rater in columns["human"]]
+    if len(set(raters)) < len(raters):
+        raise InputError(f"{name}: key `columns.human` names a rater twice; rename one")
+
+
+def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    labels = [entry["label"] for entry in task["labels"]]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"{name}: key `labels` lists a label twice; remove one")
+    if len({label.isdigit() for label in labels}) > 1:
+        raise InputError(f"{name}: key `labels` mixes letters and digits; use one kind")
+    levels = {level["id"] for level in dataset["levels"]}
+    named = [entry["level"] for entry in task["labels"]]
+    if set(named) != levels or len(named) != len(levels):
+        raise InputError(
+            f"{name}: key `labels` must give every level of data set {task['dataset']!r} exactly "
+            f"one label ({', '.join(sorted(levels))}), but gives {', '.join(named)}"
+        )
+
+
+def views(study: Study, results: str, resources: str) -> Iterator[tuple[str, Any]]:
+    """The views of a study: path and content of each."""
+    settings = study.settings
+    for id_, model in study.models.items():
+        source = {"source": model["source"], "licence": model["licence"]}
+        yield f"{resources}/models/{id_}/source.json", source
+        yield f"{results}/config/prepare/{id_}.json", {"prepare": model["prepare"]}
+        engine = {k: v for k, v in model["engine"].items() if k != "threads"}
+        yield f"{results}/config/engine/{id_}.json", engine
+    for id_, dataset in study.datasets.items():
+        reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
+        reading["levels"] = [level["id"] for level in dataset["levels"]]
+        yield f"{resources}/datasets/{id_}.source.json", reading
+    for id_, persona in study.personas.items():
+        yield f"{results}/config/personas/{id_}.json", {"texts": study.texts(id_)}
+    for id_, task in study.tasks.items():
+        prompt = {"instruction": task["instruction"], "user": task["user"]}
+        prompt |= {"limit": settings["limit"]}
+        if settings["limit"] is not None:
+            prompt |= {"seed": settings["seed"]}
+        yield f"{results}/config/prompts/{id_}.json", prompt
+        labels = [entry["label"] for entry in task["labels"]]
+        decoding = {**task["decoding"], "labels": labels, "answer_prefix": task["answer_prefix"]}
+        yield f"{results}/config/decoding/{id_}.json", decoding
+        dataset = study.datasets[task["dataset"]]
+        scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
+        scoring["levels"] = [level["id"] for level in dataset["levels"]]
+        yield f"{results}/config/scoring/{id_}.json", scoring
+    statistics = {**settings["statistics"], "seed": settings["seed"]}
+    warning = statistics.pop("binned_ece_warning_below")
+    yield f"{results}/config/statistics.json", statistics
+    yield (
+        f"{results}/config/cells.json",
+        {
+            "baseline": settings["baseline"],
+            "cells": [[c.model, c.task, c.persona] for c in study.cells],
+            "human": [[c.model, c.task, c.persona] for c in study.human_cells],
+            "tasks": {id_: _metrics_view(task, study) for id_, task in study.tasks.items()},
+        },
+    )
+    yield f"{results}/config/figures.json", _figures_view(study, warning)
+
+
+def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """What the tables need of a task: its levels from the most urgent, and costs."""
+    dataset = study.datasets[task["dataset"]]
+    keys = ("context", "kind", "high_acuity", "cost")
+    levels = [level["id"] for level in dataset["levels"]]
+    label_of = {entry["level"]: entry["label"] for entry in task["labels"]}
+    return {
+        **{key: dataset[key] for key in keys},
+        "dataset": task["dataset"],
+        "levels": levels,
+        "labels_by_urgency": [label_of[level] for level in levels],
+    }
+
+
+def _figures_view(study: Study, warning: int) -> dict[str, Any]:
+    tasks = {}
+    for id_, task in study.tasks.items():
+        dataset = study.datasets[task["dataset"]]
+        tasks[id_] = {
+            "title": task["title"],
+            "dataset": dataset["title"],
+            "teaching": dataset["kind"] == "teaching",
+            "context": dataset["context"],
+            "levels": [level["title"] for level in dataset["levels"]],
+        }
+    return {
+        "title": study.settings["title"],
+        "baseline": study.settings["baseline"],
+        "seed": study.settings["seed"],
+        "confidence": study.settings["statistics"]["confidence"],
+        "draws": study.settings["statistics"]["draws"],
+        "binned_ece_warning_below": warning,
+        "models": {id_: model["title"] for id_, model in study.models.items()},
+        "personas": {
+            id_: {"title": p["title"], "group": p["group"]} for id_, p in study.personas.items()
+        },
+        "raters": {
+            rater["id"]: rater["title"]
+            for dataset in study.datasets.values()
+            for rater in dataset["columns"]["human"]
+        },
+        "tasks": tasks,
+    }
+
+
+def write_views(study: Study, results: str, resources: str) -> None:
+    """Write the views whose content changed, so that their time of change means something."""
+    for path, content in views(study, results, resources):
+        write_if_changed(Path(path), canonical_json(content))
+
+
+def check_sources(study: Study, resources: str) -> None:
+    """Check that local files are where the study says, before any work starts.
+
+    Raises:
+        InputError: a file of a `path` or `bundled` source that is still to be read is missing.
+    """
+    for kind, specs in (("datasets", study.datasets), ("models", study.models)):
+        for id_, spec in specs.items():
+            source = spec["source"]
+            done = f"{resources}/{kind}/" + (
+                f"{id_}.parquet" if kind == "datasets" else f"{id_}/manifest.json"
+            )
+            if source["kind"] not in ("path", "bundled") or Path(done).exists():
+                continue
+            name = f"config/{kind}/{id_}.yaml"
+            path = source["path"]
+            if "{data_dir}" in path:
+                if study.data_dir is None:
+                    raise InputError(
+                        f"{name}: key `source.path` needs the data folder; set key `data_dir` of "
+                        "the study or the environment variable PERSONA_DATA_DIR"
+                    )
+                path = path.replace("{data_dir}", study.data_dir)
+            if not Path(path).is_file():
+                raise InputError(
+                    f"{name}: key `source.path` names {path}, which does not exist; mend the path"
+                    + (" or the data folder" if "{data_dir}" in source["path"] else "")
+                )

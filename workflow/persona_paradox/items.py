@@ -1,0 +1,202 @@
+"""Data sets: from the file of a source to one row per item."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .errors import InputError
+
+
+def read_items(path: Path, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """Read a data set.
+
+    Args:
+        path: the file as it came from its source.
+        reading: the data set's view: `format`, `columns`, `levels`.
+        name: the configuration file, named in errors.
+
+    Returns:
+        One row per item, in the order of the file: `item_id`, `case`, `reference` (id of
+        the level), `excluded` (null, or why no model sees the item), `human_<id>` for every
+        human rater, and the columns of `keep` as text.
+
+    Raises:
+        InputError: one sentence with the row, the key and the remedy.
+    """
+    raw = _read_raw(path, reading["format"], name)
+    columns = reading["columns"]
+    _check_columns(raw.columns, columns, name)
+    raw = _blank_missing(raw, reading["format"]["missing"])
+    item_id = columns["item_id"]
+    if "column" in item_id:
+        ids = raw.get_column(item_id["column"])
+        key = "columns.item_id.column"
+    else:
+        width = len(str(raw.height))
+        numbers = range(1, raw.height + 1)
+        ids = pl.Series([f"{item_id['prefix']}{number:0{width}d}" for number in numbers])
+        key = "columns.item_id.prefix"
+    _check_ids(ids, key, name)
+    reference = columns["reference"]
+    cases = [_case(row, columns["case"]) for row in raw.iter_rows(named=True)]
+    items = pl.DataFrame(
+        {
+            "item_id": ids,
+            "case": [text for text, _ in cases],
+            "reference": _levels(raw, ids, reference["column"], reference["values"], name),
+            "excluded": [why for _, why in cases],
+        },
+        schema_overrides={"item_id": pl.String, "case": pl.String, "excluded": pl.String},
+    )
+    for rater in columns["human"]:
+        level = _levels(raw, ids, rater["column"], reference["values"], name)
+        items = items.with_columns(level.alias(f"human_{rater['id']}"))
+    for column in columns["keep"]:
+        items = items.with_columns(raw.get_column(column).alias(column))
+    _check_cases(items, columns["case"], name)
+    return items
+
+
+def _read_raw(path: Path, form: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """The file as a table of text: what a value means is for the configuration to say."""
+    try:
+        if form["kind"] == "csv":
+            text = path.read_bytes().decode(form["encoding"])
+            raw = pl.read_csv(text.encode(), separator=form["separator"], infer_schema=False)
+        elif form["kind"] == "jsonl":
+            raw = pl.read_ndjson(path, infer_schema_length=None)
+        else:
+            raw = pl.read_parquet(path)
+        return raw.with_columns(pl.all().cast(pl.String))
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name}: the file of key `source` cannot be read as {form['kind']} ({reason}); "
+            "mend the file or key `format`"
+        ) from error
+
+
+def _check_columns(found: list[str], columns: Mapping[str, Any], name: str) -> None:
+    case = columns["case"]
+    needed = {
+        "item_id.column": [columns["item_id"].get("column")],
+        "reference.column": [columns["reference"]["column"]],
+        "case": [case["column"]] if "column" in case else [f["column"] for f in case["fields"]],
+        "keep": columns["keep"],
+        "human": [rater["column"] for rater in columns["human"]],
+        "never_shown": columns["never_shown"],
+    }
+    for key, names in needed.items():
+        for column in names:
+            if column is not None and column not in found:
+                raise InputError(
+                    f"{name}: key `columns.{key}` names {column!r}, which the file does not have; "
+                    f"its columns are {', '.join(found)}"
+                )
+
+
+def _blank_missing(raw: pl.DataFrame, patterns: list[str]) -> pl.DataFrame:
+    value = pl.all().str.strip_chars()
+    raw = raw.with_columns(pl.when(value != "").then(value))
+    for pattern in patterns:
+        found = pl.all().str.contains(pattern)
+        raw = raw.with_columns(pl.when(~found).then(pl.all()))
+    return raw
+
+
+def _check_ids(ids: pl.Series, key: str, name: str) -> None:
+    if ids.null_count():
+        row = ids.is_null().arg_true()[0] + 1
+        raise InputError(f"{name}: item {row} has no id (key `{key}`); give it one")
+    twice = ids.filter(ids.is_duplicated())
+    if len(twice):
+        raise InputError(
+            f"{name}: the id {twice[0]!r} stands more than once (key `{key}`); make ids unique"
+        )
+
+
+def _levels(
+    raw: pl.DataFrame, ids: pl.Series, column: str, values: Mapping[str, str], name: str
+) -> pl.Series:
+    given = raw.get_column(column)
+    for item, value in zip(ids, given, strict=True):
+        if value not in values:
+            shown = "empty" if value is None else repr(value)
+            raise InputError(
+                f"{name}: item {item} has {shown} in column {column!r}, which key "
+                f"`columns.reference.values` does not map; the set is {', '.join(values)}"
+            )
+    return given.replace_strict(dict(values), return_dtype=pl.String).alias("reference")
+
+
+def _case(row: Mapping[str, str | None], case: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The text of a case and, where no model may see it, the reason."""
+    if "column" in case:
+        return row[case["column"]], None
+    lines = []
+    excluded = None
+    for field in case["fields"]:
+        value = row[field["column"]]
+        if value is None and field["required"]:
+            excluded = f"{field['label'].lower()} {case['missing']}"
+        if value is not None and "values" in field:
+            value = field["values"].get(value, value)
+        if value is None:
+            text = case["missing"]
+        else:
+            text = f"{value} {field['unit']}" if "unit" in field else value
+        lines.append(f"{field['label']}: {text}")
+    return "\n".join(lines), excluded
+
+
+def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> None:
+    empty = items.filter(pl.col("case").is_null())
+    if empty.height:
+        raise InputError(
+            f"{name}: the case text of item {empty.item(0, 'item_id')} is empty (key "
+            f"`columns.case.column`, {case['column']!r}); write it or remove the item"
+        )
+    if items.filter(pl.col("excluded").is_null()).is_empty():
+        raise InputError(f"{name}: no item is left to show to a model; mend key `columns.case`")
+
+
+def sample(items: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
+    """At most `limit` items, stratified by reference, in the order of the data set.
+
+    Every level gets its share by largest remainder, and at least one item where the limit
+    allows it. Which items are drawn depends on the seed and their ids alone, so that an
+    item added elsewhere seldom changes the draw.
+    """
+    if limit is None or items.height <= limit:
+        return items
+    sizes = dict(items.group_by("reference").len().sort("reference").iter_rows())
+    quota = {level: limit * size / items.height for level, size in sizes.items()}
+    take = {level: int(share) for level, share in quota.items()}
+    if limit >= len(sizes):
+        take = {level: max(1, number) for level, number in take.items()}
+    by_remainder = sorted(quota, key=lambda level: (take[level] - quota[level], level))
+    while sum(take.values()) < limit:
+        level = min(
+            (v for v in by_remainder if take[v] < sizes[v]), key=lambda v: take[v] - quota[v]
+        )
+        take[level] += 1
+    while sum(take.values()) > limit:
+        level = max(by_remainder, key=lambda v: (take[v] - quota[v]) if take[v] > 1 else -1)
+        take[level] -= 1
+    ranked = items.with_row_index("row").with_columns(
+        rank=pl.col("item_id").map_elements(
+            lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
+            return_dtype=pl.String,
+        )
+    )
+    drawn = [
+        ranked.filter(pl.col("reference") == level).sort("rank").head(number)
+        for level, number in take.items()
+    ]
+    return pl.concat(drawn).sort("row").drop("row", "rank")
+

@@ -1,0 +1,104 @@
+"""Intervals, tests and the bootstrap that every comparison of personas shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+Floats = NDArray[np.float64]
+
+
+def wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927), from statsmodels.
+
+    Args:
+        successes: number of successes, 0 to `n`.
+        n: number of trials; 0 gives (nan, nan).
+        confidence: coverage, for example 0.95.
+
+    Returns:
+        Lower and upper bound, shares between 0 and 1.
+    """
+    if n == 0:
+        return float("nan"), float("nan")
+    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    return float(low), float(high)
+
+
+def bootstrap_counts(n_items: int, draws: int, seed: int) -> NDArray[np.unsignedinteger[Any]]:
+    """How often every item is drawn in every bootstrap resample (Efron 1979).
+
+    The counts follow from the three arguments alone: two personas on the same items get the
+    same resamples, so that their difference is resampled as a pair. The first resamples
+    stay the same where `draws` grows.
+
+    Args:
+        n_items: number of items, also the size of a resample.
+        draws: number of resamples.
+        seed: seed of the generator (PCG64).
+
+    Returns:
+        Shape (draws, n_items); every row sums to `n_items`. The type is the smallest
+        unsigned integer that holds `n_items`: convert before multiplying, lest it overflow.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    counts = np.zeros((draws, n_items), dtype=np.min_scalar_type(n_items))
+    if n_items:
+        # Row by row: all rows at once would need the drawn indices in memory, 8 bytes each.
+        for row in counts:
+            row[:] = np.bincount(generator.integers(n_items, size=n_items), minlength=n_items)
+    return counts
+
+
+def percentile_interval(values: ArrayLike, confidence: float) -> tuple[Floats, Floats]:
+    """Percentile bootstrap interval (Efron 1981).
+
+    Args:
+        values: shape (draws, ...), one figure per resample; at least one draw. A draw that
+            is nan, where the figure is undefined, is left out.
+        confidence: coverage, for example 0.95.
+
+    Returns:
+        Lower and upper bound, each of shape (...); nan where every draw is nan.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    undefined = np.isnan(values).all(axis=0)
+    tail = (1 - confidence) / 2
+    # The filled columns are blanked again below; numpy would warn of a column of nan.
+    filled = np.where(undefined, 0.0, values)
+    low, high = np.nanquantile(filled, [tail, 1 - tail], axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Exact two-sided p of McNemar's test (McNemar 1947), from statsmodels.
+
+    Args:
+        only_first: items that are right under the first condition only.
+        only_second: items that are right under the second condition only.
+
+    Returns:
+        p value; 1 where no pair is discordant.
+    """
+    return float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue)
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Holm's step-down adjustment (Holm 1979), from statsmodels.
+
+    Args:
+        p_values: shape (tests,); nan, a test that could not be made, does not count.
+
+    Returns:
+        Adjusted p values, shape (tests,); nan stays nan.
+    """
+    adjusted = np.array(p_values, dtype=np.float64)
+    made = ~np.isnan(adjusted)
+    if made.any():
+        adjusted[made] = multipletests(adjusted[made], method="holm")[1]
+    return adjusted

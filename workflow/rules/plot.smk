@@ -1,0 +1,25 @@
+# Needs: the tables. Leaves: the figures, as PDF for papers and PNG for screens.
+
+FIGURES = ["triage_accuracy", "reliability", "risk_plane", "persona_effect"]
+
+
+rule plot:
+    input:
+        tables=expand("results/tables/{table}.parquet", table=TABLES),
+        figures="results/config/figures.json",
+        code=code("plot"),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/{figure}.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    log:
+        "logs/plot/{figure}.log",
+    shell:
+        script("plot") + " --figure {wildcards.figure} --tables results/tables"
+        " --settings {input.figures} --pdf {output.pdf} --png {output.png} --log {log}"

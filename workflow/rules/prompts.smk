@@ -1,0 +1,17 @@
+# Needs: a data set, a task's prompt and a persona's texts. Leaves: the chats of one task and
+# persona, one row per item and wording, the same for every model.
+
+
+rule write_prompts:
+    input:
+        cases=lambda wildcards: f"resources/datasets/{task_dataset(wildcards)}.parquet",
+        persona="results/config/personas/{persona}.json",
+        task="results/config/prompts/{task}.json",
+        code=code("write_prompts"),
+    output:
+        "results/prompts/{task}/{persona}.parquet",
+    log:
+        "logs/write_prompts/{task}/{persona}.log",
+    shell:
+        script("write_prompts") + " --items {input.cases} --persona {input.persona}"
+        " --task {input.task} --prompts {output} --log {log}"

@@ -1,0 +1,108 @@
+"""Write a model's weights in the format that the engine runs fastest.
+
+`f16` keeps the values of the source up to rounding to 16 bits; `q8_0` quantizes to 8 bits;
+`none` uses the file as it is. The manifest says what was done and the largest change of a
+weight.
+"""
+
+import ctypes
+import os
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import gguf
+import llama_cpp
+import numpy as np
+from gguf.quants import dequantize
+
+from persona_paradox import cli, files
+from persona_paradox.errors import InputError
+
+FORMATS = {
+    "f16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
+    "q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
+}
+
+
+def largest_change(source: Path, result: Path) -> float:
+    """Largest absolute difference of a weight between two GGUF files of the same tensors."""
+    before = {tensor.name: tensor for tensor in gguf.GGUFReader(source).tensors}
+    largest = 0.0
+    for tensor in gguf.GGUFReader(result).tensors:
+        old = before[tensor.name]
+        if old.tensor_type == tensor.tensor_type:
+            continue
+        change = dequantize(old.data, old.tensor_type) - dequantize(tensor.data, tensor.tensor_type)
+        largest = max(largest, float(np.abs(change).max()))
+    return largest
+
+
+def quantize(source: Path, result: Path, kind: str) -> None:
+    """Convert a GGUF file by llama.cpp's own function.
+
+    Raises:
+        InputError: llama.cpp refuses.
+    """
+    messages: list[str] = []
+
+    @llama_cpp.llama_log_callback
+    def collect(level: int, text: bytes, data: object) -> None:
+        messages.append(text.decode(errors="replace").strip())
+
+    llama_cpp.llama_log_set(collect, ctypes.c_void_p())
+    llama_cpp.llama_backend_init()
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = FORMATS[kind]
+    parameters.allow_requantize = True
+    status = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(result), parameters)
+    if status != 0:
+        reason = next((m for m in reversed(messages) if "fail" in m or "error" in m), "no reason")
+        raise InputError(
+            f"{source} cannot be written as {kind} ({reason}); set key `prepare` of the model to "
+            "none, or fetch the file again"
+        )
+
+
+def main(arguments: Namespace) -> None:
+    """Prepare the model and write its manifest."""
+    kind = files.read_json(arguments.prepare)["prepare"]
+    origin = files.read_json(arguments.source_manifest)
+    with files.atomic_path(arguments.model) as temporary:
+        if kind == "none":
+            temporary.unlink()
+            try:
+                os.link(arguments.source, temporary)
+            except OSError:
+                shutil.copyfile(arguments.source, temporary)
+            sha256, change = origin["sha256"], 0.0
+        else:
+            quantize(arguments.source, temporary, kind)
+            sha256 = files.sha256_file(temporary)
+            change = largest_change(arguments.source, temporary)
+    manifest = {
+        "sha256": sha256,
+        "format": kind,
+        "largest_weight_change": change,
+        "size": arguments.model.stat().st_size,
+        "origin": origin,
+    }
+    cli.log.info("prepared as %s: sha256 %s, largest change of a weight %g", kind, sha256, change)
+    files.write_text(arguments.manifest, files.canonical_json(manifest))
+
+
+if __name__ == "__main__":
+    cli.run(
+        main,
+        cli.parser(
+            __doc__,
+            source="GGUF file as it came",
+            source_manifest="its manifest",
+            prepare="view with key `prepare`",
+            model="GGUF file to write",
+            manifest="manifest to write",
+        ),
+    )

@@ -1,0 +1,42 @@
+"""Read the label out of every answer of a cell and compare it with the reference."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.scoring import score
+
+
+def main(arguments: Namespace) -> None:
+    """Score a cell."""
+    scoring = files.read_json(arguments.scoring)
+    responses = pl.read_parquet(arguments.responses)
+    scores = score(responses, pl.read_parquet(arguments.items), scoring)
+    inputs = {
+        "responses": arguments.responses,
+        "items": arguments.items,
+        "scoring": arguments.scoring,
+    }
+    files.write_table(scores, arguments.scores, inputs)
+    statuses = scores.group_by("parse_status").len().sort("parse_status").iter_rows()
+    cli.log.info(
+        "%d answers: %s", scores.height, ", ".join(f"{status} {n}" for status, n in statuses)
+    )
+
+
+if __name__ == "__main__":
+    cli.run(
+        main,
+        cli.parser(
+            __doc__,
+            responses="Parquet file of responses",
+            items="Parquet file of the data set",
+            scoring="view of the task's labels and levels",
+            scores="Parquet file to write",
+        ),
+    )

@@ -1,0 +1,38 @@
+"""Write the chats of one task and persona, one row per item and wording."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.items import sample
+from persona_paradox.prompts import build_prompts
+
+
+def main(arguments: Namespace) -> None:
+    """Build and write the prompts."""
+    task = files.read_json(arguments.task)
+    texts = files.read_json(arguments.persona)["texts"]
+    items = pl.read_parquet(arguments.items).filter(pl.col("excluded").is_null())
+    items = sample(items, task["limit"], task.get("seed", 0))
+    prompts = build_prompts(items, texts, task)
+    inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
+    files.write_table(prompts, arguments.prompts, inputs)
+    cli.log.info("%d prompts: %d items, %d wordings", prompts.height, items.height, len(texts))
+
+
+if __name__ == "__main__":
+    cli.run(
+        main,
+        cli.parser(
+            __doc__,
+            items="Parquet file of the data set",
+            persona="view of the persona",
+            task="view of the task's prompt",
+            prompts="Parquet file to write",
+        ),
+    )
