@@ -25,4 +25,6 @@ rule all:
         expand(
             "results/figures/{figure}.{suffix}", figure=FIGURES, suffix=["pdf", "png"]
         ),
-        expand("results/tables/{table}.{suffix}", table=TABLES, suffix=["csv", "parquet"]),
+        expand(
+            "results/tables/{table}.{suffix}", table=TABLES, suffix=["csv", "parquet"]
+        ),

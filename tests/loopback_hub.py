@@ -60,6 +60,9 @@ class Hub:
     def asked(self, method: str, path: str = "") -> list[Request]:
         return [r for r in self.requests if r.method == method and path in r.path]
 
+    def downloads(self) -> list[Request]:
+        return [r for r in self.requests if r.method == "GET" and "/api/" not in r.path]
+
     def next_end(self) -> int | None:
         return self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
 
@@ -145,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         self.start(
             302,
             {
-                "Location": f"http://localhost:{port}/cdn/{entry['lfs']['oid']}",
+                "Location": f"http://localhost:{port}/cdn/{entry['lfs']['oid']}?Signature=1",
                 "X-Repo-Commit": COMMIT,
                 "X-Linked-Etag": f'"{entry["lfs"]["oid"]}"',
                 "X-Linked-Size": str(entry["size"]),
@@ -206,7 +209,7 @@ def loopback_hub() -> Iterator[Hub]:
     handler = type("HubHandler", (Handler,), {"hub": hub})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     hub.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield hub

@@ -21,6 +21,7 @@ from gguf import GGUFWriter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from loopback_hub import COMMIT, Hub, loopback_hub, sha256
+
 from persona_paradox import sources
 from persona_paradox.errors import InputError
 from persona_paradox.sources import check_gguf, fetch
@@ -66,9 +67,14 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def filled(hub: Hub, model: bytes) -> Hub:
-    hub.repos[("models", REPO)] = {FILE: model, "README.md": b"# Tiny\n", "gguf/f16.gguf": b"f16"}
+    hub.repos["models", REPO] = {FILE: model, "README.md": b"# Tiny\n", "gguf/f16.gguf": b"f16"}
     hub.small.add("README.md")
     return hub
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small-disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+    if shutil.which("mount") is None or subprocess.call(mount):
         pytest.skip("mounting a small disk needs root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
@@ -95,21 +101,24 @@ def hub_source(data: bytes, **changes: str) -> dict[str, str]:
 
 def environment(tmp_path: Path, hub: Hub | str, **more: str) -> dict[str, str]:
     """A user's environment: the client's own variables choose hub, cache and token."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     address = hub if isinstance(hub, str) else hub.address
     return {**kept, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), **more}
 
 
 def download(
-    tmp_path: Path, source: dict[str, str], hub: Hub | str = "http://127.0.0.1:1", **more: str
+    tmp_path: Path,
+    source: dict[str, str],
+    hub: Hub | str = "http://127.0.0.1:1",
+    *arguments: str,
+    **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run download_model.py; the model is results/m.gguf, the manifest results/m.json."""
-    asked = tmp_path / "source.json"
-    asked.write_text(json.dumps({"source": source, "licence": "MIT"}))
-    results = tmp_path / "results"
+    (tmp_path / "source.json").write_text(json.dumps({"source": source, "licence": "MIT"}))
+    files = ["--source=source.json", "--model=results/m.gguf", "--manifest=results/m.json"]
     return subprocess.run(
-        [sys.executable, SCRIPT, "--source", asked, "--config-file", CONFIG]
-        + ["--model", results / "m.gguf", "--manifest", results / "m.json"],
+        [sys.executable, SCRIPT, *files, "--config-file", CONFIG, *arguments],
+        cwd=tmp_path,
         env=environment(tmp_path, hub, **more),
         capture_output=True,
         text=True,
@@ -182,7 +191,7 @@ def test_hub_cache_saves_the_second_download(tmp_path: Path, filled: Hub, model:
     shutil.rmtree(tmp_path / "results")
     filled.requests.clear()
     assert succeeded(download(tmp_path, hub_source(model), filled), tmp_path) == first
-    assert filled.asked("GET") == []
+    assert filled.downloads() == []
     assert result.stat().st_mtime > 1  # or a workflow would take the result for outdated
 
 
@@ -195,7 +204,7 @@ def test_token_goes_to_the_hub_alone(tmp_path: Path, filled: Hub, model: bytes) 
     assert bytes_.authorization is None
     assert bytes_.host.startswith("localhost:")
     assert TOKEN not in done.stdout + done.stderr
-    assert "/cdn/" not in done.stderr  # a signed address is as good as a token
+    assert "Signature" not in done.stderr  # a signed address is as good as a token
     assert not any(TOKEN.encode() in path.read_bytes() for path in left(tmp_path))
 
 
@@ -205,8 +214,7 @@ def test_hub_hash_differs_before_anything_travels(
     source = hub_source(b"another file")
     done = download(tmp_path, source, filled)
     failed(done, tmp_path, "source.sha256", source["sha256"], sha256(model), "nothing was")
-    assert filled.asked("GET") == []
-    assert filled.asked("HEAD") == []
+    assert {request.method for request in filled.requests if REPO in request.path} == {"POST"}
 
 
 def test_wrong_bytes_are_not_published_and_do_not_stay_in_the_cache(
@@ -215,7 +223,7 @@ def test_wrong_bytes_are_not_published_and_do_not_stay_in_the_cache(
     wrong = model[:-1] + bytes([model[-1] ^ 1])
     filled.sent[FILE] = wrong
     done = download(tmp_path, hub_source(model), filled)
-    failed(done, tmp_path, "source.sha256", sha256(model), sha256(wrong))
+    failed(done, tmp_path, "source.sha256", sha256(model), sha256(wrong), "damages the file")
     assert len(filled.asked("GET", "/cdn/")) == 2  # a second chance, past the cache
     filled.sent.clear()
     succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
@@ -238,16 +246,19 @@ def test_small_file_of_the_hub_has_no_lfs_hash(tmp_path: Path, filled: Hub, mode
 def test_dropped_connection_resumes(tmp_path: Path, filled: Hub) -> None:
     # The client keeps what it has in pieces of 10 MiB.
     large = gguf(tmp_path / "large.gguf", 3 << 20)
-    filled.repos[("models", REPO)] = {FILE: large}
+    filled.repos["models", REPO] = {FILE: large}
     filled.ends = [11 << 20, None]
-    succeeded(download(tmp_path, hub_source(large), filled), tmp_path)
-    assert [request.range for request in filled.asked("GET")] == [None, f"bytes={10 << 20}-"]
+    done = download(tmp_path, hub_source(large), filled)
+    succeeded(done, tmp_path)
+    assert [request.range for request in filled.downloads()] == [None, f"bytes={10 << 20}-"]
+    assert done.stderr.count("Trying to resume") == 1
+    assert "Signature" not in done.stderr
 
 
 def test_reset_connection_is_tried_again(tmp_path: Path, filled: Hub, model: bytes) -> None:
     filled.ends, filled.reset = [100, None], True
     succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
-    assert len(filled.asked("GET")) == 2
+    assert len(filled.downloads()) == 2
 
 
 def test_connection_that_always_drops(tmp_path: Path, filled: Hub, model: bytes) -> None:
@@ -278,21 +289,21 @@ def test_missing_repository_or_revision(
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "place", "parts"),
+    ("refusal", "place", "reason"),
     [
-        (403, "GatedRepo", "/resolve/", ("is gated", "licence", "hf auth login", "HF_TOKEN")),
-        (401, "GatedRepo", "/api/", ("is gated", "licence", "hf auth login", "HF_TOKEN")),
-        (401, "", "/api/", ("may not be read", "401", "hf auth login")),
-        (403, "", "/resolve/", ("may not be read", "403", "hf auth login")),
+        ((403, "GatedRepo"), "/resolve/", "is gated"),
+        ((401, "GatedRepo"), "/paths-info/", "is gated"),
+        ((401, ""), "/paths-info/", "may not be read, the hub answered 401"),
+        ((403, ""), "/resolve/", "may not be read, the hub answered 403"),
     ],
 )
-def test_no_right_to_read(  # a row is a case
-    tmp_path: Path, filled: Hub, model: bytes, status: int, code: str, place: str, parts: Any
+def test_no_right_to_read(
+    tmp_path: Path, filled: Hub, refusal: tuple[int, str], place: str, reason: str
 ) -> None:
-    filled.refusals, filled.refused = [(status, code)], place
-    done = download(tmp_path, hub_source(model), filled)
-    failed(done, tmp_path, "source.repo", REPO, *parts)
-    assert filled.asked("GET") == []
+    filled.refusals, filled.refused = [refusal], place
+    done = download(tmp_path, hub_source(filled.repos["models", REPO][FILE]), filled)
+    failed(done, tmp_path, "source.repo", REPO, reason, "licence", "hf auth login", "HF_TOKEN")
+    assert filled.downloads() == []
 
 
 def test_busy_hub_is_asked_again(tmp_path: Path, filled: Hub, model: bytes) -> None:
@@ -334,11 +345,11 @@ def test_answer_of_something_that_is_no_hub(tmp_path: Path, filled: Hub, model: 
     filled.sent[""] = b"<html>please log in to this network</html>"
     filled.redirect = f"{filled.address}/files/"
     done = download(tmp_path, source, f"{filled.address}/files/elsewhere?")
-    failed(done, tmp_path, "source.file", "cannot be downloaded", "HF_ENDPOINT")
+    failed(done, tmp_path, "source.file", "the answer is not a hub's", "HF_ENDPOINT")
 
 
 def test_data_set_of_the_hub(tmp_path: Path, hub: Hub) -> None:
-    hub.repos[("datasets", REPO)] = {"data.csv": b"a,b\n"}
+    hub.repos["datasets", REPO] = {"data.csv": b"a,b\n"}
     source = hub_source(b"a,b\n", file="data.csv")
     call = (
         "import json, pathlib, sys; from persona_paradox.sources import fetch; print(json.dumps("
@@ -416,6 +427,7 @@ def test_url_leads_nowhere_but_the_web(tmp_path: Path, hub: Hub) -> None:
     refused(tmp_path, url_source(hub, b"secret", "elsewhere"), "source.url", "not allowed")
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("url", ["http://127.0.0.1:port/x", "http://:80:80/", "http://[/x"])
 def test_url_that_is_none(tmp_path: Path, url: str) -> None:
     refused(tmp_path, {"kind": "url", "url": url, "sha256": "0" * 64}, CONFIG, "source.url")
@@ -470,14 +482,9 @@ def test_path_that_cannot_be_read(tmp_path: Path) -> None:
 def test_script_knows_the_data_folder(tmp_path: Path, model: bytes) -> None:
     (tmp_path / "m.gguf").write_bytes(model)
     asked = {"kind": "path", "path": "{data_dir}/m.gguf", "sha256": sha256(model)}
-    (tmp_path / "source.json").write_text(json.dumps({"source": asked, "licence": "MIT"}))
-    subprocess.run(
-        [sys.executable, SCRIPT, "--source", "source.json", "--config-file", CONFIG]
-        + ["--model", "results/m.gguf", "--manifest", "results/m.json", "--data-dir", tmp_path],
-        cwd=tmp_path,
-        check=True,
-    )
-    assert json.loads((tmp_path / "results" / "m.json").read_text())["source"] == asked
+    done = download(tmp_path, asked, "http://127.0.0.1:1", "--data-dir", str(tmp_path))
+    assert succeeded(done, tmp_path)["source"] == asked
+    assert str(tmp_path) not in (tmp_path / "results" / "m.json").read_text()
 
 
 # --- PyPI ---------------------------------------------------------------------------------
@@ -561,17 +568,17 @@ def test_disk_is_too_small(tmp_path: Path, small_disk: Path, hub: Hub) -> None:
 
 def test_disk_of_the_hub_cache_is_too_small(tmp_path: Path, small_disk: Path, filled: Hub) -> None:
     large = gguf(tmp_path / "large.gguf", 100_000)
-    filled.repos[("models", REPO)] = {FILE: large}
+    filled.repos["models", REPO] = {FILE: large}
     done = download(tmp_path, hub_source(large), filled, HF_HOME=str(small_disk))
     assert done.returncode == 1
     assert "needs 400" in done.stderr
     assert f"free on {small_disk / 'hub'}; free space and run again" in done.stderr
     assert "Traceback" not in done.stderr
-    assert filled.asked("GET") == []
+    assert filled.downloads() == []
 
 
 def test_hub_cache_on_another_disk(tmp_path: Path, small_disk: Path, filled: Hub) -> None:
-    data = filled.repos[("models", REPO)][FILE]
+    data = filled.repos["models", REPO][FILE]
     done = download(tmp_path, hub_source(data), filled, HF_HOME=str(small_disk))
     succeeded(done, tmp_path)
     assert (tmp_path / "results" / "m.gguf").stat().st_nlink == 1
@@ -590,7 +597,7 @@ def test_every_length_short_of_the_whole_is_noticed(tmp_path: Path, model: bytes
     path = tmp_path / "m.gguf"
     path.write_bytes(model)
     check_gguf(path, CONFIG)
-    for length in [*range(0, 600), *range(600, len(model), 500), len(model) - 1]:
+    for length in [*range(0, 600, 3), *range(600, len(model), 500), len(model) - 1]:
         path.write_bytes(model[:length])
         with pytest.raises(InputError, match=r"tiny\.yaml.* is truncated or damaged: .*source\.sh"):
             check_gguf(path, CONFIG)

@@ -158,4 +158,3 @@ def _raise(message: str) -> NoReturn:
 
 def _tojson(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
-

@@ -1,9 +1,9 @@
 """The study: configuration files read, checked against each other, and cut into views.
 
 A view is the part of the configuration that one stage of one cell depends on, as
-JSON with sorted keys. Rules take views as inputs, so that a rule runs again exactly
-where the meaning of its configuration changed: not for a comment, the order of keys,
-a title, or a persona of another cell.
+JSON with sorted keys in a file named by its content. Rules take views as inputs, so that
+a rule runs again exactly where the meaning of its configuration changed: not for a
+comment, the order of keys, a title, or a persona of another cell.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from .errors import InputError
-from .files import canonical_json, write_if_changed
+from .files import canonical_json, sha256_bytes, write_text
 
 KINDS = {"models": "model", "tasks": "task", "personas": "persona", "datasets": "dataset"}
 
@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.MarkedYAMLError(
                 problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
@@ -169,9 +169,7 @@ def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) ->
         raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (config / kind).glob("*.yaml"))) or "none"
-        raise InputError(
-            f"{named_by} names {id_!r}, but {name} does not exist; known ids: {known}"
-        )
+        raise InputError(f"{named_by} names {id_!r}, but {name} does not exist; known ids: {known}")
     value = read_yaml(path, name)
     check(value, KINDS[kind], name)
     return value
@@ -262,39 +260,38 @@ def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) 
         )
 
 
-def views(study: Study, results: str, resources: str) -> Iterator[tuple[str, Any]]:
-    """The views of a study: path and content of each."""
+def views(study: Study) -> Iterator[tuple[str, Any]]:
+    """The views of a study: name and content of each."""
     settings = study.settings
     for id_, model in study.models.items():
         source = {"source": model["source"], "licence": model["licence"]}
-        yield f"{resources}/models/{id_}/source.json", source
-        yield f"{results}/config/prepare/{id_}.json", {"prepare": model["prepare"]}
-        engine = {k: v for k, v in model["engine"].items() if k != "threads"}
-        yield f"{results}/config/engine/{id_}.json", engine
+        yield f"models/{id_}", source
+        yield f"prepare/{id_}", {"prepare": model["prepare"]}
+        yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading["levels"] = [level["id"] for level in dataset["levels"]]
-        yield f"{resources}/datasets/{id_}.source.json", reading
-    for id_, persona in study.personas.items():
-        yield f"{results}/config/personas/{id_}.json", {"texts": study.texts(id_)}
+        yield f"datasets/{id_}", reading
+    for id_ in study.personas:
+        yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():
         prompt = {"instruction": task["instruction"], "user": task["user"]}
         prompt |= {"limit": settings["limit"]}
         if settings["limit"] is not None:
             prompt |= {"seed": settings["seed"]}
-        yield f"{results}/config/prompts/{id_}.json", prompt
+        yield f"prompts/{id_}", prompt
         labels = [entry["label"] for entry in task["labels"]]
         decoding = {**task["decoding"], "labels": labels, "answer_prefix": task["answer_prefix"]}
-        yield f"{results}/config/decoding/{id_}.json", decoding
+        yield f"decoding/{id_}", decoding
         dataset = study.datasets[task["dataset"]]
         scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
         scoring["levels"] = [level["id"] for level in dataset["levels"]]
-        yield f"{results}/config/scoring/{id_}.json", scoring
+        yield f"scoring/{id_}", scoring
     statistics = {**settings["statistics"], "seed": settings["seed"]}
     warning = statistics.pop("binned_ece_warning_below")
-    yield f"{results}/config/statistics.json", statistics
+    yield "statistics", statistics
     yield (
-        f"{results}/config/cells.json",
+        "cells",
         {
             "baseline": settings["baseline"],
             "cells": [[c.model, c.task, c.persona] for c in study.cells],
@@ -302,7 +299,7 @@ def views(study: Study, results: str, resources: str) -> Iterator[tuple[str, Any
             "tasks": {id_: _metrics_view(task, study) for id_, task in study.tasks.items()},
         },
     )
-    yield f"{results}/config/figures.json", _figures_view(study, warning)
+    yield "figures", _figures_view(study, warning)
 
 
 def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -350,10 +347,31 @@ def _figures_view(study: Study, warning: int) -> dict[str, Any]:
     }
 
 
-def write_views(study: Study, results: str, resources: str) -> None:
-    """Write the views whose content changed, so that their time of change means something."""
-    for path, content in views(study, results, resources):
-        write_if_changed(Path(path), canonical_json(content))
+def write_views(study: Study, folder: str) -> dict[str, str]:
+    """Write the views of a study below `folder`; name → path.
+
+    A path ends in the start of the content's SHA-256, and a file that is there is left alone.
+    So its time means when this content first came up, and a dry run with another study cannot
+    change what the jobs of a run in progress read.
+    """
+    paths = {}
+    for name, content in views(study):
+        text = canonical_json(content)
+        path = Path(folder) / f"{name}-{sha256_bytes(text.encode())[:12]}.json"
+        if not path.exists():
+            write_text(path, text)
+        paths[name] = str(path)
+    return paths
+
+
+def offer_data_dir(study: Study) -> None:
+    """Let jobs find the data folder by PERSONA_DATA_DIR.
+
+    So where a file lies is no part of a job, and moving it reruns nothing; what the file
+    holds is pinned by its sha256.
+    """
+    if study.data_dir is not None:
+        os.environ["PERSONA_DATA_DIR"] = study.data_dir
 
 
 def check_sources(study: Study, resources: str) -> None:

@@ -363,7 +363,10 @@ class Engine:
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, position, -1))
 
     def _label_logprobs(
-        self, logits: NDArray[np.float32], prompt: Prompt, forms: Sequence[Sequence[tuple[int, ...]]]
+        self,
+        logits: NDArray[np.float32],
+        prompt: Prompt,
+        forms: Sequence[Sequence[tuple[int, ...]]],
     ) -> tuple[float, ...]:
         """Log-sum-exp over the forms of each label, shape (labels,).
 
@@ -388,9 +391,7 @@ class Engine:
                             self._decode((earlier,), end + i)
 
         walk((), 0.0, _log_softmax(logits))
-        return tuple(
-            float(np.logaddexp.reduce([logprob[form] for form in own])) for own in forms
-        )
+        return tuple(float(np.logaddexp.reduce([logprob[form] for form in own])) for own in forms)
 
     def _decode(self, tokens: Sequence[int], position: int) -> NDArray[np.float32]:
         """Logits after the last of `tokens`, which begin at `position`. Shape: (vocabulary,)."""
@@ -437,7 +438,7 @@ def _collect_log(messages: list[str]) -> None:
     """Send llama.cpp's messages to a list instead of the terminal."""
     global _log_callback  # noqa: PLW0603 - the callback is the process's, as in llama.cpp
 
-    @llama_cpp.llama_log_callback
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def collect(level: int, text: bytes, data: Any) -> None:
         messages.append(text.decode(errors="replace").rstrip("\n"))
 

@@ -69,16 +69,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_if_changed(path: Path, text: str) -> None:
-    """Write `text` unless the file holds it already: the time of the file then means something."""
-    try:
-        if path.read_text(encoding="utf-8") == text:
-            return
-    except FileNotFoundError:
-        pass
-    write_text(path, text)
-
-
 def made_from(inputs: Mapping[str, Path]) -> dict[str, str]:
     """Parquet metadata that names the inputs of a table: role → sha256."""
     return {f"sha256.{role}": sha256_file(path) for role, path in sorted(inputs.items())}

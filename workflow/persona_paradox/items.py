@@ -199,4 +199,3 @@ def sample(items: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
         for level, number in take.items()
     ]
     return pl.concat(drawn).sort("row").drop("row", "rank")
-

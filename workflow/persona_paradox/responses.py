@@ -18,7 +18,7 @@ from .files import canonical_json, sha256_bytes
 
 log = logging.getLogger("persona_paradox")
 
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
     "prompt_id": pl.String,
     "variant": pl.String,

@@ -6,6 +6,7 @@ import difflib
 import errno
 import hashlib
 import http.client
+import json
 import logging
 import mmap
 import os
@@ -42,6 +43,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import logging as hub_logging
 
 from .errors import InputError
 from .files import atomic_path, sha256_file
@@ -53,7 +55,7 @@ T = TypeVar("T")
 
 CHUNK = 1 << 20  # bytes that are read at a time
 PROGRESS = 5.0  # seconds between two lines of progress
-BACK_OFF = (1.0, 3.0)  # seconds before the second and the third attempt
+BACK_OFF = (1.0, 2.0)  # seconds before the second and the third attempt
 TIMEOUT = 60.0  # seconds without a byte until a server counts as gone
 ANSWER = 20.0  # the same for the hub's answer to a question
 LOG_IN = "log in with `hf auth login` (or set HF_TOKEN)"
@@ -277,7 +279,7 @@ def _web_may_recover(error: Exception) -> bool:
 
 def _web_reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server answered {error.code} {error.reason}"
+        return " ".join(f"the server answered {error.code} {error.reason}".split())
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)
     return str(error) or type(error).__name__
@@ -285,16 +287,14 @@ def _web_reason(error: Exception) -> str:
 
 def _public(url: str) -> str:
     """An address without what may be a secret: user, password, query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return re.sub(r"^(https?://)(?:[^/?#]*@)?([^?#]*).*", r"\1\2", url)
 
 
 # --- a file of a repository on the hub ----------------------------------------------------
 
 
 def _from_hub(order: _Order) -> _Content:
-    # At INFO the client logs every address, and a signed one opens the file to its reader.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    _quiet()
     api = HfApi()
     try:
         return _from_hub_online(api, order)
@@ -307,6 +307,22 @@ def _from_hub(order: _Order) -> _Content:
         if not isinstance(cause, OfflineModeIsEnabled) and not _no_answer(cause):
             raise _hub_error(api, order, cause) from error
     return _from_hub_cache(api, order, cause)
+
+
+def _quiet() -> None:
+    """Keep signed addresses, which open a file to every reader, out of the log."""
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # at INFO it logs every request
+    hub_logging.disable_propagation()  # the client's own handler shows each line already
+    for name in ("file_download", "utils._http"):
+        logging.getLogger(f"huggingface_hub.{name}").addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    record.msg = re.sub(
+        r"(https?://[^\s?]+)\?[^\s']*?(?=[:']?(?:\s|$))", r"\1", record.getMessage()
+    )
+    record.args = ()
+    return True
 
 
 def _from_hub_online(api: HfApi, order: _Order) -> _Content:
@@ -339,9 +355,16 @@ def _from_hub_online(api: HfApi, order: _Order) -> _Content:
     if content.sha256 != expected:
         # Only the size of a download is checked by the client: without this a damaged copy
         # would stay in its cache and come back with every run.
-        log.warning("%s: the copy in the hub's cache is another file; it is replaced", file)
+        log.warning("%s: the bytes are not those of source.sha256; downloading them anew", file)
         again = partial(get, force_download=True)
         content = _from_snapshot(order, Path(_persist(again, _was_reset)), lfs)
+        if lfs is not None and content.sha256 != lfs:
+            raise order.error(
+                "sha256",
+                f"expected {expected}, found {content.sha256} ({_amount(content.size)}), although "
+                f"the hub confirms the first; something between the hub and {order.folder} (proxy, "
+                "disk) damages the file; mend that and run again",
+            )
     return content
 
 
@@ -420,6 +443,8 @@ def _hub_reason(error: Exception) -> str:
         return f"the hub answered {status}" + (
             f" ({error.server_message})" if error.server_message else ""
         )
+    if isinstance(error, json.JSONDecodeError):
+        return "the answer is not a hub's"
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 

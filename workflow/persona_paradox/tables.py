@@ -142,8 +142,8 @@ def cell_row(
     weights = statistics.bootstrap_counts(this.n, settings["draws"], settings["seed"])
     point, drawn = this.metrics(), this.metrics(weights)
     for name in RESAMPLED:
-        low, high = statistics.percentile_interval(drawn[name], level)
-        row |= _with_interval(name, point[name], low, high)
+        interval = statistics.percentile_interval(drawn[name], level)
+        row |= _with_interval(name, point[name], *interval)
     row |= _resampled_mean("label_mass", this.scores["label_mass"], settings)
     row |= _auc(this, settings)
     return row

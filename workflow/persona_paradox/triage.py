@@ -32,7 +32,7 @@ def confusion(
     Raises:
         ValueError: a level out of its range, or arrays that do not match.
     """
-    reference, answer = np.asarray(reference), np.asarray(answer)
+    reference, answer = np.asarray(reference, np.intp), np.asarray(answer, np.intp)
     if reference.ndim != 1 or reference.shape != answer.shape:
         raise ValueError(f"reference {reference.shape} and answer {answer.shape} do not match")
     if ((reference < 0) | (reference >= n_levels)).any():
@@ -41,7 +41,7 @@ def confusion(
         raise ValueError(f"an answer is not within -1 to {n_levels - 1}")
     shape = (n_levels, n_levels + 1)
     column = np.where(answer < 0, n_levels, answer)
-    cell = (reference * (n_levels + 1) + column).astype(np.intp)
+    cell = reference * (n_levels + 1) + column
     if weights is None:
         return np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
     # Single precision halves the memory and is exact for counts up to 2^24.
@@ -158,3 +158,26 @@ def high_acuity_auc(p_high: ArrayLike, is_high: ArrayLike) -> float:
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import, rarely needed
 
     return float(roc_auc_score(is_high, np.asarray(p_high)))
+
+
+def high_acuity_auc_draws(p_high: ArrayLike, is_high: ArrayLike, counts: ArrayLike) -> Floats:
+    """The area of `high_acuity_auc` in every bootstrap draw.
+
+    The share of (high-acuity, other) pairs of items in which the first has the larger
+    probability, ties counted half (Hanley and McNeil 1982), every item as often as drawn.
+
+    Args:
+        p_high: probability of high acuity, shape (items,).
+        is_high: whether the reference is high acuity, shape (items,).
+        counts: how often each item is drawn, shape (draws, items).
+
+    Returns:
+        Shape (draws,); nan for a draw with items of one kind only.
+    """
+    p = np.asarray(p_high, dtype=np.float64)
+    high = np.asarray(is_high, dtype=bool)
+    drawn = np.asarray(counts, dtype=np.float64)
+    above = np.sign(p[high][:, None] - p[~high][None, :]) / 2 + 0.5
+    pairs = drawn[:, high].sum(axis=1) * drawn[:, ~high].sum(axis=1)
+    won = np.einsum("dh,dh->d", drawn[:, high], drawn[:, ~high] @ above.T)
+    return _ratio(won, pairs)

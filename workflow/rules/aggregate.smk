@@ -7,8 +7,8 @@ rule aggregate:
     input:
         scores=cells("results/scores/{cell}.parquet", human=True),
         calibration=cells("results/calibration/{cell}.parquet"),
-        cells="results/config/cells.json",
-        statistics="results/config/statistics.json",
+        cells=VIEWS["cells"],
+        statistics=VIEWS["statistics"],
         code=code("aggregate"),
     output:
         cells="results/tables/cells.parquet",
@@ -29,6 +29,8 @@ rule aggregate:
         reliability_csv="results/tables/reliability.csv",
     log:
         "logs/aggregate/tables.log",
+    conda:
+        "../../environment.yml"
     # The cells are named in a file: a large study would not fit on a command line.
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"

@@ -1,5 +1,5 @@
-# Needs: the merged configuration. Leaves: STUDY (checked), the views of the configuration
-# under results/config and resources, and the helpers that the stages share.
+# Needs: the merged configuration. Leaves: STUDY (checked), VIEWS (the parts of the
+# configuration that single stages depend on, under results/config), and shared helpers.
 
 import os
 import sys
@@ -11,7 +11,13 @@ from snakemake.exceptions import WorkflowError
 LIBRARY = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(LIBRARY))
 
-from persona_paradox.config import HUMAN, check_sources, load_study, write_views
+from persona_paradox.config import (
+    HUMAN,
+    check_sources,
+    load_study,
+    offer_data_dir,
+    write_views,
+)
 from persona_paradox.errors import InputError
 from persona_paradox.imports import code_of
 
@@ -31,18 +37,18 @@ def check_schema(data, kind, name):
 def load():
     study = load_study(config, Path(workflow.basedir) / "config", check_schema)
     check_sources(study, "resources")
-    write_views(study, "results", "resources")
-    if study.data_dir is not None:
-        # Jobs find the data by this variable, so that where a file lies is no part of a job
-        # and moving it reruns nothing; what it holds is pinned by its sha256.
-        os.environ["PERSONA_DATA_DIR"] = study.data_dir
+    offer_data_dir(study)
     return study
 
 
 try:
     STUDY = load()
+    VIEWS = write_views(STUDY, "results/config")
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+RATERS = [cell.persona for cell in STUDY.human_cells]
 
 
 def code(script):
@@ -63,12 +69,32 @@ def cells(pattern, human=False):
     return sorted(pattern.format(cell=cell.path) for cell in chosen)
 
 
-def task_dataset(wildcards):
-    return STUDY.tasks[wildcards.task]["dataset"]
+def view(pattern):
+    """Input function: the view that a pattern like "personas/{persona}" names."""
+
+    def path(wildcards):
+        return VIEWS[pattern.format(**dict(wildcards.items()))]
+
+    return path
+
+
+def task_cases(wildcards):
+    """The data set of a task."""
+    return f"resources/datasets/{STUDY.tasks[wildcards.task]['dataset']}.parquet"
+
+
+def bundled_file(wildcards):
+    """The file of a bundled data set, which git may change; other sources are checksummed."""
+    source = STUDY.datasets[wildcards.dataset]["source"]
+    return [source["path"]] if source["kind"] == "bundled" else []
+
+
+def engine_threads(wildcards):
+    return STUDY.models[wildcards.model]["engine"]["threads"]
 
 
 wildcard_constraints:
     model="|".join([*STUDY.models, HUMAN]),
     task="|".join(STUDY.tasks),
-    persona="|".join([*STUDY.personas, *(c.persona for c in STUDY.human_cells)]),
+    persona="|".join([*STUDY.personas, *RATERS]),
     dataset="|".join(STUDY.datasets),

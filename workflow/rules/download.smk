@@ -5,13 +5,15 @@
 
 rule download_model:
     input:
-        source="resources/models/{model}/source.json",
+        source=view("models/{model}"),
         code=code("download_model"),
     output:
         model="resources/models/{model}/source.gguf",
         manifest="resources/models/{model}/source_manifest.json",
     log:
         "logs/download_model/{model}.log",
+    conda:
+        "../../environment.yml"
     shell:
         script("download_model") + " --source {input.source}"
         " --config-file config/models/{wildcards.model}.yaml"
@@ -24,28 +26,25 @@ rule prepare_model:
         manifest="resources/models/{model}/source_manifest.json",
         # The manifest holds the checksum of the weights and stands for them.
         model=ancient("resources/models/{model}/source.gguf"),
-        prepare="results/config/prepare/{model}.json",
+        prepare=view("prepare/{model}"),
         code=code("prepare_model"),
     output:
         model="resources/models/{model}/model.gguf",
         manifest="resources/models/{model}/manifest.json",
     log:
         "logs/prepare_model/{model}.log",
+    conda:
+        "../../environment.yml"
     shell:
-        script("prepare_model") + " --source {input.model} --source-manifest {input.manifest}"
+        script("prepare_model")
+        + " --source {input.model} --source-manifest {input.manifest}"
         " --prepare {input.prepare} --model {output.model} --manifest {output.manifest}"
         " --log {log}"
 
 
-def bundled_file(wildcards):
-    """The file of a bundled data set, which git may change; other sources are checksummed."""
-    source = STUDY.datasets[wildcards.dataset]["source"]
-    return [source["path"]] if source["kind"] == "bundled" else []
-
-
 rule download_dataset:
     input:
-        reading="resources/datasets/{dataset}.source.json",
+        reading=view("datasets/{dataset}"),
         bundled=bundled_file,
         code=code("download_dataset"),
     output:
@@ -53,6 +52,8 @@ rule download_dataset:
         manifest="resources/datasets/{dataset}.manifest.json",
     log:
         "logs/download_dataset/{dataset}.log",
+    conda:
+        "../../environment.yml"
     shell:
         script("download_dataset") + " --reading {input.reading}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"

@@ -2,27 +2,26 @@
 # Leaves: the responses of one cell, one row per answer.
 
 
-def engine_threads(wildcards):
-    return STUDY.models[wildcards.model]["engine"]["threads"]
-
-
 rule generate:
     input:
         prompts="results/prompts/{task}/{persona}.parquet",
-        decoding="results/config/decoding/{task}.json",
-        engine="results/config/engine/{model}.json",
+        decoding=view("decoding/{task}"),
+        engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         # The manifest holds the checksum of the weights and stands for them.
         model=ancient("resources/models/{model}/model.gguf"),
         code=code("generate"),
     output:
         "results/responses/{model}/{task}/{persona}.parquet",
-    wildcard_constraints:
-        model="|".join(STUDY.models),
     log:
         "logs/generate/{model}/{task}/{persona}.log",
     benchmark:
         "logs/benchmarks/generate/{model}/{task}/{persona}.tsv"
+    wildcard_constraints:
+        model="|".join(STUDY.models),
+        persona="|".join(STUDY.personas),
+    conda:
+        "../../environment.yml"
     threads: engine_threads
     shell:
         script("generate") + " --prompts {input.prompts} --decoding {input.decoding}"
@@ -33,13 +32,15 @@ rule generate:
 
 rule rate:
     input:
-        cases=lambda wildcards: f"resources/datasets/{task_dataset(wildcards)}.parquet",
-        scoring="results/config/scoring/{task}.json",
+        cases=task_cases,
+        scoring=view("scoring/{task}"),
         code=code("rate"),
     output:
         f"results/responses/{HUMAN}/{{task}}/{{persona}}.parquet",
     log:
         f"logs/generate/{HUMAN}/{{task}}/{{persona}}.log",
+    conda:
+        "../../environment.yml"
     shell:
         script("rate") + " --items {input.cases} --scoring {input.scoring}"
         " --rater {wildcards.persona} --responses {output} --log {log}"

@@ -6,7 +6,7 @@ FIGURES = ["triage_accuracy", "reliability", "risk_plane", "persona_effect"]
 rule plot:
     input:
         tables=expand("results/tables/{table}.parquet", table=TABLES),
-        figures="results/config/figures.json",
+        figures=VIEWS["figures"],
         code=code("plot"),
     output:
         pdf="results/figures/{figure}.pdf",
@@ -16,10 +16,12 @@ rule plot:
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-    wildcard_constraints:
-        figure="|".join(FIGURES),
     log:
         "logs/plot/{figure}.log",
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    conda:
+        "../../environment.yml"
     shell:
         script("plot") + " --figure {wildcards.figure} --tables results/tables"
         " --settings {input.figures} --pdf {output.pdf} --png {output.png} --log {log}"

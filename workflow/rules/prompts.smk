@@ -4,14 +4,18 @@
 
 rule write_prompts:
     input:
-        cases=lambda wildcards: f"resources/datasets/{task_dataset(wildcards)}.parquet",
-        persona="results/config/personas/{persona}.json",
-        task="results/config/prompts/{task}.json",
+        cases=task_cases,
+        persona=view("personas/{persona}"),
+        task=view("prompts/{task}"),
         code=code("write_prompts"),
     output:
         "results/prompts/{task}/{persona}.parquet",
     log:
         "logs/write_prompts/{task}/{persona}.log",
+    wildcard_constraints:
+        persona="|".join(STUDY.personas),
+    conda:
+        "../../environment.yml"
     shell:
         script("write_prompts") + " --items {input.cases} --persona {input.persona}"
         " --task {input.task} --prompts {output} --log {log}"

@@ -58,7 +58,9 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> list[dict[str, 
         for metric, value in metrics.items():
             low, high = intervals[metric]
             n = known.height
-            rows.append(about | {"metric": metric, "n": n, "value": value, "low": low, "high": high})
+            rows.append(
+                about | {"metric": metric, "n": n, "value": value, "low": low, "high": high}
+            )
         for b in reliability_bins(confidence, correct, settings["bins"], level):
             value = {"metric": "accuracy_in_bin", "value": b.pop("accuracy")}
             rows.append(about | b | value)

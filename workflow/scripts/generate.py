@@ -24,9 +24,7 @@ def main(arguments: Namespace) -> None:
     weights = files.read_json(arguments.manifest)["sha256"]
     cell = arguments.responses.with_suffix("").parts[-3:]
     with Engine(arguments.model, settings, arguments.threads, arguments.config_file) as engine:
-        template = ChatTemplate(
-            engine.chat_template, engine.bos, engine.eos, arguments.config_file
-        )
+        template = ChatTemplate(engine.chat_template, engine.bos, engine.eos, arguments.config_file)
         cli.log.info(
             "%s: system role %s, the template adds %r",
             "/".join(cell),
