@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
+from threadpoolctl import threadpool_limits
 
 from persona_paradox.calibration import (
     METRICS,
@@ -201,6 +202,18 @@ def test_the_seed_decides_the_intervals():
 
     assert intervals(1) == intervals(1)
     assert intervals(1) != intervals(2)
+
+
+def test_the_number_of_threads_does_not_decide_the_intervals():
+    confidence, correct = sample(1245, seed=1245)
+
+    def intervals(threads):
+        with threadpool_limits(threads):
+            return calibration_intervals(
+                confidence, correct, BINS, draws=2000, seed=1, confidence_level=0.95
+            )
+
+    assert intervals(1) == intervals(2)
 
 
 def test_no_items_give_nan():

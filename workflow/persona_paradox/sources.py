@@ -43,7 +43,6 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import logging as hub_logging
 
 from .errors import InputError
 from .files import atomic_path, sha256_file
@@ -312,7 +311,7 @@ def _from_hub(order: _Order) -> _Content:
 def _quiet() -> None:
     """Keep signed addresses, which open a file to every reader, out of the log."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # at INFO it logs every request
-    hub_logging.disable_propagation()  # the client's own handler shows each line already
+    logging.getLogger("huggingface_hub").handlers.clear()  # or the terminal shows lines twice
     for name in ("file_download", "utils._http"):
         logging.getLogger(f"huggingface_hub.{name}").addFilter(_without_query)
 
@@ -412,7 +411,8 @@ def _cached_lfs(copy: Path) -> str | None:
 
 def _link_or_copy(order: _Order, blob: Path) -> tuple[str, int]:
     part = order.part
-    part.unlink()  # it may be a link already, and writing into it would change the cache
+    # It may be a link already, and writing into it would change the cache.
+    part.unlink(missing_ok=True)
     if blob.stat().st_uid == os.geteuid():
         try:
             os.link(blob, part)

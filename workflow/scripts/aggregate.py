@@ -8,6 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files, tables
 
@@ -58,14 +59,14 @@ def main(arguments: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        cli.parser(
-            __doc__,
-            cells="view that lists the cells",
-            statistics="view of the statistics",
-            scores="folder of scores",
-            calibration="folder of calibration figures",
-            tables="folder to write to",
-        ),
+    options = cli.parser(
+        __doc__,
+        cells="view that lists the cells",
+        statistics="view of the statistics",
+        scores="folder of scores",
+        calibration="folder of calibration figures",
+        tables="folder to write to",
     )
+    # The last bits of a matrix product depend on the number of threads.
+    with threadpool_limits(1):
+        cli.run(main, options)

@@ -53,7 +53,12 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> list[dict[str, 
         }
         metrics = calibration_metrics(confidence, correct, settings["bins"])
         intervals = calibration_intervals(
-            confidence, correct, settings["bins"], settings["draws"], settings["seed"], level
+            confidence,
+            correct,
+            settings["bins"],
+            draws=settings["draws"],
+            seed=settings["seed"],
+            confidence_level=level,
         )
         for metric, value in metrics.items():
             low, high = intervals[metric]

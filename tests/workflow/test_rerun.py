@@ -1,0 +1,180 @@
+"""What runs again after each kind of edit: the jobs of a dry run, compared exactly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Project, add_model, new_project
+
+TASKS = ("triage_ed", "triage_primary")
+PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
+FIGURES = ("persona_effect", "reliability", "risk_plane", "triage_accuracy")
+PLOTS = [f"plot {figure}" for figure in FIGURES]
+TABLES_AND_PLOTS = ["aggregate", *PLOTS]
+
+
+def cells(stage: str, models=("tiny",), tasks=TASKS, personas=PERSONAS) -> list[str]:
+    return [f"{stage} {m}/{t}/{p}" for m in models for t in tasks for p in personas]
+
+
+def whole_cells(personas: tuple[str, ...]) -> list[str]:
+    """Every job of some personas' cells."""
+    prompts = [f"write_prompts {task}/{persona}" for task in TASKS for persona in personas]
+    stages = ("generate", "score", "calibrate")
+    return prompts + [job for stage in stages for job in cells(stage, personas=personas)]
+
+
+def test_nothing_to_do(finished: Project) -> None:
+    assert finished.jobs() == []
+
+
+def test_text_of_one_persona(finished: Project) -> None:
+    finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+
+
+def test_title_of_one_persona(finished: Project) -> None:
+    finished.replace("config/personas/ed_nurse.yaml", "title: ED nurse", "title: Nurse in the ED")
+    assert finished.jobs() == PLOTS
+
+
+@pytest.mark.parametrize("where", ["config", "workflow", "resources/bundled", "Snakefile"])
+def test_touch(finished: Project, where: str) -> None:
+    later = time.time() + 10
+    path = finished.path / where
+    for file in [path] if path.is_file() else path.rglob("*"):
+        os.utime(file, (later, later))
+    assert finished.jobs() == []
+
+
+def test_order_of_keys(finished: Project) -> None:
+    for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "datasets/teaching_ed"):
+        finished.edit(f"config/{file}.yaml", _reverse_keys)
+    assert finished.jobs() == []
+
+
+def _reverse_keys(value: dict) -> None:
+    for key in reversed(list(value)):
+        value[key] = value.pop(key)
+
+
+def test_comment(finished: Project) -> None:
+    for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "config"):
+        path = finished.path / "config" / f"{file}.yaml"
+        path.write_text("# a comment\n" + path.read_text() + "# and another\n")
+    assert finished.jobs() == []
+
+
+def test_fresh_clone_with_results_carried_over(finished: Project, tmp_path: Path) -> None:
+    clone = new_project(tmp_path / "clone")
+    for part in ("results", "resources", ".snakemake"):
+        # Without the times of the files, as an archive or a web download leaves them.
+        shutil.copytree(
+            finished.path / part, clone.path / part, dirs_exist_ok=True, copy_function=shutil.copy
+        )
+    shutil.copy(finished.path / "config/config.yaml", clone.path / "config/config.yaml")
+    shutil.copy(finished.path / "config/models/tiny.yaml", clone.path / "config/models/tiny.yaml")
+    later = time.time() + 10
+    for file in (clone.path / "config").rglob("*"):
+        os.utime(file, (later, later))
+    assert clone.jobs() == []
+
+
+def test_lost_snakemake_folder(finished: Project) -> None:
+    shutil.rmtree(finished.path / ".snakemake")
+    assert finished.jobs() == []
+    finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+
+
+def test_plot_code(finished: Project) -> None:
+    path = finished.path / "workflow/scripts/plot.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert finished.jobs() == PLOTS
+
+
+def test_library_module_of_calibrate_alone(finished: Project) -> None:
+    path = finished.path / "workflow/persona_paradox/calibration.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert finished.jobs() == sorted(cells("calibrate") + TABLES_AND_PLOTS)
+
+
+def test_paraphrase(finished: Project) -> None:
+    def add(persona: dict) -> None:
+        persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
+
+    finished.edit("config/personas/ed_nurse.yaml", add)
+    assert finished.jobs() == [], "the study runs main wordings only"
+    finished.edit("config/config.yaml", lambda study: study.update(variants="all"))
+    with_paraphrases = ("ed_nurse", "bridge_engineer")
+    assert finished.jobs() == sorted(whole_cells(with_paraphrases) + TABLES_AND_PLOTS)
+
+
+def test_new_paraphrase_in_a_study_of_all_wordings(finished: Project) -> None:
+    finished.edit("config/config.yaml", lambda study: study.update(variants="all"))
+    finished.run("--cores", "2")
+
+    def add(persona: dict) -> None:
+        persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
+
+    finished.edit("config/personas/ed_nurse.yaml", add)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+
+
+def test_new_model(finished: Project) -> None:
+    add_model(finished, "other", seed=5)
+    finished.edit("config/config.yaml", lambda study: study["models"].append("other"))
+    stages = ("generate", "score", "calibrate")
+    new = [job for stage in stages for job in cells(stage, models=("other",))]
+    download = ["download_model other", "prepare_model other"]
+    assert finished.jobs() == sorted(download + new + TABLES_AND_PLOTS)
+
+
+def test_removed_persona_leaves_the_tables(finished: Project) -> None:
+    finished.edit("config/config.yaml", lambda study: study["personas"].remove("ed_nurse"))
+    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+    assert "ed_nurse" in (finished.path / "results/tables/cells.csv").read_text()
+    finished.run("--cores", "2", "results/tables/cells.csv")
+    assert "ed_nurse" not in (finished.path / "results/tables/cells.csv").read_text()
+    assert "ed_nurse" not in (finished.path / "results/tables/contrasts.csv").read_text()
+
+
+def test_one_deleted_figure(finished: Project) -> None:
+    (finished.path / "results/figures/risk_plane.pdf").unlink()
+    assert finished.jobs() == ["plot risk_plane"]
+
+
+def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
+    finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(cost={"under": 5}))
+    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+
+
+def test_one_figure_by_itself(project: Project) -> None:
+    jobs = project.jobs("results/figures/triage_accuracy.pdf")
+    assert [job for job in jobs if job.startswith("plot")] == ["plot triage_accuracy"]
+    assert [job for job in jobs if job.startswith("generate")] == sorted(cells("generate"))
+
+
+def test_one_file_of_one_cell(project: Project) -> None:
+    assert project.jobs("results/scores/tiny/triage_ed/ed_nurse.parquet") == sorted(
+        [
+            "download_dataset teaching_ed",
+            "download_model tiny",
+            "prepare_model tiny",
+            "write_prompts triage_ed/ed_nurse",
+            "generate tiny/triage_ed/ed_nurse",
+            "score tiny/triage_ed/ed_nurse",
+        ]
+    )
+
+
+def test_a_dry_run_of_another_study_leaves_the_views_of_this_one(finished: Project) -> None:
+    views = {p.name: p.read_bytes() for p in (finished.path / "results/config").rglob("*.json")}
+    finished.edit("config/config.yaml", lambda study: study.update(variants="all", limit=3))
+    finished.jobs()
+    after = {p.name: p.read_bytes() for p in (finished.path / "results/config").rglob("*.json")}
+    assert views.items() < after.items()
