@@ -1,0 +1,259 @@
+"""Bad input stops with one sentence on file, key and remedy, and leaves nothing half-made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import Project, add_model
+from tiny_model import CHATML
+
+from persona_paradox.files import sha256_file
+
+PERSONA = "config/personas/ed_nurse.yaml"
+TASK = "config/tasks/triage_ed.yaml"
+DATASET = "config/datasets/teaching_ed.yaml"
+MODEL = "config/models/tiny.yaml"
+CASES = "resources/bundled/teaching_ed.csv"
+
+
+def refused_at_once(project: Project, *words: str) -> None:
+    """A dry run fails with one sentence that holds all of `words`."""
+    done = project.snakemake("-n")
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout
+    message = done.stdout.strip().splitlines()[-1]
+    for word in words:
+        assert word in message, f"{word!r} is not in: {message}"
+    assert not list(project.path.glob("resources/models/*/*.gguf"))
+
+
+def refused_by_a_job(project: Project, target: str, *words: str) -> None:
+    """A run fails with one line `error: …` that holds all of `words`, and makes no target."""
+    done = project.snakemake("--cores", "1", target)
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout
+    lines = {line.strip() for line in done.stdout.splitlines() if line.startswith("error: ")}
+    assert len(lines) == 1, done.stdout
+    message = lines.pop()
+    for word in words:
+        assert word in message, f"{word!r} is not in: {message}"
+    assert not (project.path / target).exists()
+    assert not [p for p in project.path.rglob("*.part") if ".snakemake" not in p.parts]
+
+
+def set_key(file: str, *path: str | int, value: object) -> Callable[[Project], None]:
+    def change(project: Project) -> None:
+        def edit(content: dict) -> None:
+            at = content
+            for key in path[:-1]:
+                at = at[key]
+            at[path[-1]] = value
+
+        project.edit(file, edit)
+
+    return change
+
+
+CONFIGURATION = {
+    "broken YAML": (
+        lambda p: (p.path / PERSONA).write_text("title: [ED nurse\ntexts: {"),
+        (PERSONA, "line", "not valid YAML", "mend"),
+    ),
+    "a key twice": (
+        lambda p: (p.path / PERSONA).write_text("title: a\ngroup: own\ntitle: b\n"),
+        (PERSONA, "line 3", "'title' stands twice"),
+    ),
+    "not a mapping": (lambda p: (p.path / PERSONA).write_text("- a\n"), (PERSONA, "README")),
+    "unknown key": (
+        set_key(PERSONA, "text", value="You are a nurse."),
+        (PERSONA, "'text' was unexpected"),
+    ),
+    "unknown key of the study": (set_key("config/config.yaml", "persona", value=[]), ("'persona'",)),
+    "missing key": (lambda p: p.edit(TASK, lambda t: t.pop("labels")), (TASK, "'labels'")),
+    "wrong type": (
+        set_key("config/config.yaml", "seed", value="seven"),
+        ("`seed`", "'seven' is not of type 'integer'"),
+    ),
+    "unknown persona": (
+        set_key("config/config.yaml", "personas", value=["no_persona", "ed_nurs"]),
+        ("`personas`", "'ed_nurs'", "config/personas/ed_nurs.yaml", "ed_nurse"),
+    ),
+    "unknown data set": (set_key(TASK, "dataset", value="teaching"), (TASK, "'teaching'", "known")),
+    "unsafe id": (
+        set_key("config/config.yaml", "personas", value=["no_persona", "x; rm -rf ~"]),
+        ("`personas.1`", "does not match"),
+    ),
+    "reserved id": (set_key("config/config.yaml", "models", value=["human"]), ("reserved",)),
+    "label without a level": (
+        set_key(TASK, "labels", 0, "level", value="esi_9"),
+        (TASK, "`labels`", "esi_9", "teaching_ed"),
+    ),
+    "level the data set does not have": (
+        set_key(DATASET, "columns", "reference", "values", "1", value="esi_0"),
+        (DATASET, "`columns.reference.values`", "'esi_0'", "esi_1"),
+    ),
+    "high acuity unknown": (
+        set_key(DATASET, "high_acuity", value=["esi_7"]),
+        (DATASET, "`high_acuity`", "esi_7"),
+    ),
+    "the answer in the case": (
+        set_key(DATASET, "columns", "case", "column", value="decision_point"),
+        (DATASET, "`columns.case`", "gives the answer away"),
+    ),
+    "two personas with one text": (
+        set_key(PERSONA, "texts", "main", value="You are a Highway department bridge engineer."),
+        ("ed_nurse.main", "bridge_engineer.main", "same text"),
+    ),
+    "missing baseline": (
+        set_key("config/config.yaml", "baseline", value="ed_physician"),
+        ("`baseline`", "'ed_physician'", "personas"),
+    ),
+    "no task in these contexts": (
+        lambda p: p.edit(
+            "config/config.yaml",
+            lambda s: s.update(contexts=["primary_care"], tasks=["triage_ed"]),
+        ),
+        ("`contexts`", "add"),
+    ),
+    "data folder not given": (
+        set_key("config/config.yaml", "tasks", value=["triage_semigran"]),
+        ("config/datasets/semigran.yaml", "`source.path`", "PERSONA_DATA_DIR"),
+    ),
+    "data file missing": (
+        lambda p: p.edit(
+            "config/config.yaml", lambda s: s.update(tasks=["triage_semigran"], data_dir="nowhere")
+        ),
+        ("config/datasets/semigran.yaml", "`source.path`", "nowhere/semigran45", "mend"),
+    ),
+    "model file missing": (
+        lambda p: (p.path / "tiny.gguf").unlink(),
+        (MODEL, "`source.path`", "tiny.gguf", "mend"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATION)
+def test_configuration(project: Project, name: str) -> None:
+    change, words = CONFIGURATION[name]
+    change(project)
+    refused_at_once(project, *words)
+
+
+def edit_cases(project: Project, change: Callable[[list[dict[str, str]]], None]) -> None:
+    path = project.path / CASES
+    rows = pl.read_csv(path, infer_schema=False).to_dicts()
+    change(rows)
+    pl.DataFrame(rows).write_csv(path)
+
+
+BAD_CASES = {
+    "label not in the set": (
+        lambda rows: rows[3].update(esi="9"),
+        (DATASET, "'9'", "'esi'", "`columns.reference.values`", "the set is 1, 2, 3, 4, 5"),
+    ),
+    "empty case text": (
+        lambda rows: rows[5].update(case="   "),
+        (DATASET, "ted_06", "is empty", "`columns.case.column`"),
+    ),
+    "duplicate ids": (
+        lambda rows: rows[5].update(id="ted_01"),
+        (DATASET, "'ted_01'", "more than once", "`columns.item_id.column`"),
+    ),
+    "missing id": (
+        lambda rows: rows[5].update(id=""),
+        (DATASET, "item 6 has no id", "`columns.item_id.column`"),
+    ),
+    "missing column": (
+        lambda rows: [row.pop("esi") for row in rows],
+        (DATASET, "`columns.reference.column`", "'esi'", "decision_point"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CASES)
+def test_cases(project: Project, name: str) -> None:
+    change, words = BAD_CASES[name]
+    edit_cases(project, change)
+    refused_by_a_job(project, "resources/datasets/teaching_ed.parquet", *words)
+
+
+GGUF = "resources/models/tiny/model.gguf"
+RESPONSES = "results/responses/tiny/triage_ed/ed_nurse.parquet"
+
+
+def test_wrong_checksum_of_a_model(project: Project) -> None:
+    right = sha256_file(project.path / "tiny.gguf")
+    project.edit(MODEL, lambda m: m["source"].update(sha256="0" * 64))
+    refused_by_a_job(project, GGUF, MODEL, "`source.sha256`", "0" * 64, right)
+
+
+def test_wrong_checksum_of_a_data_set(project: Project, data_dir: Path) -> None:
+    broken = project.path / "data" / "semigran45"
+    broken.mkdir(parents=True)
+    text = (data_dir / "semigran45/semigran_vignettes.jsonl").read_text()
+    (broken / "semigran_vignettes.jsonl").write_text(text.replace("woman", "man", 1))
+    project.edit(
+        "config/config.yaml", lambda s: s.update(tasks=["triage_semigran"], data_dir="data")
+    )
+    target = "resources/datasets/semigran.parquet"
+    refused_by_a_job(project, target, "config/datasets/semigran.yaml", "`source.sha256`")
+
+
+def test_truncated_model(project: Project) -> None:
+    path = project.path / "tiny.gguf"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    project.edit(MODEL, lambda m: m["source"].update(sha256=sha256_file(path)))
+    refused_by_a_job(project, GGUF, MODEL, "truncated or damaged")
+
+
+def test_model_without_a_chat_template(project: Project) -> None:
+    add_model(project, template=None)
+    refused_by_a_job(project, RESPONSES, MODEL, "no chat template", "use an instruct build")
+
+
+def test_model_whose_template_loses_the_users_words(project: Project) -> None:
+    add_model(project, template=CHATML.replace("message['content']", "'Hello'"))
+    refused_by_a_job(project, RESPONSES, MODEL, "chat template", "use another build")
+
+
+def test_window_larger_than_the_model_was_trained_for(project: Project) -> None:
+    project.edit(MODEL, lambda m: m["engine"].update(context=1_000_000))
+    refused_by_a_job(project, RESPONSES, MODEL, "`engine.context`", "trained for")
+
+
+def test_labels_the_tokenizer_cannot_tell_apart(project: Project) -> None:
+    def ten(task: dict) -> None:
+        task["labels"][4]["label"] = "10"
+
+    project.edit(TASK, ten)
+    refused_by_a_job(project, RESPONSES, MODEL, "'1'", "'10'", "choose other labels")
+
+
+@pytest.fixture
+def full_disk(project: Project) -> Iterator[Project]:
+    """The project with resources/models on a file system that is too small for a model."""
+    folder = project.path / "resources" / "models"
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system needs the right to mount one")
+    yield project
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_no_disk_space_for_the_model(full_disk: Project) -> None:
+    refused_by_a_job(full_disk, GGUF, "GB", "free", "again")
+
+
+def test_going_on_after_the_remedy(project: Project) -> None:
+    right = sha256_file(project.path / "tiny.gguf")
+    project.edit(MODEL, lambda m: m["source"].update(sha256="0" * 64))
+    assert project.snakemake("--cores", "1", RESPONSES).returncode != 0
+    project.edit(MODEL, lambda m: m["source"].update(sha256=right))
+    project.run("--cores", "1", "--rerun-incomplete", RESPONSES)
+    assert (project.path / RESPONSES).exists()
