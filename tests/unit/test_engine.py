@@ -164,7 +164,8 @@ def test_the_date_is_frozen() -> None:
 
 
 def test_a_system_text_that_a_template_changes_is_not_delivered() -> None:
-    template = ChatTemplate(CHATML.replace("message['content']", "message['content'][:99]"), "", "", "x")
+    source = CHATML.replace("message['content']", "message['content'][:99]")
+    template = ChatTemplate(source, "", "", "x")
     assert template.render("short", "x", "").delivered
     assert not template.render("long " * 40, "x", "").delivered
 

@@ -73,7 +73,10 @@ CONFIGURATION = {
         set_key(PERSONA, "text", value="You are a nurse."),
         (PERSONA, "'text' was unexpected"),
     ),
-    "unknown key of the study": (set_key("config/config.yaml", "persona", value=[]), ("'persona'",)),
+    "unknown key of the study": (
+        set_key("config/config.yaml", "persona", value=[]),
+        ("'persona'",),
+    ),
     "missing key": (lambda p: p.edit(TASK, lambda t: t.pop("labels")), (TASK, "'labels'")),
     "wrong type": (
         set_key("config/config.yaml", "seed", value="seven"),

@@ -7,7 +7,7 @@ levels and gives no label, and "non-urgent" contains "urgent".
 from __future__ import annotations
 
 import re
-import unicodedata
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +27,7 @@ PARSE_STATUSES = (LABEL, STATED, AMBIGUOUS, UNCLEAR, MISSING, EMPTY, NO_ANSWER)
 _TRIAGE = "esi|ktas|ctas|mts|triage|acuity"
 _NAME = (
     f"category|level|label|letter|option|choice|classification|priority|{_TRIAGE}"
+    "|final answer|final response"
     f"|(?:{_TRIAGE}) (?:score|rating|class|code|scale|index)"
 )
 _HEAD = f"answer|response|decision|conclusion|{_NAME}"
@@ -43,7 +44,7 @@ _LINK = (
     r"(?: \([^()\n]{0,60}\))?"
     r"(?: (?:here|(?:for|to|in|based on|of (?:care|urgency|acuity|triage|this)) [^.:;=\n]{1,80}?))?"
     r"[\"'”’*)\] ]{0,4}"
-    r"(?:[:=→]|[-–—]+>?| (?:is|was|would be|should be|will be|must be|seems to be)\b)"
+    r"(?:[:：=→]|[-–—]+>?| (?:is|was|would be|should be|will be|must be|seems to be)\b)"
 )
 _FILLER = (
     r"[^\w\n]{0,8}(?:(?:an?|the|as|(?i:most likely|probably|likely|therefore|clearly|definitely"
@@ -77,12 +78,14 @@ _HEADER = re.compile(
     rf"|{_START}(?:{_HEAD})(?: is)?[^\w\n:]{{0,8}}:[^\w\n]*$"
 )
 _MARKUP = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{1,20}\{|_")
+_HYPHEN = re.compile(r"(?i)(?<=esi|mts)-(?=\d)|(?<=ktas|ctas)-(?=\d)|(?<=level)-(?=\d)")
 _MARK = re.compile(r"[^\w.):,=(–—-]*([.):,=(–—-]?)")
+_LOWER_CASE = re.compile(r"[^\w°º\u0300-\u036f]*([a-z])[^\w°º\u0300-\u036f]*")
 _WORD = re.compile(r"\w")
 _NUMBER = re.compile(r"(?<!\w)\d++(?!\w)")
 
 # How far behind a statement options are looked for: characters of its line, and further lines.
-_NEAR, _NEAR_LINES = 600, 12
+_NEAR, _NEAR_LINES = 300, 8
 
 # What follows a label without making an English article, pronoun or count of it: "A because".
 _FUNCTION = "because|as|since|for|is|due to|based on|rather than|instead of"
@@ -164,21 +167,22 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
 
 def _lines(text: str) -> list[str]:
     # One blank between words, no empty lines, all markup as asterisks, "\boxed{" as the statement
-    # that it is, and a header before its answer on one line, with a tab between them.
-    text = unicodedata.normalize("NFC", text.rpartition("</think>")[2])
-    text = _MARKUP.sub("*", text.replace("\\boxed{", " answer: "))
+    # that it is, and a header on the line of its answer, with a tab between them. What stands
+    # before "</think>" is no answer.
+    text = text.rpartition("</think>")[2].replace("\\boxed{", " answer: ")
+    text = _HYPHEN.sub(" ", _MARKUP.sub("*", text))
     lines: list[str] = []
     header = ""
     for raw in re.split(r"[\r\n]+", text):
         line = " ".join(raw.split())
         if not _WORD.search(line):
             continue
-        if header and not _HEADER.search(line):
+        is_header = bool(_HEADER.search(line))
+        if header and not is_header:
             lines[-1] = f"{header}:\t{line}"
-            header = ""
-            continue
-        header = line.rstrip(":") if _HEADER.search(line) else ""
-        lines.append(line)
+        else:
+            lines.append(line)
+        header = line.rstrip(string.punctuation + " ") if is_header else ""
     return lines
 
 
@@ -194,19 +198,20 @@ def _read(patterns: _Patterns, line: str) -> tuple[set[str], str]:
     return labels, line[end:]
 
 
-def _claim(patterns: _Patterns, first: Sequence[str], line: str, later: Sequence[str]) -> set[str]:
+def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence[str]) -> set[str]:
     """What is claimed by the label that `line` begins with: more than one where options follow.
 
-    `first` holds the first two labels of the label set, `later` the lines behind `line`. Options
-    carry the same mark as the label ("A. ... B. ...", "A) ...\nB) ..."), so that "C. The patient
-    may have hepatitis B." claims C alone.
+    `order` holds the label set, `later` the lines behind `line`. Options carry the same mark as
+    the label, and open a line, follow a punctuation or continue the order from the first label on
+    ("A) home\nB) clinic", "A: home, B: clinic", "A. home B. clinic"); so "C. The patient may have
+    hepatitis B." claims C alone.
     """
     claimed, tail = _read(patterns, line)
     match = _MARK.match(tail)
     mark = match[1] if match else ""
     bare = not _WORD.search(tail)
     for option in patterns.marked.finditer(tail):
-        follows = claimed == {first[0]} and option["label"] == first[1]
+        follows = claimed == {*order[:1]} and option["label"] in order[1:2]
         same = option["mark"] == mark and (mark or not _REASON.match(tail))
         if same and (option["apart"] or follows):
             claimed.add(option["label"])
@@ -220,7 +225,7 @@ def _claim(patterns: _Patterns, first: Sequence[str], line: str, later: Sequence
 
 
 def _statements(
-    patterns: _Patterns, first: Sequence[str], lines: Sequence[str]
+    patterns: _Patterns, order: Sequence[str], lines: Sequence[str]
 ) -> tuple[set[str], set[str], set[str]]:
     """Labels behind cues: called final, behind a colon or verb, behind a name like "category"."""
     final: set[str] = set()
@@ -234,7 +239,7 @@ def _statements(
                 if _NEGATED.search(before):
                     continue
                 stated = line[match.end() : match.end() + _NEAR]
-                claimed = _claim(patterns, first, stated, later)
+                claimed = _claim(patterns, order, stated, later)
                 if cue is patterns.weak:
                     weak |= claimed
                 elif _FINAL.search(before[-8:] + match[0]):
@@ -269,20 +274,18 @@ def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, st
         - `empty`: nothing but white space;
         - `no_answer`: there is no text.
     """
-    if text is None:
-        return None, NO_ANSWER
+    if text is None or not text.strip():
+        return None, NO_ANSWER if text is None else EMPTY
     lines = _lines(text)
-    if not text.strip():
-        return None, EMPTY
-    alone = re.fullmatch(r"[^\w°º]*([a-z])[^\w°º]*", "\n".join(lines))
+    alone = _LOWER_CASE.fullmatch("\n".join(lines))
     if alone and alone[1].upper() in labels:
         return alone[1].upper(), LABEL
     patterns = _patterns(tuple(labels))
 
     leading: set[str] = set()
     if lines and (opening := patterns.leading.match(lines[0])):
-        leading = _claim(patterns, labels[:2], lines[0][opening.end() :], lines[1:])
-    final, strong, weak = _statements(patterns, labels[:2], lines)
+        leading = _claim(patterns, labels, lines[0][opening.end() :], lines[1:])
+    final, strong, weak = _statements(patterns, labels, lines)
     if final:
         claimed = final
     elif len(strong) > 1:

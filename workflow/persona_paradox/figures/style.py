@@ -1,0 +1,513 @@
+"""What the figures share: the page, the look of a persona, rows, key, notes, saving.
+
+Lengths are millimetres, measured from the top left; type sizes are points. A page is as wide as
+the text of a two-column journal, and as high as its content asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib.style
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path as Outline
+from matplotlib.textpath import TextPath
+
+# The model id of human raters in the tables; persona_paradox.config has it too, but importing
+# that would draw every figure again where the reading of the configuration changes.
+HUMAN = "human"
+
+WIDTH_MM = 183.0
+EDGE_MM = 3.0
+INNER_MM = WIDTH_MM - 2 * EDGE_MM
+
+TITLE_PT, PANEL_PT, TEXT_PT, SMALL_PT = 9.0, 7.0, 6.5, 5.5
+PNG_DPI = 200
+
+DARK, MIDDLE, LIGHT, PALE = "#222222", "#6B6B6B", "#C4C4C4", "#E4E4E4"
+WARNING = "#A33B00"
+
+_RC: dict[str, Any] = {
+    # The font that comes with matplotlib: the same outlines on every machine.
+    "font.family": "DejaVu Sans",
+    "font.size": TEXT_PT,
+    "text.parse_math": False,  # a title may hold a dollar sign
+    "text.color": DARK,
+    "axes.linewidth": 0.5,
+    "axes.edgecolor": MIDDLE,
+    "axes.labelcolor": DARK,
+    "axes.labelsize": TEXT_PT,
+    "axes.labelpad": 2.0,
+    "axes.unicode_minus": True,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "xtick.color": MIDDLE,
+    "ytick.color": MIDDLE,
+    "xtick.labelcolor": DARK,
+    "ytick.labelcolor": DARK,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.0,
+    "ytick.major.size": 2.0,
+    "xtick.major.pad": 1.5,
+    "ytick.major.pad": 1.5,
+    "lines.solid_capstyle": "butt",
+    "pdf.fonttype": 42,  # TrueType, which journals ask for
+    "pdf.compression": 6,
+}
+
+
+def context() -> AbstractContextManager[None]:
+    """The settings of matplotlib under which every figure is drawn and saved.
+
+    They start from matplotlib's own, so that a user's matplotlibrc changes nothing.
+    """
+    return matplotlib.style.context(["default", _RC])
+
+
+def save(figure: Figure, path: Path, form: Literal["pdf", "png"]) -> None:
+    """Save a figure; equal figures give equal bytes, for nothing says when or by what."""
+    unnamed: dict[str, dict[str, Any]] = {
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    with context():
+        figure.savefig(path, format=form, dpi=PNG_DPI, metadata=unnamed[form])
+
+
+# --- how a persona, a model and an answer look ---------------------------------------------
+
+# Okabe and Ito's colours without their yellow, which is too faint for a hollow marker, and a
+# grey; then the same ones darkened. The baseline, mostly the first persona, is black.
+_COLOURS = (
+    *("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A"),
+    *("#003A5C", "#7A3500", "#005A41", "#7A3F60", "#855B00", "#2B6488"),
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "d")
+
+
+def _polygon(*corners: tuple[float, float]) -> Outline:
+    return Outline([*corners, corners[0]], closed=True)
+
+
+# Shapes that no persona has, so that a shape never means two things.
+_MODEL_MARKERS = (
+    _polygon((-0.45, -1), (0.45, -1), (0.45, 1), (-0.45, 1)),
+    _polygon((-0.9, -0.9), (0.9, -0.9), (-0.9, 0.9), (0.9, 0.9)),
+    (4, 1, 0),
+    _polygon((-0.9, -0.9), (0.9, 0.9), (0.9, -0.9), (-0.9, 0.9)),
+    _polygon((-1, -0.45), (1, -0.45), (1, 0.45), (-1, 0.45)),
+    (6, 1, 0),
+    (3, 1, 0),
+    (3, 1, 60),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour and marker of a persona, the same in every figure of a study."""
+
+    colour: str
+    marker: str
+
+
+def looks(personas: Sequence[str]) -> dict[str, Look]:
+    """Look of every persona, from its place in the study.
+
+    Shape alone tells apart the first eleven personas, colour and shape together many more.
+    """
+    return {
+        persona: Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
+        for i, persona in enumerate(personas)
+    }
+
+
+def model_markers(models: Sequence[str]) -> dict[str, MarkerStyle | None]:
+    """Marker of every model; None for the only one, where markers can tell of personas."""
+    if len(models) == 1:
+        return {models[0]: None}
+    return {
+        model: MarkerStyle(_MODEL_MARKERS[i % len(_MODEL_MARKERS)])
+        for i, model in enumerate(models)
+    }
+
+
+def point(axes: Axes, x: float, y: float, gid: str, **look: Any) -> None:
+    """Draw one point; `gid` says what it is, so that a test finds it again."""
+    axes.plot([x], [y], **({"linestyle": "none", "clip_on": False, "zorder": 4} | look), gid=gid)
+
+
+def filled(colour: str, marker: Any, size: float = 4.4) -> dict[str, Any]:
+    """Look of a point of the main wording."""
+    return {"marker": marker, "color": colour, "markersize": size, "markeredgewidth": 0.5}
+
+
+def hollow(colour: str, marker: Any, size: float = 2.8) -> dict[str, Any]:
+    """Look of a point of a paraphrase."""
+    return {
+        "marker": marker,
+        "color": colour,
+        "markerfacecolor": "white",
+        "markersize": size,
+        "markeredgewidth": 0.7,
+    }
+
+
+def strike(axes: Axes, x: float, y: float, gid: str) -> None:
+    """Strike a point out: none of its answers could be read."""
+    under = {"marker": "x", "color": "white", "markersize": 8.6, "markeredgewidth": 2.6}
+    point(axes, x, y, f"under|{gid}", zorder=5, **under)
+    point(axes, x, y, gid, zorder=6, **STRUCK)
+
+
+STRUCK: dict[str, Any] = {
+    "marker": "x",
+    "color": "black",
+    "markersize": 8.0,
+    "markeredgewidth": 1.2,
+}
+
+
+def interval(axes: Axes, x: Sequence[float], y: Sequence[float], gid: str, **look: Any) -> None:
+    """Draw an interval as a line from end to end."""
+    axes.plot(x, y, **({"linewidth": 0.9, "clip_on": False, "zorder": 3} | look), gid=gid)
+
+
+# --- words -------------------------------------------------------------------------------
+
+
+def number(value: float, digits: int, signed: bool = False) -> str:
+    """A number with a true minus sign; zero has none."""
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share in percent: 0.95 → 95%."""
+    return f"{100 * share:g}%"
+
+
+def n_text(numbers: Iterable[int]) -> str:
+    """`n = 60`, or `n = 58–60` where cells differ."""
+    known = sorted(set(numbers))
+    if not known:
+        return "n = 0"
+    return f"n = {known[0]}" if len(known) == 1 else f"n = {known[0]}–{known[-1]}"
+
+
+def task_title(task: Mapping[str, Any]) -> str:
+    """Title of a task, marked where its cases were written for teaching."""
+    marked = not task["teaching"] or "teaching" in task["title"].lower()
+    title: str = task["title"] if marked else f"{task['title']} (teaching cases)"
+    return title
+
+
+def of_model(cells: Cells, settings: Mapping[str, Any]) -> str:
+    """Words that name the model, where there is one only and the key does not."""
+    return f" · {settings['models'][cells.models[0]]}" if len(cells.models) == 1 else ""
+
+
+def study_note(settings: Mapping[str, Any], tasks: Sequence[str]) -> str:
+    """The note every figure ends with."""
+    note = f"Study seed {settings['seed']}."
+    if any(settings["tasks"][task]["teaching"] for task in tasks):
+        note += " Author-written teaching cases, not clinically validated."
+    return note + " Not medical advice."
+
+
+def bootstrap_note(settings: Mapping[str, Any]) -> str:
+    """How a bootstrap interval was made."""
+    return (
+        f"{percent(settings['confidence'])} percentile bootstrap intervals over items "
+        f"({settings['draws']} draws, seed {settings['seed']})"
+    )
+
+
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """Width of a line of text."""
+    if not text.strip():
+        return 0.0
+    font = FontProperties(weight=weight)
+    box = TextPath((0, 0), text, size=size, prop=font).get_extents()
+    return float(box.width) * 25.4 / 72
+
+
+def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """Break a text into lines of at most this width; a longer word keeps its own."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and width_of(longer, size, weight) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
+
+
+def _height_of(text: str, size: float) -> float:
+    return (text.count("\n") + 1) * size * 1.3 * 25.4 / 72
+
+
+# --- what the tables hold ------------------------------------------------------------------
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table by model, task, persona and wording, and the study's order of each.
+
+    The order is the table's: the settings are JSON with sorted keys.
+    """
+
+    rows: dict[Key, dict[str, Any]]
+    models: list[str]
+    tasks: list[str]
+    personas: list[str]
+    paraphrases: list[str]
+
+    def main(self, task: str) -> list[dict[str, Any]]:
+        """Rows of the main wording of a task."""
+        found = [self.get(m, task, p) for m in self.models for p in self.personas]
+        return [row for row in found if row is not None]
+
+    def get(
+        self, model: str, task: str, persona: str, variant: str = "main"
+    ) -> dict[str, Any] | None:
+        """The row of a cell, or None."""
+        return self.rows.get((model, task, persona, variant))
+
+    def raters(self, task: str) -> list[dict[str, Any]]:
+        """Rows of the human raters of a task."""
+        return [row for key, row in self.rows.items() if key[0] == HUMAN and key[1] == task]
+
+
+def read(table: pl.DataFrame) -> Cells:
+    """Arrange a table of cells."""
+    rows: dict[Key, dict[str, Any]] = {}
+    for row in table.iter_rows(named=True):
+        rows[row["model"], row["task"], row["persona"], row["variant"]] = row
+    keys = [key for key in rows if key[0] != HUMAN]
+    return Cells(
+        rows=rows,
+        models=list(dict.fromkeys(key[0] for key in keys)),
+        tasks=list(dict.fromkeys(key[1] for key in rows)),
+        personas=list(dict.fromkeys(key[2] for key in keys)),
+        paraphrases=sorted(
+            {key[3] for key in keys} - {"main"}, key=lambda name: (len(name), name)
+        ),
+    )
+
+
+def all_invalid(row: Mapping[str, Any]) -> bool:
+    """Whether no answer of a cell could be read as a label."""
+    return bool(row["n"]) and row["n_invalid"] == row["n"]
+
+
+# --- rows of personas ----------------------------------------------------------------------
+
+_GROUPS = {"paper": "Personas of the paper", "control": "Controls", "own": "Own personas"}
+_HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 4.0, 3.6, 1.5, 0.8, 38.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where every persona stands, in mm below the top of a panel.
+
+    Attributes:
+        place: of the main wording, by persona and model.
+        paraphrases: how far below the main wording each paraphrase stands.
+        centre: of a persona's rows.
+        headings: of the groups, with their texts.
+        height: of them all.
+    """
+
+    place: dict[tuple[str, str], float]
+    paraphrases: dict[str, float]
+    centre: dict[str, float]
+    headings: list[tuple[float, str]]
+    height: float
+
+    def of(self, persona: str, model: str, variant: str = "main") -> float:
+        """Place of a point."""
+        return self.place[persona, model] + self.paraphrases.get(variant, 0.0)
+
+
+def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) -> Rows:
+    """Stack the personas in the study's order, group by group."""
+    group_of = {persona: settings["personas"][persona]["group"] for persona in personas}
+    groups = list(dict.fromkeys(group_of.values()))
+    below = {
+        name: 0.75 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)
+    }
+    slot = _MAIN_MM + len(below) * _PARAPHRASE_MM
+    place: dict[tuple[str, str], float] = {}
+    centre: dict[str, float] = {}
+    headings: list[tuple[float, str]] = []
+    top = 0.0
+    for group in groups:
+        if len(groups) > 1:
+            headings.append((top + _HEADING_MM / 2, _GROUPS.get(group, group)))
+            top += _HEADING_MM
+        for persona in personas:
+            if group_of[persona] != group:
+                continue
+            for model in cells.models:
+                place[persona, model] = top + _BETWEEN_MM / 2 + _MAIN_MM / 2
+                top += slot
+            top += _BETWEEN_MM
+            mine = [place[persona, model] for model in cells.models]
+            centre[persona] = (mine[0] + mine[-1]) / 2
+    return Rows(place, below, centre, headings, top)
+
+
+def label_width(settings: Mapping[str, Any], personas: Sequence[str]) -> float:
+    """Width of the column of the personas' titles."""
+    titles = [wrap(settings["personas"][p]["title"], _LABEL_MM, TEXT_PT) for p in personas]
+    lines = [line for title in titles for line in title.split("\n")]
+    headings = {_GROUPS.get(settings["personas"][p]["group"], "") for p in personas}
+    return max(
+        *(width_of(line, TEXT_PT) for line in lines),
+        *(width_of(heading, SMALL_PT, "bold") for heading in headings),
+        10.0,
+    )
+
+
+def draw_rows(axes: Axes, rows: Rows) -> None:
+    """Prepare a panel of rows: y in mm from its top, a faint line for every row."""
+    axes.set_ylim(rows.height, 0)
+    axes.set_yticks([])
+    for y in rows.place.values():
+        axes.axhline(y, color=PALE, linewidth=0.4, zorder=0)
+    for y, _ in rows.headings[1:]:
+        axes.axhline(y - _HEADING_MM / 2, color=MIDDLE, linewidth=0.4, zorder=0)
+
+
+def label_rows(sheet: Sheet, rows: Rows, settings: Mapping[str, Any], top: float) -> None:
+    """Write the titles of the personas along the left edge of a panel that begins at `top`."""
+    for persona, y in rows.centre.items():
+        title = wrap(settings["personas"][persona]["title"], _LABEL_MM, TEXT_PT)
+        sheet.text(0, top + y, title, size=TEXT_PT, va="center", linespacing=1.0)
+    for y, heading in rows.headings:
+        look = {"size": SMALL_PT, "weight": "bold", "color": MIDDLE}
+        sheet.text(0, top + y, heading, va="center", **look)
+
+
+# --- the page ------------------------------------------------------------------------------
+
+_KEY_MM = 3.9
+_HANDLE_MM = 7.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the key: a line, a marker on it, or a band, and what it stands for."""
+
+    text: str
+    marker: Mapping[str, Any] | None = None
+    line: Mapping[str, Any] | None = None
+    band: str | None = None
+
+
+class Sheet:
+    """A page: title and subtitle, a body for panels, key, notes."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        subtitle: str,
+        body: float,
+        key: Sequence[Entry],
+        notes: Sequence[str],
+    ) -> None:
+        """Lay out the page.
+
+        Args:
+            settings: the study's settings, for its title.
+            subtitle: what the figure shows.
+            body: height that the panels need.
+            key: what colours, shapes and lines stand for.
+            notes: sentences for the foot of the page.
+        """
+        title = wrap(settings["title"], INNER_MM, TITLE_PT, "bold")
+        subtitle = wrap(subtitle, INNER_MM, TEXT_PT)
+        note = wrap(" ".join(notes), INNER_MM, SMALL_PT)
+        lines = _flow(key)
+        title_height = _height_of(title, TITLE_PT)
+        self._body_top = EDGE_MM + title_height + _height_of(subtitle, TEXT_PT) + 2.5
+        key_top = self._body_top + body + 1.5
+        note_top = key_top + len(lines) * _KEY_MM + 1.0
+        self._height = note_top + _height_of(note, SMALL_PT) + EDGE_MM
+        self.figure = Figure(figsize=(WIDTH_MM / 25.4, self._height / 25.4))
+        FigureCanvasAgg(self.figure)
+        self.text(0, EDGE_MM - self._body_top, title, size=TITLE_PT, weight="bold", va="top")
+        below_title = EDGE_MM + title_height - self._body_top
+        self.text(0, below_title, subtitle, size=TEXT_PT, va="top", linespacing=1.25)
+        note_y = note_top - self._body_top
+        self.text(0, note_y, note, size=SMALL_PT, va="top", color=MIDDLE, linespacing=1.25)
+        if lines:
+            self._draw_key(lines, key_top - self._body_top)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes at this place of the body."""
+        bottom = self._height - self._body_top - top - height
+        box = (
+            (EDGE_MM + left) / WIDTH_MM,
+            bottom / self._height,
+            width / WIDTH_MM,
+            height / self._height,
+        )
+        axes = self.figure.add_axes(box)
+        axes.spines[["top", "right"]].set_visible(False)
+        return axes
+
+    def text(self, left: float, top: float, text: str, **look: Any) -> None:
+        """Write at this place of the body."""
+        x = (EDGE_MM + left) / WIDTH_MM
+        y = 1 - (self._body_top + top) / self._height
+        self.figure.text(x, y, text, **look)
+
+    def _draw_key(self, lines: list[list[tuple[float, Entry]]], top: float) -> None:
+        height = len(lines) * _KEY_MM
+        axes = self.axes(0, top, INNER_MM, height)
+        axes.set_axis_off()
+        axes.set_xlim(0, INNER_MM)
+        axes.set_ylim(height, 0)
+        for i, line in enumerate(lines):
+            y = (i + 0.5) * _KEY_MM
+            for left, entry in line:
+                middle = left + _HANDLE_MM / 2 - 0.5
+                ends = [middle - 2.5, middle + 2.5]
+                if entry.band is not None:
+                    axes.fill_between(ends, y - 1.2, y + 1.2, color=entry.band, linewidth=0)
+                if entry.line is not None:
+                    axes.plot(ends, [y, y], **({"linewidth": 0.9} | dict(entry.line)), gid="key")
+                if entry.marker is not None:
+                    point(axes, middle, y, "key", **entry.marker)
+                text_left = left + _HANDLE_MM
+                axes.text(text_left, y, entry.text, size=SMALL_PT + 0.5, va="center_baseline")
+
+
+def _flow(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:
+    """Lines of the key: every entry with its left edge."""
+    lines: list[list[tuple[float, Entry]]] = []
+    left = INNER_MM
+    for entry in entries:
+        width = _HANDLE_MM + width_of(entry.text, SMALL_PT + 0.5) + 4
+        if not lines or left + width - 4 > INNER_MM:
+            lines.append([])
+            left = 0.0
+        lines[-1].append((left, entry))
+        left += width
+    return lines

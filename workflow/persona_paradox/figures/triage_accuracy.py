@@ -1,0 +1,159 @@
+"""Accuracy of every persona in every task, beside what a guess and a human rater reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from . import style
+from .style import Cells, Entry, Rows, Sheet
+
+_COLUMNS = 2
+_GAP_MM = 6.0
+_INVALID_MM = 18.0
+_STRIP_MM = 2.8
+_TICKS_MM = 9.0
+
+_CHANCE = {"color": style.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
+_RATER = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
+
+
+def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
+    """Draw the figure; the caption in workflow/report says what it shows."""
+    with style.context():
+        return _draw(style.read(tables["cells"]), settings)
+
+
+def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
+    rows = style.rows_of(cells, settings, cells.personas)
+    labels = style.label_width(settings, cells.personas) + 3
+    columns = min(_COLUMNS, len(cells.tasks))
+    width = (style.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
+    titles = {
+        task: style.wrap(style.task_title(settings["tasks"][task]), width, style.PANEL_PT, "bold")
+        for task in cells.tasks
+    }
+    title = 3.3 * max(text.count("\n") + 1 for text in titles.values())
+    strip = _STRIP_MM * (1 + max(len(cells.raters(task)) for task in cells.tasks))
+    head = title + 3.2 + strip
+    pitch = head + rows.height + _TICKS_MM + 2
+    lines = -(-len(cells.tasks) // columns)
+
+    subtitle = "Accuracy: share of all items whose answer equals the reference"
+    sheet = Sheet(
+        settings,
+        subtitle + style.of_model(cells, settings),
+        lines * pitch - 2,
+        _key(cells, settings),
+        _notes(cells, settings),
+    )
+    for i, task in enumerate(cells.tasks):
+        line, column = divmod(i, columns)
+        left, top = labels + column * (width + _GAP_MM), line * pitch
+        n = style.n_text(row["n"] for row in cells.main(task))
+        sheet.text(left, top, titles[task], size=style.PANEL_PT, weight="bold", va="top")
+        sheet.text(left, top + title, n, size=style.TEXT_PT, va="top")
+        axes = sheet.axes(left, top + head, width - _INVALID_MM, rows.height)
+        if column == 0:
+            style.label_rows(sheet, rows, settings, top + head)
+        _draw_panel(axes, rows, cells, settings, task)
+        for persona, model in rows.place:
+            row = cells.get(model, task, persona)
+            if row is not None:
+                y = top + head + rows.of(persona, model)
+                weight = "bold" if style.all_invalid(row) else "normal"
+                look = {"size": style.SMALL_PT, "va": "center_baseline", "weight": weight}
+                invalid = f"{row['n_invalid']}/{row['n']} invalid"
+                sheet.text(left + width - _INVALID_MM + 2.5, y, invalid, **look)
+    return sheet.figure
+
+
+def _draw_panel(
+    axes: Axes, rows: Rows, cells: Cells, settings: Mapping[str, Any], task: str
+) -> None:
+    style.draw_rows(axes, rows)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel("Accuracy")
+    _draw_references(axes, rows, cells, settings, task)
+    looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    for (model, of_task, persona, variant), row in cells.rows.items():
+        if of_task != task or model == style.HUMAN:
+            continue
+        y = rows.of(persona, model, variant)
+        x = row["accuracy"]
+        name = f"{model}|{task}|{persona}|{variant}"
+        if x is None:
+            axes.text(0.02, y, "not available", size=style.SMALL_PT, va="center_baseline")
+            continue
+        colour, marker = looks[persona].colour, markers[model] or looks[persona].marker
+        if variant == "main":
+            ends = [row["accuracy_low"], row["accuracy_high"]]
+            style.interval(axes, ends, [y, y], f"interval|{name}", color=colour)
+            style.point(axes, x, y, f"point|{name}", **style.filled(colour, marker))
+        else:
+            style.point(axes, x, y, f"point|{name}", **style.hollow(colour, marker))
+        if style.all_invalid(row):
+            style.strike(axes, x, y, f"struck|{name}", small=variant != "main")
+
+
+def _draw_references(
+    axes: Axes, rows: Rows, cells: Cells, settings: Mapping[str, Any], task: str
+) -> None:
+    """Draw what a guess and the human raters reach; their labels stand above the panel."""
+    n_levels = len(settings["tasks"][task]["levels"])
+    _draw_reference(axes, rows, 1 / n_levels, 0, f"uniform guess (1/{n_levels})", _CHANCE, "chance")
+    for i, row in enumerate(cells.raters(task), start=1):
+        title, x = settings["raters"][row["persona"]], row["accuracy"]
+        if x is None:
+            continue
+        axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=style.PALE, zorder=-1)
+        text = f"{title}, n = {row['n']}"
+        _draw_reference(axes, rows, x, i, text, _RATER, f"rater|{task}|{row['persona']}")
+
+
+def _draw_reference(
+    axes: Axes, rows: Rows, x: float, place: int, text: str, look: Mapping[str, Any], gid: str
+) -> None:
+    """Draw a vertical line and its label in this line of the strip above the panel."""
+    y = -(place + 0.5) * _STRIP_MM
+    axes.plot([x, x], [rows.height, y], clip_on=False, zorder=1, gid=gid, **look)
+    half = style.width_of(text, style.SMALL_PT) / 2 / _width_mm(axes)
+    label = {"size": style.SMALL_PT, "ha": "center", "va": "center_baseline"}
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    axes.text(min(max(x, half), 1 - half), y, text, zorder=2, bbox=box, **label)
+
+
+def _width_mm(axes: Axes) -> float:
+    return axes.get_position().width * style.WIDTH_MM
+
+
+def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
+    interval = f"{style.percent(settings['confidence'])} Wilson interval"
+    bar = {"color": style.MIDDLE}
+    key = style.model_key(cells, settings)
+    key.append(Entry(f"main wording, {interval}", style.filled(style.MIDDLE, "o"), bar))
+    if cells.paraphrases:
+        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
+    if any(cells.raters(task) for task in cells.tasks):
+        key.append(Entry(f"human rater, {interval}", line=_RATER, band=style.PALE))
+    key.append(Entry("uniform guess (1 / number of levels)", line=_CHANCE))
+    if any(style.all_invalid(row) for row in cells.rows.values()):
+        key.append(Entry("every answer invalid", style.STRUCK))
+    return key
+
+
+def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
+    notes = [
+        "n: items per point. An answer that cannot be read as a label is invalid and counts as "
+        "wrong; the right-hand column counts them, in the main wording.",
+        f"Intervals: {style.percent(settings['confidence'])} Wilson score, which need no draws "
+        f"(the study's {settings['draws']} bootstrap draws are not used here).",
+    ]
+    return [*notes, style.study_note(settings, cells.tasks)]
