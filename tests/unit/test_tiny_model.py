@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,6 @@ import jinja2
 import llama_cpp
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tiny_model import CHATML, DATED, DROPS_SYSTEM, NO_SYSTEM, write_tiny_model
 
 CHAT = [

@@ -78,7 +78,7 @@ _HEADER = re.compile(
     rf"|{_START}(?:{_HEAD})(?: is)?[^\w\n:]{{0,8}}:[^\w\n]*$"
 )
 _MARKUP = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{1,20}\{|_")
-_HYPHEN = re.compile(r"(?i)(?<=esi|mts)-(?=\d)|(?<=ktas|ctas)-(?=\d)|(?<=level)-(?=\d)")
+_HYPHEN = re.compile(r"(?<=[^\W\d]{3})-(?=\d)")  # "ESI-3", but not "B-12"
 _MARK = re.compile(r"[^\w.):,=(–—-]*([.):,=(–—-]?)")
 _LOWER_CASE = re.compile(r"[^\w°º\u0300-\u036f]*([a-z])[^\w°º\u0300-\u036f]*")
 _WORD = re.compile(r"\w")
@@ -101,8 +101,8 @@ _DENIED = (
 )
 _LETTER_LEFT = r"(?<![\w&+@°º\\])(?<!\w[-'’])(?<!\bN/)"
 _LETTER_RIGHT = (
-    r"(?![\w&+#@°\u0300-\u036f])(?!['’]\w)(?![-‐‑]\w)(?!\.[a-z](?!\w))"
-    rf"(?!/(?![A-Z](?!\w))\w{{1,2}}(?!\w))(?!\. ?(?:{_GENUS})(?!\w)){_DENIED}"
+    r"(?![\w&+#@°\u0300-\u036f])(?!['’]\w)(?![-‐‑]\w)"
+    rf"(?!\. ?(?:{_GENUS})(?!\w)){_DENIED}"
 )
 _NUMBER_LEFT = r"(?<![\w.$€£<>≤≥≈~±+‐‑–—−-])(?<!\d[:/])"
 _NUMBER_RIGHT = r"(?![\w&+#@$€£])(?! ?[%°])(?!['’]\w)(?![.:/]\d)(?!,\d{3})(?![-‐‑–—−/]\w)" + _DENIED
@@ -112,8 +112,7 @@ _NUMBER_RIGHT = r"(?![\w&+#@$€£])(?! ?[%°])(?!['’]\w)(?![.:/]\d)(?!,\d{3})
 class _Patterns:
     """Expressions for the labels of one kind: letters, numbers or both."""
 
-    mention: re.Pattern[str]  # a label where it may be an answer
-    plain: re.Pattern[str]  # a letter that stands alone, whatever surrounds it
+    plain: re.Pattern[str]  # a label that stands alone, whatever surrounds it
     chain: re.Pattern[str]  # the next label of "A, B or C", from the end of one on
     leading: re.Pattern[str]  # a line up to the label that it begins with
     marked: re.Pattern[str]  # a label and its mark inside a line, as in "A) home B) hospital"
@@ -123,22 +122,25 @@ class _Patterns:
 
 @lru_cache(maxsize=64)
 def _patterns(labels: tuple[str, ...]) -> _Patterns:
-    letters = any(label.isalpha() for label in labels)
-    numbers = any(label.isdigit() for label in labels)
-    like = "|".join(["[A-Z]"] * letters + [r"\d{1,3}"] * numbers)
+    letters = [label for label in labels if label.isalpha()]
+    numbers = [label for label in labels if label.isdigit()]
+    # What looks like a label, or like one that the model made up.
+    option = f"[A-{max([*letters, 'H'])}]"
+    like = "|".join([option] * bool(letters) + [r"\d{1,3}"] * bool(numbers))
     # No blank and word behind it, but for words that follow no article, pronoun or count.
     alone = (
         rf"(?! [\"'“‘*]*(?!(?:{like})(?!\w)|(?:{_FUNCTION})(?!\w)"
-        rf"|(?:or|and|to|vs\.?) (?:{like})(?!\w))\w)"
+        rf"|(?:or|and|to|vs) (?:(?i:{_NAME}) )?(?:{like})(?!\w))\w)"
     )
+    # No abbreviation: "A.M.", "B.i.d.", "C/o".
+    whole = rf"(?!\.(?!{option})[A-Za-z](?!\w))(?!/(?!{option}(?!\w))\w{{1,2}}(?!\w))"
+    letter = rf"{_LETTER_LEFT}(?={option})(?:[AI]{alone}|[B-HJ-Z]){_LETTER_RIGHT}{whole}"
     number = rf"{_NUMBER_LEFT}\d{{1,3}}{_NUMBER_RIGHT}{alone}"
-    strict_letter = rf"{_LETTER_LEFT}[A-Z]{_LETTER_RIGHT}{alone}"
-    letter = rf"{_LETTER_LEFT}(?:[AI]{alone}|[B-HJ-Z]){_LETTER_RIGHT}"
-    strict = "(?:" + "|".join([strict_letter] * letters + [number] * numbers) + ")"
-    mention = "(?:" + "|".join([letter] * letters + [number] * numbers) + ")"
+    # A label where it may be an answer, and one that nothing but a function word follows.
+    mention = "(?:" + "|".join([letter] * bool(letters) + [number] * bool(numbers)) + ")"
+    strict = f"{mention}{alone}"
     gap = r"[^\w\n]{1,6}"
     return _Patterns(
-        mention=re.compile(mention),
         plain=re.compile(
             rf"(?<!\w)(?<!\w['’])(?:{'|'.join(labels)})(?!['’]?\w)(?![\u0300-\u036f])"
         ),
@@ -198,6 +200,12 @@ def _read(patterns: _Patterns, line: str) -> tuple[set[str], str]:
     return labels, line[end:]
 
 
+def _mark(text: str) -> str:
+    # The punctuation behind a label.
+    match = _MARK.match(text)
+    return match[1] if match else ""
+
+
 def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence[str]) -> set[str]:
     """What is claimed by the label that `line` begins with: more than one where options follow.
 
@@ -207,8 +215,7 @@ def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence
     hepatitis B." claims C alone.
     """
     claimed, tail = _read(patterns, line)
-    match = _MARK.match(tail)
-    mark = match[1] if match else ""
+    mark = _mark(tail)
     bare = not _WORD.search(tail)
     for option in patterns.marked.finditer(tail):
         follows = claimed == {*order[:1]} and option["label"] in order[1:2]
@@ -218,8 +225,7 @@ def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence
     for text in later:
         if opening := patterns.leading.match(text):
             options, rest = _read(patterns, text[opening.end() :])
-            match = _MARK.match(rest)
-            if not _WORD.search(rest) or (not bare and match and match[1] == mark):
+            if not _WORD.search(rest) or (not bare and _mark(rest) == mark):
                 claimed |= options
     return claimed
 
@@ -240,10 +246,10 @@ def _statements(
                     continue
                 stated = line[match.end() : match.end() + _NEAR]
                 claimed = _claim(patterns, order, stated, later)
-                if cue is patterns.weak:
-                    weak |= claimed
-                elif _FINAL.search(before[-8:] + match[0]):
+                if _FINAL.search(before[-8:] + match[0]):
                     final |= claimed
+                elif cue is patterns.weak:
+                    weak |= claimed
                 else:
                     strong |= claimed
     return final, strong, weak

@@ -1,0 +1,56 @@
+"""Draw a figure from the tables, as PDF and as PNG."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.errors import InputError
+from persona_paradox.figures import (
+    persona_effect,
+    reliability,
+    risk_plane,
+    style,
+    triage_accuracy,
+)
+
+FIGURES = {
+    "triage_accuracy": triage_accuracy,
+    "reliability": reliability,
+    "risk_plane": risk_plane,
+    "persona_effect": persona_effect,
+}
+
+TABLES = ("cells", "contrasts", "reliability")
+
+
+def main(arguments: Namespace) -> None:
+    """Draw one figure."""
+    try:
+        tables = {name: pl.read_parquet(arguments.tables / f"{name}.parquet") for name in TABLES}
+    except FileNotFoundError as error:
+        raise InputError(
+            f"a table is missing in {arguments.tables} ({error}); run snakemake to make it"
+        ) from error
+    figure = FIGURES[arguments.figure].draw(tables, files.read_json(arguments.settings))
+    with files.atomic_path(arguments.pdf) as temporary:
+        style.save(figure, temporary, "pdf")
+    with files.atomic_path(arguments.png) as temporary:
+        style.save(figure, temporary, "png")
+    cli.log.info("%s: %d cells", arguments.figure, tables["cells"].height)
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        tables="folder of tables",
+        settings="view of the figures' settings",
+        pdf="PDF file to write",
+        png="PNG file to write",
+    )
+    options.add_argument("--figure", choices=sorted(FIGURES), required=True, help="which figure")
+    cli.run(main, options)

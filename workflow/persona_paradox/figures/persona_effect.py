@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -13,47 +14,53 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from . import style
 from .style import Cells, Entry, Rows, Sheet
 
-_TICKS_MM = 5.5
-_GAP_MM = 4.0
-_COLUMN_HEAD_MM = 5.4
-
-# Columns of text at the right: head and distance of their right edge from the page's.
-_COLUMNS = {
-    "difference": ("difference\n[{level} interval]", 58.0),
-    "p": ("McNemar p\n(Holm)", 36.0),
-    "changed": ("answers\nchanged", 19.0),
-    "invalid": ("invalid\n(baseline)", 0.0),
-}
-_COLUMNS_MM = 90.0
+_TICKS_MM = 8.5
+_GAP_MM = 3.5
+_COLUMN_GAP_MM = 4.0
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     with style.context():
-        cells = style.read(tables["cells"])
         contrasts = tables["contrasts"]
-        found = style.read(contrasts if "model" in contrasts.columns else tables["cells"].clear())
-        return _draw(cells, found, settings)
+        if "model" not in contrasts.columns:  # no persona beside the baseline
+            contrasts = tables["cells"].clear()
+        return _draw(style.read(tables["cells"]), style.read(contrasts), settings)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of text at the right: its head, its texts by cell, its width in mm."""
+
+    head: str
+    texts: dict[style.Key, str]
+
+    @property
+    def width(self) -> float:
+        lines = [*self.head.split("\n"), *self.texts.values()]
+        return max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
 
 
 def _draw(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> Figure:
-    # The order is that of the cells: a table of contrasts lacks the baseline.
+    # The order is that of the cells, for a table of contrasts lacks the baseline.
     personas = [persona for persona in cells.personas if persona in contrasts.personas]
     rows = style.rows_of(cells, settings, personas)
     labels = style.label_width(settings, personas) + 3
-    width = style.INNER_MM - labels - _COLUMNS_MM
+    columns = _columns(contrasts, settings)
+    width = style.INNER_MM - labels
+    width -= sum(column.width + _COLUMN_GAP_MM for column in columns)
     subtitles = {task: _subtitle(cells, contrasts, settings, task) for task in cells.tasks}
-    lines = max(text.count("\n") + 1 for text in subtitles.values())
-    head = 3.6 + 2.9 * lines + _COLUMN_HEAD_MM
+    lines = max(style.height_of(text, style.SMALL_PT) for text in subtitles.values())
+    head = 3.6 + lines + style.height_of("\n", style.SMALL_PT) + 1.2
     height = max(rows.height, 6.0)
     pitch = head + height + _TICKS_MM + _GAP_MM
     baseline = settings["personas"][settings["baseline"]]["title"]
 
     sheet = Sheet(
         settings,
-        f"Effect of the persona: accuracy minus that of “{baseline}” on the same items, in "
-        "percentage points" + style.of_model(cells, settings),
-        len(cells.tasks) * pitch,
+        f"Effect of the persona: accuracy minus that of “{baseline}” on the same items"
+        + style.of_model(cells, settings),
+        len(cells.tasks) * pitch - _GAP_MM,
         _key(cells, contrasts, settings),
         _notes(cells, contrasts, settings),
     )
@@ -61,28 +68,27 @@ def _draw(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> Figure
     for i, task in enumerate(cells.tasks):
         top = i * pitch
         title = style.task_title(settings["tasks"][task])
-        sheet.text(labels, top, title, size=style.PANEL_PT, weight="bold", va="top")
-        sheet.text(labels, top + 3.6, subtitles[task], size=style.SMALL_PT, va="top")
+        sheet.text(labels, top, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(labels, top + 3.6, subtitles[task], size=style.SMALL_PT)
         axes = sheet.axes(labels, top + head, width, height)
         axes.set_xlim(-limit, limit)
         axes.xaxis.set_major_locator(MaxNLocator(8, symmetric=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.number(x, 0, signed=True)))
+        axes.set_xlabel("Difference in accuracy (percentage points)")
         axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=1)
-        if not personas:
+        if personas:
+            style.label_rows(sheet, rows, settings, top + head)
+            _draw_panel(axes, rows, cells, contrasts, task)
+            _write_columns(sheet, rows, contrasts, columns, task, top=top + head)
+        else:
             axes.set_ylim(height, 0)
             axes.set_yticks([])
             text = "not available: the study has no persona beside the baseline"
             axes.text(0, height / 2, text, size=style.SMALL_PT, ha="center", va="center")
-            continue
-        style.label_rows(sheet, rows, settings, top + head)
-        _draw_panel(axes, rows, cells, contrasts, task)
-        _write_columns(sheet, rows, contrasts, settings, task, top + head)
     return sheet.figure
 
 
-def _subtitle(
-    cells: Cells, contrasts: Cells, settings: Mapping[str, Any], task: str
-) -> str:
+def _subtitle(cells: Cells, contrasts: Cells, settings: Mapping[str, Any], task: str) -> str:
     """N of the panel, and how many answers of the baseline were invalid."""
     n = style.n_text(row["n"] for row in contrasts.main(task) or cells.main(task))
     parts = []
@@ -91,15 +97,15 @@ def _subtitle(
         if row is not None:
             of = f" ({settings['models'][model]})" if len(cells.models) > 1 else ""
             parts.append(f"{row['n_invalid']}/{row['n']} invalid{of}")
-    text = f"{n} pairs of answers; baseline: {', '.join(parts)}"
-    return style.wrap(text, style.INNER_MM - 45, style.SMALL_PT)
+    text = f"{n} items, each under the persona and the baseline; baseline: {', '.join(parts)}"
+    return style.wrap(text, 0.75 * style.INNER_MM, style.SMALL_PT)
 
 
 def _limit(contrasts: Cells) -> float:
     """Half of the width of the panels, the same for all, in percentage points."""
     names = ("accuracy", "accuracy_low", "accuracy_high")
-    values = [abs(row[name]) for row in contrasts.rows.values() for name in names if row[name]]
-    return min(max([10.0, *(108 * value for value in values)]), 104.0)
+    values = [abs(row[name] or 0.0) for row in contrasts.rows.values() for name in names]
+    return float(min(max([10.0, *(108 * value for value in values)]), 104.0))
 
 
 def _draw_panel(axes: Axes, rows: Rows, cells: Cells, contrasts: Cells, task: str) -> None:
@@ -125,30 +131,25 @@ def _draw_panel(axes: Axes, rows: Rows, cells: Cells, contrasts: Cells, task: st
             style.strike(axes, x, y, f"struck|{name}", small=variant != "main")
 
 
-def _write_columns(
-    sheet: Sheet, rows: Rows, contrasts: Cells, settings: Mapping[str, Any], task: str, top: float
-) -> None:
-    """Write the figures of the main wordings at the right."""
+def _columns(contrasts: Cells, settings: Mapping[str, Any]) -> list[_Column]:
+    """The columns of text, with the figures of the main wordings."""
     level = style.percent(settings["confidence"])
-    right = {name: style.INNER_MM - edge for name, (_, edge) in _COLUMNS.items()}
-    look = {"size": style.SMALL_PT, "ha": "right"}
-    for name, (text, _) in _COLUMNS.items():
-        head = text.format(level=level)
-        sheet.text(right[name], top - 0.6, head, va="bottom", color=style.MIDDLE, **look)
-    for persona, model in rows.place:
-        row = contrasts.get(model, task, persona)
-        if row is None:
-            continue
-        weight = "bold" if style.all_invalid(row) else "normal"
-        texts = {
-            "difference": _difference(row),
-            "p": f"{_p(row['mcnemar_p'])} ({_p(row['mcnemar_p_holm'])})",
-            "changed": f"{row['n_changed']}/{row['n']}",
-            "invalid": f"{row['n_invalid']}/{row['n']} ({row['n_invalid_baseline']}/{row['n']})",
-        }
-        for name, text in texts.items():
-            y = top + rows.of(persona, model)
-            sheet.text(right[name], y, text, va="center_baseline", weight=weight, **look)
+    main = {key: row for key, row in contrasts.rows.items() if key[3] == "main"}
+    if not main:
+        return []
+
+    def column(head: str, text: Any) -> _Column:
+        return _Column(head, {key: text(row) for key, row in main.items()})
+
+    return [
+        column(f"difference\n[{level} interval]", _difference),
+        column("McNemar p\n(Holm)", lambda r: f"{_p(r['mcnemar_p'])} ({_p(r['mcnemar_p_holm'])})"),
+        column("answers\nchanged", lambda r: f"{r['n_changed']}/{r['n']}"),
+        column(
+            "invalid\n(baseline)",
+            lambda r: f"{r['n_invalid']}/{r['n']} ({r['n_invalid_baseline']}/{r['n']})",
+        ),
+    ]
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -163,6 +164,30 @@ def _p(value: float | None) -> str:
     if value is None:
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _write_columns(
+    sheet: Sheet,
+    rows: Rows,
+    contrasts: Cells,
+    columns: list[_Column],
+    task: str,
+    *,
+    top: float,
+) -> None:
+    """Write the columns beside a panel that begins at `top`."""
+    right = style.INNER_MM
+    for column in reversed(columns):
+        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
+        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        for persona, model in rows.place:
+            row = contrasts.get(model, task, persona)
+            if row is not None:
+                text = column.texts[model, task, persona, "main"]
+                y = top + rows.of(persona, model)
+                weight = "bold" if style.all_invalid(row) else "normal"
+                sheet.text(right, y, text, anchor="middle", weight=weight, **look)
+        right -= column.width + _COLUMN_GAP_MM
 
 
 def _key(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> list[Entry]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import style
@@ -18,11 +19,15 @@ _GAP_MM = 6.5
 _PANEL_MM = (style.INNER_MM - _LEFT_MM - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
 _LINE_MM = 2.5
 _TICKS_MM = 4.5
-_BLOCK_HEAD_MM = 9.5
+_BLOCK_HEAD_MM = 8.5
+_TITLE_PT = 6.0
 
 # Area of the marker of a bin that holds all items, in square points.
-_FULL_AREA = 90.0
-_DIAGONAL = {"color": style.MIDDLE, "linestyle": (0, (4, 2)), "linewidth": 0.6}
+_FULL_AREA = 120.0
+_DIAGONAL: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (4, 2)), "linewidth": 0.6}
+
+# Bins by model, task and persona.
+_Bins = Mapping[tuple[str, str, str], list[dict[str, Any]]]
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
@@ -39,20 +44,14 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
         return _draw(style.read(tables["cells"]), bins, settings)
 
 
-def _draw(
-    cells: Cells,
-    bins: Mapping[tuple[str, str, str], list[dict[str, Any]]],
-    settings: Mapping[str, Any],
-) -> Figure:
+def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
     titles = {
-        persona: style.wrap(
-            settings["personas"][persona]["title"], _PANEL_MM, style.SMALL_PT + 0.5, "bold"
-        )
+        persona: style.wrap(settings["personas"][persona]["title"], _PANEL_MM, _TITLE_PT, "bold")
         for persona in cells.personas
     }
-    title = 2.7 * max(text.count("\n") + 1 for text in titles.values())
-    head = title + 4 * _LINE_MM + 1.2
-    pitch = head + _PANEL_MM + _TICKS_MM + 2.5
+    title_height = max(style.height_of(title, _TITLE_PT) for title in titles.values())
+    head = title_height + 4 * _LINE_MM + 1.2
+    pitch = head + _PANEL_MM + _TICKS_MM + 2
     lines = -(-len(cells.personas) // _COLUMNS)
     block = _BLOCK_HEAD_MM + lines * pitch + 3
     blocks = [(task, model) for task in cells.tasks for model in cells.models]
@@ -61,27 +60,129 @@ def _draw(
         settings,
         "Reliability of the top label: how often it equals the reference (vertical), against the "
         "probability the model gives it (horizontal)" + style.of_model(cells, settings),
-        len(blocks) * block - 3,
+        len(blocks) * block - 5,
         _key(settings),
         _notes(cells, bins, settings),
     )
     looks = style.looks(cells.personas)
     for i, (task, model) in enumerate(blocks):
         top = i * block
-        _write_head(sheet, cells, settings, task, model, top)
+        _write_head(sheet, cells, settings, (task, model), top)
         for j, persona in enumerate(cells.personas):
             line, column = divmod(j, _COLUMNS)
             left = _LEFT_MM + column * (_PANEL_MM + _GAP_MM)
-            panel_top = top + _BLOCK_HEAD_MM + line * pitch
-            look = {"size": style.SMALL_PT + 0.5, "weight": "bold", "va": "top"}
-            sheet.text(left, panel_top, titles[persona], linespacing=1.1, **look)
+            figures_top = top + _BLOCK_HEAD_MM + line * pitch + title_height
+            look: dict[str, Any] = {"size": _TITLE_PT, "weight": "bold", "anchor": "bottom"}
+            sheet.text(left, figures_top, titles[persona], **look)
             row = cells.get(model, task, persona) or {}
-            _write_figures(sheet, row, settings, left, panel_top + title)
-            _draw_panel(
-                sheet,
-                (left, panel_top + head),
-                bins.get((model, task, persona), []),
-                looks[persona],
-                (f"{model}|{task}|{persona}", column == 0),
-            )
+            _write_figures(sheet, row, settings, left, figures_top)
+            axes_top = figures_top + head - title_height
+            axes = sheet.axes(left, axes_top, _PANEL_MM, _PANEL_MM)
+            axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if column == 0 else [""] * 3)
+            struck = bool(row) and style.all_invalid(row)
+            mine = bins.get((model, task, persona), [])
+            _draw_panel(axes, mine, looks[persona], f"{model}|{task}|{persona}", struck)
     return sheet.figure
+
+
+def _write_head(
+    sheet: Sheet, cells: Cells, settings: Mapping[str, Any], block: tuple[str, str], top: float
+) -> None:
+    """Title of a block of panels, and the warning where its binned errors are biased."""
+    task, model = block
+    title = style.task_title(settings["tasks"][task])
+    if len(cells.models) > 1:
+        title += f" · {settings['models'][model]}"
+    sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
+    limit = settings["binned_ece_warning_below"]
+    rows = [cells.get(model, task, persona) for persona in cells.personas]
+    numbers = [_n(row) for row in rows if row is not None]
+    text = style.n_text(numbers)
+    sheet.text(0, top + 3.5, text)
+    if any(n < limit for n in numbers):
+        left = style.width_of(text, style.TEXT_PT) + 4
+        warning = f"n < {limit}: binned ECE is biased upwards"
+        sheet.text(left, top + 3.5, warning, weight="bold", color=style.WARNING)
+
+
+def _n(row: Mapping[str, Any]) -> int:
+    """Number of items with a top-label confidence."""
+    return row.get("n_top_label") or 0
+
+
+def _write_figures(
+    sheet: Sheet, row: Mapping[str, Any], settings: Mapping[str, Any], left: float, top: float
+) -> None:
+    """Write the calibration errors and n above a panel."""
+    n, limit = _n(row), settings["binned_ece_warning_below"]
+    warned: dict[str, Any] = {"color": style.WARNING, "weight": "bold"}
+    lines: list[tuple[str, dict[str, Any]]] = [
+        (f"ECE {_figure(row, 'ece_equal_width')}", {}),
+        (f"smooth ECE {_figure(row, 'smooth_ece')}", {}),
+        (f"n = {n} (< {limit})", warned) if n < limit else (f"n = {n}", {}),
+    ]
+    if row:
+        look = {"weight": "bold"} if style.all_invalid(row) else {}
+        lines.append((f"{row['n_invalid']}/{row['n']} answers invalid", look))
+    for i, (text, look) in enumerate(lines):
+        sheet.text(left, top + i * _LINE_MM, text, size=style.SMALL_PT, **look)
+
+
+def _figure(row: Mapping[str, Any], name: str) -> str:
+    values = [row.get(f"{name}_top_label{end}") for end in ("", "_low", "_high")]
+    texts = [style.number(value, 2) for value in values if value is not None]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == len(values) else "not available"
+
+
+def _draw_panel(
+    axes: Axes, bins: list[dict[str, Any]], look: Look, name: str, struck: bool
+) -> None:
+    """Draw the bins of a cell; `struck` says that none of its answers could be read."""
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    if struck:
+        axes.set_facecolor(style.PALE)
+        axes.text(0.97, 0.04, "all answers invalid", size=style.SMALL_PT, ha="right", weight="bold")
+    axes.plot([0, 1], [0, 1], zorder=1, gid="diagonal", **_DIAGONAL)
+    filled = [row for row in bins if row["n"] and row["value"] is not None]
+    if not filled:
+        axes.text(0.5, 0.6, "not available", ha="center")
+    total = sum(row["n"] for row in filled)
+    for row in filled:
+        x, y, gid = row["mean_confidence"], row["value"], f"{name}|{row['bin']}"
+        bar = {"color": look.colour, "linewidth": 0.6, "alpha": 0.7}
+        style.interval(axes, [x, x], [row["low"], row["high"]], f"interval|{gid}", **bar)
+        style.point(axes, x, y, f"point|{gid}", **_bin(look, row["n"] / total))
+
+
+def _bin(look: Look, share: float) -> dict[str, Any]:
+    """Look of a bin that holds this share of the items: the area of the marker tells it."""
+    marker = style.filled(look.colour, look.marker, math.sqrt(_FULL_AREA * share))
+    return marker | {"markeredgewidth": 0}
+
+
+def _key(settings: Mapping[str, Any]) -> list[Entry]:
+    grey = Look(style.MIDDLE, "o")
+    level = style.percent(settings["confidence"])
+    shares = {share: f"bin with {style.percent(share)} of the items" for share in (0.05, 0.25, 1.0)}
+    return [
+        *(Entry(text, _bin(grey, share)) for share, text in shares.items()),
+        Entry(f"{level} Wilson interval", line={"color": style.MIDDLE, "linewidth": 0.6}),
+        Entry("perfect calibration", line=_DIAGONAL),
+    ]
+
+
+def _notes(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> list[str]:
+    widths = " or ".join(str(n) for n in sorted({len(rows) for rows in bins.values()}))
+    missing = sum(rows[0]["n_without_confidence"] for rows in bins.values())
+    notes = [
+        "n: items with a top-label confidence, the largest of the label probabilities after a "
+        f"softmax over the labels; main wording; {widths or 'no'} equal-width bins, empty ones "
+        "not drawn.",
+        f"In brackets: {style.bootstrap_note(settings)}; a calibration error cannot be negative, "
+        "so resampling biases it upwards.",
+    ]
+    if missing:
+        notes.append(f"Answers without a confidence, left out: {missing} in all panels together.")
+    return [*notes, style.study_note(settings, cells.tasks)]

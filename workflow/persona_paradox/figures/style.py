@@ -6,9 +6,11 @@ the text of a two-column journal, and as high as its content asks for.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +34,8 @@ INNER_MM = WIDTH_MM - 2 * EDGE_MM
 
 TITLE_PT, PANEL_PT, TEXT_PT, SMALL_PT = 9.0, 7.0, 6.5, 5.5
 PNG_DPI = 200
+_POINT_MM = 25.4 / 72
+_LEADING = 1.25  # from baseline to baseline, in type sizes
 
 DARK, MIDDLE, LIGHT, PALE = "#222222", "#6B6B6B", "#C4C4C4", "#E4E4E4"
 WARNING = "#A33B00"
@@ -80,6 +84,7 @@ def save(figure: Figure, path: Path, form: Literal["pdf", "png"]) -> None:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every glyph
     with context():
         figure.savefig(path, format=form, dpi=PNG_DPI, metadata=unnamed[form])
 
@@ -117,7 +122,7 @@ class Look:
     """Colour and marker of a persona, the same in every figure of a study."""
 
     colour: str
-    marker: str
+    marker: Any
 
 
 def looks(personas: Sequence[str]) -> dict[str, Look]:
@@ -129,6 +134,22 @@ def looks(personas: Sequence[str]) -> dict[str, Look]:
         persona: Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)])
         for i, persona in enumerate(personas)
     }
+
+
+_RATER_MARKERS: tuple[Any, ...] = ("*", (8, 1, 0), (7, 1, 0))
+
+
+def rater_looks(cells: Cells) -> dict[str, Look]:
+    """Look of every human rater, where raters are points."""
+    raters = dict.fromkeys(key[2] for key in cells.rows if key[0] == HUMAN)
+    return {
+        rater: Look(DARK, _RATER_MARKERS[i % len(_RATER_MARKERS)]) for i, rater in enumerate(raters)
+    }
+
+
+def star(look: Look) -> dict[str, Any]:
+    """Look of a point of a human rater."""
+    return filled(look.colour, look.marker, 8.0) | {"zorder": 5}
 
 
 def model_markers(models: Sequence[str]) -> dict[str, MarkerStyle | None]:
@@ -143,7 +164,8 @@ def model_markers(models: Sequence[str]) -> dict[str, MarkerStyle | None]:
 
 def point(axes: Axes, x: float, y: float, gid: str, **look: Any) -> None:
     """Draw one point; `gid` says what it is, so that a test finds it again."""
-    axes.plot([x], [y], **({"linestyle": "none", "clip_on": False, "zorder": 4} | look), gid=gid)
+    plain: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 4}
+    axes.plot([x], [y], **(plain | look), gid=gid)
 
 
 def filled(colour: str, marker: Any, size: float = 4.4) -> dict[str, Any]:
@@ -162,24 +184,26 @@ def hollow(colour: str, marker: Any, size: float = 2.8) -> dict[str, Any]:
     }
 
 
-def strike(axes: Axes, x: float, y: float, gid: str) -> None:
-    """Strike a point out: none of its answers could be read."""
-    under = {"marker": "x", "color": "white", "markersize": 8.6, "markeredgewidth": 2.6}
-    point(axes, x, y, f"under|{gid}", zorder=5, **under)
-    point(axes, x, y, gid, zorder=6, **STRUCK)
-
-
 STRUCK: dict[str, Any] = {
     "marker": "x",
     "color": "black",
-    "markersize": 8.0,
-    "markeredgewidth": 1.2,
+    "markersize": 7.5,
+    "markeredgewidth": 0.9,
 }
+
+
+def strike(axes: Axes, x: float, y: float, gid: str, small: bool = False) -> None:
+    """Strike a point out: none of its answers could be read."""
+    look = STRUCK | ({"markersize": 4.0, "markeredgewidth": 0.7} if small else {})
+    under = {"color": "white", "markeredgewidth": look["markeredgewidth"] + 0.9}
+    point(axes, x, y, "under", **(look | under | {"zorder": 5}))
+    point(axes, x, y, gid, **(look | {"zorder": 6}))
 
 
 def interval(axes: Axes, x: Sequence[float], y: Sequence[float], gid: str, **look: Any) -> None:
     """Draw an interval as a line from end to end."""
-    axes.plot(x, y, **({"linewidth": 0.9, "clip_on": False, "zorder": 3} | look), gid=gid)
+    plain: dict[str, Any] = {"linewidth": 0.9, "clip_on": False, "zorder": 3}
+    axes.plot(x, y, **(plain | look), gid=gid)
 
 
 # --- words -------------------------------------------------------------------------------
@@ -234,13 +258,14 @@ def bootstrap_note(settings: Mapping[str, Any]) -> str:
     )
 
 
+@cache
 def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Width of a line of text."""
     if not text.strip():
         return 0.0
     font = FontProperties(weight=weight)
     box = TextPath((0, 0), text, size=size, prop=font).get_extents()
-    return float(box.width) * 25.4 / 72
+    return float(box.width) * _POINT_MM
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
@@ -255,8 +280,9 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
     return "\n".join(lines)
 
 
-def _height_of(text: str, size: float) -> float:
-    return (text.count("\n") + 1) * size * 1.3 * 25.4 / 72
+def height_of(text: str, size: float) -> float:
+    """Height of a text of one or more lines."""
+    return (text.count("\n") + 1) * _LEADING * size * _POINT_MM
 
 
 # --- what the tables hold ------------------------------------------------------------------
@@ -304,9 +330,7 @@ def read(table: pl.DataFrame) -> Cells:
         models=list(dict.fromkeys(key[0] for key in keys)),
         tasks=list(dict.fromkeys(key[1] for key in rows)),
         personas=list(dict.fromkeys(key[2] for key in keys)),
-        paraphrases=sorted(
-            {key[3] for key in keys} - {"main"}, key=lambda name: (len(name), name)
-        ),
+        paraphrases=sorted({key[3] for key in keys} - {"main"}, key=lambda name: (len(name), name)),
     )
 
 
@@ -348,9 +372,8 @@ def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) 
     """Stack the personas in the study's order, group by group."""
     group_of = {persona: settings["personas"][persona]["group"] for persona in personas}
     groups = list(dict.fromkeys(group_of.values()))
-    below = {
-        name: 0.75 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)
-    }
+    below = {name: 0.75 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)}
+    between = _BETWEEN_MM * (2 if below or len(cells.models) > 1 else 1)
     slot = _MAIN_MM + len(below) * _PARAPHRASE_MM
     place: dict[tuple[str, str], float] = {}
     centre: dict[str, float] = {}
@@ -364,9 +387,9 @@ def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) 
             if group_of[persona] != group:
                 continue
             for model in cells.models:
-                place[persona, model] = top + _BETWEEN_MM / 2 + _MAIN_MM / 2
+                place[persona, model] = top + between / 2 + _MAIN_MM / 2
                 top += slot
-            top += _BETWEEN_MM
+            top += between
             mine = [place[persona, model] for model in cells.models]
             centre[persona] = (mine[0] + mine[-1]) / 2
     return Rows(place, below, centre, headings, top)
@@ -398,10 +421,10 @@ def label_rows(sheet: Sheet, rows: Rows, settings: Mapping[str, Any], top: float
     """Write the titles of the personas along the left edge of a panel that begins at `top`."""
     for persona, y in rows.centre.items():
         title = wrap(settings["personas"][persona]["title"], _LABEL_MM, TEXT_PT)
-        sheet.text(0, top + y, title, size=TEXT_PT, va="center", linespacing=1.0)
+        sheet.text(0, top + y, title, anchor="middle")
+    look: dict[str, Any] = {"size": SMALL_PT, "weight": "bold", "color": MIDDLE}
     for y, heading in rows.headings:
-        look = {"size": SMALL_PT, "weight": "bold", "color": MIDDLE}
-        sheet.text(0, top + y, heading, va="center", **look)
+        sheet.text(0, top + y, heading, anchor="middle", **look)
 
 
 # --- the page ------------------------------------------------------------------------------
@@ -444,18 +467,17 @@ class Sheet:
         subtitle = wrap(subtitle, INNER_MM, TEXT_PT)
         note = wrap(" ".join(notes), INNER_MM, SMALL_PT)
         lines = _flow(key)
-        title_height = _height_of(title, TITLE_PT)
-        self._body_top = EDGE_MM + title_height + _height_of(subtitle, TEXT_PT) + 2.5
-        key_top = self._body_top + body + 1.5
+        title_height = height_of(title, TITLE_PT)
+        self._body_top = EDGE_MM + title_height + height_of(subtitle, TEXT_PT) + 2.5
+        key_top = self._body_top + body + 2.0
         note_top = key_top + len(lines) * _KEY_MM + 1.0
-        self._height = note_top + _height_of(note, SMALL_PT) + EDGE_MM
+        self._height = note_top + height_of(note, SMALL_PT) + EDGE_MM
         self.figure = Figure(figsize=(WIDTH_MM / 25.4, self._height / 25.4))
         FigureCanvasAgg(self.figure)
-        self.text(0, EDGE_MM - self._body_top, title, size=TITLE_PT, weight="bold", va="top")
-        below_title = EDGE_MM + title_height - self._body_top
-        self.text(0, below_title, subtitle, size=TEXT_PT, va="top", linespacing=1.25)
-        note_y = note_top - self._body_top
-        self.text(0, note_y, note, size=SMALL_PT, va="top", color=MIDDLE, linespacing=1.25)
+        look: dict[str, Any] = {"size": TITLE_PT, "weight": "bold"}
+        self.text(0, EDGE_MM - self._body_top, title, **look)
+        self.text(0, EDGE_MM + title_height - self._body_top, subtitle)
+        self.text(0, note_top - self._body_top, note, size=SMALL_PT, color=MIDDLE)
         if lines:
             self._draw_key(lines, key_top - self._body_top)
 
@@ -472,11 +494,28 @@ class Sheet:
         axes.spines[["top", "right"]].set_visible(False)
         return axes
 
-    def text(self, left: float, top: float, text: str, **look: Any) -> None:
-        """Write at this place of the body."""
+    def text(
+        self,
+        left: float,
+        top: float,
+        text: str,
+        *,
+        size: float = TEXT_PT,
+        anchor: Literal["top", "middle", "bottom"] = "top",
+        **look: Any,
+    ) -> None:
+        """Write at this place of the body, which is the top, middle or bottom of the lines.
+
+        Every line stands on its own baseline, so that texts side by side align whatever their
+        letters are.
+        """
+        em, lines = size * _POINT_MM, text.split("\n")
+        below = _LEADING * em * (len(lines) - 1)
+        first = {"top": 0.8 * em, "middle": 0.36 * em - below / 2, "bottom": -0.22 * em - below}
         x = (EDGE_MM + left) / WIDTH_MM
-        y = 1 - (self._body_top + top) / self._height
-        self.figure.text(x, y, text, **look)
+        for i, line in enumerate(lines):
+            down = self._body_top + top + first[anchor] + i * _LEADING * em
+            self.figure.text(x, 1 - down / self._height, line, size=size, va="baseline", **look)
 
     def _draw_key(self, lines: list[list[tuple[float, Entry]]], top: float) -> None:
         height = len(lines) * _KEY_MM
@@ -492,11 +531,20 @@ class Sheet:
                 if entry.band is not None:
                     axes.fill_between(ends, y - 1.2, y + 1.2, color=entry.band, linewidth=0)
                 if entry.line is not None:
-                    axes.plot(ends, [y, y], **({"linewidth": 0.9} | dict(entry.line)), gid="key")
+                    interval(axes, ends, [y, y], "key", **entry.line)
                 if entry.marker is not None:
                     point(axes, middle, y, "key", **entry.marker)
                 text_left = left + _HANDLE_MM
                 axes.text(text_left, y, entry.text, size=SMALL_PT + 0.5, va="center_baseline")
+
+
+def model_key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
+    """Entries for the models, where there are several."""
+    return [
+        Entry(settings["models"][model], filled(MIDDLE, marker))
+        for model, marker in model_markers(cells.models).items()
+        if marker is not None
+    ]
 
 
 def _flow(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:

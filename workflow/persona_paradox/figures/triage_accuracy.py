@@ -19,8 +19,8 @@ _INVALID_MM = 18.0
 _STRIP_MM = 2.8
 _TICKS_MM = 9.0
 
-_CHANCE = {"color": style.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
-_RATER = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
+_CHANCE: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
+_RATER: dict[str, Any] = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
@@ -32,15 +32,21 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
 def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     rows = style.rows_of(cells, settings, cells.personas)
     labels = style.label_width(settings, cells.personas) + 3
+    texts = {
+        (model, task, persona): f"{row['n_invalid']}/{row['n']} invalid"
+        for (model, task, persona, variant), row in cells.rows.items()
+        if model != style.HUMAN and variant == "main"
+    }
+    beside = 3.5 + max(style.width_of(text, style.SMALL_PT, "bold") for text in texts.values())
     columns = min(_COLUMNS, len(cells.tasks))
     width = (style.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
     titles = {
         task: style.wrap(style.task_title(settings["tasks"][task]), width, style.PANEL_PT, "bold")
         for task in cells.tasks
     }
-    title = 3.3 * max(text.count("\n") + 1 for text in titles.values())
+    title_height = max(style.height_of(title, style.PANEL_PT) for title in titles.values()) + 0.3
     strip = _STRIP_MM * (1 + max(len(cells.raters(task)) for task in cells.tasks))
-    head = title + 3.2 + strip
+    head = title_height + 3.2 + strip
     pitch = head + rows.height + _TICKS_MM + 2
     lines = -(-len(cells.tasks) // columns)
 
@@ -56,9 +62,9 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
         line, column = divmod(i, columns)
         left, top = labels + column * (width + _GAP_MM), line * pitch
         n = style.n_text(row["n"] for row in cells.main(task))
-        sheet.text(left, top, titles[task], size=style.PANEL_PT, weight="bold", va="top")
-        sheet.text(left, top + title, n, size=style.TEXT_PT, va="top")
-        axes = sheet.axes(left, top + head, width - _INVALID_MM, rows.height)
+        sheet.text(left, top, titles[task], size=style.PANEL_PT, weight="bold")
+        sheet.text(left, top + title_height, n)
+        axes = sheet.axes(left, top + head, width - beside, rows.height)
         if column == 0:
             style.label_rows(sheet, rows, settings, top + head)
         _draw_panel(axes, rows, cells, settings, task)
@@ -66,10 +72,10 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
             row = cells.get(model, task, persona)
             if row is not None:
                 y = top + head + rows.of(persona, model)
+                text = texts[model, task, persona]
                 weight = "bold" if style.all_invalid(row) else "normal"
-                look = {"size": style.SMALL_PT, "va": "center_baseline", "weight": weight}
-                invalid = f"{row['n_invalid']}/{row['n']} invalid"
-                sheet.text(left + width - _INVALID_MM + 2.5, y, invalid, **look)
+                x = left + width - beside + 2.5
+                sheet.text(x, y, text, size=style.SMALL_PT, anchor="middle", weight=weight)
     return sheet.figure
 
 
@@ -108,26 +114,28 @@ def _draw_references(
 ) -> None:
     """Draw what a guess and the human raters reach; their labels stand above the panel."""
     n_levels = len(settings["tasks"][task]["levels"])
-    _draw_reference(axes, rows, 1 / n_levels, 0, f"uniform guess (1/{n_levels})", _CHANCE, "chance")
+    guess = f"uniform guess (1/{n_levels})"
+    _draw_reference(axes, rows, (1 / n_levels, 0), guess, _CHANCE | {"gid": f"chance|{task}"})
     for i, row in enumerate(cells.raters(task), start=1):
-        title, x = settings["raters"][row["persona"]], row["accuracy"]
-        if x is None:
+        if row["accuracy"] is None:
             continue
         axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=style.PALE, zorder=-1)
-        text = f"{title}, n = {row['n']}"
-        _draw_reference(axes, rows, x, i, text, _RATER, f"rater|{task}|{row['persona']}")
+        text = f"{settings['raters'][row['persona']]}, n = {row['n']}"
+        look = _RATER | {"gid": f"rater|{task}|{row['persona']}"}
+        _draw_reference(axes, rows, (row["accuracy"], i), text, look)
 
 
 def _draw_reference(
-    axes: Axes, rows: Rows, x: float, place: int, text: str, look: Mapping[str, Any], gid: str
+    axes: Axes, rows: Rows, place: tuple[float, int], text: str, look: Mapping[str, Any]
 ) -> None:
-    """Draw a vertical line and its label in this line of the strip above the panel."""
-    y = -(place + 0.5) * _STRIP_MM
-    axes.plot([x, x], [rows.height, y], clip_on=False, zorder=1, gid=gid, **look)
+    """Draw a vertical line; `place` is its x and the line of the strip that its label takes."""
+    x, strip = place
+    y = -(strip + 0.5) * _STRIP_MM
+    axes.plot([x, x], [rows.height, y], clip_on=False, zorder=1, **look)
     half = style.width_of(text, style.SMALL_PT) / 2 / _width_mm(axes)
-    label = {"size": style.SMALL_PT, "ha": "center", "va": "center_baseline"}
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axes.text(min(max(x, half), 1 - half), y, text, zorder=2, bbox=box, **label)
+    label: dict[str, Any] = {"size": style.SMALL_PT, "ha": "center", "va": "center_baseline"}
+    label |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.6}, "zorder": 2}
+    axes.text(min(max(x, half), 1 - half), y, text, **label)
 
 
 def _width_mm(axes: Axes) -> float:
