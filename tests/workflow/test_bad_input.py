@@ -26,7 +26,7 @@ def refused_at_once(project: Project, *words: str) -> None:
     done = project.snakemake("-n")
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stdout
-    message = done.stdout.strip().splitlines()[-1]
+    (message,) = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
     for word in words:
         assert word in message, f"{word!r} is not in: {message}"
     assert not list(project.path.glob("resources/models/*/*.gguf"))
@@ -250,7 +250,7 @@ def full_disk(project: Project) -> Iterator[Project]:
 
 
 def test_no_disk_space_for_the_model(full_disk: Project) -> None:
-    refused_by_a_job(full_disk, GGUF, "GB", "free", "again")
+    refused_by_a_job(full_disk, GGUF, "needs", "free on resources/models", "run again")
 
 
 def test_going_on_after_the_remedy(project: Project) -> None:

@@ -32,10 +32,13 @@ def test_every_later_stage_may_count_on_these_columns(finished: Project) -> None
     prompts = pl.read_parquet(results / "prompts/triage_ed/ed_nurse.parquet")
     assert {"item_id", "prompt_id", "variant", "system", "user"} <= set(prompts.columns)
     responses = pl.read_parquet(results / "responses" / cell)
-    assert responses.columns == (
-        "item_id prompt_id variant repeat text finish_reason n_prompt_tokens n_tokens label_logprob "
-        "label_mass persona_delivered system_role prompt_sha256 response_key"
-    ).split()
+    assert (
+        responses.columns
+        == (
+            "item_id prompt_id variant repeat text finish_reason n_prompt_tokens n_tokens label_logprob "
+            "label_mass persona_delivered system_role prompt_sha256 response_key"
+        ).split()
+    )
     scores = pl.read_parquet(results / "scores" / cell)
     assert {
         *"item_id prompt_id variant repeat reference label label_logprob_argmax".split(),
@@ -53,9 +56,10 @@ def test_a_table_names_what_made_it(finished: Project) -> None:
     metadata = pl.read_parquet_metadata(path)
     sums = {k: v for k, v in metadata.items() if k.startswith("sha256.")}
     assert set(sums) == {"sha256.items", "sha256.responses", "sha256.scoring"}
-    assert sums["sha256.responses"] == finished.checksums()[
-        "responses/tiny/triage_ed/ed_nurse.parquet"
-    ]
+    assert (
+        sums["sha256.responses"]
+        == finished.checksums()["responses/tiny/triage_ed/ed_nurse.parquet"]
+    )
 
 
 def test_the_sample_is_stratified_and_the_same_for_every_persona(finished: Project) -> None:
@@ -180,7 +184,9 @@ def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Pat
     # prompts compared with those made from the true ones.
     folder = real.path / "marked" / "ktas1267"
     folder.mkdir(parents=True)
-    marked = raw.with_columns(*marks, pl.lit("2").alias("KTAS_RN"), pl.lit("4").alias("KTAS_expert"))
+    marked = raw.with_columns(
+        *marks, pl.lit("2").alias("KTAS_RN"), pl.lit("4").alias("KTAS_expert")
+    )
     text = marked.write_csv(separator=";").encode("latin-1")
     (folder / "data_raw_cp.csv").write_bytes(text)
 

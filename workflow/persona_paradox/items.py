@@ -149,9 +149,17 @@ def _case(row: Mapping[str, str | None], case: Mapping[str, Any]) -> tuple[str |
         if value is None:
             text = case["missing"]
         else:
-            text = f"{value} {field['unit']}" if "unit" in field else value
+            text = f"{_number(value)} {field['unit']}" if "unit" in field else value
         lines.append(f"{field['label']}: {text}")
     return "\n".join(lines), excluded
+
+
+def _number(value: str) -> str:
+    """A recorded number without needless digits (`36.` becomes `36`); anything else unchanged."""
+    try:
+        return f"{float(value):g}"
+    except ValueError:
+        return value
 
 
 def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> None:

@@ -72,7 +72,7 @@ class _Order:
     repo_type: RepoType
 
     def error(self, key: str, text: str) -> InputError:
-        return InputError(f"{self.config_file}: source.{key}: {text}")
+        return InputError(f"{self.config_file}: key `source.{key}`: {text}")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def fetch(
             raise order.error(
                 "sha256",
                 f"expected {expected}, found {content.sha256} ({_amount(content.size)}); correct "
-                "the source, or set source.sha256 to the value found if this is the file you mean",
+                "the source, or set `source.sha256` to the value found if this is the file you mean",
             )
     return {
         "sha256": content.sha256,
@@ -344,7 +344,7 @@ def _from_hub_online(api: HfApi, order: _Order) -> _Content:
         raise order.error(
             "sha256",
             f"expected {expected}, but the hub has {lfs} for {file} of {repo} at {revision}; "
-            "nothing was downloaded; correct source.revision, source.file or source.sha256",
+            "nothing was downloaded; correct `source.revision`, `source.file` or `source.sha256`",
         )
     plan = get(dry_run=True)
     if plan.will_download:
@@ -354,7 +354,7 @@ def _from_hub_online(api: HfApi, order: _Order) -> _Content:
     if content.sha256 != expected:
         # Only the size of a download is checked by the client: without this a damaged copy
         # would stay in its cache and come back with every run.
-        log.warning("%s: the bytes are not those of source.sha256; downloading them anew", file)
+        log.warning("%s: the bytes are not those of `source.sha256`; downloading them anew", file)
         again = partial(get, force_download=True)
         content = _from_snapshot(order, Path(_persist(again, _was_reset)), lfs)
         if lfs is not None and content.sha256 != lfs:

@@ -30,8 +30,12 @@ def check_schema(data, kind, name):
     except WorkflowError as error:
         found = error.__context__
         key = ".".join(str(part) for part in found.absolute_path) or "(top level)"
-        meaning = found.schema.get("description", "see config/README.md")
-        raise InputError(f"{name}: key `{key}`: {found.message}; {meaning}") from error
+        meaning = found.schema.get("description", "").rstrip(".")
+        raise InputError(
+            f"{name}: key `{key}`: {found.message}"
+            + (f" ({meaning})" if meaning else "")
+            + "; mend it, config/README.md explains every key"
+        ) from error
 
 
 def load():
@@ -45,7 +49,7 @@ try:
     STUDY = load()
     VIEWS = write_views(STUDY, "results/config")
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 
 RATERS = [cell.persona for cell in STUDY.human_cells]

@@ -30,12 +30,11 @@ TABLES = ("cells", "contrasts", "reliability")
 
 def main(arguments: Namespace) -> None:
     """Draw one figure."""
-    try:
-        tables = {name: pl.read_parquet(arguments.tables / f"{name}.parquet") for name in TABLES}
-    except FileNotFoundError as error:
-        raise InputError(
-            f"a table is missing in {arguments.tables} ({error}); run snakemake to make it"
-        ) from error
+    paths = {name: arguments.tables / f"{name}.parquet" for name in TABLES}
+    for path in paths.values():
+        if not path.is_file():
+            raise InputError(f"{path} is missing; run snakemake to make it")
+    tables = {name: pl.read_parquet(path) for name, path in paths.items()}
     figure = FIGURES[arguments.figure].draw(tables, files.read_json(arguments.settings))
     with files.atomic_path(arguments.pdf) as temporary:
         style.save(figure, temporary, "pdf")

@@ -78,7 +78,7 @@ def _draw(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> Figure
         axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=1)
         if personas:
             style.label_rows(sheet, rows, settings, top + head)
-            _draw_panel(axes, rows, cells, contrasts, task)
+            _draw_panel(axes, rows, cells, contrasts, task, baseline=settings["baseline"])
             _write_columns(sheet, rows, contrasts, columns, task, top=top + head)
         else:
             axes.set_ylim(height, 0)
@@ -108,17 +108,21 @@ def _limit(contrasts: Cells) -> float:
     return float(min(max([10.0, *(108 * value for value in values)]), 104.0))
 
 
-def _draw_panel(axes: Axes, rows: Rows, cells: Cells, contrasts: Cells, task: str) -> None:
+def _draw_panel(
+    axes: Axes, rows: Rows, cells: Cells, contrasts: Cells, task: str, *, baseline: str
+) -> None:
     style.draw_rows(axes, rows)
     looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    for persona, model in rows.place:
+        row = contrasts.get(model, task, persona)
+        if (row is None and persona != baseline) or (row and row["accuracy"] is None):
+            y = rows.of(persona, model)
+            axes.text(0, y, "not available", size=style.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in contrasts.rows.items():
-        if of_task != task:
+        if of_task != task or row["accuracy"] is None:
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
-        if row["accuracy"] is None:
-            axes.text(0, y, "not available", size=style.SMALL_PT, va="center_baseline")
-            continue
         x = 100 * row["accuracy"]
         colour, marker = looks[persona].colour, markers[model] or looks[persona].marker
         if variant == "main":
@@ -211,4 +215,10 @@ def _notes(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> list[
         f"p: exact McNemar test; Holm: adjusted over all {len(contrasts.rows)} contrasts of the "
         "study, paraphrases included.",
     ]
+    ends = [(row["accuracy_low"], row["accuracy_high"]) for row in contrasts.rows.values()]
+    if any(low is not None and low == high for low, high in ends):
+        notes.append(
+            "An interval without width: no item turned right or wrong; the doubt that remains "
+            "with so few items is beyond the bootstrap."
+        )
     return [*notes, style.study_note(settings, cells.tasks)]

@@ -49,7 +49,7 @@ def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
         persona: style.wrap(settings["personas"][persona]["title"], _PANEL_MM, _TITLE_PT, "bold")
         for persona in cells.personas
     }
-    title_height = max(style.height_of(title, _TITLE_PT) for title in titles.values())
+    title_height = max(style.height_of(title, _TITLE_PT) for title in titles.values()) + 0.5
     head = title_height + 4 * _LINE_MM + 1.2
     pitch = head + _PANEL_MM + _TICKS_MM + 2
     lines = -(-len(cells.personas) // _COLUMNS)
@@ -73,7 +73,7 @@ def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
             left = _LEFT_MM + column * (_PANEL_MM + _GAP_MM)
             figures_top = top + _BLOCK_HEAD_MM + line * pitch + title_height
             look: dict[str, Any] = {"size": _TITLE_PT, "weight": "bold", "anchor": "bottom"}
-            sheet.text(left, figures_top, titles[persona], **look)
+            sheet.text(left, figures_top - 0.5, titles[persona], **look)
             row = cells.get(model, task, persona) or {}
             _write_figures(sheet, row, settings, left, figures_top)
             axes_top = figures_top + head - title_height
@@ -101,8 +101,8 @@ def _write_head(
     sheet.text(0, top + 3.5, text)
     if any(n < limit for n in numbers):
         left = style.width_of(text, style.TEXT_PT) + 4
-        warning = f"n < {limit}: binned ECE is biased upwards"
-        sheet.text(left, top + 3.5, warning, weight="bold", color=style.WARNING)
+        warning = f"⚠ n < {limit}: binned ECE is biased upwards"
+        sheet.text(left, top + 3.5, warning, weight="bold")
 
 
 def _n(row: Mapping[str, Any]) -> int:
@@ -115,15 +115,15 @@ def _write_figures(
 ) -> None:
     """Write the calibration errors and n above a panel."""
     n, limit = _n(row), settings["binned_ece_warning_below"]
-    warned: dict[str, Any] = {"color": style.WARNING, "weight": "bold"}
+    bold: dict[str, Any] = {"weight": "bold"}
     lines: list[tuple[str, dict[str, Any]]] = [
         (f"ECE {_figure(row, 'ece_equal_width')}", {}),
         (f"smooth ECE {_figure(row, 'smooth_ece')}", {}),
-        (f"n = {n} (< {limit})", warned) if n < limit else (f"n = {n}", {}),
+        (f"n = {n} (< {limit})", bold) if n < limit else (f"n = {n}", {}),
     ]
     if row:
-        look = {"weight": "bold"} if style.all_invalid(row) else {}
-        lines.append((f"{row['n_invalid']}/{row['n']} answers invalid", look))
+        invalid = f"{row['n_invalid']}/{row['n']} answers invalid"
+        lines.append((invalid, bold if style.all_invalid(row) else {}))
     for i, (text, look) in enumerate(lines):
         sheet.text(left, top + i * _LINE_MM, text, size=style.SMALL_PT, **look)
 
@@ -146,6 +146,7 @@ def _draw_panel(
         axes.text(0.97, 0.04, "all answers invalid", size=style.SMALL_PT, ha="right", weight="bold")
     axes.plot([0, 1], [0, 1], zorder=1, gid="diagonal", **_DIAGONAL)
     filled = [row for row in bins if row["n"] and row["value"] is not None]
+    filled.sort(key=lambda row: -row["n"])  # a large marker must not hide a small one
     if not filled:
         axes.text(0.5, 0.6, "not available", ha="center")
     total = sum(row["n"] for row in filled)
@@ -158,8 +159,9 @@ def _draw_panel(
 
 def _bin(look: Look, share: float) -> dict[str, Any]:
     """Look of a bin that holds this share of the items: the area of the marker tells it."""
-    marker = style.filled(look.colour, look.marker, math.sqrt(_FULL_AREA * share))
-    return marker | {"markeredgewidth": 0}
+    size = math.sqrt(_FULL_AREA * share) + 0.4  # the white edge takes half of its width
+    marker = style.filled(look.colour, look.marker, size)
+    return marker | {"markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
 def _key(settings: Mapping[str, Any]) -> list[Entry]:

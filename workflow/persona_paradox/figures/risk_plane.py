@@ -150,6 +150,7 @@ def _draw_panel(plane: _Plane, cells: Cells, task: str, model: str) -> None:
     axes, limit = plane.axes, plane.limit
     axes.set_xlim(0, limit)
     axes.set_ylim(0, limit)
+    axes.tick_params(pad=3.5)  # room for markers at 0
     step = 0.2 if limit > 0.5 else 0.1
     ticks = np.arange(0, limit + step / 2, step)
     for axis, text in ((axes.xaxis, "Over-triage rate"), (axes.yaxis, "Under-triage rate")):
@@ -251,13 +252,12 @@ def _draw_lists(plane: _Plane, personas: Sequence[_Point], raters: Sequence[_Poi
         others = [plane.mm(p) for p in [*personas, *raters] if p not in group]
         lines = [group[i : i + _PER_LINE] for i in range(0, len(group), _PER_LINE)]
         size = (len(lines[0]) * _GLYPH_MM + 0.8, len(lines) * _GLYPH_MM + 0.8)
-        middle = tuple(sum(xy) / len(group) for xy in zip(*map(plane.mm, group), strict=True))
-        own = _SIZE / 2 + _SIZE_STEP * len(group) / 2
-        box = _room(
-            (middle[0], middle[1]), own * 25.4 / 72, size, plane.length, others=others, boxes=boxes
-        )
+        xs, ys = zip(*map(plane.mm, group), strict=True)
+        middle = (sum(xs) / len(group), sum(ys) / len(group))
+        reach = (_SIZE + _SIZE_STEP * len(group)) / 2 * 25.4 / 72
+        box = _room(middle, reach, size, plane.length, others=others, boxes=boxes)
         boxes.append(box)
-        _draw_list(plane, (middle[0], middle[1]), box, lines)
+        _draw_list(plane, middle, box, lines)
 
 
 def _draw_list(
@@ -285,7 +285,7 @@ def _draw_list(
 
 def _room(
     middle: tuple[float, float],
-    own: float,
+    reach: float,
     size: tuple[float, float],
     length: float,
     *,
@@ -294,7 +294,7 @@ def _room(
 ) -> tuple[float, float, float, float]:
     """Place for a box of this size near a group of points, away from all else; in mm."""
     best, found = -math.inf, (0.0, 0.0, *size)
-    for far in (own + 3.0, own + 6.0, own + 10.0):
+    for far in (reach + 3.0, reach + 6.0, reach + 10.0):
         for angle in np.arange(0, 2 * math.pi, math.pi / 8):
             x = middle[0] + math.cos(angle) * (far + size[0] / 2)
             y = middle[1] + math.sin(angle) * (far + size[1] / 2)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib.style
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -34,17 +35,18 @@ INNER_MM = WIDTH_MM - 2 * EDGE_MM
 
 TITLE_PT, PANEL_PT, TEXT_PT, SMALL_PT = 9.0, 7.0, 6.5, 5.5
 PNG_DPI = 200
+_MOST_PIXELS = 60000  # Agg draws less than 2^16 in a row
 _POINT_MM = 25.4 / 72
 _LEADING = 1.25  # from baseline to baseline, in type sizes
 
 DARK, MIDDLE, LIGHT, PALE = "#222222", "#6B6B6B", "#C4C4C4", "#E4E4E4"
-WARNING = "#A33B00"
 
 _RC: dict[str, Any] = {
     # The font that comes with matplotlib: the same outlines on every machine.
     "font.family": "DejaVu Sans",
     "font.size": TEXT_PT,
     "text.parse_math": False,  # a title may hold a dollar sign
+    "text.hinting": "no_hinting",  # a line is as wide on a screen as in print
     "text.color": DARK,
     "axes.linewidth": 0.5,
     "axes.edgecolor": MIDDLE,
@@ -86,15 +88,17 @@ def save(figure: Figure, path: Path, form: Literal["pdf", "png"]) -> None:
     }
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every glyph
     with context():
-        figure.savefig(path, format=form, dpi=PNG_DPI, metadata=unnamed[form])
+        dpi = min(PNG_DPI, _MOST_PIXELS / figure.get_figheight())
+        figure.savefig(path, format=form, dpi=dpi, metadata=unnamed[form])
 
 
 # --- how a persona, a model and an answer look ---------------------------------------------
 
-# Okabe and Ito's colours without their yellow, which is too faint for a hollow marker, and a
-# grey; then the same ones darkened. The baseline, mostly the first persona, is black.
+# Okabe and Ito's colours without their yellow, which is too faint for a hollow marker, then the
+# same ones darkened. The baseline, mostly the first persona, is black. Grey is for everything
+# that is no persona.
 _COLOURS = (
-    *("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A"),
+    *("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
     *("#003A5C", "#7A3500", "#005A41", "#7A3F60", "#855B00", "#2B6488"),
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "d")
@@ -173,14 +177,14 @@ def filled(colour: str, marker: Any, size: float = 4.4) -> dict[str, Any]:
     return {"marker": marker, "color": colour, "markersize": size, "markeredgewidth": 0.5}
 
 
-def hollow(colour: str, marker: Any, size: float = 2.8) -> dict[str, Any]:
+def hollow(colour: str, marker: Any, size: float = 3.4) -> dict[str, Any]:
     """Look of a point of a paraphrase."""
     return {
         "marker": marker,
         "color": colour,
         "markerfacecolor": "white",
         "markersize": size,
-        "markeredgewidth": 0.7,
+        "markeredgewidth": 0.6,
     }
 
 
@@ -263,9 +267,8 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Width of a line of text."""
     if not text.strip():
         return 0.0
-    font = FontProperties(weight=weight)
-    box = TextPath((0, 0), text, size=size, prop=font).get_extents()
-    return float(box.width) * _POINT_MM
+    outline = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
+    return float(np.max(outline.vertices[:, 0])) * _POINT_MM
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
@@ -342,7 +345,7 @@ def all_invalid(row: Mapping[str, Any]) -> bool:
 # --- rows of personas ----------------------------------------------------------------------
 
 _GROUPS = {"paper": "Personas of the paper", "control": "Controls", "own": "Own personas"}
-_HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 4.0, 3.6, 1.5, 0.8, 38.0
+_HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 4.0, 3.6, 1.7, 0.8, 38.0
 
 
 @dataclass(frozen=True)
@@ -372,7 +375,7 @@ def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) 
     """Stack the personas in the study's order, group by group."""
     group_of = {persona: settings["personas"][persona]["group"] for persona in personas}
     groups = list(dict.fromkeys(group_of.values()))
-    below = {name: 0.75 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)}
+    below = {name: 0.6 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)}
     between = _BETWEEN_MM * (2 if below or len(cells.models) > 1 else 1)
     slot = _MAIN_MM + len(below) * _PARAPHRASE_MM
     place: dict[tuple[str, str], float] = {}

@@ -17,7 +17,7 @@ _COLUMNS = 2
 _GAP_MM = 6.0
 _INVALID_MM = 18.0
 _STRIP_MM = 2.8
-_TICKS_MM = 9.0
+_TICKS_MM = 8.5
 
 _CHANCE: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
 _RATER: dict[str, Any] = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
@@ -89,15 +89,17 @@ def _draw_panel(
     axes.set_xlabel("Accuracy")
     _draw_references(axes, rows, cells, settings, task)
     looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    for persona, model in rows.place:
+        row = cells.get(model, task, persona)
+        if row is None or row["accuracy"] is None:
+            y = rows.of(persona, model)
+            axes.text(0.02, y, "not available", size=style.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == style.HUMAN:
+        x = row["accuracy"]
+        if of_task != task or model == style.HUMAN or x is None:
             continue
         y = rows.of(persona, model, variant)
-        x = row["accuracy"]
         name = f"{model}|{task}|{persona}|{variant}"
-        if x is None:
-            axes.text(0.02, y, "not available", size=style.SMALL_PT, va="center_baseline")
-            continue
         colour, marker = looks[persona].colour, markers[model] or looks[persona].marker
         if variant == "main":
             ends = [row["accuracy_low"], row["accuracy_high"]]
@@ -164,4 +166,7 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         f"Intervals: {style.percent(settings['confidence'])} Wilson score, which need no draws "
         f"(the study's {settings['draws']} bootstrap draws are not used here).",
     ]
+    unasked = sum(row["n_not_run"] for key, row in cells.rows.items() if key[3] == "main")
+    if unasked:
+        notes.append(f"Of the invalid answers {unasked} have no text: no prompt could be given.")
     return [*notes, style.study_note(settings, cells.tasks)]
