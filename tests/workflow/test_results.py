@@ -10,6 +10,40 @@ import pytest
 import yaml
 from conftest import STUDY, Project, add_model, new_project
 
+from persona_paradox.files import sha256_bytes
+
+RESPONSES = [
+    "item_id",
+    "prompt_id",
+    "variant",
+    "repeat",
+    "text",
+    "finish_reason",
+    "n_prompt_tokens",
+    "n_tokens",
+    "label_logprob",
+    "label_mass",
+    "persona_delivered",
+    "system_role",
+    "prompt_sha256",
+    "response_key",
+]
+SCORES = {
+    "item_id",
+    "prompt_id",
+    "variant",
+    "repeat",
+    "reference",
+    "label",
+    "label_logprob_argmax",
+    "parse_status",
+    "level_error",
+    "correct",
+    "confidence",
+    "confidence_generated",
+    "entropy",
+    "margin",
+}
 STAGES = ("prompts", "responses", "scores", "calibration", "tables", "figures", "config")
 
 
@@ -32,18 +66,9 @@ def test_every_later_stage_may_count_on_these_columns(finished: Project) -> None
     prompts = pl.read_parquet(results / "prompts/triage_ed/ed_nurse.parquet")
     assert {"item_id", "prompt_id", "variant", "system", "user"} <= set(prompts.columns)
     responses = pl.read_parquet(results / "responses" / cell)
-    assert (
-        responses.columns
-        == (
-            "item_id prompt_id variant repeat text finish_reason n_prompt_tokens n_tokens label_logprob "
-            "label_mass persona_delivered system_role prompt_sha256 response_key"
-        ).split()
-    )
+    assert responses.columns == RESPONSES
     scores = pl.read_parquet(results / "scores" / cell)
-    assert {
-        *"item_id prompt_id variant repeat reference label label_logprob_argmax".split(),
-        *"parse_status level_error correct confidence confidence_generated entropy margin".split(),
-    } <= set(scores.columns)
+    assert set(scores.columns) >= SCORES
     assert prompts["item_id"].to_list() == responses["item_id"].to_list()
     assert prompts["item_id"].to_list() == scores["item_id"].to_list()
     assert responses["persona_delivered"].all()
@@ -180,14 +205,12 @@ def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Pat
         source.read_bytes().decode("latin-1").encode(), separator=";", infer_schema=False
     )
     marks = [pl.lit(f"LEAK{i}").alias(column) for i, column in enumerate(hidden)]
+    levels = [pl.lit("2").alias("KTAS_RN"), pl.lit("4").alias("KTAS_expert")]
     # Levels have to stay levels: the nurse's and the panel's are swapped for known ones, and the
     # prompts compared with those made from the true ones.
     folder = real.path / "marked" / "ktas1267"
     folder.mkdir(parents=True)
-    marked = raw.with_columns(
-        *marks, pl.lit("2").alias("KTAS_RN"), pl.lit("4").alias("KTAS_expert")
-    )
-    text = marked.write_csv(separator=";").encode("latin-1")
+    text = raw.with_columns(*marks, *levels).write_csv(separator=";").encode("latin-1")
     (folder / "data_raw_cp.csv").write_bytes(text)
 
     real.edit("config/config.yaml", lambda s: s.update(tasks=["triage_ktas"], limit=None))
@@ -197,9 +220,7 @@ def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Pat
     real.edit("config/config.yaml", lambda s: s.update(data_dir="marked"))
 
     def pin(dataset: dict) -> None:
-        from hashlib import sha256
-
-        dataset["source"]["sha256"] = sha256(text).hexdigest()
+        dataset["source"]["sha256"] = sha256_bytes(text)
 
     real.edit("config/datasets/ktas.yaml", pin)
     real.run("--cores", "1", *targets)

@@ -112,7 +112,7 @@ def fetch(
             raise order.error(
                 "sha256",
                 f"expected {expected}, found {content.sha256} ({_amount(content.size)}); correct "
-                "the source, or set `source.sha256` to the value found if this is the file you mean",
+                "the source, or set `source.sha256` to the value found if that file is meant",
             )
     return {
         "sha256": content.sha256,

@@ -373,8 +373,9 @@ class Rows:
 
 def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) -> Rows:
     """Stack the personas in the study's order, group by group."""
-    group_of = {persona: settings["personas"][persona]["group"] for persona in personas}
-    groups = list(dict.fromkeys(group_of.values()))
+    group_of = {persona: settings["personas"][persona]["group"] for persona in cells.personas}
+    # In the order of the whole study, the baseline's group among them, in every figure.
+    groups = [g for g in dict.fromkeys(group_of.values()) if g in map(group_of.get, personas)]
     below = {name: 0.6 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)}
     between = _BETWEEN_MM * (2 if below or len(cells.models) > 1 else 1)
     slot = _MAIN_MM + len(below) * _PARAPHRASE_MM
@@ -403,11 +404,9 @@ def label_width(settings: Mapping[str, Any], personas: Sequence[str]) -> float:
     titles = [wrap(settings["personas"][p]["title"], _LABEL_MM, TEXT_PT) for p in personas]
     lines = [line for title in titles for line in title.split("\n")]
     headings = {_GROUPS.get(settings["personas"][p]["group"], "") for p in personas}
-    return max(
-        *(width_of(line, TEXT_PT) for line in lines),
-        *(width_of(heading, SMALL_PT, "bold") for heading in headings),
-        10.0,
-    )
+    widths = [width_of(line, TEXT_PT) for line in lines]
+    widths += [width_of(heading, SMALL_PT, "bold") for heading in headings]
+    return max([10.0, *widths])
 
 
 def draw_rows(axes: Axes, rows: Rows) -> None:
