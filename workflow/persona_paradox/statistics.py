@@ -27,7 +27,8 @@ def wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
     if n == 0:
         return float("nan"), float("nan")
     low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
-    return float(low), float(high)
+    # At the ends the bound is exact; rounding puts it next to it.
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
 
 
 def bootstrap_counts(n_items: int, draws: int, seed: int) -> NDArray[np.unsignedinteger[Any]]:

@@ -171,7 +171,7 @@ def _draw_panel(plane: _Plane, cells: Cells, task: str, model: str) -> None:
     ]
     if not personas:
         axes.text(limit / 2, limit / 2, "not available", ha="center", va="center")
-    _draw_lines(plane, step, [*personas, *raters])
+    labels = _draw_lines(plane, step, [*personas, *raters])
     for point in [*personas, *raters]:
         _draw_cross(axes, point)
     for point, size in zip(personas, _sizes(plane, personas), strict=True):
@@ -184,7 +184,7 @@ def _draw_panel(plane: _Plane, cells: Cells, task: str, model: str) -> None:
     for point in raters:
         look = style.star(point.look)
         style.point(axes, point.x, point.y, f"point|{point.name}", **look)
-    _draw_lists(plane, personas, raters)
+    _draw_lists(plane, personas, [*labels, *map(plane.mm, raters)])
 
 
 def _draw_cross(axes: Axes, point: _Point) -> None:
@@ -197,9 +197,14 @@ def _draw_cross(axes: Axes, point: _Point) -> None:
     style.interval(axes, [point.x] * 2, under, f"under|{point.name}", **look)
 
 
-def _draw_lines(plane: _Plane, step: float, taken: Sequence[_Point]) -> None:
-    """Draw the lines of equal total error, labelled where there are no points."""
+def _draw_lines(plane: _Plane, step: float, taken: Sequence[_Point]) -> list[tuple[float, float]]:
+    """Draw the lines of equal total error, labelled where there are no points.
+
+    Returns:
+        Where the labels stand, in mm.
+    """
     limit = plane.limit
+    labels = []
     for k in np.arange(step, min(1.0, 2 * limit) + step / 2, step):
         low, high = max(0.0, k - limit), min(k, limit)
         if high - low < step / 2:
@@ -212,6 +217,8 @@ def _draw_lines(plane: _Plane, step: float, taken: Sequence[_Point]) -> None:
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
         look: dict[str, Any] = {"size": 4.8, "rotation": -45, "color": style.MIDDLE, "bbox": box}
         plane.axes.text(x, y, f"{100 * k:.0f}%", ha="center", va="center", zorder=1, **look)
+        labels.append((x / limit * plane.length, y / limit * plane.length))
+    return labels
 
 
 # --- points that lie together --------------------------------------------------------------
@@ -243,13 +250,18 @@ def _together(plane: _Plane, points: Sequence[_Point]) -> list[list[_Point]]:
     return groups
 
 
-def _draw_lists(plane: _Plane, personas: Sequence[_Point], raters: Sequence[_Point]) -> None:
-    """List the markers of three or more points that lie together in a box with a leader."""
+def _draw_lists(
+    plane: _Plane, personas: Sequence[_Point], taken: Sequence[tuple[float, float]]
+) -> None:
+    """List the markers of three or more points that lie together in a box with a leader.
+
+    The box keeps away from other points and from what else is `taken`, in mm.
+    """
     boxes: list[tuple[float, float, float, float]] = []
     for group in _together(plane, personas):
         if len(group) < _LISTED_FROM:
             continue
-        others = [plane.mm(p) for p in [*personas, *raters] if p not in group]
+        others = [*taken, *(plane.mm(p) for p in personas if p not in group)]
         lines = [group[i : i + _PER_LINE] for i in range(0, len(group), _PER_LINE)]
         size = (len(lines[0]) * _GLYPH_MM + 0.8, len(lines) * _GLYPH_MM + 0.8)
         xs, ys = zip(*map(plane.mm, group), strict=True)
