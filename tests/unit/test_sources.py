@@ -24,7 +24,8 @@ from loopback_hub import COMMIT, Hub, loopback_hub, sha256
 
 from persona_paradox import sources
 from persona_paradox.errors import InputError
-from persona_paradox.sources import check_gguf, fetch
+from persona_paradox.gguf_header import check_gguf
+from persona_paradox.sources import fetch
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 SCRIPT = WORKFLOW / "scripts" / "download_model.py"

@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.sources import check_gguf, fetch
+from persona_paradox.gguf_header import check_gguf
+from persona_paradox.sources import fetch
 
 
 def main(arguments: Namespace) -> None:
