@@ -24,10 +24,10 @@ lint: $(READY)
 	mypy
 	snakemake --lint
 
-# llama-cpp-python is compiled here, which takes some minutes once; pip keeps the wheel.
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; run make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
+	@echo "installing; llama.cpp is compiled, which takes some minutes the first time"
 	python -m pip install --quiet --requirement requirements.txt
 	touch $@
 

@@ -1,0 +1,123 @@
+"""What changes the logits of a prompt: flash attention, the split point, the number of threads.
+
+    python benchmarks/purity.py resources/models/smollm2_135m_instruct/model.gguf
+
+For flash attention on and off: the largest difference of a logit (a) between a prompt decoded in
+one call and in two, for split points all along it, without and with pieces of one token; (b)
+between one thread and more, for prompts and for generated tokens; and the speed in tokens/s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import itertools
+import time
+from collections.abc import Sequence
+
+import llama_cpp
+import numpy as np
+
+TEXT = "The patient reports chest pain since this morning and looks pale. " * 60
+GENERATED = 40
+
+
+class Context:
+    """A context of its own for one setting of flash attention and threads."""
+
+    def __init__(self, model: object, flash: bool, threads: int) -> None:
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = parameters.n_batch = 2048
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.flash_attn_type = int(flash)
+        self.context = llama_cpp.llama_init_from_model(model, parameters)
+        self.memory = llama_cpp.llama_get_memory(self.context)
+        vocabulary = llama_cpp.llama_model_get_vocab(model)
+        self.size = llama_cpp.llama_vocab_n_tokens(vocabulary)
+
+    def decode(self, tokens: Sequence[int], position: int) -> np.ndarray:
+        """Logits after the last token."""
+        batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position + i, 1
+            batch.seq_id[i][0], batch.logits[i] = 0, i == len(tokens) - 1
+        if llama_cpp.llama_decode(self.context, batch):
+            raise RuntimeError("llama_decode failed")
+        llama_cpp.llama_batch_free(batch)
+        row = llama_cpp.llama_get_logits_ith(self.context, -1)
+        return np.ctypeslib.as_array(row, shape=(self.size,)).copy()
+
+    def prompt(self, tokens: Sequence[int], *cuts: int) -> np.ndarray:
+        """Logits after a prompt that is decoded in pieces."""
+        llama_cpp.llama_memory_clear(self.memory, True)
+        edges = [0, *cuts, len(tokens)]
+        for start, end in itertools.pairwise(edges):
+            logits = self.decode(tokens[start:end], start)
+        return logits
+
+    def run(self, tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float, float]:
+        """Logits of a prompt and of what follows greedily, and both speeds."""
+        started = time.perf_counter()
+        first = last = self.prompt(tokens)
+        read = time.perf_counter()
+        rows = []
+        for i in range(GENERATED):
+            last = self.decode([int(last.argmax())], len(tokens) + i)
+            rows.append(last)
+        written = time.perf_counter()
+        speeds = len(tokens) / (read - started), GENERATED / (written - read)
+        return first, np.array(rows), *speeds
+
+
+def tokenize(model: object, text: str) -> list[int]:
+    """Tokens of a text."""
+    data = text.encode()
+    buffer = (llama_cpp.llama_token * len(data))()
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    count = llama_cpp.llama_tokenize(vocabulary, data, len(data), buffer, len(data), False, False)
+    return list(buffer[:count])
+
+
+def main() -> None:
+    """Measure and print one line per setting."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("model", help="GGUF file")
+    options = parser.parse_args()
+
+    @llama_cpp.llama_log_callback
+    def quiet(level: int, text: bytes, data: object) -> None:
+        pass
+
+    llama_cpp.llama_log_set(quiet, ctypes.c_void_p())
+    llama_cpp.llama_backend_init()
+    parameters = llama_cpp.llama_model_default_params()
+    parameters.n_gpu_layers = 0
+    model = llama_cpp.llama_model_load_from_file(options.model.encode(), parameters)
+    tokens = tokenize(model, TEXT)[:700]
+    short = tokens[:206]
+    for flash in (False, True):
+        context = Context(model, flash, threads=2)
+        whole = context.prompt(short)
+        splits = {
+            cut: np.abs(context.prompt(short, cut) - whole).max()
+            for cut in (1, *range(10, 205, 15), 205)
+        }
+        ones = {1, 205}
+        inside = max(value for cut, value in splits.items() if cut not in ones)
+        edge = max(np.abs(context.prompt(short, cut) - whole).max() for cut in ones)
+        name = "on " if flash else "off"
+        print(f"flash attention {name}: split {inside:.3g}, piece of one token {edge:.3g}")
+        reference = Context(model, flash, threads=1).run(tokens)
+        for threads in (1, 2, 3):
+            first, rows, reading, writing = Context(model, flash, threads).run(tokens)
+            prompt = np.abs(first - reference[0]).max()
+            generated = np.abs(rows - reference[1]).max()
+            print(
+                f"  {threads} threads against 1: prompt {prompt:.3g}, generated {generated:.3g}; "
+                f"{reading:.0f} prompt tokens/s, {writing:.0f} generated tokens/s"
+            )
+
+
+if __name__ == "__main__":
+    main()
