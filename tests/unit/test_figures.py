@@ -655,22 +655,28 @@ def test_the_word_for_human_raters_is_the_configurations() -> None:
 
 @pytest.mark.parametrize("name", [*FIGURES, "cells", "contrasts"])
 def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
-    source = (CAPTIONS / f"{name}.rst").read_text(encoding="utf-8")
+    file = "figure.rst" if name in FIGURES else f"{name}.rst"
+    source = (CAPTIONS / file).read_text(encoding="utf-8")
     environment = Environment(  # noqa: S701 (reStructuredText, as Snakemake renders it)
         trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     template = environment.from_string(source)
     default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+    def job(settings: dict) -> SimpleNamespace:
+        return SimpleNamespace(config=settings, wildcards=SimpleNamespace(figure=name))
+
     own = {"seed": 77, "limit": 12, "statistics": {"confidence": 0.999, "draws": 321}}
     for settings in (default, own, {}, {"statistics": None}):
-        text = template.render(snakemake=SimpleNamespace(config=settings))
+        text = template.render(snakemake=job(settings))
         strict = {"halt_level": 2, "report_level": 2}
         publish_parts(text, writer="html", settings_overrides=strict)
         flat = " ".join(text.split())
         assert "author-written and not clinically validated" in flat
         assert "Not medical advice." in flat
         assert "own definition" in flat
-    flat = " ".join(template.render(snakemake=SimpleNamespace(config=own)).split())
+    flat = " ".join(template.render(snakemake=job(own)).split())
+    assert flat.startswith(f"**{name.replace('_', ' ').capitalize()}")
     assert "99.9% " in flat
     assert "321 " in flat
     assert "77" in flat
