@@ -57,7 +57,6 @@ RATERS = [cell.persona for cell in STUDY.human_cells]
 
 def code(script):
     """A script and the library modules it imports, as inputs of its rule."""
-    root = Path(workflow.basedir)
     paths = code_of(LIBRARY / "scripts" / f"{script}.py")
     return [os.path.relpath(path) for path in paths]
 
