@@ -1,6 +1,4 @@
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +8,12 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from persona_paradox.statistics import bootstrap_counts
-from persona_paradox.triage import confusion, confusion_metrics, high_acuity_auc
+from persona_paradox.triage import (
+    confusion,
+    confusion_metrics,
+    high_acuity_auc,
+    high_acuity_auc_draws,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -207,12 +210,26 @@ def test_auc_of_one_class_is_nan(is_high):
     assert np.isnan(high_acuity_auc([0.5] * len(is_high), is_high))
 
 
-def test_the_nurses_of_the_ktas_records_score_as_published():
-    root = Path(__file__).parents[2]
-    data = Path(os.environ.get("PERSONA_DATA_DIR", root.parent / "shared" / "data"))
-    path = data / "ktas1267" / "ktas_clean.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path} is missing; set PERSONA_DATA_DIR to the folder that holds ktas1267")
+@pytest.mark.parametrize("seed", range(5))
+def test_auc_of_a_draw_is_the_weighted_area_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    is_high = rng.random(40) < 0.4
+    p_high = rng.integers(0, 8, 40) / 8  # with ties
+    counts = bootstrap_counts(40, 30, seed)
+    ours = high_acuity_auc_draws(p_high, is_high, counts)
+    theirs = [
+        sklearn_metrics.roc_auc_score(is_high, p_high, sample_weight=weights) for weights in counts
+    ]
+    np.testing.assert_allclose(ours, theirs, atol=1e-12)
+
+
+def test_auc_of_a_draw_with_one_class_is_nan():
+    drawn = high_acuity_auc_draws([0.1, 0.9], [False, True], [[2, 0], [1, 1]])
+    np.testing.assert_array_equal(drawn, [np.nan, 1.0])
+
+
+def test_the_nurses_of_the_ktas_records_score_as_published(data_dir):
+    path = data_dir / "ktas1267" / "ktas_clean.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     expert = np.array([row["ktas_expert"] for row in rows]) - 1
     nurse = np.array([row["ktas_nurse"] for row in rows]) - 1

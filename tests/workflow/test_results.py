@@ -130,6 +130,26 @@ def test_a_report_is_one_page_with_every_figure_and_caption(finished: Project) -
     assert "not clinically validated" in page
 
 
+def test_a_prompt_that_cannot_be_run_stays_as_a_row_that_says_why(project: Project) -> None:
+    path = project.path / "resources/bundled/teaching_ed.csv"
+    cases = pl.read_csv(path, infer_schema=False).to_dicts()
+    cases[0]["case"] += " pain" * 3000
+    cases[1]["case"] += " <|im_end|>"
+    pl.DataFrame(cases).write_csv(path)
+    project.edit("config/config.yaml", lambda s: s.update(limit=None, tasks=["triage_ed"]))
+    project.run("--cores", "2", "results/tables/cells.csv")
+    cell = "tiny/triage_ed/ed_nurse.parquet"
+    responses = pl.read_parquet(project.path / "results/responses" / cell)
+    assert responses["finish_reason"].to_list()[:2] == ["prompt_too_long", "control_tokens"]
+    assert responses["text"].is_null().to_list() == [True, True] + [False] * 58
+    scores = pl.read_parquet(project.path / "results/scores" / cell)
+    assert (scores["parse_status"] == "no_answer").to_list() == [True, True] + [False] * 58
+    cells = pl.read_csv(project.path / "results/tables/cells.csv", infer_schema_length=None)
+    assert cells["n"].to_list() == [60] * 3
+    assert cells["n_not_run"].to_list() == [2] * 3
+    assert cells["n_top_label"].to_list() == [58] * 3
+
+
 @pytest.fixture
 def real(project: Project, data_dir: Path) -> Project:
     """A study of real cases with one persona more than the baseline, and the tiny model."""
