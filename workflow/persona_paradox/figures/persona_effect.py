@@ -123,16 +123,8 @@ def _draw_panel(
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
-        x = 100 * row["accuracy"]
-        colour, marker = looks[persona].colour, markers[model] or looks[persona].marker
-        if variant == "main":
-            ends = [100 * row["accuracy_low"], 100 * row["accuracy_high"]]
-            style.interval(axes, ends, [y, y], f"interval|{name}", color=colour)
-            style.point(axes, x, y, f"point|{name}", **style.filled(colour, marker))
-        else:
-            style.point(axes, x, y, f"point|{name}", **style.hollow(colour, marker))
-        if style.all_invalid(row):
-            style.strike(axes, x, y, f"struck|{name}", small=variant != "main")
+        look = (looks[persona].colour, markers[model] or looks[persona].marker)
+        style.wording(axes, row, scale=100, y=y, name=name, look=look)
 
 
 def _columns(contrasts: Cells, settings: Mapping[str, Any]) -> list[_Column]:

@@ -210,6 +210,35 @@ def interval(axes: Axes, x: Sequence[float], y: Sequence[float], gid: str, **loo
     axes.plot(x, y, **(plain | look), gid=gid)
 
 
+def wording(
+    axes: Axes,
+    row: Mapping[str, Any],
+    *,
+    scale: float,
+    y: float,
+    name: str,
+    look: tuple[str, Any],
+) -> None:
+    """Draw the accuracy of a row of a table: main wordings filled, with their interval.
+
+    Args:
+        axes: panel with the accuracy, or its difference, along x.
+        row: row of the cells or contrasts.
+        scale: what the values are multiplied with, 100 for percentage points.
+        y: height in the panel.
+        name: what the row is, the end of the gids.
+        look: colour and marker.
+    """
+    x = scale * row["accuracy"]
+    main = row["variant"] == "main"
+    if main:
+        ends = [scale * row["accuracy_low"], scale * row["accuracy_high"]]
+        interval(axes, ends, [y, y], f"interval|{name}", color=look[0])
+    point(axes, x, y, f"point|{name}", **(filled(*look) if main else hollow(*look)))
+    if all_invalid(row):
+        strike(axes, x, y, f"struck|{name}", small=not main)
+
+
 # --- words -------------------------------------------------------------------------------
 
 

@@ -95,20 +95,12 @@ def _draw_panel(
             y = rows.of(persona, model)
             axes.text(0.02, y, "not available", size=style.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        x = row["accuracy"]
-        if of_task != task or model == style.HUMAN or x is None:
+        if of_task != task or model == style.HUMAN or row["accuracy"] is None:
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
-        colour, marker = looks[persona].colour, markers[model] or looks[persona].marker
-        if variant == "main":
-            ends = [row["accuracy_low"], row["accuracy_high"]]
-            style.interval(axes, ends, [y, y], f"interval|{name}", color=colour)
-            style.point(axes, x, y, f"point|{name}", **style.filled(colour, marker))
-        else:
-            style.point(axes, x, y, f"point|{name}", **style.hollow(colour, marker))
-        if style.all_invalid(row):
-            style.strike(axes, x, y, f"struck|{name}", small=variant != "main")
+        look = (looks[persona].colour, markers[model] or looks[persona].marker)
+        style.wording(axes, row, scale=1, y=y, name=name, look=look)
 
 
 def _draw_references(
