@@ -1,5 +1,5 @@
 # Persona Paradox: what a medical persona does to a language model's clinical behaviour.
-# download → prompts → generate → score → calibrate → aggregate → plot
+# download → prompts → deliver → generate → score → calibrate → aggregate → plot
 
 from snakemake.utils import min_version
 
@@ -12,11 +12,13 @@ configfile: "config/config.yaml"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/prompts.smk"
+include: "workflow/rules/deliver.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:
@@ -26,5 +28,7 @@ rule all:
             "results/figures/{figure}.{suffix}", figure=FIGURES, suffix=["pdf", "png"]
         ),
         expand(
-            "results/tables/{table}.{suffix}", table=TABLES, suffix=["csv", "parquet"]
+            "results/tables/{table}.{suffix}",
+            table=[*TABLES, "delivery"],
+            suffix=["csv", "parquet"],
         ),

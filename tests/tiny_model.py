@@ -1,18 +1,21 @@
-"""A random model of 0.4 MB that llama.cpp really loads: the tests' stand-in for a download.
+"""Random models of about 0.5 MB that llama.cpp really loads: the tests' stand-in for a download.
 
-It speaks no language, but what surrounds a language model is real: a llama-architecture GGUF
-with grouped-query attention and RoPE, a byte-level BPE tokenizer with control tokens, and chat
-templates with the habits that a persona has to survive. Greedy answers differ between prompts,
-and some of them are labels.
+They speak no language, but what surrounds a language model is real: a GGUF of a known architecture
+(grouped-query attention with RoPE; and for other kinds of memory a sliding window, a recurrent
+state, and a recurrent state next to attention), a byte-level BPE tokenizer with control tokens,
+and chat templates with the habits that a persona has to survive. Greedy answers differ between
+prompts, and some of them are labels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from gguf import (
+    GGML_QUANT_SIZES,
     GGML_QUANT_VERSION,
     GGMLQuantizationType,
     GGUFWriter,
@@ -67,8 +70,57 @@ DATED = """\
 {% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n\\n' }}{% endif %}"""
 
+# gpt-oss: whatever the system message says, the template tells the model who it is.
+FOREIGN_PERSONA = """\
+{% if messages[0]['role'] == 'system' %}\
+{% set system_message = messages[0]['content'] %}{% set messages = messages[1:] %}\
+{% else %}{% set system_message = '' %}{% endif %}\
+{{ '<|im_start|>system\\nYou are Tiny, a large language model drawn from random numbers.\\n\\n' }}\
+{{ system_message + '<|im_end|>\\n' }}\
+{% for message in messages %}\
+{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}\
+{% endfor %}\
+{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+
+# Prints the BOS token; with `add_bos=True` the tokenizer puts a second one in front.
+DOUBLE_BOS = "{{ bos_token }}" + CHATML
+
+# Says the system message twice: in its own turn, and again in front of the first question.
+REPEATS_SYSTEM = """\
+{% if messages[0]['role'] == 'system' %}\
+{% set system_message = messages[0]['content'] %}{% set messages = messages[1:] %}\
+{% else %}{% set system_message = '' %}{% endif %}\
+{{ '<|im_start|>system\\n' + system_message + '<|im_end|>\\n' }}\
+{% for message in messages %}\
+{{ '<|im_start|>' + message['role'] + '\\n' }}\
+{% if loop.first and system_message %}{{ system_message + '\\n\\n' }}{% endif %}\
+{{ message['content'] + '<|im_end|>\\n' }}\
+{% endfor %}\
+{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+
+# Asks for today's date whatever the caller says.
+TODAY = """\
+{{ '<|im_start|>system\\nCurrent date: ' + strftime_now('%Y-%m-%d') + '\\n\\n' }}\
+{% if messages[0]['role'] == 'system' %}\
+{{ messages[0]['content'] }}{% set messages = messages[1:] %}\
+{% endif %}\
+{{ '<|im_end|>\\n' }}\
+{% for message in messages %}\
+{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}\
+{% endfor %}\
+{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+
+# What a model remembers of its prompt: llama keys and values of every token; gemma3 in its first
+# layer only those of the last `WINDOW` tokens; mamba one state per sequence; jamba a state in its
+# first layer, keys and values in its second.
+Architecture = Literal["llama", "gemma3", "mamba", "jamba"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
+
 N_EMBD, N_LAYER, N_HEAD, N_HEAD_KV, N_FF = 64, 2, 4, 2, 128
 HEAD = N_EMBD // N_HEAD
+WINDOW = 64
+# llama.cpp's Mamba layers are twice as wide inside as outside.
+D_INNER, D_STATE, D_CONV, DT_RANK = 2 * N_EMBD, 16, 4, 4
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 LABELS = (*"ABCDE12345", " A", " B", " C", " D", " E")
@@ -78,6 +130,7 @@ FILE_TYPES = {
     "F32": (LlamaFileType.ALL_F32, GGMLQuantizationType.F32),
     "F16": (LlamaFileType.MOSTLY_F16, GGMLQuantizationType.F16),
     "Q8_0": (LlamaFileType.MOSTLY_Q8_0, GGMLQuantizationType.Q8_0),
+    "Q4_1": (LlamaFileType.MOSTLY_Q4_1, GGMLQuantizationType.Q4_1),
 }
 
 
@@ -115,29 +168,75 @@ def _loudness(tokens: list[str], labels: set[str]) -> np.ndarray:
     return np.array([loudness(token) for token in tokens], dtype=np.float32)[:, None]
 
 
-def _weights(seed: int, tokens: list[str]) -> dict[str, np.ndarray]:
+Matrix = Callable[[int, int, float], np.ndarray]
+Tensors = dict[str, np.ndarray]
+
+
+def _ones(size: int, value: float = 1.0) -> np.ndarray:
+    return np.full(size, value, dtype=np.float32)
+
+
+def _attention(matrix: Matrix) -> Tensors:
+    # Sharp attention with a loud voice: the answer hangs on the whole prompt, not on its end.
+    return {
+        "attn_q.weight": matrix(N_HEAD * HEAD, N_EMBD, 1.5),
+        "attn_k.weight": matrix(N_HEAD_KV * HEAD, N_EMBD, 1.5),
+        "attn_v.weight": matrix(N_HEAD_KV * HEAD, N_EMBD, 1.5),
+        "attn_output.weight": matrix(N_EMBD, N_HEAD * HEAD, 1.5),
+    }
+
+
+def _feed_forward(matrix: Matrix) -> Tensors:
+    return {
+        "ffn_norm.weight": _ones(N_EMBD),
+        "ffn_gate.weight": matrix(N_FF, N_EMBD, 1.0),
+        "ffn_up.weight": matrix(N_FF, N_EMBD, 1.0),
+        "ffn_down.weight": matrix(N_EMBD, N_FF, 1.0),
+    }
+
+
+def _state_space(matrix: Matrix) -> Tensors:
+    # Half of the states decay by less than 1/300 in a step of about 0.13: at the end of a long
+    # prompt its start is still there.
+    decay = np.geomspace(1e-3, 1.0, D_STATE, dtype=np.float32)
+    return {
+        "ssm_in.weight": matrix(2 * D_INNER, N_EMBD, 1.5),
+        "ssm_conv1d.weight": matrix(D_INNER, D_CONV, 1.0),
+        "ssm_conv1d.bias": _ones(D_INNER, 0.0),
+        "ssm_x.weight": matrix(DT_RANK + 2 * D_STATE, D_INNER, 2.0),
+        "ssm_dt.weight": matrix(D_INNER, DT_RANK, 0.5),
+        "ssm_dt.bias": _ones(D_INNER, -2.0),
+        "ssm_a": np.tile(-decay, (D_INNER, 1)),
+        "ssm_d": _ones(D_INNER, 0.3),
+        "ssm_out.weight": matrix(N_EMBD, D_INNER, 1.0),
+    }
+
+
+def _block(architecture: Architecture, layer: int, matrix: Matrix) -> Tensors:
+    norm = {"attn_norm.weight": _ones(N_EMBD)}
+    if architecture == "mamba":
+        return norm | _state_space(matrix)
+    if architecture == "jamba" and layer == 0:
+        norms = {"ssm_dt_norm": DT_RANK, "ssm_b_norm": D_STATE, "ssm_c_norm": D_STATE}
+        norm |= {f"{name}.weight": _ones(size) for name, size in norms.items()}
+        return norm | _state_space(matrix) | _feed_forward(matrix)
+    if architecture == "gemma3":
+        norm |= {f"attn_{name}_norm.weight": _ones(HEAD, 1.5) for name in "qk"}
+        norm |= {f"post_{name}_norm.weight": _ones(N_EMBD) for name in ("attention", "ffw")}
+    return norm | _attention(matrix) | _feed_forward(matrix)
+
+
+def _weights(seed: int, tokens: list[str], architecture: Architecture) -> Tensors:
     rng = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int, gain: float) -> np.ndarray:
         return (rng.standard_normal((rows, columns)) * gain / columns**0.5).astype(np.float32)
 
-    one = np.ones(N_EMBD, dtype=np.float32)
     result = {"token_embd.weight": matrix(len(tokens), N_EMBD, 4.0)}
     for layer in range(N_LAYER):
-        # Sharp attention with a loud voice: the answer hangs on the whole prompt, not on its end.
-        block = {
-            "attn_norm": one,
-            "attn_q": matrix(N_HEAD * HEAD, N_EMBD, 1.5),
-            "attn_k": matrix(N_HEAD_KV * HEAD, N_EMBD, 1.5),
-            "attn_v": matrix(N_HEAD_KV * HEAD, N_EMBD, 1.5),
-            "attn_output": matrix(N_EMBD, N_HEAD * HEAD, 1.5),
-            "ffn_norm": one,
-            "ffn_gate": matrix(N_FF, N_EMBD, 1.0),
-            "ffn_up": matrix(N_FF, N_EMBD, 1.0),
-            "ffn_down": matrix(N_EMBD, N_FF, 1.0),
-        }
-        result |= {f"blk.{layer}.{name}.weight": tensor for name, tensor in block.items()}
-    result["output_norm.weight"] = one
+        block = _block(architecture, layer, matrix)
+        result |= {f"blk.{layer}.{name}": tensor for name, tensor in block.items()}
+    result["output_norm.weight"] = _ones(N_EMBD)
     letters = _byte_letters()
     labels = {"".join(letters[byte] for byte in label.encode()) for label in LABELS}
     result["output.weight"] = matrix(len(tokens), N_EMBD, 3.0) * _loudness(tokens, labels)
@@ -145,7 +244,43 @@ def _weights(seed: int, tokens: list[str]) -> dict[str, np.ndarray]:
     end_of_turn = result["output.weight"][tokens.index("<|im_end|>")]
     for label in labels:
         result["token_embd.weight"][tokens.index(label)] += 1.5 * end_of_turn
+    if architecture == "gemma3":  # it multiplies its embeddings by this
+        result["token_embd.weight"] /= np.float32(N_EMBD**0.5)
     return result
+
+
+def _stored(name: str, tensor: np.ndarray, wanted: GGMLQuantizationType) -> GGMLQuantizationType:
+    # As llama-quantize has it: matrices only, and of those of a state space not the ones that
+    # have kernels for F32 alone; and a row is a whole number of blocks.
+    if tensor.ndim < 2 or name.endswith(("ssm_conv1d.weight", "ssm_a")):
+        return GGMLQuantizationType.F32
+    block, _ = GGML_QUANT_SIZES[wanted]
+    return GGMLQuantizationType.F32 if tensor.shape[1] % block else wanted
+
+
+def _add_architecture(writer: GGUFWriter, architecture: Architecture) -> None:
+    attends, has_state = architecture != "mamba", architecture in ("mamba", "jamba")
+    writer.add_embedding_length(N_EMBD)
+    writer.add_block_count(N_LAYER)
+    writer.add_feed_forward_length(N_FF if attends else 0)
+    writer.add_head_count(N_HEAD if attends else 0)
+    if attends:
+        # Jamba: a layer without heads has a state instead.
+        writer.add_head_count_kv([0, N_HEAD_KV] if has_state else N_HEAD_KV)
+    if attends and not has_state:
+        writer.add_rope_dimension_count(HEAD)
+        writer.add_rope_freq_base(10000.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    if architecture == "gemma3":
+        writer.add_key_length(HEAD)
+        writer.add_value_length(HEAD)
+        writer.add_sliding_window(WINDOW)
+        writer.add_sliding_window_pattern(2)
+    if has_state:
+        writer.add_ssm_conv_kernel(D_CONV)
+        writer.add_ssm_inner_size(D_INNER)
+        writer.add_ssm_state_size(D_STATE)
+        writer.add_ssm_time_step_rank(DT_RANK)
 
 
 def write_tiny_model(
@@ -154,8 +289,9 @@ def write_tiny_model(
     template: str | None = CHATML,
     seed: int = 0,
     context: int = 2048,
-    file_type: Literal["F32", "F16", "Q8_0"] = "F32",
+    file_type: Literal["F32", "F16", "Q8_0", "Q4_1"] = "F32",
     add_bos: bool = False,
+    architecture: Architecture = "llama",
 ) -> None:
     """Write the model to `path`; equal arguments give equal bytes.
 
@@ -164,12 +300,13 @@ def write_tiny_model(
         template: the chat template in the metadata, None for none.
         seed: seed of the weights.
         context: the context length that the model says it was trained with.
-        file_type: how the matrices are stored; norms are always F32.
+        file_type: how the matrices are stored; norms and other vectors are always F32.
         add_bos: whether the tokenizer puts a BOS token in front.
+        architecture: one of `ARCHITECTURES`.
     """
     tokens, merges = _vocabulary()
     kind, storage = FILE_TYPES[file_type]
-    writer = GGUFWriter(path, "llama")
+    writer = GGUFWriter(path, architecture)
     writer.add_name("Tiny")
     writer.add_description("Random weights for tests")
     writer.add_license("cc0-1.0")
@@ -178,14 +315,7 @@ def write_tiny_model(
 
     writer.add_vocab_size(len(tokens))
     writer.add_context_length(context)
-    writer.add_embedding_length(N_EMBD)
-    writer.add_block_count(N_LAYER)
-    writer.add_feed_forward_length(N_FF)
-    writer.add_head_count(N_HEAD)
-    writer.add_head_count_kv(N_HEAD_KV)
-    writer.add_rope_dimension_count(HEAD)
-    writer.add_rope_freq_base(10000.0)
-    writer.add_layer_norm_rms_eps(1e-5)
+    _add_architecture(writer, architecture)
 
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
@@ -200,8 +330,8 @@ def write_tiny_model(
     if template is not None:
         writer.add_chat_template(template)
 
-    for name, tensor in _weights(seed, tokens).items():
-        stored = GGMLQuantizationType.F32 if "norm" in name else storage
+    for name, tensor in _weights(seed, tokens, architecture).items():
+        stored = _stored(name, tensor, storage)
         writer.add_tensor(name, quants.quantize(tensor, stored), raw_dtype=stored)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -29,26 +29,26 @@ _USER_PROBE = "\u27e6user\u27e7"
 
 @dataclass(frozen=True)
 class RenderedChat:
-    """A rendered chat in two parts that the engine decodes one after the other.
+    """A rendered chat.
 
     Attributes:
-        prefix: everything before the user's own words; equal for all items of a wording.
-        rest: the user's words and what follows, up to where the answer begins.
+        parts: what the template writes first; the system text and what follows it up to the
+            user's own words; these and the rest, up to where the answer begins. The first is
+            equal for all chats of a model, the second for all items of a wording.
         system_role: `native`, or `folded` where the system text leads the user's message
             because the template has no system role.
-        delivered: the system text stands in the prompt exactly once, the user's text too, and
-            what the template adds is the same as for any other messages.
+        delivered: the system text and the user's stand in the prompt word for word, and what the
+            template adds is the same as for any other messages.
     """
 
-    prefix: str
-    rest: str
+    parts: tuple[str, ...]
     system_role: str
     delivered: bool
 
     @property
     def text(self) -> str:
         """The whole prompt."""
-        return self.prefix + self.rest
+        return "".join(self.parts)
 
 
 class ChatTemplate:
@@ -72,7 +72,6 @@ class ChatTemplate:
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
-        environment.globals["strftime_now"] = FROZEN_DATE.strftime
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateError as error:
@@ -84,9 +83,11 @@ class ChatTemplate:
         self._around = self._split(_SYSTEM_PROBE, _USER_PROBE)
 
     @property
-    def added_text(self) -> str:
-        """What the template itself writes around our messages."""
-        return "…".join(self._around)
+    def prints_date(self) -> bool:
+        """Whether the template prints today's date, which is frozen here."""
+        messages = self._messages(_SYSTEM_PROBE, _USER_PROBE)
+        later = FROZEN_DATE.replace(year=FROZEN_DATE.year + 1, month=7, day=29)
+        return self._render(messages, later) != self._render(messages)
 
     def render(self, system: str, user: str, answer_prefix: str) -> RenderedChat:
         """Render one chat.
@@ -100,11 +101,11 @@ class ChatTemplate:
             middle = ""
         # Templates commonly strip the ends of a message.
         for system_text, user_text in ((system, user), (system.strip(), user.strip())):
-            prefix = head + system_text + middle
-            if text == prefix + user_text + tail:
-                rest = user_text + tail + answer_prefix
-                return RenderedChat(prefix, rest, self.system_role, delivered=True)
-        return RenderedChat("", text + answer_prefix, self.system_role, delivered=False)
+            start, rest = system_text + middle, user_text + tail
+            if text == head + start + rest:
+                parts = (head, start, rest + answer_prefix)
+                return RenderedChat(parts, self.system_role, delivered=True)
+        return RenderedChat((text + answer_prefix,), self.system_role, delivered=False)
 
     def _messages(self, system: str, user: str) -> list[dict[str, str]]:
         if self.system_role == NATIVE:
@@ -125,12 +126,15 @@ class ChatTemplate:
         found = text.count(_SYSTEM_PROBE) == 1 and text.count(_USER_PROBE) == 1
         return NATIVE if found and text.index(_SYSTEM_PROBE) < text.index(_USER_PROBE) else FOLDED
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+    def _render(
+        self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE
+    ) -> str:
         try:
             return self._template.render(
                 messages=messages,
                 add_generation_prompt=True,
-                date_string=FROZEN_DATE.strftime("%d %b %Y"),
+                date_string=today.strftime("%d %b %Y"),
+                strftime_now=today.strftime,
                 enable_thinking=False,
                 **self._tokens,
             )

@@ -69,6 +69,16 @@ class Study:
         ]
 
     @property
+    def servers(self) -> list[str]:
+        """Ids of the models that a server runs."""
+        return [id_ for id_, model in self.models.items() if model["source"]["kind"] == "server"]
+
+    @property
+    def local_models(self) -> list[str]:
+        """Ids of the models that run on this machine."""
+        return [id_ for id_ in self.models if id_ not in self.servers]
+
+    @property
     def data_dir(self) -> str | None:
         """Folder that `{data_dir}` stands for; the study's own key wins over the environment."""
         value: str | None = self.settings["data_dir"] or os.environ.get("PERSONA_DATA_DIR")
@@ -193,6 +203,19 @@ def _cross_check(study: Study) -> None:
     for id_, task in study.tasks.items():
         dataset = study.datasets[task["dataset"]]
         _check_task(f"config/tasks/{id_}.yaml", task, dataset)
+    for id_, task in study.tasks.items():
+        decoding = task["decoding"]
+        constrained = [key for key in ("grammar", "json_schema") if decoding[key] is not None]
+        if len(constrained) > 1:
+            raise InputError(
+                f"config/tasks/{id_}.yaml: keys `decoding.grammar` and `decoding.json_schema` "
+                "exclude each other; remove one"
+            )
+        if constrained and study.servers:
+            raise InputError(
+                f"config/tasks/{id_}.yaml: key `decoding.{constrained[0]}` works on this machine "
+                f"only, but model {study.servers[0]!r} is on a server; take one of them out"
+            )
     for cell in study.human_cells:
         if cell.persona in study.personas:
             raise InputError(
@@ -268,6 +291,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"models/{id_}", source
         yield f"prepare/{id_}", {"prepare": model["prepare"]}
         yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
+        yield f"templates/{id_}", _template_view(f"config/models/{id_}.yaml", model)
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading["levels"] = [level["id"] for level in dataset["levels"]]
@@ -281,8 +305,13 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
             prompt |= {"seed": settings["seed"]}
         yield f"prompts/{id_}", prompt
         labels = [entry["label"] for entry in task["labels"]]
-        decoding = {**task["decoding"], "labels": labels, "answer_prefix": task["answer_prefix"]}
-        yield f"decoding/{id_}", decoding
+        decoding = task["decoding"]
+        constraint = {key: decoding[key] for key in ("grammar", "json_schema")}
+        read_out = {"labels": labels, "answer_prefix": task["answer_prefix"]}
+        yield f"read_out/{id_}", read_out | constraint
+        # Greedy answers have no seed.
+        seed = settings["seed"] if decoding["sampled"]["answers"] else None
+        yield f"decoding/{id_}", {**decoding, "labels": labels, "seed": seed}
         dataset = study.datasets[task["dataset"]]
         scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
         scoring["levels"] = [level["id"] for level in dataset["levels"]]
@@ -300,6 +329,26 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         },
     )
     yield "figures", _figures_view(study, warning)
+
+
+def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rendering of chats depends on besides the weights.
+
+    Raises:
+        InputError: the template of a server's model cannot be read.
+    """
+    view = {"accepted_template_text": model["accepted_template_text"]}
+    source = model["source"]
+    if source["kind"] != "server":
+        return view
+    try:
+        text = Path(source["template"]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{name}: key `source.template` names {source['template']}, which cannot be read "
+            f"({error}); put the model's chat template (Jinja) there"
+        ) from error
+    return view | {"text": text, "bos": source["bos"], "eos": source["eos"]}
 
 
 def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:

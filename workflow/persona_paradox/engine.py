@@ -1,42 +1,53 @@
 """The engine: answers of a GGUF model that are a pure function of their inputs.
 
 Built on the low-level interface of llama-cpp-python, because the high-level one cannot
-fix what changes bits. Two rules make an answer independent of everything but its prompt:
+fix what changes bits. Four rules make an answer independent of everything but its prompt and
+its decoding:
 
-- A prompt is always decoded in the same calls: the part before the user's words, then the
-  rest. The first part is kept and shared by the prompts that follow, which saves its time
-  and changes nothing: the calls, and so the order of every sum, stay the same. (Sharing the
-  longest common prefix instead would split prompts at a place that depends on their
-  neighbours, and one-token pieces take another kernel.)
+- A prompt is always decoded in the same calls, one for each of its pieces, and the pieces
+  depend on the prompt alone. A piece that the prompt before has in common is kept in memory,
+  which saves its time and changes nothing. (Sharing the longest common prefix instead would cut
+  prompts at places that depend on their neighbours, and short pieces take other kernels.)
+- Answers are generated side by side, each in a stream of its own, in steps that always have the
+  same number of rows: rows without an answer are padded. So the companions of an answer do not
+  change the shape of any sum, nor does the moment when it begins.
 - Flash attention is off. On CPUs its single-token kernel splits long contexts over the
   threads, so that results change with their number; without it they do not.
+- What is drawn is drawn with a seed of the answer's own.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import llama_cpp
 import numpy as np
+from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
+from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from .errors import InputError
 from .files import canonical_json, sha256_bytes
+from .responses import Wanted
+from .sampling import Sampler
+from .vocabulary import Prompt, Vocabulary, reason, start_llama
+
+log = logging.getLogger("persona_paradox")
 
 MICRO_BATCH = 512
+WIDEST = 16
+GIB = 2**30
 
-# finish_reason of an answer
-STOP = "stop"
-LENGTH = "length"
-TOO_LONG = "prompt_too_long"
-CONTROL_TOKENS = "control_tokens"
+Forms = Sequence[Sequence[tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -45,44 +56,75 @@ class Settings:
 
     Attributes:
         context: window in tokens.
+        width: answers that are generated side by side.
         gpu_layers: layers on the GPU; 0 none, -1 all.
-        main_gpu: the card that holds the model.
+        main_gpu: the card that holds the model where it is not split.
+        tensor_split: share of the model on each card; empty for llama.cpp's own choice.
     """
 
     context: int
+    width: int
     gpu_layers: int = 0
     main_gpu: int = 0
+    tensor_split: tuple[float, ...] = ()
+
+    @classmethod
+    def resolve(cls, engine: Mapping[str, Any], cache_bytes_per_token: int) -> Settings:
+        """Settings from the engine's keys of a model's file.
+
+        Where `width` is null it is the largest power of two, at most 16, for which the
+        attention cache of width + 1 windows stays within `cache_gib`, and at least 1. It does not
+        depend on the memory that happens to be free, so that a study has the same width anywhere.
+        """
+        width = engine["width"]
+        if width is None:
+            window = max(1, cache_bytes_per_token * engine["context"])
+            room = int(engine["cache_gib"] * GIB) // window - 1
+            width = min(WIDEST, 1 << max(0, room.bit_length() - 1))
+        return cls(
+            context=engine["context"],
+            width=width,
+            gpu_layers=engine["gpu_layers"],
+            main_gpu=engine["main_gpu"],
+            tensor_split=tuple(engine["tensor_split"]),
+        )
+
+    def fingerprint(self, weights_sha256: str) -> str:
+        """SHA-256 of everything besides the prompt and the decoding that may change a bit.
+
+        The version and build of llama.cpp, the features of the processor or the cards, the
+        settings of the context, the weights. The number of threads is not part of it.
+        """
+        start_llama()
+        system = llama_cpp.llama_print_system_info().decode()
+        return sha256_bytes(
+            canonical_json(
+                {
+                    **asdict(self),
+                    "llama_cpp_python": llama_cpp.__version__,
+                    "features": re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system),
+                    "cards": cards() if self.gpu_layers else [],
+                    "micro_batch": MICRO_BATCH,
+                    "flash_attention": False,
+                    "cache": "f16",
+                    "weights": weights_sha256,
+                }
+            ).encode()
+        )
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """A tokenized prompt in the two parts that are decoded one after the other."""
-
-    prefix: tuple[int, ...]
-    rest: tuple[int, ...]
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """All tokens."""
-        return self.prefix + self.rest
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model makes of one prompt.
-
-    Attributes:
-        text: the decoded answer; None where the prompt was not run.
-        finish_reason: `stop`, `length`, `prompt_too_long` or `control_tokens`.
-        n_tokens: tokens of the answer, without the one that ends it.
-        label_logprob: natural logarithm of the probability of every label at the answer
-            position, summed over its forms; None where the prompt was not run.
-    """
-
-    text: str | None
-    finish_reason: str
-    n_tokens: int
-    label_logprob: tuple[float, ...] | None
+def cards() -> list[str]:
+    """What llama.cpp calls the graphics cards it can use."""
+    device = libggml.ggml_backend_dev_get
+    device.argtypes, device.restype = [ctypes.c_size_t], ctypes.c_void_p
+    describe = libggml.ggml_backend_dev_description
+    describe.argtypes, describe.restype = [ctypes.c_void_p], ctypes.c_char_p
+    kind = libggml.ggml_backend_dev_type
+    kind.argtypes, kind.restype = [ctypes.c_void_p], ctypes.c_int
+    libggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    devices = [device(i) for i in range(libggml.ggml_backend_dev_count())]
+    gpu, integrated = 1, 2
+    return [describe(d).decode() for d in devices if kind(d) in (gpu, integrated)]
 
 
 def usable_cpus() -> int:
@@ -97,55 +139,111 @@ def usable_cpus() -> int:
     return count or 1
 
 
+@dataclass(frozen=True)
+class Question:
+    """One answer that is wanted.
+
+    Attributes:
+        prompt: what the model reads.
+        decoding: how the answer is produced.
+        seed: of its draws, 32 bits; greedy answers have none.
+    """
+
+    prompt: Prompt
+    decoding: Decoding
+    seed: int = 0
+
+
 class Engine:
     """A loaded model with a context of its own.
 
     Args:
         model: GGUF file.
         settings: see `Settings`.
-        threads: threads of the computation; capped at the CPUs the process may use.
+        threads: threads of the computation.
         name: the model's file in errors.
 
+    Attributes:
+        vocabulary: the model's tokens.
+        shares: whether the model's memory can go back, so that prompts share their pieces.
+        computed: tokens of prompts and of answers that were computed so far.
+
     Raises:
-        InputError: the file is no loadable model, it has no chat template, or the context
-            does not fit the model or the memory.
+        InputError: the file is no loadable model, or the context does not fit the model or the
+            memory.
     """
 
     def __init__(self, model: Path, settings: Settings, threads: int, name: str) -> None:
         self._name = name
-        self.messages: list[str] = []
-        _collect_log(self.messages)
-        llama_cpp.llama_backend_init()
-        parameters = llama_cpp.llama_model_default_params()
-        # llama.cpp takes a number beyond the model's layers for "all".
-        parameters.n_gpu_layers = 1_000_000 if settings.gpu_layers < 0 else settings.gpu_layers
-        parameters.main_gpu = settings.main_gpu
+        self._settings = settings
+        self._messages = start_llama()
         self._context = None
-        self._model = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
-        if not self._model:
-            raise InputError(
-                f"{name}: llama.cpp cannot load the model ({self._last_message()}); use another "
-                "build of it, or a newer llama-cpp-python"
-            )
+        self._model = self._load(model)
+        self.vocabulary = Vocabulary(self._model, name)
         trained = llama_cpp.llama_model_n_ctx_train(self._model)
         if settings.context > trained:
             raise InputError(
                 f"{name}: key `engine.context` is {settings.context}, but the model was trained "
                 f"for {trained} tokens; use at most that"
             )
-        self.context_size = settings.context
-        self._vocabulary = llama_cpp.llama_model_get_vocab(self._model)
-        self._n_vocabulary = llama_cpp.llama_vocab_n_tokens(self._vocabulary)
-        self._context = self._new_context(settings, min(threads, usable_cpus()))
+        self._context = self._new_context(threads)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._shared: tuple[int, ...] = ()
+        self._reading = _Batch(settings.context, [0] * settings.context)
+        # Streams 1 to width hold answers; stream 0 holds the prompt that was read last.
+        self._streams = range(1, settings.width + 1)
+        self._step = _Batch(settings.width, list(self._streams))
+        self._step.use(settings.width).logits[:] = 1
+        self._held: tuple[tuple[int, ...], ...] = ()
+        self._held_logits = np.empty(0, dtype=np.float32)
+        self.computed = {"prompt": 0, "answer": 0}
+        self.shares = not (
+            llama_cpp.llama_model_is_recurrent(self._model)
+            or llama_cpp.llama_model_is_hybrid(self._model)
+        )
+        if not self.shares:
+            log.info(
+                "%s: the model's memory is recurrent and cannot go back; every prompt is read "
+                "from its beginning",
+                name,
+            )
 
-    def _new_context(self, settings: Settings, threads: int) -> Any:
+    def _load(self, model: Path) -> Any:
+        settings = self._settings
+        parameters = llama_cpp.llama_model_default_params()
+        # llama.cpp takes a number beyond the model's layers for "all".
+        parameters.n_gpu_layers = 1_000_000 if settings.gpu_layers < 0 else settings.gpu_layers
+        parameters.main_gpu = settings.main_gpu
+        if settings.gpu_layers and not cards():
+            raise InputError(
+                f"{self._name}: key `engine.gpu_layers` is {settings.gpu_layers}, but llama.cpp "
+                "finds no graphics card; build it for one (README.md) or set the key to 0"
+            )
+        if settings.tensor_split:
+            most = llama_cpp.llama_max_devices()
+            if len(settings.tensor_split) > most:
+                raise InputError(
+                    f"{self._name}: key `engine.tensor_split` names {len(settings.tensor_split)} "
+                    f"cards, but llama.cpp takes at most {most}; shorten it"
+                )
+            split = (ctypes.c_float * most)(*settings.tensor_split)
+            parameters.tensor_split = split
+        pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
+        if not pointer:
+            raise InputError(
+                f"{self._name}: llama.cpp cannot load the model ({reason(self._messages)}); use "
+                "another build of it, or a newer llama-cpp-python"
+            )
+        return pointer
+
+    def _new_context(self, threads: int) -> Any:
+        settings = self._settings
+        streams = settings.width + 1
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = settings.context
-        parameters.n_batch = settings.context
-        parameters.n_ubatch = min(MICRO_BATCH, settings.context)
-        parameters.n_seq_max = 1
+        parameters.n_ctx = settings.context * streams
+        parameters.n_batch = max(settings.context, settings.width)
+        parameters.n_ubatch = min(MICRO_BATCH, parameters.n_batch)
+        parameters.n_seq_max = streams
+        parameters.kv_unified = False
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         # The whole window, also for models with a sliding one: a window that slid away cannot
@@ -155,14 +253,16 @@ class Engine:
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
             raise InputError(
-                f"{self._name}: no memory for a context of {settings.context} tokens "
-                f"({self._last_message()}); lower key `engine.context`"
+                f"{self._name}: no memory for {streams} windows of {settings.context} tokens "
+                f"({reason(self._messages)}); lower key `engine.context` or `engine.width`"
             )
         return context
 
     def close(self) -> None:
         """Free the context and the model."""
         if self._context:
+            self._reading.free()
+            self._step.free()
             llama_cpp.llama_free(self._context)
             self._context = None
         if self._model:
@@ -182,197 +282,116 @@ class Engine:
         """Close the engine."""
         self.close()
 
-    def _last_message(self) -> str:
-        lines = [line for line in self.messages if line]
-        errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
-        return (errors or lines or ["no reason given"])[-1 if not errors else 0]
+    # --- the two operations --------------------------------------------------------------
 
-    # --- what the model says of itself ---------------------------------------------------
+    def score(self, prompts: Sequence[Prompt], forms: Forms) -> Iterator[tuple[int, Answer]]:
+        """Label log-probabilities at the end of every prompt, as (index, answer without text).
 
-    def metadata(self, key: str) -> str | None:
-        """A value of the GGUF metadata, or None."""
-        buffer = ctypes.create_string_buffer(1 << 20)
-        size = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
-        return None if size < 0 else buffer.raw[:size].decode("utf-8", errors="replace")
-
-    @property
-    def chat_template(self) -> str:
-        """The model's chat template.
-
-        Raises:
-            InputError: it has none.
+        The prompt may end anywhere: after the template's opening of the answer, after a forced
+        header, after an answer that was generated before.
         """
-        template = self.metadata("tokenizer.chat_template")
-        if not template:
-            raise InputError(
-                f"{self._name}: the model has no chat template, so it is no instruct model that "
-                "takes personas; use an instruct build"
-            )
-        return template
+        nothing = Decoding(max_tokens=0)
+        yield from self.generate([Question(prompt, nothing) for prompt in prompts], forms)
 
-    @property
-    def bos(self) -> str:
-        """Text of the beginning-of-sequence token, empty for none."""
-        return self._token_text(llama_cpp.llama_vocab_bos(self._vocabulary))
+    def generate(
+        self, questions: Sequence[Question], forms: Forms = ()
+    ) -> Iterator[tuple[int, Answer]]:
+        """Answers, as (index of the question, answer), in the order in which they end.
 
-    @property
-    def eos(self) -> str:
-        """Text of the end-of-sequence token, empty for none."""
-        return self._token_text(llama_cpp.llama_vocab_eos(self._vocabulary))
+        Args:
+            questions: answers that are wanted; equal prompts are read once.
+            forms: token sequences that spell each label (`Vocabulary.label_forms`), read at the
+                end of every prompt.
 
-    def _token_text(self, token: int) -> str:
-        return "" if token < 0 else self._pieces([token], special=True).decode(errors="replace")
-
-    def fingerprint(self, settings: Settings, weights_sha256: str) -> str:
-        """SHA-256 of everything besides the prompt and the decoding that may change a bit.
-
-        The version and build of llama.cpp, the features of the processor, the settings of the
-        context, the weights. The number of threads is not part of it.
+        A prompt that does not leave room for its answer in the window is not run; its answer
+        says so.
         """
-        system = llama_cpp.llama_print_system_info().decode()
-        features = re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system)
-        return sha256_bytes(
-            canonical_json(
-                {
-                    "llama_cpp_python": llama_cpp.__version__,
-                    "features": features,
-                    "context": settings.context,
-                    "micro_batch": MICRO_BATCH,
-                    "flash_attention": False,
-                    "gpu_layers": settings.gpu_layers,
-                    "weights": weights_sha256,
-                }
-            ).encode()
-        )
+        # Neighbours in this order share their pieces.
+        waiting = deque(sorted(range(len(questions)), key=lambda i: questions[i].prompt.pieces))
+        running: dict[int, _Running] = {}
+        try:
+            while waiting or running:
+                for stream in self._streams:
+                    while waiting and stream not in running:
+                        index = waiting.popleft()
+                        started = self._start(index, questions[index], forms)
+                        if isinstance(started, Answer):
+                            yield index, started
+                        else:
+                            running[stream] = started
+                            llama_cpp.llama_memory_seq_rm(self._memory, stream, -1, -1)
+                            llama_cpp.llama_memory_seq_cp(self._memory, 0, stream, -1, -1)
+                if running:
+                    logits = self._advance(running)
+                    for stream, answer in list(running.items()):
+                        if answer.take(logits[stream]):
+                            del running[stream]
+                            yield answer.index, answer.result()
+        finally:
+            for answer in running.values():
+                answer.sampler.close()
 
-    # --- tokens --------------------------------------------------------------------------
-
-    def tokenize(self, text: str, special: bool) -> list[int]:
-        """Tokens of `text`; with `special`, control tokens are read as such."""
-        data = text.encode()
-        size = len(data) + 8
-        buffer = (llama_cpp.llama_token * size)()
-        count = llama_cpp.llama_tokenize(
-            self._vocabulary, data, len(data), buffer, size, False, special
-        )
-        return list(buffer[:count])
-
-    def has_control_tokens(self, text: str) -> bool:
-        """Whether `text` spells a control token of the model, which it would be read as."""
-        return self.tokenize(text, special=True) != self.tokenize(text, special=False)
-
-    def prompt(self, prefix: str, rest: str) -> Prompt:
-        """Tokenize a rendered chat.
-
-        The beginning-of-sequence token is put in front where the model wants one and the
-        template has not written it, never twice. The text is tokenized as a whole, as the model
-        was trained; the parts are cut where both share their tokens.
-        """
-        tokens = self.tokenize(prefix + rest, special=True)
-        bos = llama_cpp.llama_vocab_bos(self._vocabulary)
-        wants_bos = llama_cpp.llama_vocab_get_add_bos(self._vocabulary)
-        if wants_bos and bos >= 0 and tokens[:1] != [bos]:
-            tokens.insert(0, bos)
-        cut = self._common_start(tokens, prefix, bos if wants_bos else -1)
-        return Prompt(tuple(tokens[:cut]), tuple(tokens[cut:]))
-
-    def _common_start(self, tokens: list[int], prefix: str, bos: int) -> int:
-        start = self.tokenize(prefix, special=True)
-        if bos >= 0 and start[:1] != [bos]:
-            start.insert(0, bos)
-        # The last token of the prefix may merge with the user's first word: leave it to the
-        # rest, for every item alike.
-        return sum(1 for _ in _while_equal(start[:-1], tokens[:-1]))
-
-    def _pieces(self, tokens: Sequence[int], special: bool) -> bytes:
-        pieces = []
-        for token in tokens:
-            size = 64
-            while True:
-                buffer = ctypes.create_string_buffer(size)
-                count = llama_cpp.llama_token_to_piece(
-                    self._vocabulary, token, buffer, size, 0, special
-                )
-                if count >= 0:
-                    pieces.append(buffer.raw[:count])
-                    break
-                size = -count
-        return b"".join(pieces)
-
-    def label_forms(self, labels: Sequence[str]) -> list[list[tuple[int, ...]]]:
-        """Token sequences that spell each label: `L`, ` L` and newline `L`, each sequence once.
-
-        Raises:
-            InputError: the tokenizer does not tell two labels apart, or one label begins another.
-        """
-        forms = [
-            sorted({tuple(self.tokenize(lead + label, special=False)) for lead in ("", " ", "\n")})
-            for label in labels
-        ]
-        owned = [(form, label) for label, own in zip(labels, forms, strict=True) for form in own]
-        for form, label in owned:
-            for other, other_label in owned:
-                if label != other_label and other[: len(form)] == form:
-                    raise InputError(
-                        f"{self._name}: its tokenizer cannot tell label {label!r} from the start "
-                        f"of label {other_label!r}; choose other labels in the task"
-                    )
-        return forms
-
-    # --- computation ---------------------------------------------------------------------
-
-    def answer(
-        self, prompt: Prompt, forms: Sequence[Sequence[tuple[int, ...]]], max_tokens: int
-    ) -> Answer:
-        """Label log-probabilities at the end of the prompt, and the greedy answer.
-
-        A prompt that does not leave room for the answer in the window is not run.
-        """
+    def _start(self, index: int, question: Question, forms: Forms) -> _Running | Answer:
+        """Read a prompt and choose the first token; an `Answer` where that ends it."""
         longest = max((len(form) for own in forms for form in own), default=0)
-        if len(prompt.tokens) + max(max_tokens, longest) > self.context_size:
-            return Answer(None, TOO_LONG, 0, None)
-        position = len(prompt.tokens)
-        logits = self._read(prompt)
-        labels = self._label_logprobs(logits, prompt, forms)
-        produced: list[int] = []
-        reason = LENGTH
-        while len(produced) < max_tokens:
-            # The lowest id wins a tie.
-            token = int(np.argmax(logits))
-            if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
-                reason = STOP
-                break
-            produced.append(token)
-            if len(produced) < max_tokens:
-                logits = self._decode((token,), position)
-                position += 1
-        text = self._pieces(produced, special=False).decode("utf-8", errors="replace")
-        return Answer(text, reason, len(produced), labels)
+        most = max(question.decoding.max_tokens, longest)
+        if len(question.prompt) + most > self._settings.context:
+            return Answer(None, TOO_LONG, 0)
+        logits = self._read(question.prompt)
+        labels = self._label_logprobs(logits, question.prompt, forms) if forms else None
+        answer = _Running(index, question, labels, self.vocabulary, self._name)
+        return answer.result() if answer.take(logits) else answer
+
+    def _advance(self, running: Mapping[int, _Running]) -> dict[int, NDArray[np.float32]]:
+        """One token further in every running answer: stream → logits of shape (vocabulary,)."""
+        batch = self._step
+        for row, stream in enumerate(self._streams):
+            answer = running.get(stream)
+            if answer is None:
+                # A padding row: any token, alone in its stream.
+                llama_cpp.llama_memory_seq_rm(self._memory, stream, -1, -1)
+                batch.token[row], batch.position[row] = 0, 0
+            else:
+                batch.token[row], batch.position[row] = answer.tokens[-1], answer.position
+                answer.position += 1
+        self._decode(batch)
+        self.computed["answer"] += len(running)
+        return {stream: self._logits(stream - 1) for stream in running}
+
+    # --- prompts -------------------------------------------------------------------------
 
     def _read(self, prompt: Prompt) -> NDArray[np.float32]:
-        """Decode a prompt in its two parts; the first is kept from the prompt before."""
-        if prompt.prefix != self._shared or not self._cut(len(prompt.prefix)):
-            llama_cpp.llama_memory_clear(self._memory, True)
-            self._shared = prompt.prefix
-            if prompt.prefix:
-                self._decode(prompt.prefix, 0)
-        return self._decode(prompt.rest, len(prompt.prefix))
+        """Logits after a prompt, whose memory stream 0 then holds. Shape: (vocabulary,)."""
+        if self._held == prompt.pieces:
+            return self._held_logits
+        common = 0
+        # The last piece is decoded in any case, for its logits.
+        for mine, held in zip(prompt.pieces[:-1], self._held, strict=False):
+            if mine != held:
+                break
+            common += 1
+        position = sum(len(piece) for piece in prompt.pieces[:common])
+        if not (self.shares and self._forget(position)):
+            llama_cpp.llama_memory_seq_rm(self._memory, 0, -1, -1)
+            common = position = 0
+        for piece in prompt.pieces[common:]:
+            self._held_logits = self._decode_piece(piece, position)
+            position += len(piece)
+        self._held = prompt.pieces
+        return self._held_logits
 
-    def _cut(self, position: int) -> bool:
-        """Forget everything from `position` on; False where the model's memory cannot."""
+    def _forget(self, position: int) -> bool:
+        """Forget stream 0 from `position` on; False where the model's memory cannot."""
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, position, -1))
 
     def _label_logprobs(
-        self,
-        logits: NDArray[np.float32],
-        prompt: Prompt,
-        forms: Sequence[Sequence[tuple[int, ...]]],
+        self, logits: NDArray[np.float32], prompt: Prompt, forms: Forms
     ) -> tuple[float, ...]:
         """Log-sum-exp over the forms of each label, shape (labels,).
 
-        Walks the tree of the forms depth first, and leaves the memory at the end of the prompt.
+        Walks the tree of the forms depth first, and leaves stream 0 at the end of the prompt.
         """
-        end = len(prompt.tokens)
+        end = len(prompt)
         sequences = sorted({form for own in forms for form in own})
         logprob: dict[tuple[int, ...], float] = {}
 
@@ -382,65 +401,132 @@ class Engine:
                 node = (*start, token)
                 logprob[node] = so_far + float(at[token])
                 if any(len(s) > len(node) and s[: len(node)] == node for s in inside):
-                    below = self._decode((token,), end + len(start))
-                    walk(node, logprob[node], _log_softmax(below))
-                    if not self._cut(end + len(start)):
+                    below = self._decode_piece((token,), end + len(start))
+                    walk(node, logprob[node], log_softmax(below))
+                    if not (self.shares and self._forget(end + len(start))):
                         # A recurrent memory goes back only to its beginning.
+                        self._held = ()
                         self._read(prompt)
                         for i, earlier in enumerate(start):
-                            self._decode((earlier,), end + i)
+                            self._decode_piece((earlier,), end + i)
 
-        walk((), 0.0, _log_softmax(logits))
+        walk((), 0.0, log_softmax(logits))
         return tuple(float(np.logaddexp.reduce([logprob[form] for form in own])) for own in forms)
 
-    def _decode(self, tokens: Sequence[int], position: int) -> NDArray[np.float32]:
-        """Logits after the last of `tokens`, which begin at `position`. Shape: (vocabulary,)."""
+    # --- calls of llama.cpp --------------------------------------------------------------
+
+    def _decode_piece(self, tokens: Sequence[int], position: int) -> NDArray[np.float32]:
+        """Logits after the last of `tokens`, which begin at `position` of stream 0."""
         count = len(tokens)
-        batch = llama_cpp.llama_batch_init(count, 0, 1)
-        try:
-            batch.n_tokens = count
-            for i, token in enumerate(tokens):
-                batch.token[i] = token
-                batch.pos[i] = position + i
-                batch.n_seq_id[i] = 1
-                batch.seq_id[i][0] = 0
-                batch.logits[i] = i == count - 1
-            status = llama_cpp.llama_decode(self._context, batch)
-        finally:
-            llama_cpp.llama_batch_free(batch)
+        batch = self._reading.use(count)
+        batch.token[:count] = tokens
+        batch.position[:count] = np.arange(position, position + count)
+        batch.logits[: count - 1] = 0
+        batch.logits[count - 1] = 1
+        self._decode(batch)
+        self.computed["prompt"] += count
+        return self._logits(-1)
+
+    def _decode(self, batch: _Batch) -> None:
+        status = llama_cpp.llama_decode(self._context, batch.raw)
         if status != 0:
             raise RuntimeError(f"{self._name}: llama_decode failed with status {status}")
-        row = llama_cpp.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(row, shape=(self._n_vocabulary,)).copy()
+
+    def _logits(self, row: int) -> NDArray[np.float32]:
+        pointer = llama_cpp.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,)).copy()
 
 
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def ask_engine(
+    engine: Engine, wanted: Sequence[Wanted], labels: Sequence[str]
+) -> Iterator[tuple[int, Answer]]:
+    """Answers to the prompts of a cell, as (index, answer) in the order in which they end."""
+    questions = []
+    for one in wanted:
+        prompt = Prompt(tuple(tuple(piece) for piece in one.row["pieces"]))
+        questions.append(Question(prompt, one.decoding, one.seed))
+    yield from engine.generate(questions, engine.vocabulary.label_forms(labels))
+
+
+class _Running:
+    """An answer that is being generated."""
+
+    def __init__(
+        self,
+        index: int,
+        question: Question,
+        labels: tuple[float, ...] | None,
+        vocabulary: Vocabulary,
+        name: str,
+    ) -> None:
+        self.index = index
+        self.tokens: list[int] = []
+        self.position = len(question.prompt)
+        self.sampler = Sampler(vocabulary, question.decoding, question.seed, name)
+        self._decoding = question.decoding
+        self._labels = labels
+        self._vocabulary = vocabulary
+        self._logprobs: list[float] = []
+        self._text, self._finish_reason = "", ""
+
+    def take(self, logits: NDArray[np.float32]) -> bool:
+        """Choose the next token; True where the answer has ended."""
+        if len(self.tokens) == self._decoding.max_tokens:
+            return self._end(LENGTH)
+        token = self.sampler.choose(logits)
+        if self._vocabulary.ends(token):
+            return self._end(STOP)
+        self.tokens.append(token)
+        if self._decoding.token_logprobs:
+            self._logprobs.append(float(log_softmax(logits)[token]))
+        if self._decoding.stop:
+            text = self._vocabulary.text(self.tokens, special=False)
+            found = [text.index(stop) for stop in self._decoding.stop if stop in text]
+            if found:
+                return self._end(STOP, min(found))
+        return len(self.tokens) == self._decoding.max_tokens and self._end(LENGTH)
+
+    def _end(self, finish_reason: str, cut: int | None = None) -> bool:
+        self._text = self._vocabulary.text(self.tokens, special=False)[:cut]
+        self._finish_reason = finish_reason
+        self.sampler.close()
+        return True
+
+    def result(self) -> Answer:
+        """The answer, after its end."""
+        kept = tuple(self._logprobs) if self._decoding.token_logprobs else None
+        return Answer(self._text, self._finish_reason, len(self.tokens), self._labels, kept)
+
+
+class _Batch:
+    """Rows of a call of llama_decode, as arrays; kept between calls."""
+
+    def __init__(self, size: int, streams: Sequence[int]) -> None:
+        self.raw = llama_cpp.llama_batch_init(size, 0, 1)
+
+        def array(pointer: Any) -> NDArray[Any]:
+            return np.ctypeslib.as_array(pointer, shape=(size,))
+
+        self.token = array(self.raw.token)
+        self.position = array(self.raw.pos)
+        self.logits = array(self.raw.logits)
+        array(self.raw.n_seq_id)[:] = 1
+        for row, stream in enumerate(streams):
+            self.raw.seq_id[row][0] = stream
+
+    def use(self, rows: int) -> _Batch:
+        """Take the first `rows` rows."""
+        self.raw.n_tokens = rows
+        return self
+
+    def free(self) -> None:
+        """Free what llama.cpp holds."""
+        llama_cpp.llama_batch_free(self.raw)
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Natural logarithm of the softmax, in double precision. Shape: that of `logits`."""
     wide = logits.astype(np.float64)
     wide -= wide.max()
     result: NDArray[np.float64] = wide - np.log(np.exp(wide).sum())
     return result
-
-
-def _while_equal(first: Sequence[int], second: Sequence[int]) -> Sequence[int]:
-    equal = []
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            break
-        equal.append(a)
-    return equal
-
-
-# llama.cpp calls this as long as the process lives: it must not be collected.
-_log_callback: Any = None
-
-
-def _collect_log(messages: list[str]) -> None:
-    """Send llama.cpp's messages to a list instead of the terminal."""
-    global _log_callback  # noqa: PLW0603 - the callback is the process's, as in llama.cpp
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def collect(level: int, text: bytes, data: Any) -> None:
-        messages.append(text.decode(errors="replace").rstrip("\n"))
-
-    _log_callback = collect
-    llama_cpp.llama_log_set(collect, ctypes.c_void_p())

@@ -74,14 +74,18 @@ def made_from(inputs: Mapping[str, Path]) -> dict[str, str]:
     return {f"sha256.{role}": sha256_file(path) for role, path in sorted(inputs.items())}
 
 
-def write_table(table: Any, path: Path, inputs: Mapping[str, Path]) -> None:
+def write_table(
+    table: Any, path: Path, inputs: Mapping[str, Path], about: Mapping[str, str] | None = None
+) -> None:
     """Write a polars table as Parquet, with the sha256 of the files that made it.
+
+    `about` is further metadata.
 
     Raises:
         InputError: an input file is missing.
     """
     try:
-        metadata = made_from(inputs)
+        metadata = made_from(inputs) | dict(about or {})
     except FileNotFoundError as error:
         raise InputError(f"{error.filename} is missing; run snakemake to make it") from error
     with atomic_path(path) as temporary:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from .chat import ChatTemplate
-from .engine import CONTROL_TOKENS, Answer, Engine
-from .errors import InputError
+from .decoding import CONTROL_TOKENS, Answer, Decoding
+from .delivery import OK
 from .files import canonical_json, sha256_bytes
+from .store import Store
 
 log = logging.getLogger("persona_paradox")
 
@@ -29,13 +29,42 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "n_tokens": pl.Int64,
     "label_logprob": pl.List(pl.Float64),
     "label_mass": pl.Float64,
+    "token_logprob": pl.List(pl.Float64),
     "persona_delivered": pl.Boolean,
     "system_role": pl.String,
     "prompt_sha256": pl.String,
     "response_key": pl.String,
+    "backend": pl.String,
 }
 
 REPORT_EVERY_S = 10.0
+
+# What answered: the engine, bit-reproducible; a server, which is not; a human rater.
+LOCAL = "llama.cpp"
+SERVER = "server"
+HUMAN = "human"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One answer of a cell: to which prompt, how decoded, and under which key.
+
+    Attributes:
+        row: row of the deliveries.
+        repeat: 0 is the greedy answer, 1 and on are sampled.
+        decoding: how it is produced.
+        key: SHA-256 of everything the answer depends on.
+    """
+
+    row: Mapping[str, Any]
+    repeat: int
+    decoding: Decoding
+    key: str
+
+    @property
+    def seed(self) -> int:
+        """Seed of this answer's draws, 32 bits, from its key."""
+        return int(self.key[:8], 16)
 
 
 @dataclass(frozen=True)
@@ -44,93 +73,160 @@ class Request:
 
     Attributes:
         labels: the task's labels, in its order.
-        answer_prefix: text that the answer is forced to begin with.
-        max_tokens: most tokens of an answer.
-        fingerprint: the engine's, which stands for weights and machine.
+        greedy: decoding of the greedy answer.
+        sampled: decoding of the sampled answers.
+        repeats: number of sampled answers.
+        seed: the study's; sampled answers depend on it.
+        fingerprint: the backend's, which stands for weights and machine.
     """
 
-    labels: Sequence[str]
-    answer_prefix: str
-    max_tokens: int
+    labels: tuple[str, ...]
+    greedy: Decoding
+    sampled: Decoding
+    repeats: int
+    seed: int
     fingerprint: str
 
-    def key(self, tokens: Sequence[int], repeat: int) -> str:
-        """SHA-256 of everything an answer depends on; greedy answers have no seed."""
-        parts = {**asdict(self), "tokens": list(tokens), "temperature": 0, "repeat": repeat}
-        return sha256_bytes(canonical_json(parts).encode())
+    @classmethod
+    def of(cls, view: Mapping[str, Any], fingerprint: str) -> Request:
+        """From the view of a task's decoding."""
+        shared = {
+            "max_tokens": view["max_tokens"],
+            "stop": tuple(view["stop"]),
+            "grammar": grammar_of(view),
+            "token_logprobs": view["token_logprobs"],
+        }
+        drawn = {key: view["sampled"][key] for key in ("temperature", "top_p", "min_p")}
+        return cls(
+            labels=tuple(view["labels"]),
+            greedy=Decoding(**shared),
+            sampled=Decoding(**shared, **drawn),
+            repeats=view["sampled"]["answers"],
+            seed=view["seed"],
+            fingerprint=fingerprint,
+        )
+
+    @property
+    def scope(self) -> str:
+        """What the keys of a model's and a task's answers have in common, 32 digits."""
+        parts = {"fingerprint": self.fingerprint, "labels": self.labels}
+        return sha256_bytes(canonical_json(parts).encode())[:32]
+
+    def wanted(self, delivered: pl.DataFrame) -> list[Wanted]:
+        """The answers of a cell, in the order of its rows, the greedy one of each row first."""
+        return [
+            self._one(row, repeat)
+            for row in delivered.iter_rows(named=True)
+            for repeat in range(self.repeats + 1)
+        ]
+
+    def _one(self, row: Mapping[str, Any], repeat: int) -> Wanted:
+        decoding = self.sampled if repeat else self.greedy
+        parts = {
+            "fingerprint": self.fingerprint,
+            "labels": self.labels,
+            "decoding": asdict(decoding),
+            "prompt": row["pieces"] or row["text"],
+            "repeat": repeat,
+            "seed": self.seed if repeat else None,
+        }
+        return Wanted(row, repeat, decoding, sha256_bytes(canonical_json(parts).encode()))
 
 
-def answer_all(
-    engine: Engine, template: ChatTemplate, prompts: pl.DataFrame, request: Request, name: str
+def grammar_of(view: Mapping[str, Any]) -> str | None:
+    """The GBNF grammar of a task's keys `grammar` or `json_schema`, None for neither."""
+    if view["json_schema"] is not None:
+        from llama_cpp.llama_grammar import json_schema_to_gbnf  # noqa: PLC0415 - rarely needed
+
+        grammar: str = json_schema_to_gbnf(canonical_json(view["json_schema"]))
+        return grammar
+    given: str | None = view["grammar"]
+    return given
+
+
+# Takes the answers that are missing; yields (index, answer) in the order in which they end.
+Ask = Callable[[Sequence[Wanted]], Iterator[tuple[int, Answer]]]
+
+
+def respond(
+    delivered: pl.DataFrame, request: Request, backend: str, *, ask: Ask, store: Store, name: str
 ) -> pl.DataFrame:
-    """Answer every prompt, in order, and log the progress.
+    """The answers of a cell: from the store where it has them, else from the backend.
+
+    Args:
+        delivered: table of `delivery.SCHEMA`.
+        request: what is asked of every prompt.
+        backend: `LOCAL` or `SERVER`.
+        ask: is called only if answers are missing; each is stored when it ends.
+        store: of the request's scope.
+        name: the cell in the log.
 
     Returns:
         A table of `SCHEMA`. A prompt that does not fit the window or that spells a control token
-        of the model stays as a row without text, whose `finish_reason` says so.
-
-    Raises:
-        InputError: the chat template does not deliver the system text of a prompt.
+        of the model stays as rows without text, whose `finish_reason` says so.
     """
-    forms = engine.label_forms(request.labels)
-    rows = []
-    started = reported = time.monotonic()
-    tokens_done = 0
-    for done, row in enumerate(prompts.iter_rows(named=True), start=1):
-        chat = template.render(row["system"], row["user"], request.answer_prefix)
-        if not (chat.delivered and row["persona"] in chat.prefix):
-            raise InputError(
-                f"{name}: the chat template does not deliver the persona and the task to item "
-                f"{row['item_id']} word for word; use another build of the model"
-            )
-        prompt = engine.prompt(chat.prefix, chat.rest)
-        if engine.has_control_tokens(row["system"]) or engine.has_control_tokens(row["user"]):
-            answer = Answer(None, CONTROL_TOKENS, 0, None)
-        else:
-            answer = engine.answer(prompt, forms, request.max_tokens)
-        rows.append(
-            {
-                "item_id": row["item_id"],
-                "prompt_id": row["prompt_id"],
-                "variant": row["variant"],
-                "repeat": 0,
-                "text": answer.text,
-                "finish_reason": answer.finish_reason,
-                "n_prompt_tokens": len(prompt.tokens),
-                "n_tokens": answer.n_tokens,
-                "label_logprob": answer.label_logprob,
-                "label_mass": _mass(answer),
-                "persona_delivered": chat.delivered,
-                "system_role": chat.system_role,
-                "prompt_sha256": sha256_bytes(chat.text.encode()),
-                "response_key": request.key(prompt.tokens, repeat=0),
-            }
-        )
-        tokens_done += len(prompt.tokens) + answer.n_tokens
-        now = time.monotonic()
-        if now - reported >= REPORT_EVERY_S or done == prompts.height:
-            reported = now
-            _report(name, done, prompts.height, tokens_done, now - started)
+    wanted = request.wanted(delivered)
+    run = [one for one in wanted if one.row["status"] == OK]
+    answers = store.find({one.key for one in run})
+    # Equal prompts have equal keys: each is asked once.
+    missing = list({one.key: one for one in run if one.key not in answers}.values())
+    log.info("%s: %d of %d answers from the store", name, len(run) - len(missing), len(run))
+    if missing:
+        progress = _Progress(name, len(missing))
+        for index, answer in ask(missing):
+            value = asdict(answer)
+            store.put(missing[index].key, value)
+            answers[missing[index].key] = value
+            progress.one_more(answer)
+    not_run = asdict(Answer(None, CONTROL_TOKENS, 0))
+    rows = [_row(one, answers.get(one.key, not_run), backend) for one in wanted]
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _mass(answer: Answer) -> float | None:
+def _row(one: Wanted, answer: Mapping[str, Any], backend: str) -> dict[str, Any]:
+    kept = ("item_id", "prompt_id", "variant", "n_prompt_tokens", "persona_delivered")
+    return {
+        **{key: one.row[key] for key in (*kept, "system_role", "prompt_sha256")},
+        **answer,
+        "repeat": one.repeat,
+        "label_mass": _mass(answer["label_logprob"]),
+        "response_key": one.key,
+        "backend": backend,
+    }
+
+
+def _mass(label_logprob: Sequence[float] | None) -> float | None:
     """Probability that falls on labels at all."""
-    if answer.label_logprob is None:
+    if not label_logprob:
         return None
-    return float(np.exp(np.logaddexp.reduce(answer.label_logprob)))
+    return float(np.exp(np.logaddexp.reduce(label_logprob)))
 
 
-def _report(name: str, done: int, total: int, tokens: int, seconds: float) -> None:
-    left = seconds / done * (total - done)
-    log.info(
-        "%s: %d of %d answers, %.0f tokens/s, %.0f s left",
-        name,
-        done,
-        total,
-        tokens / max(seconds, 1e-9),
-        left,
-    )
+class _Progress:
+    """Logs every few seconds how far a cell is."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total = name, total
+        self._started = self._reported = time.monotonic()
+        self._done = self._tokens = 0
+
+    def one_more(self, answer: Answer) -> None:
+        self._done += 1
+        self._tokens += answer.n_tokens
+        now = time.monotonic()
+        if now - self._reported < REPORT_EVERY_S and self._done < self._total:
+            return
+        self._reported = now
+        seconds = max(now - self._started, 1e-9)
+        log.info(
+            "%s: %d of %d answers computed, %.1f answers/s, %.0f tokens/s generated, %.0f s left",
+            self._name,
+            self._done,
+            self._total,
+            self._done / seconds,
+            self._tokens / seconds,
+            seconds / self._done * (self._total - self._done),
+        )
 
 
 def human_responses(
@@ -145,6 +241,7 @@ def human_responses(
             "repeat": 0,
             "text": label_of_level[level],
             "finish_reason": "human",
+            "backend": HUMAN,
         }
         for item_id, level in items.select("item_id", f"human_{rater}").iter_rows()
     ]

@@ -28,6 +28,7 @@ SCHEMA = {
     "high_acuity_probability": pl.Float64,
     "label_mass": pl.Float64,
     "finish_reason": pl.String,
+    "backend": pl.String,
 }
 
 
@@ -65,6 +66,7 @@ def score(responses: pl.DataFrame, items: pl.DataFrame, scoring: Mapping[str, An
                 "correct": label == reference,
                 "label_mass": row["label_mass"],
                 "finish_reason": row["finish_reason"],
+                "backend": row["backend"],
                 **_confidence(row["label_logprob"], label, labels, high),
             }
         )

@@ -78,6 +78,12 @@ class Wording:
         """Number of items."""
         return self.scores.height
 
+    @property
+    def backend(self) -> str:
+        """What answered; answers of a `server` are not bit-reproducible."""
+        name: str = self.scores.item(0, "backend")
+        return name
+
     def metrics(self, weights: NDArray[Any] | None = None) -> dict[str, Any]:
         """Figures of the confusion matrix: numbers, or arrays of shape (draws,)."""
         counts = triage.confusion(self.reference, self.answer, self.levels, weights)
@@ -116,6 +122,7 @@ def cell_row(
     level = settings["confidence"]
     invalid = this.answer < 0
     row: dict[str, Any] = {
+        "backend": this.backend,
         "n": this.n,
         "n_invalid": int(invalid.sum()),
         "n_not_run": int((this.scores["parse_status"] == "no_answer").sum()),
@@ -193,6 +200,7 @@ def contrast_row(this: Wording, baseline: Wording, settings: Mapping[str, Any]) 
     right, right_baseline = this.answer == this.reference, baseline.answer == this.reference
     gained, lost = int((right & ~right_baseline).sum()), int((~right & right_baseline).sum())
     row: dict[str, Any] = {
+        "backend": this.backend,
         "n": this.n,
         "n_invalid": int((this.answer < 0).sum()),
         "n_invalid_baseline": int((baseline.answer < 0).sum()),

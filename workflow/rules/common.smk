@@ -96,8 +96,22 @@ def engine_threads(wildcards):
     return STUDY.models[wildcards.model]["engine"]["threads"]
 
 
+def gpu(wildcards):
+    """Whether a job takes the graphics cards; the profile lets one such job run at a time."""
+    return int(STUDY.models[wildcards.model]["engine"]["gpu_layers"] != 0)
+
+
+# Moving the store reruns nothing: it is no part of any job.
+STORE = '--store "${{PERSONA_STORE_DIR:-resources/store}}"'
+
+
+def one_of(ids):
+    """Pattern of a wildcard; of no id, one that nothing matches."""
+    return "|".join(ids) or "(?!)"
+
+
 wildcard_constraints:
-    model="|".join([*STUDY.models, HUMAN]),
-    task="|".join(STUDY.tasks),
-    persona="|".join([*STUDY.personas, *RATERS]),
-    dataset="|".join(STUDY.datasets),
+    model=one_of([*STUDY.models, HUMAN]),
+    task=one_of(STUDY.tasks),
+    persona=one_of([*STUDY.personas, *RATERS]),
+    dataset=one_of(STUDY.datasets),

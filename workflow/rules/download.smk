@@ -12,6 +12,8 @@ rule download_model:
         manifest="resources/models/{model}/source_manifest.json",
     log:
         "logs/download_model/{model}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.local_models),
     conda:
         "../../environment.yml"
     shell:
@@ -33,6 +35,8 @@ rule prepare_model:
         manifest="resources/models/{model}/manifest.json",
     log:
         "logs/prepare_model/{model}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.local_models),
     conda:
         "../../environment.yml"
     shell:

@@ -1,10 +1,11 @@
-# Needs: prompts and a prepared model, or a data set with a human rater's levels.
-# Leaves: the responses of one cell, one row per answer.
+# Needs: what a model reads, and its weights or its server; or a data set with a human rater's
+# levels. Leaves: the responses of one cell, one row per answer. What was answered before comes
+# out of the response store.
 
 
 rule generate:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        delivered="results/delivered/{model}/{task}/{persona}.parquet",
         decoding=view("decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
@@ -18,16 +19,44 @@ rule generate:
     benchmark:
         "logs/benchmarks/generate/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
-        model="|".join(STUDY.models),
-        persona="|".join(STUDY.personas),
+        model=one_of(STUDY.local_models),
+        persona=one_of(STUDY.personas),
     conda:
         "../../environment.yml"
     threads: engine_threads
+    resources:
+        gpu=gpu,
     shell:
-        script("generate") + " --prompts {input.prompts} --decoding {input.decoding}"
+        script("generate")
+        + " --delivered {input.delivered} --decoding {input.decoding}"
         " --engine {input.engine} --model {input.model} --manifest {input.manifest}"
         " --config-file config/models/{wildcards.model}.yaml --threads {threads}"
-        " --responses {output} --log {log}"
+        f" {STORE} --responses {{output}} --log {{log}}"
+
+
+rule ask_server:
+    input:
+        delivered="results/delivered/{model}/{task}/{persona}.parquet",
+        decoding=view("decoding/{task}"),
+        source=view("models/{model}"),
+        code=code("ask_server"),
+    output:
+        "results/responses/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/generate/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.servers),
+        persona=one_of(STUDY.personas),
+    conda:
+        "../../environment.yml"
+    # The profile lets one such job run at a time; it keeps several requests in flight.
+    resources:
+        server=1,
+    shell:
+        script("ask_server")
+        + " --delivered {input.delivered} --decoding {input.decoding}"
+        " --source {input.source} --config-file config/models/{wildcards.model}.yaml"
+        f" {STORE} --responses {{output}} --log {{log}}"
 
 
 rule rate:

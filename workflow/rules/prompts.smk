@@ -13,7 +13,7 @@ rule write_prompts:
     log:
         "logs/write_prompts/{task}/{persona}.log",
     wildcard_constraints:
-        persona="|".join(STUDY.personas),
+        persona=one_of(STUDY.personas),
     conda:
         "../../environment.yml"
     shell:

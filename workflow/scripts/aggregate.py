@@ -20,6 +20,8 @@ def main(arguments: Namespace) -> None:
     wordings: dict[tuple[str, str, str, str], tables.Wording] = {}
     for model, task, persona in view["cells"] + view["human"]:
         scores = pl.read_parquet(arguments.scores / model / task / f"{persona}.parquet")
+        # Sampled answers are repetitions, not further items.
+        scores = scores.filter(pl.col("repeat") == 0)
         for (variant,), rows in scores.group_by("variant", maintain_order=True):
             key = (model, task, persona, str(variant))
             wordings[key] = tables.wording(rows, view["tasks"][task])

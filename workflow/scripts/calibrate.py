@@ -75,7 +75,8 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> list[dict[str, 
 def main(arguments: Namespace) -> None:
     """Calibrate every wording of a cell."""
     settings = files.read_json(arguments.statistics)
-    scores = pl.read_parquet(arguments.scores)
+    # Sampled answers are repetitions, not further items.
+    scores = pl.read_parquet(arguments.scores).filter(pl.col("repeat") == 0)
     rows = []
     for _, wording in scores.group_by("variant", maintain_order=True):
         rows += calibrate(wording, settings)

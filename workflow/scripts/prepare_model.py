@@ -1,8 +1,9 @@
 """Write a model's weights in the format that the engine runs fastest.
 
 `f16` keeps the values of the source up to rounding to 16 bits; `q8_0` quantizes to 8 bits;
-`none` uses the file as it is. The manifest says what was done and the largest change of a
-weight.
+`none` uses the file as it is; `auto` is `f16` where the weights then take at most 4 GiB, else
+`none`. The manifest says what was done, the largest change of a weight, and what a token
+takes in the attention cache.
 """
 
 import ctypes
@@ -41,6 +42,40 @@ def largest_change(source: Path, result: Path) -> float:
     return largest
 
 
+# What `auto` takes for a small model: its F16 weights fit beside the work of a plain laptop.
+SMALL_BYTES = 4 * 2**30
+
+
+def choose(kind: str, source: Path) -> str:
+    """The format that `auto` stands for."""
+    if kind != "auto":
+        return kind
+    weights = sum(int(tensor.n_elements) for tensor in gguf.GGUFReader(source).tensors)
+    return "f16" if 2 * weights <= SMALL_BYTES else "none"
+
+
+def cache_bytes_per_token(model: Path) -> int:
+    """Bytes that a token takes in the attention cache of 16-bit floats, from the metadata.
+
+    An upper bound where layers differ: every layer counts as the largest.
+    """
+    fields = gguf.GGUFReader(model).fields
+    architecture = fields["general.architecture"].contents()
+
+    def value(key: str) -> int | None:
+        field = fields.get(f"{architecture}.{key}")
+        found = field.contents() if field else None
+        return max(found) if isinstance(found, list) else found
+
+    heads = value("attention.head_count")
+    if not heads:
+        return 0
+    head = (value("embedding_length") or 0) // heads
+    key, this = value("attention.key_length") or head, value("attention.value_length") or head
+    shared = value("attention.head_count_kv") or heads
+    return 2 * (value("block_count") or 0) * shared * (key + this)
+
+
 def quantize(source: Path, result: Path, kind: str) -> None:
     """Convert a GGUF file by llama.cpp's own function.
 
@@ -69,7 +104,7 @@ def quantize(source: Path, result: Path, kind: str) -> None:
 
 def main(arguments: Namespace) -> None:
     """Prepare the model and write its manifest."""
-    kind = files.read_json(arguments.prepare)["prepare"]
+    kind = choose(files.read_json(arguments.prepare)["prepare"], arguments.source)
     origin = files.read_json(arguments.source_manifest)
     with files.atomic_path(arguments.model) as temporary:
         if kind == "none":
@@ -87,6 +122,7 @@ def main(arguments: Namespace) -> None:
         "sha256": sha256,
         "format": kind,
         "largest_weight_change": change,
+        "cache_bytes_per_token": cache_bytes_per_token(arguments.model),
         "size": arguments.model.stat().st_size,
         "origin": origin,
     }

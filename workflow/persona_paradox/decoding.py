@@ -1,0 +1,59 @@
+"""How an answer is decoded and what comes of it, for every backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# finish_reason of an answer
+STOP = "stop"
+LENGTH = "length"
+TOO_LONG = "prompt_too_long"
+CONTROL_TOKENS = "control_tokens"
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How an answer is produced.
+
+    The temperature is applied first, then `min_p`, then `top_p`.
+
+    Attributes:
+        max_tokens: most tokens of an answer; 0 reads the labels only.
+        temperature: 0 is greedy: the likeliest token, of equals the one with the lowest id.
+        top_p: the smallest set of likeliest tokens with at least this probability is drawn from.
+        min_p: tokens below this share of the likeliest token's probability are not drawn.
+        stop: strings that end an answer; neither they nor what follows is part of it.
+        grammar: GBNF grammar that the answer follows, None for any answer.
+        token_logprobs: whether the log-probabilities of the produced tokens are kept.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    stop: tuple[str, ...] = ()
+    grammar: str | None = None
+    token_logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model makes of one prompt.
+
+    Attributes:
+        text: the answer; None where the prompt was not run.
+        finish_reason: `stop` (the model ended it, or a stop string), `length`,
+            `prompt_too_long` or `control_tokens`.
+        n_tokens: tokens of the answer, without the one that ends it.
+        label_logprob: natural logarithm of the probability of every label at the answer
+            position, summed over its forms, in the order of the labels; None where there are no
+            labels or the prompt was not run.
+        token_logprob: natural logarithm of the probability of each token of the answer before
+            temperature, top-p, min-p and grammar, shape (n_tokens,); None where not asked for.
+    """
+
+    text: str | None
+    finish_reason: str
+    n_tokens: int
+    label_logprob: tuple[float, ...] | None = None
+    token_logprob: tuple[float, ...] | None = None

@@ -1,0 +1,193 @@
+"""Proof, from the tokens a model reads, that a prompt holds our words and no others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from .chat import FROZEN_DATE, ChatTemplate
+from .decoding import CONTROL_TOKENS
+from .errors import InputError
+from .files import sha256_bytes
+from .vocabulary import Prompt, Vocabulary
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "item_id": pl.String,
+    "prompt_id": pl.String,
+    "variant": pl.String,
+    "text": pl.String,
+    "pieces": pl.List(pl.List(pl.Int32)),
+    "n_prompt_tokens": pl.Int64,
+    "status": pl.String,
+    "persona_delivered": pl.Boolean,
+    "task_delivered": pl.Boolean,
+    "case_delivered": pl.Boolean,
+    "foreign_text": pl.String,
+    "n_bos": pl.Int64,
+    "system_role": pl.String,
+    "template_date": pl.String,
+    "prompt_sha256": pl.String,
+}
+
+OK = "ok"
+
+# So many words in a row are a message of the template's own; names of roles are shorter.
+FOREIGN_WORDS = 4
+
+# What Llama 3 and its kin write into the system message; the date is frozen.
+_DATE_LINE = re.compile(r"(?im)^(cutting knowledge date|knowledge cutoff|(today|current) date):.*$")
+
+# How control tokens are spelled, for servers, whose tokenizer is not at hand.
+_CONTROL = re.compile(r"<\|[^|>\s]*\|>|</?(?:s|bos|eos|start_of_turn|end_of_turn)>|\[/?INST\]")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found in the prompt of one item.
+
+    Attributes:
+        persona_delivered: the persona's sentence stands in it exactly once; True for no persona.
+        task_delivered: so does the task's instruction.
+        case_delivered: the user's message stands in it.
+        foreign_text: what the template adds of its own, where that is a sentence; else empty.
+        n_bos: beginning-of-sequence tokens at its start; None where a server adds them.
+    """
+
+    persona_delivered: bool
+    task_delivered: bool
+    case_delivered: bool
+    foreign_text: str
+    n_bos: int | None
+
+    def failure(self, wants_bos: bool, accepted: str) -> str | None:
+        """Why the prompt must not be run, or None; `accepted` is foreign text that may stand."""
+        if not self.persona_delivered:
+            return "the persona's sentence does not stand in it exactly once"
+        if not self.task_delivered:
+            return "the task's instruction does not stand in it exactly once"
+        if not self.case_delivered:
+            return "the case does not stand in it"
+        if self.foreign_text and self.foreign_text != accepted:
+            return f"the chat template adds a message of its own, {self.foreign_text!r}"
+        if self.n_bos is not None and (self.n_bos > 1 or self.n_bos < int(wants_bos)):
+            return f"it begins with {self.n_bos} beginning-of-sequence tokens"
+        return None
+
+
+def prove(read: str, n_bos: int | None, row: Mapping[str, Any], answer_prefix: str) -> Proof:
+    """Look for our words, and for others, in a prompt.
+
+    Args:
+        read: the prompt's text without control tokens.
+        n_bos: beginning-of-sequence tokens at its start, None if unknown.
+        row: a row of the prompts: `persona`, `system` (persona and instruction), `user`.
+        answer_prefix: text that the answer is forced to begin with.
+    """
+    persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
+    task = system.removeprefix(persona).strip()
+    before, found, after = read.strip().removesuffix(answer_prefix.strip()).rpartition(user)
+    around = [*before.partition(system)[::2], after] if system else [before, after]
+    added = [_DATE_LINE.sub("", text).strip() for text in around]
+    return Proof(
+        persona_delivered=not persona or before.count(persona) == 1,
+        task_delivered=not task or before.count(task) == 1,
+        case_delivered=bool(found),
+        foreign_text=" … ".join(t for t in added if len(re.findall(r"\w+", t)) >= FOREIGN_WORDS),
+        n_bos=n_bos,
+    )
+
+
+def deliver(
+    prompts: pl.DataFrame,
+    template: ChatTemplate,
+    vocabulary: Vocabulary | None,
+    *,
+    answer_prefix: str,
+    accepted: str,
+    name: str,
+) -> pl.DataFrame:
+    """Render and tokenize the prompts of a cell, and prove that each arrives.
+
+    Args:
+        prompts: table of `prompts.SCHEMA`.
+        template: the model's chat template.
+        vocabulary: the model's tokens; None for a server, which tokenizes the text itself.
+        answer_prefix: text that the answer is forced to begin with.
+        accepted: foreign text of the template that may stand in the prompt.
+        name: the cell in errors.
+
+    Returns:
+        A table of `SCHEMA`. A case that spells a control token of the model is not to be run;
+        its `status` says so.
+
+    Raises:
+        InputError: a prompt does not hold our words, or holds others.
+    """
+    date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
+    rows = []
+    for row in prompts.iter_rows(named=True):
+        chat = template.render(row["system"], row["user"], answer_prefix)
+        if vocabulary is None:
+            prompt = None
+            proof = prove(_CONTROL.sub("", chat.text), None, row, answer_prefix)
+            wants_bos = False
+            controls = _CONTROL.search(row["system"] + "\0" + row["user"]) is not None
+        else:
+            prompt = vocabulary.prompt(chat.parts)
+            n_bos = leading_bos(prompt, vocabulary)
+            proof = prove(vocabulary.text(prompt.tokens, special=False), n_bos, row, answer_prefix)
+            wants_bos = vocabulary.wanted_bos is not None
+            controls = any(vocabulary.has_control_tokens(row[key]) for key in ("system", "user"))
+        failure = proof.failure(wants_bos, accepted)
+        if failure is None and not chat.delivered:
+            failure = "the chat template changes our words, or its own for this case"
+        # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
+        if failure and not controls:
+            raise InputError(
+                f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; use "
+                "another build of the model (config/README.md, Delivery)"
+            )
+        rows.append(
+            {
+                **{key: row[key] for key in ("item_id", "prompt_id", "variant")},
+                "text": chat.text,
+                "pieces": prompt.pieces if prompt else None,
+                "n_prompt_tokens": len(prompt) if prompt else None,
+                "status": CONTROL_TOKENS if controls else OK,
+                **asdict(proof),
+                "system_role": chat.system_role,
+                "template_date": date,
+                "prompt_sha256": sha256_bytes(chat.text.encode()),
+            }
+        )
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def leading_bos(prompt: Prompt, vocabulary: Vocabulary) -> int:
+    """Number of beginning-of-sequence tokens that a prompt begins with."""
+    count = 0
+    for token in prompt.tokens:
+        if token != vocabulary.bos_token:
+            break
+        count += 1
+    return count
+
+
+def summary(delivered: pl.DataFrame) -> dict[str, Any]:
+    """One cell of the table of deliveries: counts over its prompts, and what is equal for all."""
+    return {
+        "n_prompts": delivered.height,
+        **{
+            f"n_{key}": int(delivered.get_column(key).sum())
+            for key in ("persona_delivered", "task_delivered", "case_delivered")
+        },
+        "n_control_tokens": delivered.filter(pl.col("status") == CONTROL_TOKENS).height,
+        **{
+            key: "; ".join(sorted({str(v) for v in delivered.get_column(key) if v is not None}))
+            for key in ("system_role", "foreign_text", "n_bos", "template_date")
+        },
+    }

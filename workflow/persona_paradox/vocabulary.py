@@ -1,0 +1,223 @@
+"""Tokens of a GGUF model, read without its weights."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from .errors import InputError
+
+# A shorter piece of a prompt joins the next one: a call of its own would cost more than it shares.
+SHORTEST_PIECE = 8
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A tokenized prompt in the pieces that are decoded one after the other.
+
+    Where a prompt is cut depends on the prompt alone, never on its neighbours: the order of
+    every sum in its computation is its own, whatever part of it is shared.
+    """
+
+    pieces: tuple[tuple[int, ...], ...]
+
+    def __len__(self) -> int:
+        """Number of tokens."""
+        return sum(len(piece) for piece in self.pieces)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """All tokens."""
+        return tuple(token for piece in self.pieces for token in piece)
+
+
+# llama.cpp calls this as long as the process lives: it must not be collected.
+_log_callback: Any = None
+
+
+def start_llama() -> deque[str]:
+    """Start llama.cpp; returns where its last messages go instead of to the terminal."""
+    global _log_callback  # noqa: PLW0603 - the callback is the process's, as in llama.cpp
+    messages: deque[str] = deque(maxlen=200)
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def collect(level: int, text: bytes, data: Any) -> None:
+        messages.append(text.decode(errors="replace").rstrip("\n"))
+
+    _log_callback = collect
+    llama_cpp.llama_log_set(collect, ctypes.c_void_p())
+    llama_cpp.llama_backend_init()
+    return messages
+
+
+def reason(messages: deque[str]) -> str:
+    """The message that best says why llama.cpp refused."""
+    lines = [line for line in messages if line]
+    errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
+    return errors[0] if errors else (lines or ["no reason given"])[-1]
+
+
+@contextmanager
+def open_vocabulary(model: Path, name: str) -> Iterator[Vocabulary]:
+    """The vocabulary of a GGUF file; its weights are not read.
+
+    Raises:
+        InputError: the file is no loadable model.
+    """
+    messages = start_llama()
+    parameters = llama_cpp.llama_model_default_params()
+    parameters.vocab_only = True
+    pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
+    if not pointer:
+        raise InputError(
+            f"{name}: llama.cpp cannot read the model ({reason(messages)}); use another build of "
+            "it, or a newer llama-cpp-python"
+        )
+    try:
+        yield Vocabulary(pointer, name)
+    finally:
+        llama_cpp.llama_model_free(pointer)
+
+
+class Vocabulary:
+    """Tokenizer and metadata of a loaded model.
+
+    Args:
+        model: llama.cpp's pointer to the model, which must outlive this object.
+        name: the model's file in errors.
+    """
+
+    def __init__(self, model: Any, name: str) -> None:
+        self._model = model
+        self._name = name
+        self.pointer = llama_cpp.llama_model_get_vocab(model)
+        self.size: int = llama_cpp.llama_vocab_n_tokens(self.pointer)
+        wanted = llama_cpp.llama_vocab_get_add_bos(self.pointer)
+        self.bos_token: int = llama_cpp.llama_vocab_bos(self.pointer)
+        self.wanted_bos = self.bos_token if wanted and self.bos_token >= 0 else None
+
+    def metadata(self, key: str) -> str | None:
+        """A value of the GGUF metadata, or None."""
+        buffer = ctypes.create_string_buffer(1 << 20)
+        size = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
+        return None if size < 0 else buffer.raw[:size].decode("utf-8", errors="replace")
+
+    @property
+    def chat_template(self) -> str:
+        """The model's chat template.
+
+        Raises:
+            InputError: it has none.
+        """
+        template = self.metadata("tokenizer.chat_template")
+        if not template:
+            raise InputError(
+                f"{self._name}: the model has no chat template, so it is no instruct model that "
+                "takes personas; use an instruct build"
+            )
+        return template
+
+    @property
+    def bos(self) -> str:
+        """Text of the beginning-of-sequence token, empty for none."""
+        return self._token_text(self.bos_token)
+
+    @property
+    def eos(self) -> str:
+        """Text of the end-of-sequence token, empty for none."""
+        return self._token_text(llama_cpp.llama_vocab_eos(self.pointer))
+
+    def _token_text(self, token: int) -> str:
+        return "" if token < 0 else self.text([token], special=True)
+
+    def ends(self, token: int) -> bool:
+        """Whether the model ends its turn with this token."""
+        return bool(llama_cpp.llama_vocab_is_eog(self.pointer, token))
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Tokens of `text`; with `special`, control tokens are read as such."""
+        data = text.encode()
+        size = len(data) + 8
+        buffer = (llama_cpp.llama_token * size)()
+        count = llama_cpp.llama_tokenize(
+            self.pointer, data, len(data), buffer, size, False, special
+        )
+        return list(buffer[:count])
+
+    def has_control_tokens(self, text: str) -> bool:
+        """Whether `text` spells a control token of the model, which it would be read as."""
+        return self.tokenize(text, special=True) != self.tokenize(text, special=False)
+
+    def text(self, tokens: Sequence[int], special: bool) -> str:
+        """Text of `tokens`; control tokens are left out unless `special`."""
+        pieces = (self._bytes(token, special) for token in tokens)
+        return b"".join(pieces).decode("utf-8", errors="replace")
+
+    def _bytes(self, token: int, special: bool) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = llama_cpp.llama_token_to_piece(self.pointer, token, buffer, size, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+    def prompt(self, parts: Sequence[str]) -> Prompt:
+        """Tokenize a rendered chat that is given in parts.
+
+        The beginning-of-sequence token is put in front where the model wants one and the
+        template has not written it, never twice. The text is tokenized as a whole, as the model
+        was trained; it is cut where the tokens of a part end. The last token of a part may merge
+        with what follows, so it belongs to the next piece, whatever that begins with.
+        """
+        tokens = self._with_bos("".join(parts))
+        pieces = []
+        start = 0
+        for i in range(1, len(parts)):
+            until = self._with_bos("".join(parts[:i]))[:-1]
+            end = _common_length(until, tokens[:-1])
+            if end - start >= SHORTEST_PIECE:
+                pieces.append(tuple(tokens[start:end]))
+                start = end
+        return Prompt((*pieces, tuple(tokens[start:])))
+
+    def _with_bos(self, text: str) -> list[int]:
+        tokens = self.tokenize(text, special=True)
+        if self.wanted_bos is not None and tokens[:1] != [self.wanted_bos]:
+            tokens.insert(0, self.wanted_bos)
+        return tokens
+
+    def label_forms(self, labels: Sequence[str]) -> list[list[tuple[int, ...]]]:
+        """Token sequences that spell each label: `L`, ` L` and newline `L`, each sequence once.
+
+        Raises:
+            InputError: the tokenizer does not tell two labels apart, or one label begins another.
+        """
+        forms = [
+            sorted({tuple(self.tokenize(lead + label, special=False)) for lead in ("", " ", "\n")})
+            for label in labels
+        ]
+        owned = [(form, label) for label, own in zip(labels, forms, strict=True) for form in own]
+        for form, label in owned:
+            for other, other_label in owned:
+                if label != other_label and other[: len(form)] == form:
+                    raise InputError(
+                        f"{self._name}: its tokenizer cannot tell label {label!r} from the start "
+                        f"of label {other_label!r}; choose other labels in the task"
+                    )
+        return forms
+
+
+def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    for i, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return i
+    return min(len(first), len(second))

@@ -1,0 +1,80 @@
+# Needs: the responses of all cells. Leaves: what becomes of a sample of each when it is computed
+# in other ways. Made when asked for by name, not with the default study.
+
+
+rule audit:
+    input:
+        delivered="results/delivered/{model}/{task}/{persona}.parquet",
+        responses="results/responses/{model}/{task}/{persona}.parquet",
+        decoding=view("decoding/{task}"),
+        engine=view("engine/{model}"),
+        manifest="resources/models/{model}/manifest.json",
+        model=ancient("resources/models/{model}/model.gguf"),
+        code=code("audit"),
+    output:
+        "results/audit/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/audit/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.local_models),
+        persona=one_of(STUDY.personas),
+    conda:
+        "../../environment.yml"
+    threads: engine_threads
+    resources:
+        gpu=gpu,
+    params:
+        sample=STUDY.settings["audit_sample"],
+        seed=STUDY.settings["seed"],
+    shell:
+        script("audit")
+        + " --delivered {input.delivered} --responses {input.responses}"
+        " --decoding {input.decoding} --engine {input.engine} --model {input.model}"
+        " --manifest {input.manifest} --config-file config/models/{wildcards.model}.yaml"
+        " --sample {params.sample} --seed {params.seed} --threads {threads}"
+        " --audit {output} --log {log}"
+
+
+rule audit_server:
+    input:
+        delivered="results/delivered/{model}/{task}/{persona}.parquet",
+        responses="results/responses/{model}/{task}/{persona}.parquet",
+        decoding=view("decoding/{task}"),
+        source=view("models/{model}"),
+        code=code("audit"),
+    output:
+        "results/audit/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/audit/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.servers),
+        persona=one_of(STUDY.personas),
+    conda:
+        "../../environment.yml"
+    resources:
+        server=1,
+    params:
+        sample=STUDY.settings["audit_sample"],
+        seed=STUDY.settings["seed"],
+    shell:
+        script("audit")
+        + " --delivered {input.delivered} --responses {input.responses}"
+        " --decoding {input.decoding} --source {input.source}"
+        " --config-file config/models/{wildcards.model}.yaml"
+        " --sample {params.sample} --seed {params.seed} --audit {output} --log {log}"
+
+
+rule tabulate_audit:
+    input:
+        audits=cells("results/audit/{cell}.parquet"),
+        cells=VIEWS["cells"],
+        code=code("tabulate_audit"),
+    output:
+        "results/audit/invariance.csv",
+    log:
+        "logs/tabulate_audit/tables.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        script("tabulate_audit") + " --cells {input.cells} --audits results/audit"
+        " --table {output} --log {log}"

@@ -1,0 +1,71 @@
+# Needs: prompts, and a prepared model's vocabulary or a server's chat template. Leaves: what each
+# model reads, one row per prompt, with the proof that it holds our words and no others; and the
+# table of all proofs. Cheap, and so done before long work, wherever a scheduler has the choice.
+
+
+def manifest(wildcards):
+    """The manifest of a model that runs here, which stands for its weights; a server has none."""
+    local = wildcards.model in STUDY.local_models
+    return f"resources/models/{wildcards.model}/manifest.json" if local else []
+
+
+def weights(wildcards):
+    folder = f"resources/models/{wildcards.model}"
+    local = wildcards.model in STUDY.local_models
+    return (
+        f"--manifest {folder}/manifest.json --model {folder}/model.gguf"
+        if local
+        else ""
+    )
+
+
+rule deliver:
+    input:
+        prompts="results/prompts/{task}/{persona}.parquet",
+        read_out=view("read_out/{task}"),
+        template=view("templates/{model}"),
+        manifest=manifest,
+        code=code("deliver"),
+    output:
+        "results/delivered/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/deliver/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        model="|".join(STUDY.models),
+        persona="|".join(STUDY.personas),
+    priority: 10
+    conda:
+        "../../environment.yml"
+    params:
+        weights=weights,
+    shell:
+        script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
+        " --template {input.template} {params.weights}"
+        " --config-file config/models/{wildcards.model}.yaml"
+        " --task-file config/tasks/{wildcards.task}.yaml"
+        " --delivered {output} --log {log}"
+
+
+rule tabulate_delivery:
+    input:
+        delivered=cells("results/delivered/{cell}.parquet"),
+        cells=VIEWS["cells"],
+        code=code("tabulate_delivery"),
+    output:
+        parquet="results/tables/delivery.parquet",
+        csv=report(
+            "results/tables/delivery.csv",
+            caption="../report/delivery.rst",
+            category="Tables",
+            labels={"table": "delivery"},
+        ),
+    log:
+        "logs/tabulate_delivery/tables.log",
+    conda:
+        "../../environment.yml"
+    params:
+        table="results/tables/delivery",
+    shell:
+        script("tabulate_delivery")
+        + " --cells {input.cells} --delivered results/delivered"
+        " --table {params.table} --log {log}"

@@ -1,0 +1,66 @@
+"""Render and tokenize the prompts of one cell, and prove that every one arrives as it must."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.chat import ChatTemplate
+from persona_paradox.decoding import Decoding
+from persona_paradox.delivery import deliver
+from persona_paradox.responses import grammar_of
+from persona_paradox.sampling import Sampler
+from persona_paradox.vocabulary import open_vocabulary
+
+
+def main(arguments: Namespace) -> None:
+    """Read the vocabulary, or the template of a server's model, and write the table."""
+    prompts = pl.read_parquet(arguments.prompts)
+    read_out = files.read_json(arguments.read_out)
+    view = files.read_json(arguments.template)
+    name = "/".join(arguments.delivered.with_suffix("").parts[-3:])
+    rest = {
+        "answer_prefix": read_out["answer_prefix"],
+        "accepted": view["accepted_template_text"],
+        "name": name,
+    }
+    inputs = {
+        "prompts": arguments.prompts,
+        "read_out": arguments.read_out,
+        "template": arguments.template,
+    }
+    if arguments.model is None:
+        template = ChatTemplate(view["text"], view["bos"], view["eos"], arguments.config_file)
+        table = deliver(prompts, template, None, **rest)
+    else:
+        inputs["model"] = arguments.manifest
+        with open_vocabulary(arguments.model, arguments.config_file) as vocabulary:
+            # What the task asks for is checked here, before long work.
+            vocabulary.label_forms(read_out["labels"])
+            grammar = Decoding(max_tokens=1, grammar=grammar_of(read_out))
+            Sampler(vocabulary, grammar, 0, arguments.task_file).close()
+            template = ChatTemplate(
+                vocabulary.chat_template, vocabulary.bos, vocabulary.eos, arguments.config_file
+            )
+            table = deliver(prompts, template, vocabulary, **rest)
+    files.write_table(table, arguments.delivered, inputs)
+    cli.log.info("%s: %d prompts, system role %s", name, table.height, template.system_role)
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        prompts="Parquet file of prompts",
+        read_out="view of the task's labels and answer prefix",
+        template="view of the model's chat template",
+        delivered="Parquet file to write",
+    )
+    options.add_argument("--model", type=Path, help="GGUF file; none for a server")
+    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--config-file", required=True, help="name of the model's file in errors")
+    options.add_argument("--task-file", required=True, help="name of the task's file in errors")
+    cli.run(main, options)

@@ -1,0 +1,107 @@
+"""Look after the response store.
+
+    python workflow/scripts/store.py shrink    keep only the answers that stand in results/
+    python workflow/scripts/store.py empty     remove every answer
+    python workflow/scripts/store.py verify    compute a sample again and compare bit for bit
+
+The store is the folder named by PERSONA_STORE_DIR, else resources/store. Shrink or empty it
+while no workflow writes to it. `verify` takes answers of the engine from results/responses.
+"""
+
+import json
+import os
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import audit, cli, files, store
+from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.errors import InputError
+from persona_paradox.responses import LOCAL, Request
+
+
+def cells(results: Path) -> list[Path]:
+    """The responses of all cells under `results`."""
+    return sorted((results / "responses").glob("*/*/*.parquet"))
+
+
+def shrink(arguments: Namespace) -> None:
+    """Keep what the responses name."""
+    keys: set[str] = set()
+    for path in cells(arguments.results):
+        keys |= set(pl.read_parquet(path, columns=["response_key"]).to_series().drop_nulls())
+    counts = store.shrink(arguments.store, keys)
+    cli.log.info("%(kept)d answers kept, %(removed)d removed, %(damaged)d damaged ones", counts)
+
+
+def empty(arguments: Namespace) -> None:
+    """Remove the store."""
+    if arguments.store.exists():
+        shutil.rmtree(arguments.store)
+    cli.log.info("%s is empty", arguments.store)
+
+
+def verify(arguments: Namespace) -> None:
+    """Compute answers again, one by one, and compare them with the store and the responses."""
+    wrong: list[str] = []
+    checked = missing = 0
+    for path in cells(arguments.results):
+        name = "/".join(path.with_suffix("").parts[-3:])
+        responses = pl.read_parquet(path)
+        if responses.item(0, "backend") != LOCAL:
+            cli.log.info("%s: not answered by the engine, left out", name)
+            continue
+        model = arguments.resources / "models" / name.split("/")[0]
+        manifest = files.read_json(model / "manifest.json")
+        made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
+        settings = Settings.resolve(made_by["engine"], manifest["cache_bytes_per_token"])
+        request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
+        delivered = pl.read_parquet(arguments.results / "delivered" / f"{name}.parquet")
+        wanted = request.wanted(delivered)
+        chosen = audit.sample(wanted, responses, arguments.sample, arguments.seed)
+        if not chosen and responses.get_column("text").null_count() < responses.height:
+            raise InputError(
+                f"{path} was made by other weights, settings or hardware than are here, so nothing "
+                "can be compared; run snakemake first"
+            )
+        stored = store.Store(arguments.store, request.scope).find({one.key for one in chosen})
+        rows = {row["response_key"]: row for row in responses.iter_rows(named=True)}
+        threads = min(arguments.threads, usable_cpus())
+        with Engine(model / "model.gguf", settings, threads, str(model / "model.gguf")) as engine:
+            for index, answer in audit.one_by_one(
+                lambda some, engine=engine, labels=request.labels: ask_engine(engine, some, labels)
+            )(chosen):
+                key = chosen[index].key
+                item = chosen[index].row["item_id"]
+                checked += 1
+                missing += key not in stored
+                for place, row in (("the store", stored.get(key)), (str(path), rows[key])):
+                    if row is not None and (fields := audit.differences(answer, row)):
+                        wrong.append(f"{name}, item {item}: {', '.join(fields)} in {place}")
+        cli.log.info("%s: %d answers computed again", name, len(chosen))
+    for line in wrong:
+        cli.log.error("differs: %s", line)
+    cli.log.info("%d answers, %d not in the store, %d differences", checked, missing, len(wrong))
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} stored answers are not what this machine computes; see the lines above, "
+            "then empty the store and run snakemake --forcerun generate"
+        )
+
+
+if __name__ == "__main__":
+    options = cli.parser(__doc__)
+    options.add_argument("action", choices=["shrink", "empty", "verify"])
+    default = Path(os.environ.get("PERSONA_STORE_DIR", "resources/store"))
+    options.add_argument("--store", type=Path, default=default, help="folder of the store")
+    options.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    options.add_argument("--resources", type=Path, default=Path("resources"), help="of models")
+    options.add_argument("--sample", type=int, default=20, help="answers per cell to verify")
+    options.add_argument("--seed", type=int, default=1, help="seed of the sample")
+    options.add_argument("--threads", type=int, default=1, help="threads of the computation")
+    cli.run(lambda a: {"shrink": shrink, "empty": empty, "verify": verify}[a.action](a), options)
