@@ -15,6 +15,9 @@ PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
 FIGURES = ("persona_effect", "reliability", "risk_plane", "triage_accuracy")
 PLOTS = [f"plot {figure}" for figure in FIGURES]
 TABLES_AND_PLOTS = ["aggregate", *PLOTS]
+# What follows from prompts that changed.
+EVERYTHING_AFTER = ["tabulate_delivery", *TABLES_AND_PLOTS]
+MODEL_STAGES = ("deliver", "generate", "score", "calibrate")
 
 
 def cells(stage: str, models=("tiny",), tasks=TASKS, personas=PERSONAS) -> list[str]:
@@ -24,8 +27,7 @@ def cells(stage: str, models=("tiny",), tasks=TASKS, personas=PERSONAS) -> list[
 def whole_cells(personas: tuple[str, ...]) -> list[str]:
     """Every job of some personas' cells."""
     prompts = [f"write_prompts {task}/{persona}" for task in TASKS for persona in personas]
-    stages = ("generate", "score", "calibrate")
-    return prompts + [job for stage in stages for job in cells(stage, personas=personas)]
+    return prompts + [job for stage in MODEL_STAGES for job in cells(stage, personas=personas)]
 
 
 def test_nothing_to_do(finished: Project) -> None:
@@ -34,7 +36,7 @@ def test_nothing_to_do(finished: Project) -> None:
 
 def test_text_of_one_persona(finished: Project) -> None:
     finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
 
 
 def test_title_of_one_persona(finished: Project) -> None:
@@ -88,7 +90,7 @@ def test_lost_snakemake_folder(finished: Project) -> None:
     shutil.rmtree(finished.path / ".snakemake")
     assert finished.jobs() == []
     finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
 
 
 def test_plot_code(finished: Project) -> None:
@@ -111,7 +113,7 @@ def test_paraphrase(finished: Project) -> None:
     assert finished.jobs() == [], "the study runs main wordings only"
     finished.edit("config/config.yaml", lambda study: study.update(variants="all"))
     with_paraphrases = ("ed_nurse", "bridge_engineer")
-    assert finished.jobs() == sorted(whole_cells(with_paraphrases) + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(whole_cells(with_paraphrases) + EVERYTHING_AFTER)
 
 
 def test_new_paraphrase_in_a_study_of_all_wordings(finished: Project) -> None:
@@ -122,21 +124,20 @@ def test_new_paraphrase_in_a_study_of_all_wordings(finished: Project) -> None:
         persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
 
     finished.edit("config/personas/ed_nurse.yaml", add)
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
 
 
 def test_new_model(finished: Project) -> None:
     add_model(finished, "other", seed=5)
     finished.edit("config/config.yaml", lambda study: study["models"].append("other"))
-    stages = ("generate", "score", "calibrate")
-    new = [job for stage in stages for job in cells(stage, models=("other",))]
+    new = [job for stage in MODEL_STAGES for job in cells(stage, models=("other",))]
     download = ["download_model other", "prepare_model other"]
-    assert finished.jobs() == sorted(download + new + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(download + new + EVERYTHING_AFTER)
 
 
 def test_removed_persona_leaves_the_tables(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study["personas"].remove("ed_nurse"))
-    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(EVERYTHING_AFTER)
     assert "ed_nurse" in (finished.path / "results/tables/cells.csv").read_text()
     finished.run("--cores", "2", "results/tables/cells.csv")
     assert "ed_nurse" not in (finished.path / "results/tables/cells.csv").read_text()
@@ -146,6 +147,20 @@ def test_removed_persona_leaves_the_tables(finished: Project) -> None:
 def test_one_deleted_figure(finished: Project) -> None:
     (finished.path / "results/figures/risk_plane.pdf").unlink()
     assert finished.jobs() == ["plot risk_plane"]
+
+
+def test_decoding_of_one_task(finished: Project) -> None:
+    """Prompts stay as they are; answers and what hangs on them do not."""
+    finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
+    stages = ("generate", "score", "calibrate")
+    changed = [job for stage in stages for job in cells(stage, tasks=("triage_ed",))]
+    assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
+
+
+def test_code_of_servers_reruns_no_local_model(finished: Project) -> None:
+    path = finished.path / "workflow/persona_paradox/server.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert finished.jobs() == []
 
 
 def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
@@ -166,6 +181,7 @@ def test_one_file_of_one_cell(project: Project) -> None:
             "download_model tiny",
             "prepare_model tiny",
             "write_prompts triage_ed/ed_nurse",
+            "deliver tiny/triage_ed/ed_nurse",
             "generate tiny/triage_ed/ed_nurse",
             "score tiny/triage_ed/ed_nurse",
         ]

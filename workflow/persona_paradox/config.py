@@ -319,11 +319,13 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     statistics = {**settings["statistics"], "seed": settings["seed"]}
     warning = statistics.pop("binned_ece_warning_below")
     yield "statistics", statistics
+    answered = [[c.model, c.task, c.persona] for c in study.cells]
+    yield "answered", {"cells": answered}
     yield (
         "cells",
         {
             "baseline": settings["baseline"],
-            "cells": [[c.model, c.task, c.persona] for c in study.cells],
+            "cells": answered,
             "human": [[c.model, c.task, c.persona] for c in study.human_cells],
             "tasks": {id_: _metrics_view(task, study) for id_, task in study.tasks.items()},
         },
@@ -383,7 +385,10 @@ def _figures_view(study: Study, warning: int) -> dict[str, Any]:
         "confidence": study.settings["statistics"]["confidence"],
         "draws": study.settings["statistics"]["draws"],
         "binned_ece_warning_below": warning,
-        "models": {id_: model["title"] for id_, model in study.models.items()},
+        "models": {
+            id_: model["title"] + (" (server)" if id_ in study.servers else "")
+            for id_, model in study.models.items()
+        },
         "personas": {
             id_: {"title": p["title"], "group": p["group"]} for id_, p in study.personas.items()
         },

@@ -67,7 +67,7 @@ rule audit_server:
 rule tabulate_audit:
     input:
         audits=cells("results/audit/{cell}.parquet"),
-        cells=VIEWS["cells"],
+        cells=VIEWS["answered"],
         code=code("tabulate_audit"),
     output:
         "results/audit/invariance.csv",

@@ -49,7 +49,7 @@ rule deliver:
 rule tabulate_delivery:
     input:
         delivered=cells("results/delivered/{cell}.parquet"),
-        cells=VIEWS["cells"],
+        cells=VIEWS["answered"],
         code=code("tabulate_delivery"),
     output:
         parquet="results/tables/delivery.parquet",
