@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +18,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 import pytest
+from loopback_server import running_server
 from tiny_model import write_tiny_model
 
 from persona_paradox.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
@@ -58,35 +55,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def url(model: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model)]
-    command += ["--model_alias", "tiny", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--n_ctx", str(WINDOW), "--n_threads", "1", "--n_threads_batch", "1"]
-    command += ["--logits_all", "true", "--verbose", "false"]
-    log = model.with_suffix(".log")
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        address = f"http://127.0.0.1:{port}/v1"
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                with urllib.request.urlopen(f"{address}/models", timeout=5):  # noqa: S310
-                    break
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.05)
+    with running_server(model, window=WINDOW) as address:
         yield address
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture

@@ -23,10 +23,12 @@ RESPONSES = [
     "n_tokens",
     "label_logprob",
     "label_mass",
+    "token_logprob",
     "persona_delivered",
     "system_role",
     "prompt_sha256",
     "response_key",
+    "backend",
 ]
 SCORES = {
     "item_id",
@@ -44,7 +46,16 @@ SCORES = {
     "entropy",
     "margin",
 }
-STAGES = ("prompts", "responses", "scores", "calibration", "tables", "figures", "config")
+STAGES = (
+    "prompts",
+    "delivered",
+    "responses",
+    "scores",
+    "calibration",
+    "tables",
+    "figures",
+    "config",
+)
 
 
 def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(

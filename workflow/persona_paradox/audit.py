@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -121,11 +122,6 @@ def _difference(new: Any, old: Any) -> float:
 
 def differences(answer: Answer, row: Mapping[str, Any]) -> list[str]:
     """Names of the fields in which an answer is not bit for bit the one of a row."""
-    logprob = None if answer.label_logprob is None else list(answer.label_logprob)
-    now = {
-        "text": answer.text,
-        "finish_reason": answer.finish_reason,
-        "n_tokens": answer.n_tokens,
-        "label_logprob": logprob,
-    }
+    parts = asdict(answer).items()
+    now = {name: list(part) if isinstance(part, tuple) else part for name, part in parts}
     return [name for name, value in now.items() if value != row[name]]

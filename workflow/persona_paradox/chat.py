@@ -36,7 +36,7 @@ class RenderedChat:
             user's own words; these and the rest, up to where the answer begins. The first is
             equal for all chats of a model, the second for all items of a wording.
         system_role: `native`, or `folded` where the system text leads the user's message
-            because the template has no system role.
+            because the template has no system role, or puts a system message there itself.
         delivered: the system text and the user's stand in the prompt word for word, and what the
             template adds is the same as for any other messages.
     """
@@ -79,8 +79,11 @@ class ChatTemplate:
                 f"{name}: the chat template of the model does not parse ({error}); "
                 "use another build of the model"
             ) from error
-        self.system_role = self._find_system_role()
+        self._takes_system = self._shows_system()
         self._around = self._split(_SYSTEM_PROBE, _USER_PROBE)
+        # Gemma 3 and Mistral take a system message, but have no turn for it.
+        in_one_turn = not self._around[1].strip()
+        self.system_role = NATIVE if self._takes_system and not in_one_turn else FOLDED
 
     @property
     def prints_date(self) -> bool:
@@ -97,23 +100,25 @@ class ChatTemplate:
         """
         text = self._render(self._messages(system, user))
         head, middle, tail = self._around
-        if self.system_role == FOLDED and not system:
+        if not self._takes_system and not system:
             middle = ""
-        # Templates commonly strip the ends of a message.
-        for system_text, user_text in ((system, user), (system.strip(), user.strip())):
-            start, rest = system_text + middle, user_text + tail
-            if text == head + start + rest:
-                parts = (head, start, rest + answer_prefix)
-                return RenderedChat(parts, self.system_role, delivered=True)
+        # Templates commonly strip the ends of a message, which may be that of both texts.
+        for system_text in (system, system.strip(), system.lstrip()):
+            for user_text in (user, user.strip(), user.rstrip()):
+                start, rest = system_text + middle, user_text + tail
+                if text == head + start + rest:
+                    parts = (head, start, rest + answer_prefix)
+                    return RenderedChat(parts, self.system_role, delivered=True)
         return RenderedChat((text + answer_prefix,), self.system_role, delivered=False)
 
     def _messages(self, system: str, user: str) -> list[dict[str, str]]:
-        if self.system_role == NATIVE:
+        if self._takes_system:
             return [{"role": "system", "content": system}, {"role": "user", "content": user}]
         joined = "\n\n".join(part for part in (system, user) if part)
         return [{"role": "user", "content": joined}]
 
-    def _find_system_role(self) -> str:
+    def _shows_system(self) -> bool:
+        """Whether the template shows a system message, once and ahead of the user's."""
         try:
             text = self._render(
                 [
@@ -122,9 +127,9 @@ class ChatTemplate:
                 ]
             )
         except InputError:
-            return FOLDED
+            return False
         found = text.count(_SYSTEM_PROBE) == 1 and text.count(_USER_PROBE) == 1
-        return NATIVE if found and text.index(_SYSTEM_PROBE) < text.index(_USER_PROBE) else FOLDED
+        return found and text.index(_SYSTEM_PROBE) < text.index(_USER_PROBE)
 
     def _render(
         self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE

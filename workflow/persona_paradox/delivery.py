@@ -42,7 +42,11 @@ FOREIGN_WORDS = 4
 _DATE_LINE = re.compile(r"(?im)^(cutting knowledge date|knowledge cutoff|(today|current) date):.*$")
 
 # How control tokens are spelled, for servers, whose tokenizer is not at hand.
-_CONTROL = re.compile(r"<\|[^|>\s]*\|>|</?(?:s|bos|eos|start_of_turn|end_of_turn)>|\[/?INST\]")
+_CONTROL = re.compile(
+    r"<([|｜])[^|｜>\s]*\1>"  # Llama, Qwen; DeepSeek has bars of its own
+    r"|</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn)>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT)\]"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Proof:
         persona_delivered: the persona's sentence stands in it exactly once; True for no persona.
         task_delivered: so does the task's instruction.
         case_delivered: the user's message stands in it.
-        foreign_text: what the template adds of its own, where that is a sentence; else empty.
+        foreign_text: what the template adds of its own, where that is a sentence, as one line;
+            else empty, also where our words are not all there.
         n_bos: beginning-of-sequence tokens at its start; None where a server adds them.
     """
 
@@ -71,7 +76,7 @@ class Proof:
             return "the task's instruction does not stand in it exactly once"
         if not self.case_delivered:
             return "the case does not stand in it"
-        if self.foreign_text and self.foreign_text != accepted:
+        if self.foreign_text and self.foreign_text != " ".join(accepted.split()):
             return f"the chat template adds a message of its own, {self.foreign_text!r}"
         if self.n_bos is not None and (self.n_bos > 1 or self.n_bos < int(wants_bos)):
             return f"it begins with {self.n_bos} beginning-of-sequence tokens"
@@ -90,8 +95,12 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], answer_prefix: s
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
     task = system.removeprefix(persona).strip()
     before, found, after = read.strip().removesuffix(answer_prefix.strip()).rpartition(user)
+    if not found:
+        before, after = after, before
     around = [*before.partition(system)[::2], after] if system else [before, after]
-    added = [_DATE_LINE.sub("", text).strip() for text in around]
+    # Where a part of our words is missing, what is left is not the template's alone.
+    ours = bool(found) and system in before
+    added = [" ".join(_DATE_LINE.sub("", text).split()) for text in around] if ours else []
     return Proof(
         persona_delivered=not persona or before.count(persona) == 1,
         task_delivered=not task or before.count(task) == 1,

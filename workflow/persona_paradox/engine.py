@@ -5,8 +5,9 @@ fix what changes bits. Four rules make an answer independent of everything but i
 its decoding:
 
 - A prompt is always decoded in the same calls, one for each of its pieces, and the pieces
-  depend on the prompt alone. A piece that the prompt before has in common is kept in memory,
-  which saves its time and changes nothing. (Sharing the longest common prefix instead would cut
+  depend on the prompt alone. (A token that all label forms of newline and label begin with is
+  read in the last call.) A piece that the prompt before has in common is kept in memory, which
+  saves its time and changes nothing. (Sharing the longest common prefix instead would cut
   prompts at places that depend on their neighbours, and short pieces take other kernels.)
 - Answers are generated side by side, each in a stream of its own, in steps that always have the
   same number of rows: rows without an answer are padded. So the companions of an answer do not
@@ -26,7 +27,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import llama_cpp
@@ -36,10 +36,10 @@ from numpy.typing import NDArray
 
 from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from .errors import InputError
-from .files import canonical_json, sha256_bytes
+from .files import Closing, canonical_json, sha256_bytes
 from .responses import Wanted
 from .sampling import Sampler
-from .vocabulary import Prompt, Vocabulary, reason, start_llama
+from .vocabulary import Prompt, Vocabulary, load, reason, start_llama
 
 log = logging.getLogger("persona_paradox")
 
@@ -48,6 +48,7 @@ WIDEST = 16
 GIB = 2**30
 
 Forms = Sequence[Sequence[tuple[int, ...]]]
+Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Question:
     seed: int = 0
 
 
-class Engine:
+class Engine(Closing):
     """A loaded model with a context of its own.
 
     Args:
@@ -194,12 +195,15 @@ class Engine:
         self._step = _Batch(settings.width, list(self._streams))
         self._step.use(settings.width).logits[:] = 1
         self._held: tuple[tuple[int, ...], ...] = ()
-        self._held_logits = np.empty(0, dtype=np.float32)
+        self._held_ahead: int | None = None
+        self._held_logits: Logits = np.empty((0, 0), dtype=np.float32)
         self.computed = {"prompt": 0, "answer": 0}
         self.shares = not (
             llama_cpp.llama_model_is_recurrent(self._model)
             or llama_cpp.llama_model_is_hybrid(self._model)
         )
+        if window := llama_cpp.llama_model_n_swa(self._model):
+            log.info("%s: its sliding window of %d tokens is kept in full", name, window)
         if not self.shares:
             log.info(
                 "%s: the model's memory is recurrent and cannot go back; every prompt is read "
@@ -227,13 +231,7 @@ class Engine:
                 )
             split = (ctypes.c_float * most)(*settings.tensor_split)
             parameters.tensor_split = split
-        pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
-        if not pointer:
-            raise InputError(
-                f"{self._name}: llama.cpp cannot load the model ({reason(self._messages)}); use "
-                "another build of it, or a newer llama-cpp-python"
-            )
-        return pointer
+        return load(model, parameters, self._messages, self._name)
 
     def _new_context(self, threads: int) -> Any:
         settings = self._settings
@@ -268,19 +266,6 @@ class Engine:
         if self._model:
             llama_cpp.llama_model_free(self._model)
             self._model = None
-
-    def __enter__(self) -> Engine:
-        """Enter a block at whose end the engine is closed."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the engine."""
-        self.close()
 
     # --- the two operations --------------------------------------------------------------
 
@@ -337,12 +322,13 @@ class Engine:
         most = max(question.decoding.max_tokens, longest)
         if len(question.prompt) + most > self._settings.context:
             return Answer(None, TOO_LONG, 0)
-        logits = self._read(question.prompt)
-        labels = self._label_logprobs(logits, question.prompt, forms) if forms else None
+        ahead = self._token_ahead(forms)
+        logits = self._read(question.prompt, ahead)
+        labels = self._label_logprobs(logits, question.prompt, forms, ahead) if forms else None
         answer = _Running(index, question, labels, self.vocabulary, self._name)
-        return answer.result() if answer.take(logits) else answer
+        return answer.result() if answer.take(logits[0]) else answer
 
-    def _advance(self, running: Mapping[int, _Running]) -> dict[int, NDArray[np.float32]]:
+    def _advance(self, running: Mapping[int, _Running]) -> dict[int, Logits]:
         """One token further in every running answer: stream → logits of shape (vocabulary,)."""
         batch = self._step
         for row, stream in enumerate(self._streams):
@@ -360,9 +346,25 @@ class Engine:
 
     # --- prompts -------------------------------------------------------------------------
 
-    def _read(self, prompt: Prompt) -> NDArray[np.float32]:
-        """Logits after a prompt, whose memory stream 0 then holds. Shape: (vocabulary,)."""
-        if self._held == prompt.pieces:
+    def _token_ahead(self, forms: Forms) -> int | None:
+        """A token that is worth reading in the same call as the end of the prompt.
+
+        The forms of newline and label begin with one and the same token, and what follows it is
+        wanted of every prompt: in a call of its own it would cost as much as ten others.
+        """
+        long = [form for own in forms for form in own if len(form) > 1]
+        first = {form[0] for form in long}
+        if not self.shares or len(first) != 1 or any(len(form) > 2 for form in long):
+            return None
+        return first.pop()
+
+    def _read(self, prompt: Prompt, ahead: int | None = None) -> Logits:
+        """Logits after a prompt, whose memory stream 0 then holds.
+
+        Returns:
+            Shape (1, vocabulary); with a token ahead (2, vocabulary), the second row behind it.
+        """
+        if (self._held, self._held_ahead) == (prompt.pieces, ahead):
             return self._held_logits
         common = 0
         # The last piece is decoded in any case, for its logits.
@@ -374,10 +376,16 @@ class Engine:
         if not (self.shares and self._forget(position)):
             llama_cpp.llama_memory_seq_rm(self._memory, 0, -1, -1)
             common = position = 0
-        for piece in prompt.pieces[common:]:
-            self._held_logits = self._decode_piece(piece, position)
+        for piece in prompt.pieces[common:-1]:
+            self._decode_piece(piece, position)
             position += len(piece)
-        self._held = prompt.pieces
+        last = prompt.pieces[-1]
+        if ahead is None:
+            self._held_logits = self._decode_piece(last, position)
+        else:
+            self._held_logits = self._decode_piece((*last, ahead), position, rows=2)
+            self._forget(len(prompt))
+        self._held, self._held_ahead = prompt.pieces, ahead
         return self._held_logits
 
     def _forget(self, position: int) -> bool:
@@ -385,7 +393,7 @@ class Engine:
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, position, -1))
 
     def _label_logprobs(
-        self, logits: NDArray[np.float32], prompt: Prompt, forms: Forms
+        self, logits: Logits, prompt: Prompt, forms: Forms, ahead: int | None
     ) -> tuple[float, ...]:
         """Log-sum-exp over the forms of each label, shape (labels,).
 
@@ -400,39 +408,46 @@ class Engine:
             for token in sorted({s[len(start)] for s in inside}):
                 node = (*start, token)
                 logprob[node] = so_far + float(at[token])
-                if any(len(s) > len(node) and s[: len(node)] == node for s in inside):
-                    below = self._decode_piece((token,), end + len(start))
-                    walk(node, logprob[node], log_softmax(below))
-                    if not (self.shares and self._forget(end + len(start))):
-                        # A recurrent memory goes back only to its beginning.
-                        self._held = ()
-                        self._read(prompt)
-                        for i, earlier in enumerate(start):
-                            self._decode_piece((earlier,), end + i)
+                if not any(len(s) > len(node) and s[: len(node)] == node for s in inside):
+                    continue
+                if node == (ahead,):
+                    walk(node, logprob[node], log_softmax(logits[1]))
+                    continue
+                below = self._decode_piece((token,), end + len(start))
+                walk(node, logprob[node], log_softmax(below[0]))
+                if not (self.shares and self._forget(end + len(start))):
+                    # A recurrent memory goes back only to its beginning.
+                    self._held = ()
+                    self._read(prompt)
+                    for i, earlier in enumerate(start):
+                        self._decode_piece((earlier,), end + i)
 
-        walk((), 0.0, log_softmax(logits))
+        walk((), 0.0, log_softmax(logits[0]))
         return tuple(float(np.logaddexp.reduce([logprob[form] for form in own])) for own in forms)
 
     # --- calls of llama.cpp --------------------------------------------------------------
 
-    def _decode_piece(self, tokens: Sequence[int], position: int) -> NDArray[np.float32]:
-        """Logits after the last of `tokens`, which begin at `position` of stream 0."""
+    def _decode_piece(self, tokens: Sequence[int], position: int, rows: int = 1) -> Logits:
+        """Logits after the last `rows` of `tokens`, which begin at `position` of stream 0.
+
+        Shape: (rows, vocabulary).
+        """
         count = len(tokens)
         batch = self._reading.use(count)
         batch.token[:count] = tokens
         batch.position[:count] = np.arange(position, position + count)
-        batch.logits[: count - 1] = 0
-        batch.logits[count - 1] = 1
+        batch.logits[: count - rows] = 0
+        batch.logits[count - rows : count] = 1
         self._decode(batch)
         self.computed["prompt"] += count
-        return self._logits(-1)
+        return np.stack([self._logits(row) for row in range(count - rows, count)])
 
     def _decode(self, batch: _Batch) -> None:
         status = llama_cpp.llama_decode(self._context, batch.raw)
         if status != 0:
             raise RuntimeError(f"{self._name}: llama_decode failed with status {status}")
 
-    def _logits(self, row: int) -> NDArray[np.float32]:
+    def _logits(self, row: int) -> Logits:
         pointer = llama_cpp.llama_get_logits_ith(self._context, row)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,)).copy()
 
@@ -469,7 +484,7 @@ class _Running:
         self._logprobs: list[float] = []
         self._text, self._finish_reason = "", ""
 
-    def take(self, logits: NDArray[np.float32]) -> bool:
+    def take(self, logits: Logits) -> bool:
         """Choose the next token; True where the answer has ended."""
         if len(self.tokens) == self._decoding.max_tokens:
             return self._end(LENGTH)
@@ -524,7 +539,7 @@ class _Batch:
         llama_cpp.llama_batch_free(self.raw)
 
 
-def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+def log_softmax(logits: Logits) -> NDArray[np.float64]:
     """Natural logarithm of the softmax, in double precision. Shape: that of `logits`."""
     wide = logits.astype(np.float64)
     wide -= wide.max()

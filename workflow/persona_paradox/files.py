@@ -9,9 +9,31 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from .errors import InputError
+
+
+class Closing:
+    """Something to be closed, also at the end of a `with` block."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Enter a block at whose end it is closed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -90,3 +112,9 @@ def write_table(
         raise InputError(f"{error.filename} is missing; run snakemake to make it") from error
     with atomic_path(path) as temporary:
         table.write_parquet(temporary, compression="zstd", metadata=metadata)
+
+
+def write_csv(table: Any, path: Path) -> None:
+    """Write a polars table as CSV, atomically."""
+    with atomic_path(path) as temporary:
+        table.write_csv(temporary)

@@ -77,7 +77,8 @@ def _confidence(
     logprob: Sequence[float] | None, label: str | None, labels: Sequence[str], high: Sequence[bool]
 ) -> dict[str, Any]:
     """What the label probabilities say; nothing where there are none."""
-    if logprob is None:
+    if logprob is None or max(logprob) == -np.inf:
+        # Among the tokens that a server lists there may be no label at all.
         return {}
     values = np.asarray(logprob)
     log_p = values - np.logaddexp.reduce(values)

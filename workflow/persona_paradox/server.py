@@ -24,14 +24,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from .errors import InputError
-from .files import canonical_json, sha256_bytes
+from .files import Closing, canonical_json, sha256_bytes
 from .responses import Wanted
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class _TooLong(Exception):
     """The prompt and its answer do not fit the endpoint's window."""
 
 
-class Server:
+class Server(Closing):
     """A model behind an endpoint.
 
     Args:
@@ -177,19 +176,6 @@ class Server:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def __enter__(self) -> Server:
-        """Enter a block at whose end the connections are closed."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
 
     def _error(self, key: str, text: str) -> InputError:
         return InputError(f"{self._name}: key `source.{key}`: {text}")

@@ -19,10 +19,12 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+from .files import Closing
 
 log = logging.getLogger("persona_paradox")
 
@@ -34,7 +36,7 @@ COMMAND = "python workflow/scripts/store.py"
 _KEY, _CHECK = 64, 16
 
 
-class Store:
+class Store(Closing):
     """The answers of one scope, a part of the store that is read together.
 
     Args:
@@ -63,15 +65,17 @@ class Store:
                         key,
                     )
             damaged += lines.damaged
-        for damage in damaged:
-            # Healed already where another segment has the same answer.
-            if damage.key not in found:
-                log.warning("store: %s; it is not used (%s shrink removes it)", damage, COMMAND)
+        if damaged:
+            good = {key for path in segments(self.folder) for key, _ in Segment(path)}
+            for damage in damaged:
+                # Healed already where another segment has the same answer.
+                if damage.key not in good:
+                    log.warning("store: %s; it is not used (%s shrink removes it)", damage, COMMAND)
         return found
 
     def put(self, key: str, value: dict[str, Any]) -> None:
         """Store an answer; it is safe from the end of this process when the call returns."""
-        try:
+        with self._named():
             if self._segment is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -79,28 +83,25 @@ class Store:
                 self._segment = os.open(path, flags, 0o666)
                 _write(self._segment, HEADER)
             _write(self._segment, entry(key, value))
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder)) from error
 
     def close(self) -> None:
         """Bring what was stored to the disk."""
-        if self._segment is not None:
-            os.fsync(self._segment)
-            os.close(self._segment)
-            self._segment = None
+        if self._segment is None:
+            return
+        segment, self._segment = self._segment, None
+        # On a network a full disk may show only here.
+        with self._named():
+            try:
+                os.fsync(segment)
+            finally:
+                os.close(segment)
 
-    def __enter__(self) -> Store:
-        """Enter a block at whose end the store is closed."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the store."""
-        self.close()
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from error
 
 
 @dataclass(frozen=True)
@@ -169,16 +170,17 @@ def segments(folder: Path) -> list[Path]:
 def entry(key: str, value: dict[str, Any]) -> bytes:
     """A line of a segment."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return f"{key} {_check(key.encode(), text.encode())} {text}\n".encode()
+    return _line(key.encode(), text.encode())
 
 
-def _check(key: bytes, text: bytes) -> str:
-    return hashlib.sha256(key + b" " + text).hexdigest()[:_CHECK]
+def _line(key: bytes, text: bytes) -> bytes:
+    check = hashlib.sha256(key + b" " + text).hexdigest()[:_CHECK]
+    return b"%s %s %s\n" % (key, check.encode(), text)
 
 
 def _read_entry(line: bytes) -> tuple[str, dict[str, Any]] | None:
-    key, check, text = line[:_KEY], line[_KEY + 1 : _KEY + 1 + _CHECK], line[_KEY + _CHECK + 2 : -1]
-    if not line.endswith(b"\n") or check.decode(errors="replace") != _check(key, text):
+    key, text = line[:_KEY], line[_KEY + _CHECK + 2 : -1]
+    if line != _line(key, text):
         return None
     value: dict[str, Any] = json.loads(text)
     return key.decode("ascii"), value

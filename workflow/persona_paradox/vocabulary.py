@@ -65,6 +65,21 @@ def reason(messages: deque[str]) -> str:
     return errors[0] if errors else (lines or ["no reason given"])[-1]
 
 
+def load(model: Path, parameters: Any, messages: deque[str], name: str) -> Any:
+    """llama.cpp's pointer to a model.
+
+    Raises:
+        InputError: the file is no loadable model.
+    """
+    pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
+    if not pointer:
+        raise InputError(
+            f"{name}: llama.cpp cannot load the model ({reason(messages)}); use another build of "
+            "it, or a newer llama-cpp-python"
+        )
+    return pointer
+
+
 @contextmanager
 def open_vocabulary(model: Path, name: str) -> Iterator[Vocabulary]:
     """The vocabulary of a GGUF file; its weights are not read.
@@ -72,15 +87,9 @@ def open_vocabulary(model: Path, name: str) -> Iterator[Vocabulary]:
     Raises:
         InputError: the file is no loadable model.
     """
-    messages = start_llama()
     parameters = llama_cpp.llama_model_default_params()
     parameters.vocab_only = True
-    pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
-    if not pointer:
-        raise InputError(
-            f"{name}: llama.cpp cannot read the model ({reason(messages)}); use another build of "
-            "it, or a newer llama-cpp-python"
-        )
+    pointer = load(model, parameters, start_llama(), name)
     try:
         yield Vocabulary(pointer, name)
     finally:

@@ -56,8 +56,7 @@ def main(arguments: Namespace) -> None:
         "reliability": pl.concat(reliability),
     }.items():
         files.write_table(table, arguments.tables / f"{name}.parquet", inputs)
-        with files.atomic_path(arguments.tables / f"{name}.csv") as temporary:
-            table.write_csv(temporary)
+        files.write_csv(table, arguments.tables / f"{name}.csv")
 
 
 if __name__ == "__main__":

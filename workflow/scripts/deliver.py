@@ -3,6 +3,7 @@
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -12,9 +13,22 @@ from persona_paradox import cli, files
 from persona_paradox.chat import ChatTemplate
 from persona_paradox.decoding import Decoding
 from persona_paradox.delivery import deliver
+from persona_paradox.errors import InputError
 from persona_paradox.responses import grammar_of
 from persona_paradox.sampling import Sampler
-from persona_paradox.vocabulary import open_vocabulary
+from persona_paradox.vocabulary import Vocabulary, open_vocabulary
+
+
+def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -> None:
+    """Whether llama.cpp can follow the task's grammar or JSON schema, if there is one."""
+    try:
+        grammar = grammar_of(read_out)
+    except Exception as error:  # whatever the library stumbles over in a schema
+        raise InputError(
+            f"{name}: llama.cpp cannot make a grammar of the JSON schema ({error}); mend or "
+            "simplify key `decoding.json_schema`"
+        ) from error
+    Sampler(vocabulary, Decoding(max_tokens=1, grammar=grammar), 0, name).close()
 
 
 def main(arguments: Namespace) -> None:
@@ -41,8 +55,7 @@ def main(arguments: Namespace) -> None:
         with open_vocabulary(arguments.model, arguments.config_file) as vocabulary:
             # What the task asks for is checked here, before long work.
             vocabulary.label_forms(read_out["labels"])
-            grammar = Decoding(max_tokens=1, grammar=grammar_of(read_out))
-            Sampler(vocabulary, grammar, 0, arguments.task_file).close()
+            check_grammar(read_out, vocabulary, arguments.task_file)
             template = ChatTemplate(
                 vocabulary.chat_template, vocabulary.bos, vocabulary.eos, arguments.config_file
             )

@@ -10,7 +10,6 @@ while no workflow writes to it. `verify` takes answers of the engine from result
 
 import json
 import os
-import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -40,9 +39,9 @@ def shrink(arguments: Namespace) -> None:
 
 
 def empty(arguments: Namespace) -> None:
-    """Remove the store."""
-    if arguments.store.exists():
-        shutil.rmtree(arguments.store)
+    """Remove the answers, and nothing else that may lie in the folder."""
+    for path in arguments.store.glob(f"*/*/*{store.SUFFIX}"):
+        path.unlink()
     cli.log.info("%s is empty", arguments.store)
 
 

@@ -19,8 +19,7 @@ def main(arguments: Namespace) -> None:
         table = pl.read_parquet(arguments.audits / model / task / f"{persona}.parquet")
         tables.append(table.select(*(pl.lit(v).alias(k) for k, v in place.items()), "*"))
     table = pl.concat(tables)
-    with files.atomic_path(arguments.table) as temporary:
-        table.write_csv(temporary)
+    files.write_csv(table, arguments.table)
     worst = table.group_by("backend", maintain_order=True).agg(
         pl.col("n").sum(),
         pl.col("max_logprob_difference").max(),

@@ -20,8 +20,7 @@ def main(arguments: Namespace) -> None:
         rows.append({"model": model, "task": task, "persona": persona, **summary(delivered)})
     table = pl.DataFrame(rows)
     files.write_table(table, arguments.table.with_suffix(".parquet"), {"cells": arguments.cells})
-    with files.atomic_path(arguments.table.with_suffix(".csv")) as temporary:
-        table.write_csv(temporary)
+    files.write_csv(table, arguments.table.with_suffix(".csv"))
     cli.log.info("%d cells", table.height)
 
 
