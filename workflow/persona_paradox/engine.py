@@ -43,6 +43,10 @@ from .vocabulary import Prompt, Vocabulary, load, reason, start_llama
 
 log = logging.getLogger("persona_paradox")
 
+# To be raised with every change of this module that changes a bit of an answer: stored answers of
+# other versions are not ours.
+VERSION = 1
+
 MICRO_BATCH = 512
 WIDEST = 16
 GIB = 2**30
@@ -102,6 +106,7 @@ class Settings:
             canonical_json(
                 {
                     **asdict(self),
+                    "version": VERSION,
                     "llama_cpp_python": llama_cpp.__version__,
                     "features": re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system),
                     "cards": cards() if self.gpu_layers else [],
