@@ -41,7 +41,7 @@ class Project:
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run snakemake as a user would; stdout holds all output."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_DATA")}
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
         return subprocess.run(
             ["snakemake", *arguments],

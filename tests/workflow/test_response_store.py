@@ -371,7 +371,7 @@ def test_a_full_disk(
     first, second = re.split(r"^status 1$", said, flags=re.MULTILINE)
     assert "Traceback" not in said
     (message,) = [line for line in first.splitlines() if line.startswith("error: ")]
-    assert "no space left on" in message
+    assert "No space left on" in message
     assert str(store) in message
     assert "free some space" in message
     assert "no_persona.parquet" in second
@@ -475,3 +475,15 @@ def test_the_audit_of_answers_as_they_are_and_of_others(answered: Project) -> No
     assert after["max_logprob_difference"].to_list() == pytest.approx([0.25] * 4)
     assert after["argmax_flips"].to_list() == [0] * 4
     assert len(set(after["label_flips"])) == 1
+
+
+def test_a_store_that_is_no_folder_is_named_in_one_sentence(
+    answered: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = answered.snakemake(*AGAIN, PERSONA_STORE_DIR=str(tmp_path / "file"))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    errors = {line for line in done.stdout.splitlines() if line.startswith("error: ")}
+    assert errors
+    assert all(str(tmp_path / "file") in line for line in errors)

@@ -13,6 +13,17 @@ from .errors import InputError
 
 log = logging.getLogger("persona_paradox")
 
+_SPACE = "free some space and run snakemake again"
+_RIGHTS = "allow this user to read and write it, or name another folder, and run snakemake again"
+REMEDIES = {
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENOTDIR: _RIGHTS,
+}
+
 
 def parser(description: str | None, **paths: str) -> argparse.ArgumentParser:
     """An argument parser with one required path option per keyword (name → help)."""
@@ -27,7 +38,7 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
     """Parse the command line and run a script.
 
     What it logs goes to the terminal and to `--log`; so does the one line that an `InputError`
-    or a full disk becomes (exit status 1), and the traceback of anything else.
+    or a disk that cannot be written becomes (exit status 1), and the traceback of anything else.
     """
     arguments = options.parse_args()
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
@@ -41,11 +52,11 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
         log.error("error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in REMEDIES:
             log.exception("unexpected error")
             sys.exit(1)
         where = error.filename or "the disk"
-        log.error("error: no space left on %s; free some space and run snakemake again", where)
+        log.error("error: %s: %s; %s", where, error.strerror, REMEDIES[error.errno])
         sys.exit(1)
     except Exception:
         log.exception("unexpected error")
