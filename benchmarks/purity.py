@@ -1,10 +1,12 @@
 """What changes the logits of a prompt: flash attention, the split point, the number of threads.
 
-    python benchmarks/purity.py resources/models/smollm2_135m_instruct/model.gguf
+    python benchmarks/purity.py MODEL.gguf [results/delivered/MODEL/TASK/PERSONA.parquet]
 
 For flash attention on and off: the largest difference of a logit (a) between a prompt decoded in
 one call and in two, for split points all along it, without and with pieces of one token; (b)
-between one thread and more, for prompts and for generated tokens; and the speed in tokens/s.
+between one thread and more, for prompts and for generated tokens; and the speed in tokens/s. For
+the prompts of a cell: (c) between prompts in calls of their own and several prompts in one call,
+and how often the likeliest next token is another one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 
 import llama_cpp
 import numpy as np
+import polars as pl
 
 TEXT = "The patient reports chest pain since this morning and looks pale. " * 60
 GENERATED = 40
@@ -25,9 +28,11 @@ GENERATED = 40
 class Context:
     """A context of its own for one setting of flash attention and threads."""
 
-    def __init__(self, model: object, flash: bool, threads: int) -> None:
+    def __init__(self, model: object, flash: bool, threads: int, together: int = 1) -> None:
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = parameters.n_batch = 2048
+        parameters.n_batch = 2048
+        parameters.n_ctx = 2048 * together
+        parameters.n_seq_max = together
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.flash_attn_type = int(flash)
         self.context = llama_cpp.llama_init_from_model(model, parameters)
@@ -47,6 +52,22 @@ class Context:
         llama_cpp.llama_batch_free(batch)
         row = llama_cpp.llama_get_logits_ith(self.context, -1)
         return np.ctypeslib.as_array(row, shape=(self.size,)).copy()
+
+    def prompts(self, several: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Logits after each of several prompts that are decoded in one call."""
+        llama_cpp.llama_memory_clear(self.memory, True)
+        rows = [(t, i, s, i == len(p) - 1) for s, p in enumerate(several) for i, t in enumerate(p)]
+        batch = llama_cpp.llama_batch_init(len(rows), 0, 1)
+        batch.n_tokens = len(rows)
+        for i, (token, position, sequence, last) in enumerate(rows):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position, 1
+            batch.seq_id[i][0], batch.logits[i] = sequence, last
+        if llama_cpp.llama_decode(self.context, batch):
+            raise RuntimeError("llama_decode failed")
+        llama_cpp.llama_batch_free(batch)
+        ends = [i for i, row in enumerate(rows) if row[3]]
+        found = [llama_cpp.llama_get_logits_ith(self.context, i) for i in ends]
+        return [np.ctypeslib.as_array(row, shape=(self.size,)).copy() for row in found]
 
     def prompt(self, tokens: Sequence[int], *cuts: int) -> np.ndarray:
         """Logits after a prompt that is decoded in pieces."""
@@ -79,10 +100,30 @@ def tokenize(model: object, text: str) -> list[int]:
     return list(buffer[:count])
 
 
+def batching(model: object, prompts: Sequence[Sequence[int]]) -> None:
+    """Print what several prompts in one call change."""
+    single = Context(model, False, 2)
+    alone = [single.prompts([prompt])[0] for prompt in prompts]
+    for together in (2, 4, 8):
+        context = Context(model, False, 2, together)
+        found = [
+            logits
+            for start in range(0, len(prompts), together)
+            for logits in context.prompts(prompts[start : start + together])
+        ]
+        largest = max(np.abs(a - b).max() for a, b in zip(alone, found, strict=True))
+        flips = sum(a.argmax() != b.argmax() for a, b in zip(alone, found, strict=True))
+        print(
+            f"{together} prompts in one call: largest difference {largest:.3g}, another likeliest "
+            f"token after {flips} of {len(prompts)} prompts"
+        )
+
+
 def main() -> None:
     """Measure and print one line per setting."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("model", help="GGUF file")
+    parser.add_argument("delivered", nargs="?", help="prompts of a cell, results/delivered/…")
     options = parser.parse_args()
 
     @llama_cpp.llama_log_callback
@@ -94,6 +135,9 @@ def main() -> None:
     parameters = llama_cpp.llama_model_default_params()
     parameters.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(options.model.encode(), parameters)
+    if options.delivered:
+        cell = pl.read_parquet(options.delivered).get_column("pieces").to_list()
+        batching(model, [[t for piece in pieces for t in piece] for pieces in cell])
     tokens = tokenize(model, TEXT)[:700]
     short = tokens[:206]
     for flash in (False, True):

@@ -149,6 +149,11 @@ def test_every_result_says_what_made_it(ran: Ran) -> None:
         rows = ran.table(f"tables/{table}").select("model", "backend").unique().sort("model").rows()
         assert rows == sorted(backend.items())
     assert ran.table("tables/cells.csv")["n"].to_list() == [ITEMS] * 4
+    (figures,) = ran.project.path.glob("results/config/figures-*.json")
+    assert yaml.safe_load(figures.read_text())["models"] == {
+        "tiny": "Random weights (tiny)",
+        "far": "Random weights (far) (server)",
+    }
 
 
 def test_answers_are_those_of_the_same_weights_here(ran: Ran) -> None:
