@@ -108,7 +108,6 @@ def test_text_of_the_template_that_is_accepted(project: Project) -> None:
     assert table["n_persona_delivered"].to_list() == [3, 3]
     assert pl.read_parquet(project.path / responses)["text"].null_count() == 0
     project.edit(MODEL, lambda model: model.update(accepted_template_text="You are Tiny."))
-    assert {job.split()[0] for job in project.jobs(TABLE)} == {"deliver", "tabulate_delivery"}
     delivered = responses.replace("responses", "delivered")
     refused_by_a_job(project, delivered, "tiny/triage_primary/ed_nurse", "of its own", FOREIGN)
 

@@ -15,11 +15,13 @@ import yaml
 from conftest import STUDY, Project, add_model, new_project
 from test_bad_input import refused_at_once, refused_by_a_job
 
+from persona_paradox.decoding import Decoding
+from persona_paradox.responses import Request
+
 MODEL = "config/models/tiny.yaml"
 TASK = "config/tasks/triage_primary.yaml"
 CELLS = [f"tiny/triage_primary/{persona}" for persona in ("no_persona", "ed_nurse")]
 RESPONSES = [f"results/responses/{cell}.parquet" for cell in CELLS]
-CSV = ("cells.csv", "contrasts.csv", "reliability.csv")
 TABLE = "results/tables/cells.csv"
 ITEMS, ANSWERS = 6, 3
 
@@ -47,41 +49,34 @@ def log_of(project: Project, cell: str = CELLS[1]) -> str:
     return (project.path / f"logs/generate/{cell}.log").read_text()
 
 
-def tables(project: Project) -> dict[str, bytes]:
-    return {name: (project.path / "results/tables" / name).read_bytes() for name in CSV}
-
-
 @dataclass(frozen=True)
 class Ran:
     """A study of greedy answers, and the same project with sampled ones besides.
 
     Attributes:
         greedy: the responses of every cell before.
-        tables: the tables as they were before.
         project: with the sampled answers.
     """
 
     greedy: dict[str, pl.DataFrame]
-    tables: dict[str, bytes]
     project: Project
 
 
 @pytest.fixture(scope="module")
 def _ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     project = small_study(tmp_path_factory.mktemp("sampled") / "project")
-    project.run("--cores", "2", TABLE)
+    project.run("--cores", "2", *RESPONSES)
     greedy = {cell: responses(project, cell) for cell in CELLS}
-    before = tables(project)
     set_decoding(project, sampled={"answers": ANSWERS, "temperature": 1.0})
     project.run("--cores", "2", TABLE)
-    return Ran(greedy, before, project)
+    return Ran(greedy, project)
 
 
 @pytest.fixture
 def ran(_ran: Ran, tmp_path: Path) -> Ran:
     """The same, in a copy that may be changed."""
     shutil.copytree(_ran.project.path, tmp_path / "project")
-    return Ran(_ran.greedy, _ran.tables, Project(tmp_path / "project"))
+    return Ran(_ran.greedy, Project(tmp_path / "project"))
 
 
 @pytest.fixture
@@ -120,9 +115,15 @@ def test_greedy_answers_are_those_of_a_study_without_sampling(ran: Ran) -> None:
 
 
 def test_tables_count_items_and_not_repeats(ran: Ran) -> None:
-    assert tables(ran.project) == ran.tables
     cells = pl.read_csv(ran.project.path / TABLE)
-    assert cells["n"].to_list() == [ITEMS] * 2
+    for cell, row in zip(CELLS, cells.iter_rows(named=True), strict=True):
+        scores = pl.read_parquet(ran.project.path / f"results/scores/{cell}.parquet")
+        assert scores.height == ITEMS * (ANSWERS + 1)
+        assert row["n"] == row["n_top_label"] == ITEMS
+        greedy = scores.filter(GREEDY)
+        assert row["n_invalid"] == greedy["label"].null_count()
+        assert row["n_generated_label"] == ITEMS - row["n_invalid"]
+        assert row["mean_confidence_top_label"] == pytest.approx(greedy["confidence"].mean())
 
 
 def test_sampled_answers_are_the_same_from_empty_stores_and_on_any_cores(ran: Ran) -> None:
@@ -167,15 +168,19 @@ def test_more_answers_keep_those_that_are_there(ran: Ran) -> None:
     assert responses(ran.project).filter(pl.col("repeat") <= ANSWERS).equals(before)
 
 
-def test_how_answers_are_drawn(ran: Ran) -> None:
-    """So little is left to draw from that nothing is left to chance."""
-    for sampled in ({"top_p": 1e-6}, {"min_p": 1.0}):
-        set_decoding(ran.project, sampled={"answers": 1, "temperature": 1.0, **sampled})
-        ran.project.run("--cores", "1", RESPONSES[1])
-        table = responses(ran.project)
-        greedy, drawn = table.filter(GREEDY), table.filter(~GREEDY)
-        assert drawn["text"].equals(greedy["text"])
-        assert greedy.equals(ran.greedy[CELLS[1]])
+def test_the_keys_reach_the_backend(fresh: Project) -> None:
+    drawn = {"temperature": 0.6, "top_p": 0.8, "min_p": 0.05}
+    shared = {"max_tokens": 40, "stop": ["x", "yz"], "token_logprobs": True}
+    constraint = {"grammar": "root ::= [ABC]"}
+    set_decoding(fresh, sampled={"answers": 5, **drawn}, **shared, **constraint)
+    fresh.run("-n")
+    (view,) = fresh.path.glob("results/config/decoding/triage_primary-*.json")
+    request = Request.of(json.loads(view.read_text()), "x")
+    same = {**shared, **constraint, "stop": ("x", "yz")}
+    assert request.greedy == Decoding(**same)
+    assert request.sampled == Decoding(**same, **drawn)
+    assert (request.repeats, request.seed) == (5, STUDY["seed"])
+    assert request.labels == ("A", "B", "C")
 
 
 def test_stop_strings_and_log_probabilities_of_tokens(ran: Ran) -> None:
@@ -242,10 +247,11 @@ def test_a_grammar_and_a_json_schema(fresh: Project) -> None:
         ("json_schema", {"type": "letter"}),
     ],
 )
-def test_what_no_grammar_can_be_made_of(fresh: Project, key: str, value: object) -> None:
-    set_decoding(fresh, **{key: value})
-    refused_by_a_job(fresh, RESPONSES[1], TASK, f"`decoding.{key}`", "llama.cpp", "mend")
-    assert not (fresh.path / "logs/generate").exists(), "that is found out before any answer"
+def test_what_no_grammar_can_be_made_of(ran: Ran, key: str, value: object) -> None:
+    """That is found out with the proof of delivery, before any answer."""
+    set_decoding(ran.project, **{key: value})
+    delivered = RESPONSES[1].replace("responses", "delivered")
+    refused_by_a_job(ran.project, delivered, TASK, f"`decoding.{key}`", "llama.cpp", "mend")
 
 
 def test_a_draw_without_temperature(fresh: Project) -> None:

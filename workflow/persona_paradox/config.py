@@ -8,6 +8,7 @@ comment, the order of keys, a title, or a persona of another cell.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -305,7 +306,10 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
             prompt |= {"seed": settings["seed"]}
         yield f"prompts/{id_}", prompt
         labels = [entry["label"] for entry in task["labels"]]
-        decoding = task["decoding"]
+        decoding = dict(task["decoding"])
+        if decoding["json_schema"] is not None:
+            # As text: the order of its keys is the order in which an answer has them.
+            decoding["json_schema"] = json.dumps(decoding["json_schema"])
         constraint = {key: decoding[key] for key in ("grammar", "json_schema")}
         read_out = {"labels": labels, "answer_prefix": task["answer_prefix"]}
         yield f"read_out/{id_}", read_out | constraint

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # finish_reason of an answer
 STOP = "stop"
@@ -57,3 +59,14 @@ class Answer:
     n_tokens: int
     label_logprob: tuple[float, ...] | None = None
     token_logprob: tuple[float, ...] | None = None
+
+
+def grammar_of(view: Mapping[str, Any]) -> str | None:
+    """The GBNF grammar of a task's keys `grammar` or `json_schema`, None for neither."""
+    if view["json_schema"] is not None:
+        from llama_cpp.llama_grammar import json_schema_to_gbnf  # noqa: PLC0415 - rarely needed
+
+        grammar: str = json_schema_to_gbnf(view["json_schema"])
+        return grammar
+    given: str | None = view["grammar"]
+    return given

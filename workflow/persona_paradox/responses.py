@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .decoding import CONTROL_TOKENS, Answer, Decoding
+from .decoding import CONTROL_TOKENS, Answer, Decoding, grammar_of
 from .delivery import OK
 from .files import canonical_json, sha256_bytes
 from .store import Store
@@ -131,17 +131,6 @@ class Request:
             "seed": self.seed if repeat else None,
         }
         return Wanted(row, repeat, decoding, sha256_bytes(canonical_json(parts).encode()))
-
-
-def grammar_of(view: Mapping[str, Any]) -> str | None:
-    """The GBNF grammar of a task's keys `grammar` or `json_schema`, None for neither."""
-    if view["json_schema"] is not None:
-        from llama_cpp.llama_grammar import json_schema_to_gbnf  # noqa: PLC0415 - rarely needed
-
-        grammar: str = json_schema_to_gbnf(canonical_json(view["json_schema"]))
-        return grammar
-    given: str | None = view["grammar"]
-    return given
 
 
 # Takes the answers that are missing; yields (index, answer) in the order in which they end.

@@ -16,6 +16,7 @@ rule download_model:
         model=one_of(STUDY.local_models),
     conda:
         "../../environment.yml"
+    priority: 10
     shell:
         script("download_model") + " --source {input.source}"
         " --config-file config/models/{wildcards.model}.yaml"
@@ -39,6 +40,7 @@ rule prepare_model:
         model=one_of(STUDY.local_models),
     conda:
         "../../environment.yml"
+    priority: 10
     shell:
         script("prepare_model")
         + " --source {input.model} --source-manifest {input.manifest}"
@@ -58,6 +60,7 @@ rule download_dataset:
         "logs/download_dataset/{dataset}.log",
     conda:
         "../../environment.yml"
+    priority: 10
     shell:
         script("download_dataset") + " --reading {input.reading}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"

@@ -16,6 +16,7 @@ rule write_prompts:
         persona=one_of(STUDY.personas),
     conda:
         "../../environment.yml"
+    priority: 10
     shell:
         script("write_prompts") + " --items {input.cases} --persona {input.persona}"
         " --task {input.task} --prompts {output} --log {log}"

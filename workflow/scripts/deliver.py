@@ -11,10 +11,9 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.chat import ChatTemplate
-from persona_paradox.decoding import Decoding
+from persona_paradox.decoding import Decoding, grammar_of
 from persona_paradox.delivery import deliver
 from persona_paradox.errors import InputError
-from persona_paradox.responses import grammar_of
 from persona_paradox.sampling import Sampler
 from persona_paradox.vocabulary import Vocabulary, open_vocabulary
 
