@@ -92,6 +92,22 @@ def bundled_file(wildcards):
     return [source["path"]] if source["kind"] == "bundled" else []
 
 
+def manifest(wildcards):
+    """The manifest of a model that runs here, which stands for its weights; a server has none."""
+    local = wildcards.model in STUDY.local_models
+    return f"resources/models/{wildcards.model}/manifest.json" if local else []
+
+
+def weights(wildcards):
+    folder = f"resources/models/{wildcards.model}"
+    local = wildcards.model in STUDY.local_models
+    return (
+        f"--manifest {folder}/manifest.json --model {folder}/model.gguf"
+        if local
+        else ""
+    )
+
+
 def engine_threads(wildcards):
     return STUDY.models[wildcards.model]["engine"]["threads"]
 

@@ -3,22 +3,6 @@
 # table of all proofs. Cheap, and so done before long work, wherever a scheduler has the choice.
 
 
-def manifest(wildcards):
-    """The manifest of a model that runs here, which stands for its weights; a server has none."""
-    local = wildcards.model in STUDY.local_models
-    return f"resources/models/{wildcards.model}/manifest.json" if local else []
-
-
-def weights(wildcards):
-    folder = f"resources/models/{wildcards.model}"
-    local = wildcards.model in STUDY.local_models
-    return (
-        f"--manifest {folder}/manifest.json --model {folder}/model.gguf"
-        if local
-        else ""
-    )
-
-
 rule deliver:
     input:
         prompts="results/prompts/{task}/{persona}.parquet",
@@ -63,9 +47,7 @@ rule tabulate_delivery:
         "logs/tabulate_delivery/tables.log",
     conda:
         "../../environment.yml"
-    params:
-        table="results/tables/delivery",
     shell:
         script("tabulate_delivery")
         + " --cells {input.cells} --delivered results/delivered"
-        " --table {params.table} --log {log}"
+        " --parquet {output.parquet} --csv {output.csv} --log {log}"

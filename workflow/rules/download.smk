@@ -14,9 +14,9 @@ rule download_model:
         "logs/download_model/{model}.log",
     wildcard_constraints:
         model=one_of(STUDY.local_models),
+    priority: 10
     conda:
         "../../environment.yml"
-    priority: 10
     shell:
         script("download_model") + " --source {input.source}"
         " --config-file config/models/{wildcards.model}.yaml"
@@ -38,9 +38,9 @@ rule prepare_model:
         "logs/prepare_model/{model}.log",
     wildcard_constraints:
         model=one_of(STUDY.local_models),
+    priority: 10
     conda:
         "../../environment.yml"
-    priority: 10
     shell:
         script("prepare_model")
         + " --source {input.model} --source-manifest {input.manifest}"
@@ -58,9 +58,9 @@ rule download_dataset:
         manifest="resources/datasets/{dataset}.manifest.json",
     log:
         "logs/download_dataset/{dataset}.log",
+    priority: 10
     conda:
         "../../environment.yml"
-    priority: 10
     shell:
         script("download_dataset") + " --reading {input.reading}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"

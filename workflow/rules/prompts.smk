@@ -14,9 +14,9 @@ rule write_prompts:
         "logs/write_prompts/{task}/{persona}.log",
     wildcard_constraints:
         persona=one_of(STUDY.personas),
+    priority: 10
     conda:
         "../../environment.yml"
-    priority: 10
     shell:
         script("write_prompts") + " --items {input.cases} --persona {input.persona}"
         " --task {input.task} --prompts {output} --log {log}"

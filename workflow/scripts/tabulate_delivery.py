@@ -19,8 +19,8 @@ def main(arguments: Namespace) -> None:
         delivered = pl.read_parquet(arguments.delivered / model / task / f"{persona}.parquet")
         rows.append({"model": model, "task": task, "persona": persona, **summary(delivered)})
     table = pl.DataFrame(rows)
-    files.write_table(table, arguments.table.with_suffix(".parquet"), {"cells": arguments.cells})
-    files.write_csv(table, arguments.table.with_suffix(".csv"))
+    files.write_table(table, arguments.parquet, {"cells": arguments.cells})
+    files.write_csv(table, arguments.csv)
     cli.log.info("%d cells", table.height)
 
 
@@ -31,6 +31,7 @@ if __name__ == "__main__":
             __doc__,
             cells="view that lists the cells",
             delivered="folder of deliveries",
-            table="table to write, without suffix",
+            parquet="table to write",
+            csv="the same, as CSV",
         ),
     )
