@@ -193,6 +193,13 @@ def _cross_check(study: Study) -> None:
             f"key `baseline` of the study is {settings['baseline']!r}, which key `personas` does "
             "not list; add it there"
         )
+    levels = {level["id"] for spec in study.datasets.values() for level in spec["levels"]}
+    for level in settings["limit_keeps"]:
+        if level not in levels:
+            raise InputError(
+                f"key `limit_keeps` of the study names {level!r}, which is no level of its data "
+                f"sets; use one of {', '.join(sorted(levels))}"
+            )
     for texts in _by_text(study).values():
         if len(texts) > 1:
             raise InputError(
@@ -303,7 +310,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         prompt = {"instruction": task["instruction"], "user": task["user"]}
         prompt |= {"limit": settings["limit"]}
         if settings["limit"] is not None:
-            prompt |= {"seed": settings["seed"]}
+            levels = [level["id"] for level in study.datasets[task["dataset"]]["levels"]]
+            kept = sorted(set(settings["limit_keeps"]).intersection(levels))
+            prompt |= {"seed": settings["seed"], **({"limit_keeps": kept} if kept else {})}
         yield f"prompts/{id_}", prompt
         labels = [entry["label"] for entry in task["labels"]]
         decoding = dict(task["decoding"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,29 +173,21 @@ def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> Non
         raise InputError(f"{name}: no item is left to show to a model; mend key `columns.case`")
 
 
-def sample(items: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
+def sample(
+    items: pl.DataFrame, limit: int | None, seed: int, keeps: Sequence[str] = ()
+) -> pl.DataFrame:
     """At most `limit` items, stratified by reference, in the order of the data set.
 
-    Every level gets its share by largest remainder, and at least one item where the limit
-    allows it. Which items are drawn depends on the seed and their ids alone, so that an
+    All items of the levels `keeps` are taken, whatever their number. Of what is left of the
+    limit every other level gets its share by largest remainder, and at least one item where
+    there is room. Which items are drawn depends on the seed and their ids alone, so that an
     item added elsewhere seldom changes the draw.
     """
     if limit is None or items.height <= limit:
         return items
     sizes = dict(items.group_by("reference").len().sort("reference").iter_rows())
-    quota = {level: limit * size / items.height for level, size in sizes.items()}
-    take = {level: int(share) for level, share in quota.items()}
-    if limit >= len(sizes):
-        take = {level: max(1, number) for level, number in take.items()}
-    by_remainder = sorted(quota, key=lambda level: (take[level] - quota[level], level))
-    while sum(take.values()) < limit:
-        level = min(
-            (v for v in by_remainder if take[v] < sizes[v]), key=lambda v: take[v] - quota[v]
-        )
-        take[level] += 1
-    while sum(take.values()) > limit:
-        level = max(by_remainder, key=lambda v: (take[v] - quota[v]) if take[v] > 1 else -1)
-        take[level] -= 1
+    whole = {level: sizes.pop(level) for level in keeps if level in sizes}
+    take = whole | _shares(sizes, max(limit - sum(whole.values()), 0))
     ranked = items.with_row_index("row").with_columns(
         rank=pl.col("item_id").map_elements(
             lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
@@ -207,3 +199,21 @@ def sample(items: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
         for level, number in take.items()
     ]
     return pl.concat(drawn).sort("row").drop("row", "rank")
+
+
+def _shares(sizes: Mapping[str, int], room: int) -> dict[str, int]:
+    """How many of `room` items every level gets: by largest remainder, at least one if it can."""
+    quota = {level: room * size / sum(sizes.values()) for level, size in sizes.items()}
+    take = {level: int(share) for level, share in quota.items()}
+    if room >= len(sizes):
+        take = {level: max(1, number) for level, number in take.items()}
+    by_remainder = sorted(quota, key=lambda level: (take[level] - quota[level], level))
+    while sum(take.values()) < min(room, sum(sizes.values())):
+        level = min(
+            (v for v in by_remainder if take[v] < sizes[v]), key=lambda v: take[v] - quota[v]
+        )
+        take[level] += 1
+    while sum(take.values()) > room:
+        level = max(by_remainder, key=lambda v: (take[v] - quota[v]) if take[v] > 1 else -1)
+        take[level] -= 1
+    return take

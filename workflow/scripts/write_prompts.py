@@ -18,7 +18,7 @@ def main(arguments: Namespace) -> None:
     task = files.read_json(arguments.task)
     texts = files.read_json(arguments.persona)["texts"]
     items = pl.read_parquet(arguments.items).filter(pl.col("excluded").is_null())
-    items = sample(items, task["limit"], task.get("seed", 0))
+    items = sample(items, task["limit"], task.get("seed", 0), task.get("limit_keeps", ()))
     prompts = build_prompts(items, texts, task)
     inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
     files.write_table(prompts, arguments.prompts, inputs)

@@ -373,7 +373,12 @@ def all_invalid(row: Mapping[str, Any]) -> bool:
 
 # --- rows of personas ----------------------------------------------------------------------
 
-_GROUPS = {"paper": "Personas of the paper", "control": "Controls", "own": "Own personas"}
+_GROUPS = {
+    "paper": "Personas of the paper",
+    "comparison": "Other roles",
+    "control": "Controls",
+    "own": "Own personas",
+}
 _HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 4.0, 3.6, 1.7, 0.8, 38.0
 
 

@@ -1,0 +1,371 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, log_softmax, logit, softmax
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+
+from persona_paradox.calibration import calibration_metrics
+from persona_paradox.recalibration import (
+    METHODS,
+    contextual,
+    cross_fitted,
+    cross_fitted_labels,
+    stratified_folds,
+)
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+ROOT = Path(__file__).parents[2]
+
+
+def overconfident(n, seed=0):
+    """Confidences of a model that is too sure, and what came of them."""
+    generator = np.random.default_rng(seed)
+    confidence = generator.beta(4, 1.5, size=n)
+    return confidence, generator.random(n) < expit(0.5 * logit(confidence) - 0.3)
+
+
+def labels(n, seed=0, temperature=2.0):
+    """Log-probabilities of three labels that are right once divided by the temperature."""
+    generator = np.random.default_rng(seed)
+    values = generator.normal(scale=3, size=(n, 3))
+    p = softmax(values / temperature, axis=1)
+    reference = (generator.random(n)[:, None] > p.cumsum(axis=1)).sum(axis=1)
+    return log_softmax(values, axis=1), reference
+
+
+def test_folds_share_items_and_outcomes_evenly():
+    correct = np.arange(103) % 3 == 0
+    fold = stratified_folds(correct, 5, seed=1)
+    for inside in (np.ones(103, dtype=bool), correct, ~correct):
+        sizes = np.bincount(fold[inside], minlength=5)
+        assert sizes.max() - sizes.min() <= 1
+    assert np.array_equal(fold, stratified_folds(correct, 5, seed=1))
+    assert not np.array_equal(fold, stratified_folds(correct, 5, seed=2))
+
+
+@settings(deadline=None)
+@given(st.lists(st.booleans(), max_size=40), st.integers(2, 8), st.integers(0, 2**32))
+def test_folds_of_any_outcomes(correct, folds, seed):
+    fold = stratified_folds(correct, folds, seed)
+    assert fold.shape == (len(correct),)
+    for value in (True, False):
+        sizes = np.bincount(fold[np.array(correct, dtype=bool) == value], minlength=folds)
+        assert len(sizes) == folds
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_neither_order_nor_outcome_decides_alone():
+    # The folds are drawn: over seeds an item is in all of them, whatever its outcome.
+    correct = np.arange(20) < 10
+    drawn = np.array([stratified_folds(correct, 4, seed) for seed in range(200)])
+    for number in range(4):
+        assert ((drawn == number).mean(axis=0) > 0.1).all()
+
+
+def test_one_fold_is_refused():
+    with pytest.raises(ValueError, match="1 folds"):
+        stratified_folds([True, False], 1, seed=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_outcome_touches_its_own_fold(method):
+    confidence, correct = overconfident(40)
+    fold = stratified_folds(correct, 4, seed=0)
+    before = cross_fitted(confidence, correct, method, fold=fold).confidence
+    for item in (0, 7, 23):
+        flipped = correct.copy()
+        flipped[item] = ~flipped[item]
+        after = cross_fitted(confidence, flipped, method, fold=fold).confidence
+        same = fold == fold[item]
+        assert np.array_equal(before[same], after[same])
+        assert not np.array_equal(before[~same], after[~same])
+
+
+def test_no_reference_touches_its_own_fold():
+    log_p, reference = labels(40)
+    fold = np.arange(40) % 4
+    before = cross_fitted_labels(log_p, reference, fold=fold)
+    changed = reference.copy()
+    changed[5] = (changed[5] + 1) % 3
+    after = cross_fitted_labels(log_p, changed, fold=fold)
+    same = fold == fold[5]
+    assert np.array_equal(before.label_logprob[same], after.label_logprob[same])
+    assert before.temperature[1] == after.temperature[1]
+    assert all(before.temperature[number] != after.temperature[number] for number in (0, 2, 3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_left_out_and_probabilities_stay_probabilities(method):
+    confidence, correct = overconfident(60)
+    confidence[:4] = 0, 1, 1, 0.5
+    fold = stratified_folds(correct, 5, seed=0)
+    result = cross_fitted(confidence, correct, method, fold=fold)
+    assert result.unfitted == {}
+    assert ((result.confidence >= 0) & (result.confidence <= 1)).all()
+
+
+def minimum_of_log_loss(features, correct, bounds=None):
+    """Weights of a logistic regression without a penalty, by another optimizer and gradient."""
+
+    def loss(weights):
+        z = features @ weights
+        return np.logaddexp(0, np.where(correct, -z, z)).mean()
+
+    def gradient(weights):
+        return features.T @ (expit(features @ weights) - correct) / len(correct)
+
+    start = np.ones(features.shape[1])
+    found = minimize(loss, start, jac=gradient, bounds=bounds, method="L-BFGS-B", tol=1e-12)
+    return found.x
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_temperature_logistic_and_beta_minimize_the_log_loss(seed):
+    confidence, correct = overconfident(300, seed)
+    fold = stratified_folds(correct, 3, seed)
+    one = np.ones_like(confidence)
+    features = {
+        "temperature": np.column_stack([logit(confidence)]),
+        "logistic": np.column_stack([logit(confidence), one]),
+        "beta": np.column_stack([np.log(confidence), -np.log(1 - confidence), one]),
+    }
+    bounds = {"beta": [(0, None), (0, None), (None, None)]}
+    for method, matrix in features.items():
+        result = cross_fitted(confidence, correct, method, fold=fold).confidence
+        for number in range(3):
+            inside = fold == number
+            weights = minimum_of_log_loss(matrix[~inside], correct[~inside], bounds.get(method))
+            expected = expit(matrix[inside] @ weights)
+            assert result[inside] == pytest.approx(expected, abs=2e-3), method
+
+
+def test_logistic_is_scikit_learns():
+    confidence, correct = overconfident(400)
+    fold = np.arange(400) % 2
+    result = cross_fitted(confidence, correct, "logistic", fold=fold).confidence
+    z = logit(confidence)[:, None]
+    for number in range(2):
+        inside = fold == number
+        other = LogisticRegression(C=np.inf, tol=1e-10).fit(z[~inside], correct[~inside])
+        assert result[inside] == pytest.approx(other.predict_proba(z[inside])[:, 1], abs=2e-3)
+
+
+def test_isotonic_is_scikit_learns():
+    confidence, correct = overconfident(100)
+    confidence = np.round(confidence, 2)
+    fold = stratified_folds(correct, 5, seed=0)
+    result = cross_fitted(confidence, correct, "isotonic", fold=fold).confidence
+    for number in range(5):
+        inside = fold == number
+        other = IsotonicRegression(out_of_bounds="clip").fit(confidence[~inside], correct[~inside])
+        assert result[inside] == pytest.approx(other.predict(confidence[inside]))
+
+
+def test_histogram_binning_is_the_accuracy_of_the_bin():
+    confidence, correct = overconfident(30)
+    fold = stratified_folds(correct, 3, seed=0)
+    result = cross_fitted(confidence, correct, "histogram", fold=fold, bins=8).confidence
+    empty = 0
+    for item, value in enumerate(confidence):
+        number = int(value * 8)
+        others = (fold != fold[item]) & ((confidence * 8).astype(int) == number)
+        empty += not others.any()
+        expected = correct[others].mean() if others.any() else (number + 0.5) / 8
+        assert result[item] == pytest.approx(expected)
+    assert 0 < empty < 30
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_overconfident_model_is_brought_back(method):
+    confidence, correct = overconfident(600, seed=5)
+    fold = stratified_folds(correct, 5, seed=0)
+    before = calibration_metrics(confidence, correct, 10)
+    result = cross_fitted(confidence, correct, method, fold=fold).confidence
+    after = calibration_metrics(result, correct, 10)
+    assert after["smooth_ece"] < before["smooth_ece"] / 2
+    assert after["brier"] < before["brier"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_outcome_alone_is_not_fitted(method):
+    confidence = np.linspace(0.4, 0.9, 9)
+    correct = np.ones(9, dtype=bool)
+    fold = np.arange(9) % 3
+    result = cross_fitted(confidence, correct, method, fold=fold)
+    assert np.isnan(result.confidence).all()
+    assert result.unfitted == dict.fromkeys(range(3), "all other items are correct")
+    # With one wrong answer, it is its own fold that has nothing to learn from.
+    correct[4] = False
+    result = cross_fitted(confidence, correct, method, fold=fold)
+    assert result.unfitted == {1: "all other items are correct"}
+    assert np.array_equal(np.isnan(result.confidence), fold == 1)
+    result = cross_fitted(confidence, ~np.ones(9, dtype=bool), method, fold=fold)
+    assert result.unfitted == dict.fromkeys(range(3), "all other items are wrong")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_single_items_and_none(method):
+    assert cross_fitted([], [], method, fold=[]).confidence.shape == (0,)
+    result = cross_fitted([0.5], [True], method, fold=[0])
+    assert np.isnan(result.confidence).all()
+    assert result.unfitted == {0: "no other items to fit to"}
+    # Every item a fold of its own.
+    result = cross_fitted([0.2, 0.6, 0.7, 0.9], [1, 0, 1, 0], method, fold=range(4))
+    assert np.isfinite(result.confidence).all()
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="no method 'platt'"):
+        cross_fitted([0.5], [True], "platt", fold=[0])
+    with pytest.raises(ValueError, match="folds"):
+        cross_fitted([0.5, 0.6], [True, False], "beta", fold=[0])
+    with pytest.raises(ValueError, match="confidence"):
+        cross_fitted([1.5], [True], "beta", fold=[0])
+    with pytest.raises(ValueError, match="labels"):
+        cross_fitted_labels(np.zeros((2, 3)), [0], fold=[0, 1])
+    with pytest.raises(ValueError, match="index"):
+        cross_fitted_labels(np.zeros((2, 3)), [0, 3], fold=[0, 1])
+
+
+def test_the_number_of_threads_and_earlier_fits_change_nothing():
+    confidence, correct = overconfident(1245)
+    log_p, reference = labels(1245)
+    fold = stratified_folds(correct, 3, seed=0)
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for number in (1, 2, 1):
+            torch.set_num_threads(number)
+            torch.manual_seed(number)
+            np.random.seed(number)
+            each = [cross_fitted(confidence, correct, m, fold=fold).confidence for m in METHODS]
+            each.append(cross_fitted_labels(log_p, reference, fold=fold).label_logprob.ravel())
+            assert torch.get_num_threads() == number
+            found.append(np.concatenate(each).tobytes())
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1] == found[2]
+
+
+def test_the_temperature_of_labels_minimizes_their_log_loss():
+    log_p, reference = labels(900, temperature=2.0)
+    fold = np.arange(900) % 3
+    result = cross_fitted_labels(log_p, reference, fold=fold)
+    for number in range(3):
+        train = fold != number
+
+        def loss(temperature, train=train):
+            return log_loss(
+                reference[train], softmax(log_p[train] / temperature, axis=1), labels=range(3)
+            )
+
+        found = minimize_scalar(loss, bounds=(0.1, 10), method="bounded", options={"xatol": 1e-8})
+        assert result.temperature[number] == pytest.approx(found.x, rel=1e-3)
+        assert result.temperature[number] == pytest.approx(2.0, rel=0.2)
+        expected = log_softmax(log_p[~train] / result.temperature[number], axis=1)
+        assert result.label_logprob[~train] == pytest.approx(expected)
+
+
+def test_the_labels_keep_their_order():
+    log_p, reference = labels(60)
+    result = cross_fitted_labels(log_p + 7, reference, fold=np.arange(60) % 3)
+    assert np.array_equal(result.label_logprob.argmax(axis=1), log_p.argmax(axis=1))
+    assert np.exp(result.label_logprob).sum(axis=1) == pytest.approx(np.ones(60))
+
+
+def test_labels_that_are_worse_than_none_become_alike():
+    log_p, _ = labels(60)
+    reference = log_p.argmin(axis=1)
+    reference[::10] = log_p[::10].argmax(axis=1)
+    result = cross_fitted_labels(log_p, reference, fold=np.arange(60) % 3)
+    assert result.temperature == dict.fromkeys(range(3), np.inf)
+    assert result.label_logprob == pytest.approx(np.full((60, 3), -np.log(3)))
+
+
+def test_the_temperature_of_two_labels():
+    log_p, reference = labels(400)
+    log_p = log_softmax(log_p[:, :2], axis=1)
+    reference = np.minimum(reference, 1)
+    fold = np.arange(400) % 2
+    result = cross_fitted_labels(log_p, reference, fold=fold)
+    for number in range(2):
+        train = fold != number
+        z = log_p[train, 1] - log_p[train, 0]
+        (weight,) = minimum_of_log_loss(z[:, None], reference[train] == 1)
+        assert 1 / result.temperature[number] == pytest.approx(weight, abs=1e-3)
+
+
+def test_labels_that_are_always_right_are_not_fitted():
+    log_p, _ = labels(6)
+    result = cross_fitted_labels(log_p, log_p.argmax(axis=1), fold=np.arange(6) % 2)
+    assert np.isnan(result.label_logprob).all()
+    assert result.temperature == {}
+    assert result.unfitted == dict.fromkeys(range(2), "all other items are correct")
+
+
+def test_contextual_calibration_by_hand():
+    p, null = np.array([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]]), np.array([0.2, 0.2, 0.6])
+    # 3 : 1.5 : 1/6 and 1 : 1.5 : 5/6
+    expected = [[18 / 28, 9 / 28, 1 / 28], [6 / 20, 9 / 20, 5 / 20]]
+    assert np.exp(contextual(np.log(p), np.log(null))) == pytest.approx(np.array(expected))
+
+
+def test_contextual_calibration_of_several_empty_cases_averages_probabilities():
+    p, null = np.array([[0.5, 0.5]]), np.array([[0.1, 0.9], [0.5, 0.5]])
+    # The prior is 0.3 to 0.7.
+    assert np.exp(contextual(np.log(p), np.log(null))) == pytest.approx(np.array([[0.7, 0.3]]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.floats(-5, 5), st.floats(-5, 5))
+def test_contextual_calibration_takes_the_prior_away(seed, shift, null_shift):
+    generator = np.random.default_rng(seed)
+    values, null = generator.normal(size=(4, 3)), generator.normal(size=3)
+    result = contextual(values + shift, null + null_shift)
+    assert result == pytest.approx(contextual(values, null))
+    assert np.exp(result).sum(axis=1) == pytest.approx(np.ones(4))
+    # The empty case itself says nothing; an even prior changes nothing.
+    assert contextual(null[None], null) == pytest.approx(np.full((1, 3), -np.log(3)))
+    assert contextual(values, np.zeros(3)) == pytest.approx(log_softmax(values, axis=1))
+
+
+def test_contextual_calibration_lets_an_impossible_label_be():
+    result = contextual([[0.0, -np.inf]], [0.0, -1.0])
+    assert result.tolist() == [[0.0, -np.inf]]
+
+
+@pytest.mark.parametrize("null", [[0.0, -np.inf], [0.0, 0.0, 0.0], [np.nan, 0.0]])
+def test_a_prior_that_cannot_be_divided_by_is_refused(null):
+    with pytest.raises(ValueError, match="empty case"):
+        contextual([[0.0, -1.0]], null)
+
+
+def test_the_library_keeps_quiet():
+    code = (
+        "import numpy as np\n"
+        "from persona_paradox.recalibration import METHODS, cross_fitted, cross_fitted_labels\n"
+        "fold = np.arange(8) % 2\n"
+        "for method in METHODS:\n"
+        "    cross_fitted(np.linspace(0, 1, 8), fold == fold[::-1], method, fold=fold)\n"
+        "    cross_fitted(np.linspace(0, 1, 8), [0, 1, 1, 0] * 2, method, fold=fold)\n"
+        "cross_fitted_labels(np.eye(8)[:, :3], [0, 1, 1, 0] * 2, fold=fold)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code],
+        cwd=ROOT / "workflow",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    assert done.stderr == ""

@@ -1,0 +1,264 @@
+"""Confidences corrected: by what others of their kind were worth, or for the label prior.
+
+Recalibration maps a confidence to how often answers of that confidence are right. The map is
+learned from outcomes, so that it is cross-fitted: items are split into folds, and the items of a
+fold are mapped by what was learned from the other folds. No item's own outcome then touches its
+recalibrated confidence, and calibration can be measured on all items, before and after.
+
+Contextual calibration uses no outcomes: it divides by the label prior seen on an empty case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax, logsumexp
+from threadpoolctl import threadpool_limits
+
+from .calibration import checked
+
+Floats = NDArray[np.float64]
+
+Method = Literal["temperature", "logistic", "beta", "isotonic", "histogram"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """Cross-fitted confidences.
+
+    Attributes:
+        confidence: shape (n,); nan where there was nothing to fit the map of the fold to.
+        unfitted: the folds without a map, and why there is none.
+    """
+
+    confidence: Floats
+    unfitted: dict[int, str]
+
+
+@dataclass(frozen=True)
+class RecalibratedLabels:
+    """Cross-fitted label probabilities.
+
+    Attributes:
+        label_logprob: shape (n, labels), normalized; nan where there was nothing to fit to.
+        temperature: of every fold that has one; infinite where all labels became alike.
+        unfitted: the folds without a temperature, and why there is none.
+    """
+
+    label_logprob: Floats
+    temperature: dict[int, float]
+    unfitted: dict[int, str]
+
+
+def stratified_folds(correct: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+    """Split items at random into folds that have, as far as can be, equal shares of correct ones.
+
+    Without that, a fold with more correct items would leave fewer to its own training part, and
+    recalibrated confidences would run against the outcomes.
+
+    Args:
+        correct: shape (n,), whether the answer is correct.
+        folds: number of folds, at least 2.
+        seed: seed of the generator (PCG64).
+
+    Returns:
+        Fold of every item, shape (n,), from 0. The folds' numbers of items, of correct and of
+        wrong ones, differ by 1 at most; some are empty where there are fewer items than folds.
+
+    Raises:
+        ValueError: there are fewer than two folds.
+    """
+    if folds < 2:
+        raise ValueError(f"{folds} folds: no item could be left out")
+    correct = np.asarray(correct, dtype=bool)
+    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(correct.size)
+    order = shuffled[np.argsort(correct[shuffled], kind="stable")]
+    fold = np.empty(correct.size, dtype=np.intp)
+    fold[order] = np.arange(correct.size) % folds
+    return fold
+
+
+def cross_fitted(
+    confidence: ArrayLike, correct: ArrayLike, method: Method, *, fold: ArrayLike, bins: int = 10
+) -> Recalibrated:
+    """Recalibrate the confidence of each fold by a map that netcal fits to the other folds.
+
+    The maps, with p the confidence and q the probability that the answer is correct:
+
+    - `temperature`: logit q = w logit p (Guo et al. 2017, for two outcomes; w = 1 / T).
+    - `logistic`: logit q = w logit p + c (Platt 1999, on the logit).
+    - `beta`: logit q = a log p - b log(1 - p) + c with a, b ≥ 0 (Kull et al. 2017).
+    - `isotonic`: the best q that never falls with p (Zadrozny and Elkan 2002), constant beyond
+      the confidences that were seen. It is often exactly 0 or 1 at the ends, where a surprise
+      makes the log loss large.
+    - `histogram`: the accuracy of the equal-width bin of p (Zadrozny and Elkan 2001); the
+      middle of the bin where it was empty.
+
+    The first three minimize the log loss, from the identity, with a method without randomness;
+    w is not bounded, so that it is negative where the more confident answers are the worse.
+    Where correct and wrong answers can be told apart without error they have no optimum, and end
+    where the loss no longer falls.
+
+    Args:
+        confidence: shape (n,), probabilities.
+        correct: shape (n,), whether the answer is correct.
+        method: one of `METHODS`.
+        fold: fold of every item, shape (n,), for example from `stratified_folds`.
+        bins: number of bins of `histogram`.
+
+    Returns:
+        The confidences and the folds that could not be fitted: those whose training part is
+        empty, or correct or wrong throughout.
+
+    Raises:
+        ValueError: the shapes differ, a confidence is not within 0 and 1, or there is no such
+            method.
+    """
+    confidence, correct = checked(confidence, correct)
+    if method not in METHODS:
+        raise ValueError(f"no method {method!r}; there are {', '.join(METHODS)}")
+    result = np.full(confidence.size, np.nan)
+    unfitted = {}
+    for number, inside in _folds(fold, confidence.size):
+        reason = _reason(correct[~inside])
+        if reason is not None:
+            unfitted[number] = reason
+            continue
+        with _quiet_and_alone():
+            fitted = _map(method, bins)
+            fitted.fit(confidence[~inside], correct[~inside].astype(np.int64))
+            # All items are mapped, because netcal drops the axis of a single one.
+            result[inside] = fitted.transform(confidence)[inside]
+    return Recalibrated(result, unfitted)
+
+
+def cross_fitted_labels(
+    label_logprob: ArrayLike, reference: ArrayLike, *, fold: ArrayLike
+) -> RecalibratedLabels:
+    """Temperature scaling of all labels (Guo et al. 2017): softmax(log-probability / T).
+
+    The temperature of each fold is the one that netcal finds on the other folds: the minimum of
+    the log loss of the reference. The order of the labels does not change: the loss is convex in
+    1 / T, so that an optimum below 0 means that 0 is the best of all T > 0.
+
+    Args:
+        label_logprob: shape (n, labels), at least two labels, up to a constant for each item.
+        reference: shape (n,), index of the right label.
+        fold: fold of every item, shape (n,), for example from `stratified_folds`.
+
+    Returns:
+        Label probabilities, temperatures and the folds that could not be fitted: those in whose
+        training part the most probable label is always right, or never.
+
+    Raises:
+        ValueError: the shapes differ, or a reference is no index of a label.
+    """
+    log_p = log_softmax(np.asarray(label_logprob, dtype=np.float64), axis=1)
+    reference = np.asarray(reference, dtype=np.int64)
+    n, labels = log_p.shape
+    if reference.shape != (n,) or labels < 2:
+        raise ValueError(f"labels {log_p.shape} and reference {reference.shape} do not match")
+    if not ((reference >= 0) & (reference < labels)).all():
+        raise ValueError("a reference is no index of a label")
+    correct = log_p.argmax(axis=1) == reference
+    result = np.full_like(log_p, np.nan)
+    temperature, unfitted = {}, {}
+    for number, inside in _folds(fold, n):
+        reason = _reason(correct[~inside])
+        if reason is not None:
+            unfitted[number] = reason
+            continue
+        with _quiet_and_alone():
+            fitted = _map("temperature")
+            fitted.fit(np.exp(log_p[~inside]), reference[~inside])
+            inverse = max(float(fitted.weights[0]), 0.0)  # netcal names 1 / T the temperature
+        result[inside] = log_softmax(inverse * log_p[inside], axis=1)
+        temperature[number] = 1 / inverse if inverse else float("inf")
+    return RecalibratedLabels(result, temperature, unfitted)
+
+
+def contextual(label_logprob: ArrayLike, null_logprob: ArrayLike) -> Floats:
+    """Contextual calibration (Zhao et al. 2021): divide by the label prior of an empty case.
+
+    q(label) ∝ p(label) / p₀(label), where p₀ is what the model says of a case without content.
+    What remains is what the case adds, without the habit of the model.
+
+    Args:
+        label_logprob: shape (n, labels), up to a constant for each item.
+        null_logprob: shape (labels,) for one empty case, or (cases, labels) for several, whose
+            probabilities are averaged, as in the paper.
+
+    Returns:
+        Log-probabilities, shape (n, labels), normalized.
+
+    Raises:
+        ValueError: the labels differ in number, or a label has no probability in the empty case.
+    """
+    values = np.asarray(label_logprob, dtype=np.float64)
+    null = log_softmax(np.atleast_2d(np.asarray(null_logprob, dtype=np.float64)), axis=1)
+    if values.ndim != 2 or values.shape[1] != null.shape[1]:
+        raise ValueError(f"labels {values.shape} and empty case {null.shape} do not match")
+    prior = logsumexp(null, axis=0)
+    if not np.isfinite(prior).all():
+        raise ValueError("a label has no probability in the empty case")
+    return np.asarray(log_softmax(values - prior, axis=1))
+
+
+def _folds(fold: ArrayLike, n: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Every fold's number, and which items are in it."""
+    fold = np.asarray(fold, dtype=np.intp)
+    if fold.shape != (n,):
+        raise ValueError(f"{n} items, but folds of {fold.shape}")
+    for number in np.unique(fold).tolist():
+        yield number, fold == number
+
+
+def _reason(correct: NDArray[np.bool_]) -> str | None:
+    """Why nothing can be fitted to these outcomes; None if it can."""
+    if not correct.size:
+        return "no other items to fit to"
+    if correct.all():
+        return "all other items are correct"
+    if not correct.any():
+        return "all other items are wrong"
+    return None
+
+
+def _map(method: Method, bins: int = 10) -> Any:
+    """netcal's estimator, which takes seconds to import."""
+    from netcal import binning, scaling  # noqa: PLC0415
+
+    if method == "histogram":
+        return binning.HistogramBinning(int(bins))
+    if method == "isotonic":
+        return binning.IsotonicRegression()
+    names = {
+        "temperature": scaling.TemperatureScaling,
+        "logistic": scaling.LogisticCalibration,
+        "beta": scaling.BetaCalibration,
+    }
+    return names[method]()
+
+
+@contextlib.contextmanager
+def _quiet_and_alone() -> Iterator[None]:
+    """Without netcal's prints and warnings, and on one thread, lest sums depend on their number."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        import torch  # noqa: PLC0415
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with threadpool_limits(1):
+                yield
+        finally:
+            torch.set_num_threads(threads)

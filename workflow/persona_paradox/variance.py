@@ -1,0 +1,170 @@
+"""Where the variance of the answers lies: items, models, personas, wordings, or what is between.
+
+A generalizability study (Cronbach et al. 1972; Brennan 2001) of a balanced random-effects design
+in which every item is asked under every wording of every persona with every model, the wordings
+nested in their personas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+FACETS = ("item", "model", "persona", "paraphrase")
+COLUMNS = ("item_id", "model", "persona", "variant")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A variance component.
+
+    Attributes:
+        source: a facet, facets that interact, joined by " x ", or "residual": the interaction of
+            all facets, which one answer per cell cannot tell from error. "paraphrase" is
+            within personas, and so is what it interacts with.
+        df: degrees of freedom.
+        mean_square: from the analysis of variance.
+        estimate: of the variance, as it comes; in squares of the outcome, for a binary one at
+            most 0.25 in all.
+        share: of the sum of all components, with negative estimates as 0; nan where that
+            sum is 0.
+        negative: whether the estimate is negative, and taken for 0: the component is too small
+            for a design of this size.
+    """
+
+    source: str
+    df: int
+    mean_square: float
+    estimate: float
+    share: float
+    negative: bool
+
+
+def variance_shares(frame: pl.DataFrame, outcome: str = "correct") -> list[Component]:
+    """Split the variance of an outcome by the facets of the study and their interactions.
+
+    The estimates equate the mean squares of the analysis of variance with their expectations, in
+    which the component of a set of facets appears in every mean square of a subset of it, times
+    the number of answers at each of its levels (Cornfield and Tukey 1956; Brennan 2001). They are unbiased whatever the distribution, binary outcomes included, and equal
+    REML where none is negative. Negative ones enter the solution as they are and are set to 0
+    afterwards (Brennan 2001).
+
+    All facets count as random: the shares say how much of an answer's variance a further item,
+    model, persona or wording of the kind of those at hand would make. With few personas or models
+    their components are uncertain: with k levels no better than a variance of k numbers.
+
+    Facets with one level, such as models in a study of one, do not appear.
+
+    Args:
+        frame: one row per answer, columns `item_id`, `model`, `persona`, `variant` (the wording)
+            and the outcome; one task, since items of another have other contexts.
+        outcome: a column of numbers or booleans.
+
+    Returns:
+        One component per facet and per interaction, the smaller sets first, the residual last.
+
+    Raises:
+        ValueError: the design is not balanced, an outcome is unknown, or there is one answer.
+            A baseline without paraphrases is to be left out.
+    """
+    answers = _array(frame, outcome)
+    sizes = answers.shape
+    varied = tuple(axis for axis, size in enumerate(sizes) if size > 1)
+    if not varied:
+        raise ValueError("the variance of a single answer is not defined")
+    sources = _sources(varied)
+    df = [_degrees_of_freedom(source, sizes) for source in sources]
+    mean_squares = np.array(
+        [_sum_of_squares(answers, s) / d for s, d in zip(sources, df, strict=True)]
+    )
+    expectation = np.array(
+        [
+            [answers.size / np.prod([sizes[i] for i in other]) * (source <= other)
+             for other in sources]
+            for source in sources
+        ]
+    )  # fmt: skip
+    estimates = np.linalg.solve(expectation, mean_squares)
+    # What is 0 comes out of the solution as a rounding error of either sign.
+    estimates[np.abs(estimates) <= 1e-12 * mean_squares.max()] = 0.0
+    variances = np.maximum(estimates, 0.0)
+    total = float(variances.sum())
+    return [
+        Component(
+            source=_name(source, sources),
+            df=df[i],
+            mean_square=float(mean_squares[i]),
+            estimate=float(estimates[i]),
+            share=float(variances[i]) / total if total > 0 else float("nan"),
+            negative=bool(estimates[i] < 0),
+        )
+        for i, source in enumerate(sources)
+    ]
+
+
+def _array(frame: pl.DataFrame, outcome: str) -> Floats:
+    """The outcomes in the shape (items, models, personas, paraphrases)."""
+    if frame[outcome].null_count():
+        raise ValueError(f"{frame[outcome].null_count()} answers have no {outcome}")
+    items, models, personas = (frame[column].n_unique() for column in COLUMNS[:3])
+    wordings = frame.group_by("persona").agg(pl.col("variant").n_unique())["variant"]
+    if wordings.n_unique() != 1:
+        raise ValueError("the personas do not all have the same number of wordings")
+    shape = (items, models, personas, int(wordings[0]))
+    if not frame.height == frame.select(COLUMNS).n_unique() == np.prod(shape):
+        raise ValueError(
+            f"{frame.height} answers are not one for each of {items} items, {models} models, "
+            f"{personas} personas and {shape[3]} wordings"
+        )
+    values = frame.sort(COLUMNS)[outcome].cast(pl.Float64).to_numpy()
+    return np.asarray(values).reshape(shape)
+
+
+def _sources(varied: tuple[int, ...]) -> list[frozenset[int]]:
+    """The sets of axes that have a component: all, but paraphrase never without persona."""
+    persona, paraphrase = FACETS.index("persona"), FACETS.index("paraphrase")
+    return [
+        frozenset(axes)
+        for size in range(1, len(varied) + 1)
+        for axes in combinations(varied, size)
+        if paraphrase not in axes or persona in axes or persona not in varied
+    ]
+
+
+def _name(source: frozenset[int], sources: list[frozenset[int]]) -> str:
+    if source == sources[-1]:
+        return "residual"
+    nested = FACETS.index("paraphrase") in source
+    return " x ".join(
+        FACETS[axis]
+        for axis in sorted(source)
+        if not (nested and FACETS[axis] == "persona")  # a wording is one of its persona
+    )
+
+
+def _degrees_of_freedom(source: frozenset[int], sizes: tuple[int, ...]) -> int:
+    nested = FACETS.index("paraphrase") in source
+    return int(
+        np.prod([sizes[axis] - (not (nested and FACETS[axis] == "persona")) for axis in source])
+    )
+
+
+def _sum_of_squares(answers: Floats, source: frozenset[int]) -> float:
+    """Sum of squares of the deviations that belong to `source` and to no subset of it.
+
+    With a paraphrase in the source, the main effect of persona is not taken out beside
+    it: deviations within a persona are.
+    """
+    persona, paraphrase = FACETS.index("persona"), FACETS.index("paraphrase")
+    removed = source - {persona} if paraphrase in source else source
+    others = tuple(axis for axis in range(answers.ndim) if axis not in source)
+    deviations = answers.mean(axis=others, keepdims=True)
+    for axis in removed:
+        deviations = deviations - deviations.mean(axis=axis, keepdims=True)
+    return float((deviations**2).sum() * answers.size / deviations.size)
