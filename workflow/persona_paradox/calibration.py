@@ -23,7 +23,7 @@ from scipy.special import wofz
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from .statistics import bootstrap_counts, percentile_interval, wilson
+from .statistics import wilson
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -124,45 +124,43 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
     return {name: float(np.squeeze(figures[name])) for name in METRICS}
 
 
-def calibration_intervals(
-    confidence: ArrayLike,
-    correct: ArrayLike,
-    bins: int,
-    *,
-    draws: int,
-    seed: int,
-    confidence_level: float,
-) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals, over items, of the figures of `calibration_metrics`.
+def calibration_draws(
+    confidence: ArrayLike, correct: ArrayLike, bins: int, counts: NDArray[Any]
+) -> dict[str, Floats]:
+    """The figures of `calibration_metrics` in every bootstrap draw.
 
-    Resamples are measured many at a time, because a loop over the libraries is too slow; that
+    Draws are measured many at a time, because a loop over the libraries is too slow; that
     needs some 4 bytes per draw and item. The formulas are the libraries', but for smECE:
     relplot rounds confidences to a grid of about 1,000 points, here the smoothed residual is a
-    cosine series in single precision (`_Smoother`). The figures differ by less than 0.0005.
+    cosine series in single precision (`_Smoother`). The figures differ by less than 0.001.
 
     A calibration error is never negative, so that resampling biases it upwards, most where
-    calibration is good: its interval may then lie above the figure itself.
+    calibration is good: an interval of it may then lie above the figure itself.
 
     Args:
         confidence: shape (n,), probabilities.
         correct: shape (n,), whether the answer is correct.
         bins: number of bins of the binned figures.
-        draws: number of resamples.
-        seed: seed of `statistics.bootstrap_counts`; equal seeds pair equal items.
-        confidence_level: coverage, for example 0.95.
+        counts: shape (draws, n), how often every draw takes each item
+            (`statistics.bootstrap_counts`); equal counts pair equal items.
 
     Returns:
-        Lower and upper bound for every name in `METRICS`; nan where n = 0, and for `auroc` where
-        all answers are correct or all wrong (resamples for which that is so are left out).
+        Shape (draws,) for every name in `METRICS`; nan for a draw without items, and for `auroc`
+        where all its answers are correct, or all wrong.
 
     Raises:
         ValueError: the shapes differ, or a confidence is not within 0 and 1.
     """
     confidence, correct = checked(confidence, correct)
-    if confidence.size == 0:
-        return dict.fromkeys(METRICS, (float("nan"), float("nan")))
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape[1] != confidence.size:
+        raise ValueError(f"counts {counts.shape} do not fit {confidence.size} items")
+    figures = {name: np.full(len(counts), np.nan) for name in METRICS}
+    some = counts.any(axis=1)
+    if not some.any():
+        return figures
     order = np.argsort(confidence, kind="stable")
-    counts = bootstrap_counts(confidence.size, draws, seed)[:, order]
+    counts = (counts if some.all() else counts[some])[:, order]
     confidence, correct = confidence[order], correct[order]
     values = _item_values(confidence, correct)
     matrix = np.column_stack(list(values.values()))
@@ -170,18 +168,16 @@ def calibration_intervals(
     # The last bits of a matrix product depend on the number of threads; results must not.
     with threadpool_limits(1):
         for block in _blocks(counts):
-            means = (block @ matrix).T / confidence.size
+            means = (block @ matrix).T / block.sum(axis=1)
             parts.append(
                 dict(zip(values, means, strict=True))
                 | _binned_and_ranked(confidence, correct, bins, block)
             )
-        figures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        figures["smooth_ece"] = _Smoother(confidence, correct, counts).errors()
-    intervals = {}
+        smooth = _Smoother(confidence, correct, counts).errors()
     for name in METRICS:
-        low, high = percentile_interval(figures[name], confidence_level)
-        intervals[name] = (float(low), float(high))
-    return intervals
+        drawn = [smooth] if name == "smooth_ece" else [part[name] for part in parts]
+        figures[name][some] = np.concatenate(drawn)
+    return figures
 
 
 def risk_coverage(
@@ -332,7 +328,7 @@ def _binned_and_ranked(
         confidence: shape (n,).
         correct: shape (n,).
         bins: number of bins.
-        counts: shape (draws, n), how often each item is in each resample of n items.
+        counts: shape (draws, n), how often each item is in each resample, which is not empty.
 
     Returns:
         Figures of shape (draws,), by name.
@@ -423,7 +419,7 @@ def _mass_edges(values: Floats, bins: int, n_below: Floats) -> NDArray[np.intp]:
         Shape (draws, bins + 1), from 0 to the number of values.
     """
     draws, size = n_below.shape
-    n = n_below[0, -1]
+    n = n_below[:, -1:]
     # netcal takes the open interval, so that 0 and 1 lie inside the outer edges.
     epsilon = np.finfo(np.float64).eps
     values = np.clip(values, epsilon, 1 - epsilon)
@@ -431,7 +427,7 @@ def _mass_edges(values: Floats, bins: int, n_below: Floats) -> NDArray[np.intp]:
     # all resamples at once by counting on from one resample to the next.
     position = (n - 1) * np.linspace(0, 1, bins + 1)[1:-1]
     rank = np.floor(position)
-    offset = (n + 1) * np.arange(draws)[:, None]
+    offset = (n.max() + 1) * np.arange(draws)[:, None]
     counted = (n_below + offset).ravel()
     start = size * np.arange(draws)[:, None]
 
