@@ -271,9 +271,31 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
             f"{name}: key `columns.case` shows {column!r}, which gives the answer away (keys "
             "`never_shown` and `reference`); take it out of the case"
         )
+    _check_groups(name, dataset)
     raters = [rater["id"] for rater in columns["human"]]
     if len(set(raters)) < len(raters):
         raise InputError(f"{name}: key `columns.human` names a rater twice; rename one")
+
+
+def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
+    keep = dataset["columns"]["keep"]
+    wanted = {"columns.cluster": dataset["columns"]["cluster"]}
+    for group in dataset["subgroups"]:
+        wanted[f"subgroups.{group['id']}.column"] = group["column"]
+        cuts = group.get("cuts", [])
+        if sorted(set(cuts)) != cuts:
+            raise InputError(
+                f"{name}: key `subgroups.{group['id']}.cuts` must rise ({cuts}); put them in order"
+            )
+    for key, column in wanted.items():
+        if column is not None and column not in keep:
+            raise InputError(
+                f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
+                "add it there"
+            )
+    ids = [group["id"] for group in dataset["subgroups"]]
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{name}: key `subgroups` has an id twice; rename one")
 
 
 def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
@@ -303,6 +325,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading["levels"] = [level["id"] for level in dataset["levels"]]
+        # Which kept column names the clusters matters to the scores alone.
+        reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
         yield f"datasets/{id_}", reading
     for id_ in study.personas:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
@@ -328,10 +352,14 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         dataset = study.datasets[task["dataset"]]
         scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
         scoring["levels"] = [level["id"] for level in dataset["levels"]]
+        if dataset["columns"]["cluster"] is not None:
+            scoring["cluster"] = dataset["columns"]["cluster"]
         yield f"scoring/{id_}", scoring
     statistics = {**settings["statistics"], "seed": settings["seed"]}
-    warning = statistics.pop("binned_ece_warning_below")
-    yield "statistics", statistics
+    resampling = ("bins", "confidence", "draws", "folds", "seed")
+    yield "calibrate", {key: statistics[key] for key in resampling}
+    drawn = ("binned_ece_warning_below", "too_few_below")
+    yield "statistics", {key: statistics[key] for key in statistics if key not in drawn}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
     yield (
@@ -340,10 +368,11 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
             "baseline": settings["baseline"],
             "cells": answered,
             "human": [[c.model, c.task, c.persona] for c in study.human_cells],
+            "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
             "tasks": {id_: _metrics_view(task, study) for id_, task in study.tasks.items()},
         },
     )
-    yield "figures", _figures_view(study, warning)
+    yield "figures", _figures_view(study)
 
 
 def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -369,7 +398,7 @@ def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
 def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """What the tables need of a task: its levels from the most urgent, and costs."""
     dataset = study.datasets[task["dataset"]]
-    keys = ("context", "kind", "high_acuity", "cost")
+    keys = ("context", "kind", "high_acuity", "cost", "subgroups")
     levels = [level["id"] for level in dataset["levels"]]
     label_of = {entry["level"]: entry["label"] for entry in task["labels"]}
     return {
@@ -380,8 +409,26 @@ def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
     }
 
 
-def _figures_view(study: Study, warning: int) -> dict[str, Any]:
+def _sample_note(task: Mapping[str, Any], study: Study) -> str | None:
+    """What figures say of a sample, in a sentence."""
+    limit, dataset = study.settings["limit"], study.datasets[task["dataset"]]
+    if limit is None:
+        return None
+    kept = [v["title"] for v in dataset["levels"] if v["id"] in study.settings["limit_keeps"]]
+    return (
+        f"{dataset['title']}: at most {limit} items, drawn with seed {study.settings['seed']} and "
+        "stratified by reference level"
+        + (
+            f", with every item of {' and '.join(kept)}, which are more than their share"
+            * bool(kept)
+        )
+        + "."
+    )
+
+
+def _figures_view(study: Study) -> dict[str, Any]:
     tasks = {}
+    statistics = study.settings["statistics"]
     for id_, task in study.tasks.items():
         dataset = study.datasets[task["dataset"]]
         tasks[id_] = {
@@ -390,14 +437,28 @@ def _figures_view(study: Study, warning: int) -> dict[str, Any]:
             "teaching": dataset["kind"] == "teaching",
             "context": dataset["context"],
             "levels": [level["title"] for level in dataset["levels"]],
+            "high_acuity": len(dataset["high_acuity"]),
+            "sample": _sample_note(task, study),
+            "clustered": dataset["columns"]["cluster"] is not None,
+            "subgroups": {group["id"]: group["title"] for group in dataset["subgroups"]},
         }
     return {
         "title": study.settings["title"],
         "baseline": study.settings["baseline"],
         "seed": study.settings["seed"],
-        "confidence": study.settings["statistics"]["confidence"],
-        "draws": study.settings["statistics"]["draws"],
-        "binned_ece_warning_below": warning,
+        **{
+            key: statistics[key]
+            for key in (
+                "confidence",
+                "draws",
+                "interval",
+                "power",
+                "binned_ece_warning_below",
+                "too_few_below",
+                "small_group_below",
+            )
+        },
+        "margin": statistics["margins"].get("accuracy"),
         "models": {
             id_: model["title"] + (" (server)" if id_ in study.servers else "")
             for id_, model in study.models.items()

@@ -211,6 +211,27 @@ def _score(only_first: int, only_second: int, n: int, difference: float) -> tupl
     return only_first - only_second - n * difference, max(variance, 0.0)
 
 
+def mcnemar_clustered(turned: ArrayLike, clusters: ArrayLike) -> float:
+    """Two-sided p of a McNemar test of pairs that come in clusters (Durkalski et al. 2003).
+
+    With d the sum over the pairs of a cluster of +1 (turned right), -1 (turned wrong) and 0,
+    divided by its number of pairs, (Σ d)² / Σ d² is chi-squared with one degree of freedom. For
+    clusters of one pair it is McNemar's statistic without correction.
+
+    Args:
+        turned: shape (pairs,), +1, -1 or 0.
+        clusters: shape (pairs,), cluster of every pair.
+
+    Returns:
+        p; 1 where the clusters are all balanced.
+    """
+    number = _numbered(clusters)
+    size = np.bincount(number)
+    share = np.bincount(number, weights=np.asarray(turned, dtype=np.float64)) / size
+    squares = float((share**2).sum())
+    return float(stats.chi2.sf(share.sum() ** 2 / squares, 1)) if squares > 0 else 1.0
+
+
 @dataclass(frozen=True)
 class Equivalence:
     """Whether a paired difference lies within a margin.
@@ -398,11 +419,11 @@ def robust(
        sentences without the meaning under study.
 
     All have to hold, so that the levels need no correction for their number (an
-    intersection-union test, Berger 1982). The intervals of 2 and 3 have the confidence
-    1 - `alpha` / `family` (Bonferroni): with `family` the number of personas judged together
-    and p values adjusted over them, the probability of any false "robust" is at most `alpha`,
-    be the persona without effect, one of its wording alone, or one such as any sentence has, as
-    long as the effects of sentences are normally distributed.
+    intersection-union test, Berger 1982). The interval of 2 has the confidence 1 - `alpha`, that
+    of 3 has 1 - `alpha` / `family` (Bonferroni): with `family` the number of personas judged
+    together and p values adjusted over them, the probability of any false "robust" is at most
+    `alpha`, be the personas without effect or be their effects such as any sentence, or any
+    wording of one, has, as long as the effects of sentences are normally distributed.
 
     Args:
         effect: effect of the main wording.
@@ -430,9 +451,8 @@ def robust(
     low, high = (float(bound) for bound in interval)
     wordings = spread(np.append(effect, paraphrase_effects))
     controls = spread(control_effects)
-    level = alpha / family
-    wording_low, wording_high = _t_interval(wordings, level, 1 / wordings.n)
-    control_low, control_high = _t_interval(controls, level, 1 + 1 / max(controls.n, 1))
+    wording_low, wording_high = _t_interval(wordings, alpha, 1 / wordings.n)
+    control_low, control_high = _t_interval(controls, alpha / family, 1 + 1 / max(controls.n, 1))
     largest_control = max(abs(controls.low), abs(controls.high)) if controls.n else 0.0
     enough_wordings = wordings.n >= MIN_WORDINGS
     enough_controls = controls.n >= MIN_CONTROLS

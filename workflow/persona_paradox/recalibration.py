@@ -86,6 +86,25 @@ def stratified_folds(correct: ArrayLike, folds: int, seed: int) -> NDArray[np.in
     return fold
 
 
+def item_folds(correct: ArrayLike, clusters: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+    """Folds of items: `stratified_folds`, or whole clusters at random where items have company.
+
+    Args:
+        correct: shape (n,), whether the answer is correct.
+        clusters: shape (n,), cluster of every item.
+        folds: number of folds, at least 2.
+        seed: seed of the generator (PCG64).
+
+    Raises:
+        ValueError: there are fewer than two folds.
+    """
+    number = np.unique(np.asarray(clusters), return_inverse=True)[1]
+    n_clusters = int(number.max(initial=-1)) + 1
+    if n_clusters == len(number):
+        return stratified_folds(correct, folds, seed)
+    return stratified_folds(np.zeros(n_clusters), folds, seed)[number]
+
+
 def cross_fitted(
     confidence: ArrayLike, correct: ArrayLike, method: Method, *, fold: ArrayLike, bins: int = 10
 ) -> Recalibrated:

@@ -76,6 +76,7 @@ class Request:
         greedy: decoding of the greedy answer.
         sampled: decoding of the sampled answers.
         repeats: number of sampled answers.
+        paraphrases: whether paraphrases have sampled answers too.
         seed: the study's; sampled answers depend on it.
         fingerprint: the backend's, which stands for weights and machine.
     """
@@ -84,6 +85,7 @@ class Request:
     greedy: Decoding
     sampled: Decoding
     repeats: int
+    paraphrases: bool
     seed: int
     fingerprint: str
 
@@ -102,6 +104,7 @@ class Request:
             greedy=Decoding(**shared),
             sampled=Decoding(**shared, **drawn),
             repeats=view["sampled"]["answers"],
+            paraphrases=view["sampled"]["wordings"] == "all",
             seed=view["seed"],
             fingerprint=fingerprint,
         )
@@ -117,8 +120,11 @@ class Request:
         return [
             self._one(row, repeat)
             for row in delivered.iter_rows(named=True)
-            for repeat in range(self.repeats + 1)
+            for repeat in range(self._repeats(row) + 1)
         ]
+
+    def _repeats(self, row: Mapping[str, Any]) -> int:
+        return self.repeats if self.paraphrases or row["variant"] == "main" else 0
 
     def _one(self, row: Mapping[str, Any], repeat: int) -> Wanted:
         decoding = self.sampled if repeat else self.greedy

@@ -1,29 +1,34 @@
-"""Tables: one row per cell and wording, and one per contrast with the baseline.
+"""Rows of the tables on cells, contrasts with the baseline, confusion matrices and subgroups.
 
 Every figure stands with its interval in `<figure>_low` and `<figure>_high`, and every row
 with its number of items and of invalid answers. Shares are over all items of the row, and an
 invalid answer counts as wrong; what can only be said of a parsed answer (level error,
 sensitivity, specificity, c, d′, κ, cost) is over the valid ones. Plain shares have Wilson
-intervals, all others percentile bootstrap intervals over items. The draws are the same for
-every persona of a task, so that contrasts are paired.
+intervals, all others bootstrap intervals over items; where a data set declares clusters, all
+intervals are bootstrap intervals over these. The draws are the same for every persona of a
+task, so that contrasts are paired.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from . import statistics, triage
+from . import inference, statistics, triage
+from .resampling import Draws, Resampled, mean
 
 # Shares of all items, with Wilson intervals.
 SHARES = (
     "accuracy",
     "accuracy_logprob",
+    "accuracy_contextual",
     "invalid_rate",
     "under_triage_rate",
     "over_triage_rate",
@@ -31,7 +36,7 @@ SHARES = (
     "consistency_persona",
 )
 
-# Figures of the confusion matrix that are resampled.
+# Figures of the confusion matrix, of the label probabilities and of the sampled answers.
 RESAMPLED = (
     "level_error",
     "sensitivity",
@@ -41,16 +46,56 @@ RESAMPLED = (
     "kappa_quadratic",
     "kappa_linear",
     "cost",
+    "label_mass",
+    "high_acuity_auc",
+    "consistency_repeat",
+    "repeat_entropy",
 )
 
-# Figures of a contrast, persona minus baseline on the same items.
-DIFFERENCES = (
+# What is compared with the baseline: shares of all items, which are paired, and others.
+PAIRED = (
     "accuracy",
+    "accuracy_logprob",
+    "accuracy_contextual",
     "invalid_rate",
     "under_triage_rate",
     "over_triage_rate",
-    *RESAMPLED,
 )
+UNPAIRED = (
+    "level_error",
+    "sensitivity",
+    "specificity",
+    "criterion",
+    "d_prime",
+    "kappa_quadratic",
+    "kappa_linear",
+    "cost",
+    "high_acuity_auc",
+)
+
+CONTRAST = {
+    "metric": pl.String,
+    "confidence": pl.String,
+    "backend": pl.String,
+    "n": pl.Int64,
+    "n_baseline": pl.Int64,
+    "n_invalid": pl.Int64,
+    "n_invalid_baseline": pl.Int64,
+    "n_changed": pl.Int64,
+    "value": pl.Float64,
+    "baseline_value": pl.Float64,
+    "difference": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "n_gained": pl.Int64,
+    "n_lost": pl.Int64,
+    "test": pl.String,
+    "p": pl.Float64,
+    "detectable": pl.Float64,
+    "margin": pl.Float64,
+    "equivalence_p": pl.Float64,
+    "equivalent": pl.Boolean,
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +103,16 @@ class Wording:
     """The scored answers of one cell in one wording, in the order of the items' ids.
 
     Attributes:
-        scores: one row per item.
+        scores: one row per item, of the greedy answer.
         levels: number of levels.
         reference: level index of the reference, shape (items,), 0 the most urgent.
         answer: level index of the answer, -1 where it is invalid.
         high: whether each level is high acuity, shape (levels,).
         cost: cost per level of under-triage and of over-triage.
+        hits: shares of all items: whether each item counts, shape (items,).
+        means: means of other values of the items that have one; nan where an item has none.
+        n_repeats: sampled answers to every item.
+        n_invalid_repeats: how many of them all are invalid.
     """
 
     scores: pl.DataFrame
@@ -72,6 +121,10 @@ class Wording:
     answer: NDArray[np.int64]
     high: NDArray[np.bool_]
     cost: tuple[float, float]
+    hits: dict[str, NDArray[np.bool_]]
+    means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    n_repeats: int = 0
+    n_invalid_repeats: int = 0
 
     @property
     def n(self) -> int:
@@ -79,162 +132,452 @@ class Wording:
         return self.scores.height
 
     @property
+    def n_invalid(self) -> int:
+        """Number of invalid answers."""
+        return int((self.answer < 0).sum())
+
+    @property
     def backend(self) -> str:
         """What answered; answers of a `server` are not bit-reproducible."""
         name: str = self.scores.item(0, "backend")
         return name
 
-    def metrics(self, weights: NDArray[Any] | None = None) -> dict[str, Any]:
-        """Figures of the confusion matrix: numbers, or arrays of shape (draws,)."""
-        counts = triage.confusion(self.reference, self.answer, self.levels, weights)
-        return triage.confusion_metrics(counts, self.high, *self.cost)
+    @property
+    def clustered(self) -> bool:
+        """Whether the data set declares clusters."""
+        return self.scores["cluster"].null_count() < self.n
+
+    @property
+    def clusters(self) -> NDArray[Any]:
+        """Cluster of every item; an item without one is a cluster of its own."""
+        return clusters_of(self.scores)
+
+    def figures(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
+        """All figures: numbers of the sample, or arrays of shape (draws,)."""
+        confusion = triage.confusion(self.reference, self.answer, self.levels, counts)
+        found = dict(triage.confusion_metrics(confusion, self.high, *self.cost))
+        found |= {name: mean(hit, counts) for name, hit in self.hits.items() if name not in found}
+        for name, values in self.means.items():
+            known = ~np.isnan(values)
+            if known.any():
+                found[name] = mean(values[known], None if counts is None else counts[:, known])
+        p = self.scores["high_acuity_probability"]
+        known = p.is_not_null().to_numpy()
+        if known.any():
+            is_high, p_high = self.high[self.reference[known]], p.to_numpy()[known]
+            found["high_acuity_auc"] = (
+                triage.high_acuity_auc(p_high, is_high)
+                if counts is None
+                else triage.high_acuity_auc_draws(p_high, is_high, counts[:, known])
+            )
+        return found
+
+    def among(self, items: NDArray[Any]) -> Wording:
+        """The answers to some of the items, a mask of shape (items,); without sampled ones."""
+        return Wording(
+            scores=self.scores.filter(pl.Series(items)),
+            levels=self.levels,
+            reference=self.reference[items],
+            answer=self.answer[items],
+            high=self.high,
+            cost=self.cost,
+            hits={name: hit[items] for name, hit in self.hits.items()},
+        )
 
 
-def wording(scores: pl.DataFrame, task: Mapping[str, Any]) -> Wording:
-    """Prepare the scores of one wording; `task` is its entry in the view of all cells."""
-    scores = scores.sort("item_id")
+def clusters_of(scores: pl.DataFrame) -> NDArray[Any]:
+    """Cluster of every row; an item without one is a cluster of its own."""
+    own = pl.concat_str(pl.lit("item "), pl.col("item_id"))
+    named = pl.concat_str(pl.lit("cluster "), pl.col("cluster"))
+    return scores.select(pl.coalesce(named, own)).to_series().to_numpy()
+
+
+def wording(
+    scores: pl.DataFrame, task: Mapping[str, Any], baseline: Wording | None = None
+) -> Wording:
+    """Prepare the scores of one wording.
+
+    Args:
+        scores: rows of the scores, sampled answers among them.
+        task: its entry in the view of all cells.
+        baseline: the answers under the baseline persona, if there are any to compare with.
+    """
+    greedy = scores.filter(pl.col("repeat") == 0).sort("item_id")
+    sampled = scores.filter(pl.col("repeat") > 0)
     urgency = {label: i for i, label in enumerate(task["labels_by_urgency"])}
 
     def indices(column: str) -> NDArray[np.int64]:
-        values = scores.get_column(column).to_list()
+        values = greedy.get_column(column).to_list()
         return np.array([-1 if v is None else urgency[v] for v in values], dtype=np.int64)
 
+    reference, answer = indices("reference"), indices("label")
+    invalid = answer < 0
+    hits = {
+        "accuracy": answer == reference,
+        "invalid_rate": invalid,
+        "under_triage_rate": ~invalid & (answer > reference),
+        "over_triage_rate": ~invalid & (answer < reference),
+    }
+    for name, column in (
+        ("accuracy_logprob", "label_logprob_argmax"),
+        ("accuracy_contextual", "label_contextual"),
+    ):
+        if greedy[column].null_count() < greedy.height:
+            hits[name] = _true(greedy[column] == greedy["reference"])
+    if "accuracy_logprob" in hits:
+        hits["consistency_readout"] = _true(greedy["label_logprob_argmax"] == greedy["label"])
+    if baseline is not None:
+        if not greedy["item_id"].equals(baseline.scores["item_id"]):
+            raise ValueError("a contrast needs the same items on both sides")
+        hits["consistency_persona"] = answer == baseline.answer
+    means = {"label_mass": greedy["label_mass"].cast(pl.Float64).fill_null(np.nan).to_numpy()}
+    n_repeats = 0
+    if sampled.height:
+        labels = sampled.sort("item_id", "repeat").group_by("item_id", maintain_order=True)
+        answers = labels.agg("label")["label"].to_list()
+        n_repeats = len(answers[0])
+        found = inference.pairwise_agreement(answers)
+        means |= {"consistency_repeat": found.agreement, "repeat_entropy": found.entropy}
     return Wording(
-        scores=scores,
+        scores=greedy,
         levels=len(urgency),
-        reference=indices("reference"),
-        answer=indices("label"),
+        reference=reference,
+        answer=answer,
         high=np.array([level in task["high_acuity"] for level in task["levels"]]),
         cost=(task["cost"]["under"], task["cost"]["over"]),
+        hits=hits,
+        means=means,
+        n_repeats=n_repeats,
+        n_invalid_repeats=sampled["label"].null_count(),
     )
-
-
-def cell_row(
-    this: Wording, baseline: Wording | None, settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The figures of one cell in one wording, with intervals.
-
-    Args:
-        this: its answers.
-        baseline: the answers under the baseline persona, or None for a human rater.
-        settings: `draws`, `confidence` and `seed` of the statistics.
-    """
-    level = settings["confidence"]
-    invalid = this.answer < 0
-    row: dict[str, Any] = {
-        "backend": this.backend,
-        "n": this.n,
-        "n_invalid": int(invalid.sum()),
-        "n_not_run": int((this.scores["parse_status"] == "no_answer").sum()),
-    }
-    argmax = this.scores["label_logprob_argmax"]
-    has_logprob = argmax.null_count() < this.n
-    hits = {
-        "accuracy": this.answer == this.reference,
-        "invalid_rate": invalid,
-        "under_triage_rate": ~invalid & (this.answer > this.reference),
-        "over_triage_rate": ~invalid & (this.answer < this.reference),
-    }
-    if has_logprob:
-        hits["accuracy_logprob"] = _true(argmax == this.scores["reference"])
-        hits["consistency_readout"] = _true(argmax == this.scores["label"])
-    if baseline is not None:
-        hits["consistency_persona"] = this.answer == baseline.answer
-    for name in SHARES:
-        if name in hits:
-            low, high = statistics.wilson(int(hits[name].sum()), this.n, level)
-            row |= _with_interval(name, float(hits[name].mean()), low, high)
-        else:
-            row |= _with_interval(name, None, None, None)
-    weights = statistics.bootstrap_counts(this.n, settings["draws"], settings["seed"])
-    point, drawn = this.metrics(), this.metrics(weights)
-    for name in RESAMPLED:
-        interval = statistics.percentile_interval(drawn[name], level)
-        row |= _with_interval(name, point[name], *interval)
-    row |= _resampled_mean("label_mass", this.scores["label_mass"], settings)
-    row |= _auc(this, settings)
-    return row
 
 
 def _true(values: pl.Series) -> NDArray[np.bool_]:
     return values.fill_null(False).to_numpy()
 
 
-def _with_interval(name: str, value: Any, low: Any, high: Any) -> dict[str, float | None]:
-    return {name: _number(value), f"{name}_low": _number(low), f"{name}_high": _number(high)}
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)
-
-
-def _resampled_mean(
-    name: str, values: pl.Series, settings: Mapping[str, Any]
-) -> dict[str, float | None]:
-    known = values.drop_nulls().to_numpy()
-    if not len(known):
-        return _with_interval(name, None, None, None)
-    weights = statistics.bootstrap_counts(len(known), settings["draws"], settings["seed"])
-    drawn = weights @ known / len(known)
-    low, high = statistics.percentile_interval(drawn, settings["confidence"])
-    return _with_interval(name, known.mean(), low, high)
-
-
-def _auc(this: Wording, settings: Mapping[str, Any]) -> dict[str, float | None]:
-    name = "high_acuity_auc"
-    known = this.scores["high_acuity_probability"].is_not_null().to_numpy()
-    if not known.any():
-        return _with_interval(name, None, None, None)
-    p = this.scores["high_acuity_probability"].to_numpy()[known]
-    is_high = this.high[this.reference[known]]
-    weights = statistics.bootstrap_counts(len(p), settings["draws"], settings["seed"])
-    drawn = triage.high_acuity_auc_draws(p, is_high, weights)
-    low, high = statistics.percentile_interval(drawn, settings["confidence"])
-    return _with_interval(name, triage.high_acuity_auc(p, is_high), low, high)
-
-
-def contrast_row(this: Wording, baseline: Wording, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Differences of a persona from the baseline on the same items, with paired intervals."""
-    if not this.scores["item_id"].equals(baseline.scores["item_id"]):
-        raise ValueError("a contrast needs the same items on both sides")
-    right, right_baseline = this.answer == this.reference, baseline.answer == this.reference
-    gained, lost = int((right & ~right_baseline).sum()), int((~right & right_baseline).sum())
+def cell_row(this: Wording, resampled: Resampled) -> dict[str, Any]:
+    """The figures of one cell in one wording, with intervals; `resampled` are its figures."""
     row: dict[str, Any] = {
         "backend": this.backend,
         "n": this.n,
-        "n_invalid": int((this.answer < 0).sum()),
-        "n_invalid_baseline": int((baseline.answer < 0).sum()),
-        "n_changed": int((this.answer != baseline.answer).sum()),
-        "n_gained": gained,
-        "n_lost": lost,
-        "mcnemar_p": statistics.mcnemar_exact(gained, lost),
+        "n_invalid": this.n_invalid,
+        "n_not_run": int((this.scores["parse_status"] == "no_answer").sum()),
+        "n_repeats": this.n_repeats,
+        "n_invalid_repeats": this.n_invalid_repeats,
     }
-    weights = statistics.bootstrap_counts(this.n, settings["draws"], settings["seed"])
-    point, point_baseline = this.metrics(), baseline.metrics()
-    drawn, drawn_baseline = this.metrics(weights), baseline.metrics(weights)
-    for name in DIFFERENCES:
-        low, high = statistics.percentile_interval(
-            drawn[name] - drawn_baseline[name], settings["confidence"]
-        )
-        row |= _with_interval(name, point[name] - point_baseline[name], low, high)
+    for name in (*SHARES, *RESAMPLED):
+        row |= figure(name, this, resampled)
     return row
 
 
-def holm_column(contrasts: pl.DataFrame) -> pl.DataFrame:
-    """Add `mcnemar_p_holm`: adjusted over all contrasts of the table."""
-    if contrasts.is_empty():
-        return contrasts.with_columns(mcnemar_p_holm=pl.lit(None, pl.Float64))
-    adjusted = statistics.holm(contrasts["mcnemar_p"].to_numpy())
-    place = contrasts.get_column_index("mcnemar_p") + 1
-    return contrasts.insert_column(place, pl.Series("mcnemar_p_holm", adjusted))
+def figure(name: str, this: Wording, resampled: Resampled) -> dict[str, float | None]:
+    """One figure with its interval: `<name>`, `<name>_low`, `<name>_high`."""
+    if name not in resampled.point:
+        low = high = point = None
+    else:
+        point = resampled.point[name]
+        if name in this.hits and not this.clustered:
+            hits = int(this.hits[name].sum())
+            low, high = statistics.wilson(hits, this.n, resampled.confidence)
+        else:
+            low, high = resampled.interval(name)
+    return {name: number(point), f"{name}_low": number(low), f"{name}_high": number(high)}
+
+
+def number(value: Any) -> float | None:
+    """A number, or null where it is undefined."""
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def contrast_rows(
+    this: Wording,
+    baseline: Wording,
+    difference: Resampled,
+    values: tuple[Resampled, Resampled],
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Differences of a persona from the baseline on the same items, as rows of `CONTRAST`.
+
+    Args:
+        this: the persona's answers.
+        baseline: the baseline's, to the same items.
+        difference: the paired differences of their figures.
+        values: the figures themselves, the persona's first.
+        settings: the statistics'.
+    """
+    about = {
+        "backend": this.backend,
+        "n": this.n,
+        "n_baseline": baseline.n,
+        "n_invalid": this.n_invalid,
+        "n_invalid_baseline": baseline.n_invalid,
+        "n_changed": int((this.answer != baseline.answer).sum()),
+    }
+    rows = []
+    for name in (*PAIRED, *UNPAIRED):
+        if name not in difference.point:
+            continue
+        row = {**about, "metric": name, "confidence": None}
+        row |= _difference(name, difference, values, settings)
+        if name in PAIRED:
+            row |= _paired(name, this, baseline, difference, settings)
+        rows.append(row)
+    return rows
+
+
+def _difference(
+    name: str,
+    difference: Resampled,
+    values: tuple[Resampled, Resampled],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the bootstrap says of a difference."""
+    low, high = difference.interval(name)
+    margin = settings["margins"].get(name)
+    row = {
+        "value": number(values[0].point[name]),
+        "baseline_value": number(values[1].point[name]),
+        "difference": number(difference.point[name]),
+        "low": number(low),
+        "high": number(high),
+        "test": "bootstrap",
+        "p": number(difference.p_zero(name)),
+        "margin": margin,
+    }
+    if margin is not None and row["difference"] is not None:
+        p = max(difference.p_beyond(name, side * margin) for side in (-1, 1))
+        row |= {"equivalence_p": p, "equivalent": p <= 1 - settings["confidence"]}
+    return row
+
+
+def _paired(
+    name: str,
+    this: Wording,
+    baseline: Wording,
+    difference: Resampled,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the pairs say of a difference of shares."""
+    gained = this.hits[name] & ~baseline.hits[name]
+    lost = ~this.hits[name] & baseline.hits[name]
+    n_gained, n_lost = int(gained.sum()), int(lost.sum())
+    row: dict[str, Any] = {"n_gained": n_gained, "n_lost": n_lost}
+    if this.clustered:
+        p = inference.mcnemar_clustered(gained.astype(int) - lost, this.clusters)
+        return row | {"test": "clustered McNemar", "p": number(p)}
+    alpha = 1 - settings["confidence"]
+    row |= {
+        "test": "exact McNemar",
+        "p": statistics.mcnemar_exact(n_gained, n_lost),
+        "detectable": number(_detectable(this.n, n_gained + n_lost, alpha, settings["power"])),
+    }
+    margin = settings["margins"].get(name)
+    if margin is not None:
+        tost = inference.equivalence_tost(n_gained, n_lost, this.n, margin, alpha)
+        row |= {"equivalence_p": number(tost.p), "equivalent": bool(tost.p <= alpha)}
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _detectable(n: int, discordant: int, alpha: float, power: float) -> float:
+    return inference.minimum_detectable_difference(n, discordant / n, alpha, power)
+
+
+def calibration_contrasts(
+    this: Wording,
+    baseline: Wording,
+    figures: Mapping[str, tuple[Resampled, int]],
+    baseline_figures: Mapping[str, tuple[Resampled, int]],
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Differences of the calibration figures of every confidence, as rows of `CONTRAST`.
+
+    Args:
+        this: the persona's answers.
+        baseline: the baseline's.
+        figures: confidence → its figures, and the number of items that have it.
+        baseline_figures: the same of the baseline.
+        settings: the statistics'.
+    """
+    rows = []
+    for confidence in figures:
+        if confidence not in baseline_figures:
+            continue
+        (mine, n), (theirs, n_baseline) = figures[confidence], baseline_figures[confidence]
+        about = {
+            "backend": this.backend,
+            "confidence": confidence,
+            "n": n,
+            "n_baseline": n_baseline,
+            "n_invalid": this.n_invalid,
+            "n_invalid_baseline": baseline.n_invalid,
+            "n_changed": int((this.answer != baseline.answer).sum()),
+        }
+        difference = mine - theirs
+        for name in difference.point:
+            margins = {name: settings["margins"].get(f"{name}_{confidence}")}
+            own = {**settings, "margins": {k: v for k, v in margins.items() if v is not None}}
+            figure_row = _difference(name, difference, (mine, theirs), own)
+            rows.append({**about, "metric": name, **figure_row})
+    return rows
+
+
+def with_family(
+    contrasts: pl.DataFrame, family: Mapping[str, Any], groups: Mapping[str, str]
+) -> pl.DataFrame:
+    """Add `in_family` and `p_holm`: adjusted over the tests that the study declares.
+
+    Args:
+        contrasts: the contrasts of the study.
+        family: `metrics`, `wordings` and `groups` of the statistics.
+        groups: group of every persona.
+    """
+    chosen = [persona for persona, group in groups.items() if group in family["groups"]]
+    inside = full_metric().is_in(family["metrics"]) & pl.col("persona").is_in(chosen)
+    if family["wordings"] == "main":
+        inside &= pl.col("variant") == "main"
+    table = contrasts.with_columns(in_family=inside & pl.col("p").is_not_null())
+    tested = table["in_family"].to_numpy()
+    adjusted = np.full(table.height, np.nan)
+    if tested.any():
+        adjusted[tested] = statistics.holm(table["p"].to_numpy()[tested])
+    return table.with_columns(p_holm=pl.Series(adjusted, dtype=pl.Float64).fill_nan(None))
+
+
+def full_metric() -> pl.Expr:
+    """Name of a metric, with its confidence for a calibration figure."""
+    return pl.concat_str("metric", "confidence", separator="_", ignore_nulls=True)
+
+
+def confusion_rows(this: Wording, levels: Sequence[str], confidence: float) -> list[dict[str, Any]]:
+    """The confusion matrix with Wilson intervals of the shares of each reference level."""
+    counts = triage.confusion(this.reference, this.answer, this.levels)
+    rows = []
+    for reference, line in enumerate(counts):
+        n = int(line.sum())
+        for answer, count in enumerate(line.tolist()):
+            low, high = statistics.wilson(count, n, confidence)
+            valid = answer < this.levels
+            rows.append(
+                {
+                    "backend": this.backend,
+                    "reference": reference,
+                    "answer": answer if valid else None,
+                    "reference_level": levels[reference],
+                    "answer_level": levels[answer] if valid else "invalid",
+                    "n": n,
+                    "count": count,
+                    "share": count / n if n else None,
+                    "low": number(low),
+                    "high": number(high),
+                }
+            )
+    return rows
+
+
+def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
+    """Group of every item, by its kept column; `not recorded` where that is empty.
+
+    Args:
+        items: the data set, with the column.
+        subgroup: `column`, and `values` (value → group) or `cuts` (lower bounds of bands).
+    """
+    values = items[subgroup["column"]]
+    if "values" in subgroup:
+        groups = values.replace_strict(subgroup["values"], default=values, return_dtype=pl.String)
+    elif "cuts" in subgroup:
+        cuts = subgroup["cuts"]
+        names = [f"under {cuts[0]:g}", *(f"{a:g} to under {b:g}" for a, b in _pairs(cuts))]
+        names.append(f"{cuts[-1]:g} and over")
+        numbers = values.cast(pl.Float64, strict=False)
+        place = np.searchsorted(cuts, numbers.fill_null(np.nan).to_numpy(), side="right")
+        groups = pl.Series([names[i] for i in place], dtype=pl.String)
+        groups = pl.select(pl.when(numbers.is_not_null()).then(groups)).to_series()
+    else:
+        groups = values
+    return groups.fill_null("not recorded").alias(subgroup["id"])
+
+
+def _pairs(values: Sequence[float]) -> list[tuple[float, float]]:
+    return list(itertools.pairwise(values))
+
+
+def subgroup_rows(
+    this: Wording,
+    baseline: Wording | None,
+    draws: Draws,
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Figures, and differences from the baseline, of the items of one group.
+
+    Args:
+        this: a persona's answers to these items.
+        baseline: the baseline's, or None for the baseline itself.
+        draws: of the same items.
+        settings: the statistics'.
+    """
+    mine = draws.measure(this.figures)
+    about = {
+        "backend": this.backend,
+        "n": this.n,
+        "n_invalid": this.n_invalid,
+        "n_invalid_baseline": None if baseline is None else baseline.n_invalid,
+        "small": this.n < settings["small_group_below"],
+    }
+    difference = None if baseline is None else mine - draws.measure(baseline.figures)
+    rows = []
+    for name in (*PAIRED, *UNPAIRED):
+        if name not in mine.point:
+            continue
+        value = figure(name, this, mine)
+        row = {
+            **about,
+            "metric": name,
+            "value": value[name],
+            "low": value[f"{name}_low"],
+            "high": value[f"{name}_high"],
+        }
+        if difference is not None and baseline is not None and name in difference.point:
+            low, high = difference.interval(name)
+            row |= {
+                "difference": number(difference.point[name]),
+                "difference_low": number(low),
+                "difference_high": number(high),
+                "p": number(difference.p_zero(name)),
+            }
+            if name in PAIRED:
+                row["p"] = _paired(name, this, baseline, difference, settings)["p"]
+        rows.append(row)
+    return rows
 
 
 def calibration_columns(calibration: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """The calibration figures of a cell: variant → columns named `<metric>_<confidence>`."""
+    """The main calibration figures of a cell: variant → columns `<metric>_<confidence>`."""
+    shown = calibration.filter(
+        pl.col("bin").is_null()
+        & (pl.col("recalibration") == "none")
+        & pl.col("confidence").is_in(["top_label", "generated_label"])
+        & pl.col("metric").is_in(HEADLINES)
+    )
     columns: dict[str, dict[str, Any]] = {}
-    for row in calibration.filter(pl.col("bin").is_null()).iter_rows(named=True):
+    for row in shown.iter_rows(named=True):
         name = f"{row['metric']}_{row['confidence']}"
         into = columns.setdefault(row["variant"], {})
-        into |= _with_interval(name, row["value"], row["low"], row["high"])
+        into |= {name: row["value"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
         into[f"n_{row['confidence']}"] = row["n"]
     return columns
+
+
+# Calibration figures that stand beside the accuracy in the table of cells; the table of
+# calibrations has them all.
+HEADLINES = (
+    "ece_equal_width",
+    "ece_equal_mass",
+    "smooth_ece",
+    "brier",
+    "log_loss",
+    "mean_confidence",
+    "accuracy",
+    "overconfidence",
+)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +53,10 @@ def variance_shares(frame: pl.DataFrame, outcome: str = "correct") -> list[Compo
 
     The estimates equate the mean squares of the analysis of variance with their expectations, in
     which the component of a set of facets appears in every mean square of a subset of it, times
-    the number of answers at each of its levels (Cornfield and Tukey 1956; Brennan 2001). They are unbiased whatever the distribution, binary outcomes included, and equal
-    REML where none is negative. Negative ones enter the solution as they are and are set to 0
-    afterwards (Brennan 2001).
+    the number of answers at each of its levels (Cornfield and Tukey 1956; Brennan 2001). They
+    are unbiased whatever the distribution, binary outcomes included, and equal REML where none
+    is negative. Negative ones enter the solution as they are and are set to 0 afterwards
+    (Brennan 2001).
 
     All facets count as random: the shares say how much of an answer's variance a further item,
     model, persona or wording of the kind of those at hand would make. With few personas or models
@@ -105,6 +108,60 @@ def variance_shares(frame: pl.DataFrame, outcome: str = "correct") -> list[Compo
             negative=bool(estimates[i] < 0),
         )
         for i, source in enumerate(sources)
+    ]
+
+
+def variance_table(
+    frame: pl.DataFrame, *, seed: int, confidence: float, groups: int = 20
+) -> list[dict[str, Any]]:
+    """The components with intervals of their shares, from leaving out groups of items.
+
+    The delete-a-group jackknife (Shao and Tu 1995, section 5.2): items are put into groups at
+    random, and the shares are estimated anew without each group; with g groups the variance of a
+    share is (g - 1) / g Σ (share without the group - their mean)², and its interval
+    share ± t √variance with g - 1 degrees of freedom, kept within 0 and 1. Personas, models and
+    wordings are those at hand: the interval is about other items alone.
+
+    Args:
+        frame: as in `variance_shares`, with the outcome `correct`.
+        seed: seed of the split (PCG64).
+        confidence: coverage, for example 0.95.
+        groups: number of groups, at most one per item.
+
+    Returns:
+        For every component `source`, `df`, `estimate`, `share`, `low`, `high`, `negative`; the
+        bounds are nan with fewer than three items.
+
+    Raises:
+        ValueError: as `variance_shares`.
+    """
+    components = variance_shares(frame)
+    items = frame["item_id"].unique().sort()
+    g = min(groups, len(items))
+    half = np.full(len(components), np.nan)
+    if g > 2:
+        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(items))
+        group = pl.DataFrame({"item_id": items, "group": order % g})
+        marked = frame.join(group, on="item_id")
+        shares = np.array(
+            [
+                [c.share for c in variance_shares(marked.filter(pl.col("group") != i))]
+                for i in range(g)
+            ]
+        )
+        spread = ((shares - shares.mean(axis=0)) ** 2).sum(axis=0) * (g - 1) / g
+        half = stats.t.ppf((1 + confidence) / 2, g - 1) * np.sqrt(spread)
+    return [
+        {
+            "source": component.source,
+            "df": component.df,
+            "estimate": component.estimate,
+            "share": component.share,
+            "low": max(component.share - float(h), 0.0),
+            "high": min(component.share + float(h), 1.0),
+            "negative": component.negative,
+        }
+        for component, h in zip(components, half, strict=True)
     ]
 
 

@@ -1,32 +1,37 @@
-# Needs: scores and calibration of all cells. Leaves: the tables, as Parquet and CSV.
+# Needs: scores and calibration of all cells. Leaves: the tables, as Parquet and CSV, and the
+# results in words.
 
-TABLES = ["cells", "contrasts", "reliability"]
+# What one rule writes together: every table of cells and of contrasts.
+CELL_TABLES = [
+    "cells",
+    "contrasts",
+    "robustness",
+    "spread",
+    "confusion",
+    "calibration",
+    "reliability",
+    "risk_coverage",
+    "subgroups",
+]
+TABLES = CELL_TABLES + ["variance", "interaction"]
 
 
 rule aggregate:
     input:
         scores=cells("results/scores/{cell}.parquet", human=True),
         calibration=cells("results/calibration/{cell}.parquet"),
+        draws=cells("results/calibration/{cell}.draws.parquet"),
+        items=[f"resources/datasets/{dataset}.parquet" for dataset in STUDY.datasets],
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
         code=code("aggregate"),
     output:
-        cells="results/tables/cells.parquet",
-        contrasts="results/tables/contrasts.parquet",
-        reliability="results/tables/reliability.parquet",
-        cells_csv=report(
-            "results/tables/cells.csv",
-            caption="../report/cells.rst",
+        expand("results/tables/{table}.parquet", table=CELL_TABLES),
+        report(
+            expand("results/tables/{table}.csv", table=CELL_TABLES),
+            caption="../report/table.rst",
             category="Tables",
-            labels={"table": "cells"},
         ),
-        contrasts_csv=report(
-            "results/tables/contrasts.csv",
-            caption="../report/contrasts.rst",
-            category="Tables",
-            labels={"table": "contrasts"},
-        ),
-        reliability_csv="results/tables/reliability.csv",
     log:
         "logs/aggregate/tables.log",
     conda:
@@ -35,4 +40,44 @@ rule aggregate:
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --calibration results/calibration"
-        " --tables results/tables --log {log}"
+        " --items resources/datasets --tables results/tables --log {log}"
+
+
+rule decompose:
+    input:
+        scores=cells("results/scores/{cell}.parquet"),
+        cells=VIEWS["cells"],
+        statistics=VIEWS["statistics"],
+        code=code("decompose"),
+    output:
+        expand("results/tables/{table}.parquet", table=["variance", "interaction"]),
+        report(
+            expand("results/tables/{table}.csv", table=["variance", "interaction"]),
+            caption="../report/table.rst",
+            category="Tables",
+        ),
+    log:
+        "logs/aggregate/decompose.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        script("decompose")
+        + " --cells {input.cells} --statistics {input.statistics}"
+        " --scores results/scores --tables results/tables --log {log}"
+
+
+rule summarize:
+    input:
+        tables=expand("results/tables/{table}.parquet", table=TABLES),
+        figures=VIEWS["figures"],
+        statistics=VIEWS["statistics"],
+        code=code("summarize"),
+    output:
+        report("results/summary.md", caption="../report/summary.rst", category="Summary"),
+    log:
+        "logs/aggregate/summary.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        script("summarize") + " --tables results/tables --settings {input.figures}"
+        " --statistics {input.statistics} --summary {output} --log {log}"

@@ -7,28 +7,49 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.calibration import (
-    calibration_intervals,
+    calibration_draws,
     calibration_metrics,
     reliability_bins,
+    risk_coverage,
 )
+from persona_paradox.inference import cluster_counts
+from persona_paradox.recalibration import METHODS, cross_fitted, item_folds
+from persona_paradox.statistics import percentile_interval
+from persona_paradox.tables import clusters_of
 
 # Each confidence, and what being right means for it.
 CONFIDENCES = {
     "top_label": ("confidence", pl.col("label_logprob_argmax") == pl.col("reference")),
     "generated_label": ("confidence_generated", pl.col("correct")),
+    "contextual_label": (
+        "confidence_contextual",
+        pl.col("label_contextual") == pl.col("reference"),
+    ),
+    "repeat_agreement": ("confidence_repeat", pl.col("correct")),
+    "verbalized": ("confidence_verbalized", pl.col("correct")),
 }
+# Those that every study has; the others are options of a task. They are recalibrated too, in
+# the main wording.
+ALWAYS = ("top_label", "generated_label")
+
+# The curve of selective accuracy has about so many points.
+COVERAGES = 50
 
 SCHEMA = {
     "variant": pl.String,
     "confidence": pl.String,
+    "recalibration": pl.String,
     "metric": pl.String,
     "bin": pl.Int64,
     "lower": pl.Float64,
     "upper": pl.Float64,
+    "coverage": pl.Float64,
+    "threshold": pl.Float64,
     "n": pl.Int64,
     "n_without_confidence": pl.Int64,
     "value": pl.Float64,
@@ -36,52 +57,95 @@ SCHEMA = {
     "high": pl.Float64,
     "mean_confidence": pl.Float64,
 }
+DRAWS_SCHEMA = {
+    "variant": pl.String,
+    "confidence": pl.String,
+    "metric": pl.String,
+    "draws": pl.List(pl.Float32),
+}
+
+Rows = list[dict[str, Any]]
 
 
-def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Calibration figures and reliability bins of one wording, as rows of `SCHEMA`."""
-    rows = []
+def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Rows]:
+    """Rows of `SCHEMA` and of `DRAWS_SCHEMA` of one wording."""
+    rows: Rows = []
+    draws: Rows = []
+    scores = scores.sort("item_id")
+    clusters = clusters_of(scores)
+    counts = cluster_counts(clusters, settings["draws"], settings["seed"])
     level = settings["confidence"]
     for name, (column, right) in CONFIDENCES.items():
-        known = scores.filter(pl.col(column).is_not_null()).sort("item_id")
-        confidence = known.get_column(column).to_numpy()
-        correct = known.select(right).to_series().to_numpy()
-        about = {
-            "variant": scores.item(0, "variant"),
-            "confidence": name,
-            "n_without_confidence": scores.height - known.height,
+        known = scores[column].is_not_null().to_numpy()
+        if not known.any() and name not in ALWAYS:
+            continue
+        confidence = scores[column].to_numpy()[known]
+        correct = scores.select(right).to_series().to_numpy()[known].astype(bool)
+        about = {"variant": scores.item(0, "variant"), "confidence": name}
+        plain = about | {
+            "recalibration": "none",
+            "n_without_confidence": int(scores.height - known.sum()),
         }
-        metrics = calibration_metrics(confidence, correct, settings["bins"])
-        intervals = calibration_intervals(
-            confidence,
-            correct,
-            settings["bins"],
-            draws=settings["draws"],
-            seed=settings["seed"],
-            confidence_level=level,
-        )
-        for metric, value in metrics.items():
-            low, high = intervals[metric]
-            n = known.height
-            rows.append(
-                about | {"metric": metric, "n": n, "value": value, "low": low, "high": high}
-            )
+        drawn = calibration_draws(confidence, correct, settings["bins"], counts[:, known])
+        rows += _figures(plain, confidence, correct, drawn, settings)
+        draws += [about | {"metric": m, "draws": d.astype(np.float32)} for m, d in drawn.items()]
         for b in reliability_bins(confidence, correct, settings["bins"], level):
-            value = {"metric": "accuracy_in_bin", "value": b.pop("accuracy")}
-            rows.append(about | b | value)
+            rows.append(plain | b | {"metric": "accuracy_in_bin", "value": b.pop("accuracy")})
+        curve = risk_coverage(confidence, correct, level)
+        for point in _thinned(curve):
+            value = {"metric": "selective_accuracy", "value": point.pop("accuracy")}
+            rows.append(plain | point | value)
+        if name not in ALWAYS or about["variant"] != "main":
+            continue
+        fold = item_folds(correct, clusters[known], settings["folds"], settings["seed"])
+        for method in METHODS:
+            fitted = cross_fitted(confidence, correct, method, fold=fold, bins=settings["bins"])
+            found = ~np.isnan(fitted.confidence)
+            here = fitted.confidence[found], correct[found]
+            drawn = calibration_draws(*here, settings["bins"], counts[:, known][:, found])
+            after = plain | {
+                "recalibration": method,
+                "n_without_confidence": int(scores.height - found.sum()),
+            }
+            rows += _figures(after, *here, drawn, settings)
+            for number, reason in fitted.unfitted.items():
+                cli.log.info("%s %s: fold %d has no map: %s", name, method, number, reason)
+    return rows, draws
+
+
+def _figures(
+    about: dict[str, Any], confidence: Any, correct: Any, drawn: Any, settings: dict[str, Any]
+) -> Rows:
+    """All figures of a confidence with their intervals."""
+    rows: Rows = []
+    for metric, value in calibration_metrics(confidence, correct, settings["bins"]).items():
+        low, high = percentile_interval(drawn[metric], settings["confidence"])
+        figure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}
+        rows.append(about | {"metric": metric} | figure)
     return rows
+
+
+def _thinned(curve: Rows) -> Rows:
+    """Of a curve by rising coverage, the first point of each step of coverage, and the last."""
+    steps = [int(point["coverage"] * COVERAGES) for point in curve]
+    new = [i for i, step in enumerate(steps) if i == 0 or step > steps[i - 1]]
+    return [curve[i] for i in sorted({*new, len(curve) - 1})] if curve else []
 
 
 def main(arguments: Namespace) -> None:
     """Calibrate every wording of a cell."""
-    settings = files.read_json(arguments.statistics)
+    settings = files.read_json(arguments.settings)
     # Sampled answers are repetitions, not further items.
     scores = pl.read_parquet(arguments.scores).filter(pl.col("repeat") == 0)
-    rows = []
+    rows: Rows = []
+    draws: Rows = []
     for _, wording in scores.group_by("variant", maintain_order=True):
-        rows += calibrate(wording, settings)
+        found, drawn = calibrate(wording, settings)
+        rows += found
+        draws += drawn
     table = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
-    inputs = {"scores": arguments.scores, "statistics": arguments.statistics}
+    inputs = {"scores": arguments.scores, "settings": arguments.settings}
+    files.write_table(pl.DataFrame(draws, schema=DRAWS_SCHEMA), arguments.draws, inputs)
     files.write_table(table, arguments.calibration, inputs)
     cli.log.info("%d figures and bins", table.height)
 
@@ -92,7 +156,8 @@ if __name__ == "__main__":
         cli.parser(
             __doc__,
             scores="Parquet file of scores",
-            statistics="view of the statistics",
+            settings="view of the settings of the calibration",
             calibration="Parquet file to write",
+            draws="Parquet file of the bootstrap draws to write, for paired differences",
         ),
     )

@@ -1,0 +1,141 @@
+"""A sample's figures together with those of its bootstrap draws.
+
+Cells on the same items get the same draws, so that the difference of two cells is resampled as
+a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .inference import bca_interval, cluster_counts, jackknife_counts
+from .statistics import percentile_interval
+
+Floats = NDArray[np.float64]
+# From how often each item counts, shape (draws, items), or None for the sample: figures by name.
+Measure = Callable[[NDArray[Any] | None], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Figures by name.
+
+    Attributes:
+        point: of the sample.
+        drawn: of the bootstrap draws, shape (draws,).
+        left_out: of the sample without one item or cluster at a time; empty unless the intervals
+            are BCa.
+        confidence: of the intervals.
+    """
+
+    point: dict[str, float]
+    drawn: dict[str, Floats]
+    left_out: dict[str, Floats]
+    confidence: float
+
+    def __sub__(self, other: Resampled) -> Resampled:
+        """Differences, draw by draw, of the figures that both have."""
+
+        def minus(mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+            return {name: mine[name] - theirs[name] for name in mine if name in theirs}
+
+        return replace(
+            self,
+            point=minus(self.point, other.point),
+            drawn=minus(self.drawn, other.drawn),
+            left_out=minus(self.left_out, other.left_out),
+        )
+
+    def interval(self, name: str, confidence: float | None = None) -> tuple[float, float]:
+        """Bootstrap interval: BCa where there are leave-one-out figures, else percentile."""
+        level = self.confidence if confidence is None else confidence
+        if name in self.left_out:
+            bounds = bca_interval(self.point[name], self.drawn[name], self.left_out[name], level)
+        else:
+            bounds = percentile_interval(self.drawn[name], level)
+        return float(bounds[0]), float(bounds[1])
+
+    def p_beyond(self, name: str, value: float) -> float:
+        """Share of draws that are not beyond `value`, seen from 0; at least 1 / (draws + 1).
+
+        The p of the one-sided hypothesis that a percentile interval inverts (Efron and
+        Tibshirani 1993, section 15.5): nan where the figure is undefined.
+        """
+        drawn = self.drawn[name][~np.isnan(self.drawn[name])]
+        if not drawn.size or np.isnan(self.point[name]):
+            return float("nan")
+        wrong = (drawn <= value) if value < 0 else (drawn >= value)
+        return float((wrong.sum() + 1) / (drawn.size + 1))
+
+    def p_zero(self, name: str) -> float:
+        """Two-sided p of the hypothesis that a difference is 0, by inverting the percentile
+        interval; nan where it is undefined.
+        """
+        drawn = self.drawn[name][~np.isnan(self.drawn[name])]
+        if not drawn.size or np.isnan(self.point[name]):
+            return float("nan")
+        sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
+        return float(min(2 * (sides + 1) / (drawn.size + 1), 1.0))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The draws of a set of items.
+
+    Attributes:
+        counts: how often every draw takes every item, shape (draws, items).
+        jackknife: every item once, but for one item or cluster, shape (clusters, items); None
+            for percentile intervals.
+        confidence: of the intervals.
+    """
+
+    counts: NDArray[Any]
+    jackknife: NDArray[Any] | None
+    confidence: float
+
+    @classmethod
+    def of(cls, clusters: ArrayLike, settings: Mapping[str, Any]) -> Draws:
+        """Draw; `clusters` has the cluster of every item, `settings` are the statistics'."""
+        return cls(
+            counts=cluster_counts(clusters, settings["draws"], settings["seed"]),
+            jackknife=jackknife_counts(clusters) if settings["interval"] == "bca" else None,
+            confidence=settings["confidence"],
+        )
+
+    def among(self, items: NDArray[Any]) -> Draws:
+        """The same draws of some of the items only."""
+        jackknife = None if self.jackknife is None else self.jackknife[:, items]
+        return replace(self, counts=self.counts[:, items], jackknife=jackknife)
+
+    def measure(self, figures: Measure) -> Resampled:
+        """Measure the sample and all its draws."""
+        return Resampled(
+            point={name: float(value) for name, value in figures(None).items()},
+            drawn=dict(figures(self.counts)),
+            left_out={} if self.jackknife is None else dict(figures(self.jackknife)),
+            confidence=self.confidence,
+        )
+
+
+def mean(values: ArrayLike, counts: NDArray[Any] | None) -> Any:
+    """Mean of the items' values, shape (items,), in the sample or in every draw."""
+    values = np.asarray(values, dtype=np.float64)
+    if counts is None:
+        return float(values.mean()) if values.size else float("nan")
+    n = counts.sum(axis=1, dtype=np.float64)
+    sums = (
+        counts.astype(np.float32) @ values.astype(np.float32)
+        if _whole(values)
+        else (counts.astype(np.float64) @ values)
+    )
+    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0, casting="unsafe")
+
+
+def _whole(values: Floats) -> bool:
+    """Whether sums of so few of these are exact in single precision, which is twice as fast."""
+    return bool(values.size < 2**24 and np.isin(values, (0.0, 1.0)).all())
