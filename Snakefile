@@ -32,3 +32,4 @@ rule all:
             table=[*TABLES, "delivery"],
             suffix=["csv", "parquet"],
         ),
+        "results/summary.md",

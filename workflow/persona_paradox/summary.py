@@ -1,0 +1,422 @@
+"""The results in words: every sentence carries its numbers, and no adjective without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+Tables = Mapping[str, pl.DataFrame]
+Settings = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+# What each verdict says, in the words of config/README.md.
+_VERDICTS = {
+    "robust": "robust",
+    "not significant": "not shown to differ from 0",
+    "not beyond wording": "not beyond wording",
+    "not beyond controls": "not beyond the controls",
+    "too few wordings": "undecided, too few wordings",
+    "too few controls": "undecided, too few controls",
+}
+# Figures whose contrasts stand in the section on risk, with their unit.
+_RISK = {
+    "under_triage_rate": "under-triage",
+    "over_triage_rate": "over-triage",
+    "criterion": "criterion c",
+    "d_prime": "d′",
+}
+_POINTS = frozenset({"accuracy", "under_triage_rate", "over_triage_rate", "invalid_rate"})
+_NAMES = {"kappa_quadratic": "quadratic κ", "level_error": "level error", **_RISK}
+
+
+def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
+    """The text of `results/summary.md`.
+
+    Args:
+        tables: by name, all tables of the study.
+        settings: the view of the figures: titles of everything.
+        statistics: the view of the statistics.
+    """
+    lines = [
+        f"# {settings['title']}: results in words",
+        "",
+        *_study(tables, settings, statistics),
+    ]
+    for title, section in (
+        ("Does a persona change the accuracy?", _effects),
+        ("Is it more than wording, and more than any sentence does?", _robust),
+        ("Risk: which way the errors go", _risk),
+        ("Does the effect depend on the context?", _context),
+        ("Consistency", _consistency),
+        ("Calibration", _calibration),
+        ("Subgroups", _subgroups),
+        ("Where the variance lies", _variance),
+    ):
+        lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
+    lines += [
+        "",
+        "## What this does not say",
+        "",
+        "Nothing here is medical advice. A difference that is not shown is not a difference that is "
+        "absent: only “equivalent” says so, within its margin. Definitions are in "
+        "config/README.md; consistency rates, c and d′ as risk propensity and sensitivity, the cost "
+        "and “robust” are this project's own.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    cells = tables["cells"].filter(pl.col("model") != "human")
+    level = _percent(settings["confidence"])
+    family = statistics["family"]
+    n_tests = int(tables["contrasts"]["in_family"].sum())
+    yield (
+        f"Written from the tables of the study. Baseline: {_persona(settings, settings['baseline'])}. "
+        f"Intervals in brackets are {level}, {settings['interval']} bootstrap over items "
+        f"({settings['draws']} draws, seed {settings['seed']}), and Wilson for plain shares. The tests of the "
+        f"study are its {n_tests} contrasts in {_join(family['metrics'])} ({family['wordings']} wordings), "
+        f"adjusted together by Holm's method at {_percent(1 - settings['confidence'])}; every other "
+        "interval stands unadjusted, and of twenty such intervals without any effect one excludes 0."
+    )
+    yield ""
+    for task in settings["tasks"]:
+        rows = cells.filter(pl.col("task") == task)
+        if rows.is_empty():
+            continue
+        spec = settings["tasks"][task]
+        teaching = ", author-written teaching cases, not clinically validated" * spec["teaching"]
+        answers = int(rows["n"].sum())
+        yield (
+            f"- **{spec['title']}** ({spec['dataset']}{teaching}): n = {_range(rows['n'])} items; "
+            f"{rows.height} wordings × models with {answers} greedy answers, "
+            f"{int(rows['n_invalid'].sum())} of them invalid (counted as wrong)."
+            + (f" {spec['sample']}" if spec["sample"] else "")
+        )
+        for rater in tables["cells"].filter(model="human", task=task).iter_rows(named=True):
+            where = {"main": "all records", "same_items": "the items the models answered"}
+            yield (
+                f"  - {settings['raters'][rater['persona']]}, {where[rater['variant']]}: accuracy "
+                f"{_share(rater, 'accuracy')}, n = {rater['n']}."
+            )
+
+
+def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    alpha = 1 - settings["confidence"]
+    contrasts = tables["contrasts"].filter(
+        (pl.col("metric") == "accuracy")
+        & pl.col("confidence").is_null()
+        & (pl.col("variant") == "main")
+    )
+    if contrasts.is_empty():
+        yield "The study has no persona beside the baseline."
+    for (model, task), part in contrasts.group_by("model", "task", maintain_order=True):
+        base = tables["cells"].filter(
+            model=model, task=task, persona=settings["baseline"], variant="main"
+        )
+        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {part.item(0, 'n')})"
+        yield ""
+        for row in base.iter_rows(named=True):
+            yield (
+                f"- Baseline: accuracy {_share(row, 'accuracy')}, {row['n_invalid']} invalid; a uniform "
+                f"guess has {100 / len(settings['tasks'][task]['levels']):.0f}%."
+            )
+        tested = part.filter(pl.col("p_holm").is_not_null())
+        shown = tested.filter(pl.col("p_holm") <= alpha)
+        for row in shown.iter_rows(named=True):
+            yield f"- {_persona(settings, row['persona'])}: {_difference(row)}, p (Holm) {_p(row['p_holm'])}."
+        rest = tested.filter(pl.col("p_holm") > alpha)
+        if rest.height:
+            equivalent = rest.filter(pl.col("equivalent"))
+            yield (
+                f"- Not shown for {rest.height} of {tested.height} personas: differences "
+                f"{_points(rest['difference'].min())} to {_points(rest['difference'].max())} points, "
+                f"p (Holm) at least {_p(rest['p_holm'].min())}. {_detectable(rest, settings)}"
+            )
+            margin = settings["margin"]
+            if margin is not None:
+                who = _join([_persona(settings, p) for p in equivalent["persona"]]) or "none"
+                yield (
+                    f"- Equivalent to the baseline within ±{100 * margin:g} points (two one-sided "
+                    f"tests at {_percent(alpha)}, not adjusted): {who}."
+                )
+        yield ""
+
+
+def _detectable(rest: pl.DataFrame, settings: Settings) -> str:
+    known = rest["detectable"].drop_nulls()
+    power = _percent(settings["power"])
+    if known.is_empty():
+        return f"With so few answers that turned right or wrong, no difference had {power} power."
+    text = (
+        f"With {power} power and as many answers that turn, {_between(known)} points would have been "
+        "shown in a single test"
+    )
+    lacking = rest.height - len(known)
+    return text + (f"; for {lacking}, no difference" if lacking else "") + "."
+
+
+def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    table = tables["robustness"].filter(pl.col("metric") == "accuracy")
+    if table.is_empty():
+        yield "No contrast in accuracy is a test of this study."
+    for (model, task), part in table.group_by("model", "task", maintain_order=True):
+        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {part.item(0, 'n')})"
+        yield ""
+        for row in (
+            tables["spread"].filter(model=model, task=task, metric="accuracy").iter_rows(named=True)
+        ):
+            if row["sd"] is None:
+                yield f"- Spread of {row['kind']}s: not defined, {row['n_effects']} effects."
+                continue
+            yield (
+                f"- Spread of {row['kind']}s: standard deviation {100 * row['sd']:.1f} points "
+                f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}], {row['n_effects']} effects from "
+                f"{_points(row['smallest'])} to {_points(row['largest'])}."
+            )
+        for verdict, words in _VERDICTS.items():
+            rows = part.filter(pl.col("verdict") == verdict)
+            if rows.is_empty():
+                continue
+            if verdict == "not significant":
+                names = _join([_persona(settings, p) for p in rows["persona"]])
+                yield f"- {words.capitalize()}: {names}."
+                continue
+            for row in rows.iter_rows(named=True):
+                yield (
+                    f"- {_persona(settings, row['persona'])}: {words}. Effect of the main wording "
+                    f"{_points(row['effect'])} points [{_points(row['low'])}, {_points(row['high'])}]; mean of "
+                    f"{row['n_wordings']} wordings {_points(row['wording_mean'])} "
+                    f"[{_points(row['wording_low'])}, {_points(row['wording_high'])}]; one further control "
+                    f"would lie within [{_points(row['control_low'])}, {_points(row['control_high'])}] "
+                    f"({row['n_controls']} controls)."
+                )
+        yield ""
+
+
+def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    main = tables["contrasts"].filter(pl.col("variant") == "main")
+    told = False
+    for (model, task), part in main.filter(pl.col("metric").is_in(list(_RISK))).group_by(
+        "model", "task", maintain_order=True
+    ):
+        shown = part.filter((pl.col("low") > 0) | (pl.col("high") < 0))
+        for (metric,), rows in shown.group_by("metric", maintain_order=True):
+            told = True
+            effects = _join([_effect(row, settings) for row in rows.iter_rows(named=True)], "; ")
+            yield (
+                f"- {settings['models'][model]}, {settings['tasks'][task]['title']}, {_RISK[metric]}"
+                f"{' (points)' * (metric in _POINTS)}: {effects}. n = {rows.item(0, 'n')}."
+            )
+    yield (
+        "These are the contrasts whose unadjusted interval excludes 0. c above 0 is reluctant to "
+        "call an emergency; d′ says how well emergencies are told from the rest (our own reading)."
+        if told
+        else "No unadjusted interval of a contrast in under-triage, over-triage, c or d′ excludes 0."
+    )
+
+
+def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    table = tables["interaction"].filter(pl.col("versus").is_not_null())
+    if table.is_empty():
+        yield "The study has no two contexts of the same kind of data (real or teaching) to compare."
+    for (kind, model), part in table.group_by("kind", "model", maintain_order=True):
+        name = "all models together" if model is None else settings["models"][model]
+        known = part.filter(pl.col("points").is_not_null())
+        shown = known.filter((pl.col("points_low") > 0) | (pl.col("points_high") < 0))
+        cases = {"teaching": "teaching cases", "real": "real cases"}[kind]
+        yield (
+            f"- {name}, {cases}: for {shown.height} of {known.height} personas the unadjusted interval of "
+            f"the difference between contexts excludes 0 (logistic GEE clustered by item; "
+            f"{_range(part['n_items'])} items)."
+            + (
+                f" No estimate for {part.height - known.height}."
+                if part.height > known.height
+                else ""
+            )
+        )
+        for row in shown.iter_rows(named=True):
+            yield (
+                f"  - {_persona(settings, row['persona'])}: effect in {_words(row['context'])} minus that in "
+                f"{_words(row['versus'])} {row['points']:+.1f} points [{row['points_low']:+.1f}, "
+                f"{row['points_high']:+.1f}].".replace("-", "−")
+            )
+
+
+def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    cells = tables["cells"].filter((pl.col("model") != "human") & (pl.col("variant") == "main"))
+    names = {
+        "consistency_readout": "Read-out (generated label = likeliest label)",
+        "consistency_repeat": "Repeat (pairwise agreement of sampled answers)",
+        "consistency_persona": "Persona (same label as under the baseline)",
+    }
+    for (model, task), part in cells.group_by("model", "task", maintain_order=True):
+        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {_range(part['n'])})"
+        yield ""
+        for name, words in names.items():
+            known = part.filter(
+                pl.col(name).is_not_null()
+                & ((pl.col("persona") != settings["baseline"]) | (name != "consistency_persona"))
+            )
+            if known.is_empty():
+                yield f"- {words}: not measured."
+                continue
+            low, high = known.sort(name)[0], known.sort(name)[-1]
+            ends = [
+                f"{_share(row, name)} ({_persona(settings, row['persona'])})"
+                for part_row in (low, high)
+                for row in part_row.iter_rows(named=True)
+            ]
+            yield f"- {words}: from {ends[0]} to {ends[1]}."
+        yield ""
+
+
+def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    table = tables["calibration"].filter(
+        (pl.col("variant") == "main")
+        & (pl.col("metric") == "smooth_ece")
+        & pl.col("value").is_not_null()
+    )
+    for (model, task, confidence), part in table.filter(pl.col("recalibration") == "none").group_by(
+        "model", "task", "confidence", maintain_order=True
+    ):
+        base = part.filter(pl.col("persona") == settings["baseline"])
+        changes = tables["contrasts"].filter(
+            (pl.col("metric") == "smooth_ece")
+            & (pl.col("variant") == "main")
+            & ((pl.col("low") > 0) | (pl.col("high") < 0)),
+            model=model, task=task, confidence=confidence,
+        )  # fmt: skip
+        after = table.filter(
+            model=model, task=task, confidence=confidence, persona=settings["baseline"],
+            recalibration="temperature",
+        )  # fmt: skip
+        text = f"- {settings['models'][model]}, {settings['tasks'][task]['title']}, {_words(confidence)}: "
+        for row in base.iter_rows(named=True):
+            text += (
+                f"smooth ECE of the baseline {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}], "
+                f"n = {row['n']}"
+            )
+        for row in after.iter_rows(named=True):
+            text += f", cross-fitted temperature {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+        effects = _join([_effect(row, settings, 3) for row in changes.iter_rows(named=True)], "; ")
+        yield (
+            text + f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}."
+        )
+    yield (
+        "A calibration error cannot be negative, and resampling raises it: its interval may lie "
+        "above it. Binned errors stand in results/tables/calibration.csv."
+    )
+
+
+def _subgroups(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    table = tables["subgroups"].filter((pl.col("metric") == "accuracy") & pl.col("p").is_not_null())
+    if table.is_empty():
+        yield "The data sets of the study declare no subgroups."
+        return
+    alpha = 1 - settings["confidence"]
+    for (model, task), part in table.group_by("model", "task", maintain_order=True):
+        shown = part.filter(pl.col("p_holm") <= alpha)
+        groups = part.unique(["subgroup", "group"], maintain_order=True)
+        small = groups.filter(pl.col("small")).height
+        yield (
+            f"- {settings['models'][model]}, {settings['tasks'][task]['title']}: {groups.height} groups, "
+            f"{small} of them with fewer than {statistics['small_group_below']} items; effects with "
+            f"p (Holm over {part.height} tests) at most {_percent(alpha)}: {shown.height}."
+        )
+        for row in shown.iter_rows(named=True):
+            title = settings["tasks"][task]["subgroups"][row["subgroup"]]
+            yield (
+                f"  - {_persona(settings, row['persona'])}, {title} {row['group']} (n = {row['n']}): "
+                f"{_points(row['difference'])} points [{_points(row['difference_low'])}, "
+                f"{_points(row['difference_high'])}], p (Holm) {_p(row['p_holm'])}."
+            )
+
+
+def _variance(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    table = tables["variance"]
+    for (model, task), part in table.group_by("model", "task", maintain_order=True):
+        name = "all models together" if model is None else settings["models"][model]
+        known = part.filter(pl.col("share").is_not_null()).sort("share", descending=True)
+        text = f"- {name}, {settings['tasks'][task]['title']}: "
+        if known.is_empty():
+            yield text + f"not defined ({part.item(0, 'reason')})."
+            continue
+        shares = [
+            f"{row['source']} {100 * row['share']:.1f}% [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+            for row in known.iter_rows(named=True)
+        ]
+        yield text + f"{', '.join(shares)}; {part.item(0, 'n_items')} items."
+    yield (
+        "Shares of the variance of being right over items, wordings, personas and models, the baseline "
+        "left out; “residual” is the interaction of all of them, which one answer cannot tell from chance."
+    )
+
+
+# --- words -------------------------------------------------------------------------------
+
+
+def _persona(settings: Settings, persona: str) -> str:
+    title: str = settings["personas"][persona]["title"]
+    return title
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _join(names: list[str], separator: str = ", ") -> str:
+    return separator.join(names)
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share, 6):g}%"
+
+
+def _points(share: float | None) -> str:
+    if share is None:
+        return "not defined"
+    text = f"{100 * share:+.1f}"
+    return ("0.0" if float(text) == 0 else text).replace("-", "−")
+
+
+def _share(row: Row, name: str) -> str:
+    if row[name] is None:
+        return "not defined"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    bounds = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * row[name]:.1f}%{bounds}"
+
+
+def _difference(row: Row) -> str:
+    return (
+        f"{_points(row['difference'])} points [{_points(row['low'])}, {_points(row['high'])}], "
+        f"{row['n_gained']} answers turned right and {row['n_lost']} wrong, {row['n_invalid']} invalid "
+        f"(baseline {row['n_invalid_baseline']})"
+    )
+
+
+def _effect(row: Row, settings: Settings, digits: int = 2) -> str:
+    if row["metric"] in _POINTS:
+        numbers = [_points(row[key]) for key in ("difference", "low", "high")]
+    else:
+        numbers = [
+            f"{row[key]:+.{digits}f}".replace("-", "−") for key in ("difference", "low", "high")
+        ]
+    return f"{_persona(settings, row['persona'])} {numbers[0]} [{numbers[1]}, {numbers[2]}]"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _range(values: pl.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _between(values: pl.Series) -> str:
+    low, high = (f"{100 * float(v):.1f}" for v in (values.min(), values.max()))  # type: ignore[arg-type]
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,46 @@
+"""Write the results in words, from the tables."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.summary import summary
+
+TABLES = (
+    "cells",
+    "contrasts",
+    "robustness",
+    "spread",
+    "calibration",
+    "subgroups",
+    "variance",
+    "interaction",
+)
+
+
+def main(arguments: Namespace) -> None:
+    """Read the tables and write the text."""
+    tables = {name: pl.read_parquet(arguments.tables / f"{name}.parquet") for name in TABLES}
+    text = summary(
+        tables, files.read_json(arguments.settings), files.read_json(arguments.statistics)
+    )
+    files.write_text(arguments.summary, text)
+    cli.log.info("%d lines", text.count("\n"))
+
+
+if __name__ == "__main__":
+    cli.run(
+        main,
+        cli.parser(
+            __doc__,
+            tables="folder of tables",
+            settings="view of the figures' settings",
+            statistics="view of the statistics",
+            summary="Markdown file to write",
+        ),
+    )
