@@ -59,10 +59,10 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
         "",
         "## What this does not say",
         "",
-        "Nothing here is medical advice. A difference that is not shown is not a difference that is "
-        "absent: only “equivalent” says so, within its margin. Definitions are in "
-        "config/README.md; consistency rates, c and d′ as risk propensity and sensitivity, the cost "
-        "and “robust” are this project's own.",
+        "Nothing here is medical advice. A difference that is not shown is not a difference that "
+        "is absent: only “equivalent” says so, within its margin. Definitions are in "
+        "config/README.md; consistency rates, c and d′ as risk propensity and sensitivity, the "
+        "cost and “robust” are this project's own.",
         "",
     ]
     return "\n".join(lines)
@@ -74,12 +74,13 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
     family = statistics["family"]
     n_tests = int(tables["contrasts"]["in_family"].sum())
     yield (
-        f"Written from the tables of the study. Baseline: {_persona(settings, settings['baseline'])}. "
-        f"Intervals in brackets are {level}, {settings['interval']} bootstrap over items "
-        f"({settings['draws']} draws, seed {settings['seed']}), and Wilson for plain shares. The tests of the "
-        f"study are its {n_tests} contrasts in {_join(family['metrics'])} ({family['wordings']} wordings), "
-        f"adjusted together by Holm's method at {_percent(1 - settings['confidence'])}; every other "
-        "interval stands unadjusted, and of twenty such intervals without any effect one excludes 0."
+        "Written from the tables of the study. Baseline: "
+        f"{_persona(settings, settings['baseline'])}. Intervals in brackets are {level}, "
+        f"{settings['interval']} bootstrap over items ({settings['draws']} draws, seed "
+        f"{settings['seed']}), and Wilson for plain shares. The tests of the study are its "
+        f"{n_tests} contrasts in {_join(family['metrics'])} ({family['wordings']} wordings), "
+        f"adjusted together by Holm's method at {_percent(1 - settings['confidence'])}; every "
+        "other interval stands unadjusted."
     )
     yield ""
     for task in settings["tasks"]:
@@ -116,24 +117,25 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
         base = tables["cells"].filter(
             model=model, task=task, persona=settings["baseline"], variant="main"
         )
-        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {part.item(0, 'n')})"
-        yield ""
+        yield from _heading(settings, part)
         for row in base.iter_rows(named=True):
             yield (
-                f"- Baseline: accuracy {_share(row, 'accuracy')}, {row['n_invalid']} invalid; a uniform "
-                f"guess has {100 / len(settings['tasks'][task]['levels']):.0f}%."
+                f"- Baseline: accuracy {_share(row, 'accuracy')}, {row['n_invalid']} invalid; a "
+                f"uniform guess has {100 / len(settings['tasks'][task]['levels']):.0f}%."
             )
         tested = part.filter(pl.col("p_holm").is_not_null())
         shown = tested.filter(pl.col("p_holm") <= alpha)
         for row in shown.iter_rows(named=True):
-            yield f"- {_persona(settings, row['persona'])}: {_difference(row)}, p (Holm) {_p(row['p_holm'])}."
+            persona = _persona(settings, row["persona"])
+            yield f"- {persona}: {_difference(row)}, p (Holm) {_p(row['p_holm'])}."
         rest = tested.filter(pl.col("p_holm") > alpha)
         if rest.height:
             equivalent = rest.filter(pl.col("equivalent"))
             yield (
                 f"- Not shown for {rest.height} of {tested.height} personas: differences "
-                f"{_points(rest['difference'].min())} to {_points(rest['difference'].max())} points, "
-                f"p (Holm) at least {_p(rest['p_holm'].min())}. {_detectable(rest, settings)}"
+                f"{_points(rest['difference'].min())} to {_points(rest['difference'].max())} "
+                f"points, p (Holm) at least {_p(min(rest['p_holm']))}. "
+                f"{_detectable(rest, settings)}"
             )
             margin = settings["margin"]
             if margin is not None:
@@ -151,8 +153,8 @@ def _detectable(rest: pl.DataFrame, settings: Settings) -> str:
     if known.is_empty():
         return f"With so few answers that turned right or wrong, no difference had {power} power."
     text = (
-        f"With {power} power and as many answers that turn, {_between(known)} points would have been "
-        "shown in a single test"
+        f"With {power} power and as many answers that turn, {_between(known)} points would have "
+        "been shown in a single test"
     )
     lacking = rest.height - len(known)
     return text + (f"; for {lacking}, no difference" if lacking else "") + "."
@@ -163,8 +165,7 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
     if table.is_empty():
         yield "No contrast in accuracy is a test of this study."
     for (model, task), part in table.group_by("model", "task", maintain_order=True):
-        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {part.item(0, 'n')})"
-        yield ""
+        yield from _heading(settings, part)
         for row in (
             tables["spread"].filter(model=model, task=task, metric="accuracy").iter_rows(named=True)
         ):
@@ -173,7 +174,7 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
                 continue
             yield (
                 f"- Spread of {row['kind']}s: standard deviation {100 * row['sd']:.1f} points "
-                f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}], {row['n_effects']} effects from "
+                f"{_between_brackets(row)}, {row['n_effects']} effects from "
                 f"{_points(row['smallest'])} to {_points(row['largest'])}."
             )
         for verdict, words in _VERDICTS.items():
@@ -187,10 +188,11 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
             for row in rows.iter_rows(named=True):
                 yield (
                     f"- {_persona(settings, row['persona'])}: {words}. Effect of the main wording "
-                    f"{_points(row['effect'])} points [{_points(row['low'])}, {_points(row['high'])}]; mean of "
-                    f"{row['n_wordings']} wordings {_points(row['wording_mean'])} "
-                    f"[{_points(row['wording_low'])}, {_points(row['wording_high'])}]; one further control "
-                    f"would lie within [{_points(row['control_low'])}, {_points(row['control_high'])}] "
+                    f"{_points(row['effect'])} points [{_points(row['low'])}, "
+                    f"{_points(row['high'])}]; mean of {row['n_wordings']} wordings "
+                    f"{_points(row['wording_mean'])} [{_points(row['wording_low'])}, "
+                    f"{_points(row['wording_high'])}]; one further control would lie within "
+                    f"[{_points(row['control_low'])}, {_points(row['control_high'])}] "
                     f"({row['n_controls']} controls)."
                 )
         yield ""
@@ -207,30 +209,36 @@ def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
             told = True
             effects = _join([_effect(row, settings) for row in rows.iter_rows(named=True)], "; ")
             yield (
-                f"- {settings['models'][model]}, {settings['tasks'][task]['title']}, {_RISK[metric]}"
-                f"{' (points)' * (metric in _POINTS)}: {effects}. n = {rows.item(0, 'n')}."
+                f"- {_place(settings, model, task)}, "
+                f"{_RISK[metric]}{' (points)' * (metric in _POINTS)}: {effects}. n = "
+                f"{rows.item(0, 'n')}."
             )
+    yield ""
     yield (
         "These are the contrasts whose unadjusted interval excludes 0. c above 0 is reluctant to "
         "call an emergency; d′ says how well emergencies are told from the rest (our own reading)."
         if told
-        else "No unadjusted interval of a contrast in under-triage, over-triage, c or d′ excludes 0."
+        else (
+            "No unadjusted interval of a contrast in under-triage, over-triage, c or d′ excludes 0."
+        )
     )
 
 
 def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
     table = tables["interaction"].filter(pl.col("versus").is_not_null())
     if table.is_empty():
-        yield "The study has no two contexts of the same kind of data (real or teaching) to compare."
+        yield (
+            "The study has no two contexts of the same kind of data (real or teaching) to compare."
+        )
     for (kind, model), part in table.group_by("kind", "model", maintain_order=True):
         name = "all models together" if model is None else settings["models"][model]
         known = part.filter(pl.col("points").is_not_null())
         shown = known.filter((pl.col("points_low") > 0) | (pl.col("points_high") < 0))
         cases = {"teaching": "teaching cases", "real": "real cases"}[kind]
         yield (
-            f"- {name}, {cases}: for {shown.height} of {known.height} personas the unadjusted interval of "
-            f"the difference between contexts excludes 0 (logistic GEE clustered by item; "
-            f"{_range(part['n_items'])} items)."
+            f"- {name}, {cases}: for {shown.height} of {known.height} personas the unadjusted "
+            "interval of the difference between contexts excludes 0 (logistic GEE clustered by "
+            f"item; {_range(part['n_items'])} items)."
             + (
                 f" No estimate for {part.height - known.height}."
                 if part.height > known.height
@@ -239,9 +247,9 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
         )
         for row in shown.iter_rows(named=True):
             yield (
-                f"  - {_persona(settings, row['persona'])}: effect in {_words(row['context'])} minus that in "
-                f"{_words(row['versus'])} {row['points']:+.1f} points [{row['points_low']:+.1f}, "
-                f"{row['points_high']:+.1f}].".replace("-", "−")
+                f"  - {_persona(settings, row['persona'])}: effect in {_words(row['context'])} "
+                f"minus that in {_words(row['versus'])} {_points(row['points'] / 100)} points "
+                f"[{_points(row['points_low'] / 100)}, {_points(row['points_high'] / 100)}]."
             )
 
 
@@ -252,9 +260,8 @@ def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> It
         "consistency_repeat": "Repeat (pairwise agreement of sampled answers)",
         "consistency_persona": "Persona (same label as under the baseline)",
     }
-    for (model, task), part in cells.group_by("model", "task", maintain_order=True):
-        yield f"**{settings['models'][model]}, {settings['tasks'][task]['title']}** (n = {_range(part['n'])})"
-        yield ""
+    for _, part in cells.group_by("model", "task", maintain_order=True):
+        yield from _heading(settings, part)
         for name, words in names.items():
             known = part.filter(
                 pl.col(name).is_not_null()
@@ -293,18 +300,22 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
             model=model, task=task, confidence=confidence, persona=settings["baseline"],
             recalibration="temperature",
         )  # fmt: skip
-        text = f"- {settings['models'][model]}, {settings['tasks'][task]['title']}, {_words(confidence)}: "
+        text = f"- {_place(settings, model, task)}, {_words(confidence)}: "
         for row in base.iter_rows(named=True):
             text += (
-                f"smooth ECE of the baseline {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}], "
-                f"n = {row['n']}"
+                f"smooth ECE of the baseline {row['value']:.3f} [{row['low']:.3f}, "
+                f"{row['high']:.3f}], n = {row['n']}"
             )
         for row in after.iter_rows(named=True):
-            text += f", cross-fitted temperature {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            text += (
+                f", after cross-fitted temperature scaling {row['value']:.3f} [{row['low']:.3f}, "
+                f"{row['high']:.3f}]"
+            )
         effects = _join([_effect(row, settings, 3) for row in changes.iter_rows(named=True)], "; ")
         yield (
             text + f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}."
         )
+    yield ""
     yield (
         "A calibration error cannot be negative, and resampling raises it: its interval may lie "
         "above it. Binned errors stand in results/tables/calibration.csv."
@@ -322,16 +333,17 @@ def _subgroups(tables: Tables, settings: Settings, statistics: Settings) -> Iter
         groups = part.unique(["subgroup", "group"], maintain_order=True)
         small = groups.filter(pl.col("small")).height
         yield (
-            f"- {settings['models'][model]}, {settings['tasks'][task]['title']}: {groups.height} groups, "
-            f"{small} of them with fewer than {statistics['small_group_below']} items; effects with "
-            f"p (Holm over {part.height} tests) at most {_percent(alpha)}: {shown.height}."
+            f"- {_place(settings, model, task)}: {groups.height} groups, {small} of them with "
+            f"fewer than {statistics['small_group_below']} items; effects with p (Holm over "
+            f"{part.height} tests) at most {_percent(alpha)}: {shown.height}."
         )
         for row in shown.iter_rows(named=True):
             title = settings["tasks"][task]["subgroups"][row["subgroup"]]
             yield (
-                f"  - {_persona(settings, row['persona'])}, {title} {row['group']} (n = {row['n']}): "
-                f"{_points(row['difference'])} points [{_points(row['difference_low'])}, "
-                f"{_points(row['difference_high'])}], p (Holm) {_p(row['p_holm'])}."
+                f"  - {_persona(settings, row['persona'])}, {title} {row['group']} (n = "
+                f"{row['n']}): {_points(row['difference'])} points "
+                f"[{_points(row['difference_low'])}, {_points(row['difference_high'])}], p (Holm) "
+                f"{_p(row['p_holm'])}."
             )
 
 
@@ -345,22 +357,39 @@ def _variance(tables: Tables, settings: Settings, statistics: Settings) -> Itera
             yield text + f"not defined ({part.item(0, 'reason')})."
             continue
         shares = [
-            f"{row['source']} {100 * row['share']:.1f}% [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+            f"{row['source']} {100 * row['share']:.1f}% {_between_brackets(row)}"
             for row in known.iter_rows(named=True)
         ]
         yield text + f"{', '.join(shares)}; {part.item(0, 'n_items')} items."
+    yield ""
     yield (
-        "Shares of the variance of being right over items, wordings, personas and models, the baseline "
-        "left out; “residual” is the interaction of all of them, which one answer cannot tell from chance."
+        "Shares of the variance of being right over items, wordings, personas and models, the "
+        "baseline left out; “residual” is the interaction of all of them, which one answer cannot "
+        "tell from chance."
     )
 
 
 # --- words -------------------------------------------------------------------------------
 
 
+def _place(settings: Settings, model: str, task: str) -> str:
+    return f"{settings['models'][model]}, {settings['tasks'][task]['title']}"
+
+
+def _heading(settings: Settings, part: pl.DataFrame) -> list[str]:
+    """Where a list is about, and of how many items."""
+    place = _place(settings, part.item(0, "model"), part.item(0, "task"))
+    return [f"**{place}** (n = {_range(part['n'])})", ""]
+
+
 def _persona(settings: Settings, persona: str) -> str:
     title: str = settings["personas"][persona]["title"]
     return title
+
+
+def _between_brackets(row: Row) -> str:
+    """Bounds of a share in percent."""
+    return f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
 
 
 def _words(name: str) -> str:
@@ -379,7 +408,12 @@ def _points(share: float | None) -> str:
     if share is None:
         return "not defined"
     text = f"{100 * share:+.1f}"
-    return ("0.0" if float(text) == 0 else text).replace("-", "−")
+    return _signed(text)
+
+
+def _signed(text: str) -> str:
+    """A number with a true minus sign; zero has none."""
+    return (text if float(text) else text.lstrip("+-")).replace("-", "−")
 
 
 def _share(row: Row, name: str) -> str:
@@ -393,8 +427,8 @@ def _share(row: Row, name: str) -> str:
 def _difference(row: Row) -> str:
     return (
         f"{_points(row['difference'])} points [{_points(row['low'])}, {_points(row['high'])}], "
-        f"{row['n_gained']} answers turned right and {row['n_lost']} wrong, {row['n_invalid']} invalid "
-        f"(baseline {row['n_invalid_baseline']})"
+        f"{row['n_gained']} answers turned right and {row['n_lost']} wrong, {row['n_invalid']} "
+        f"invalid (baseline {row['n_invalid_baseline']})"
     )
 
 
@@ -402,9 +436,7 @@ def _effect(row: Row, settings: Settings, digits: int = 2) -> str:
     if row["metric"] in _POINTS:
         numbers = [_points(row[key]) for key in ("difference", "low", "high")]
     else:
-        numbers = [
-            f"{row[key]:+.{digits}f}".replace("-", "−") for key in ("difference", "low", "high")
-        ]
+        numbers = [_signed(f"{row[key]:+.{digits}f}") for key in ("difference", "low", "high")]
     return f"{_persona(settings, row['persona'])} {numbers[0]} [{numbers[1]}, {numbers[2]}]"
 
 
@@ -413,10 +445,10 @@ def _p(p: float) -> str:
 
 
 def _range(values: pl.Series) -> str:
-    low, high = values.min(), values.max()
+    low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _between(values: pl.Series) -> str:
-    low, high = (f"{100 * float(v):.1f}" for v in (values.min(), values.max()))  # type: ignore[arg-type]
+    low, high = (f"{100 * value:.1f}" for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"

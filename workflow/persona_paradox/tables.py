@@ -155,7 +155,7 @@ class Wording:
     def figures(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All figures: numbers of the sample, or arrays of shape (draws,)."""
         confusion = triage.confusion(self.reference, self.answer, self.levels, counts)
-        found = dict(triage.confusion_metrics(confusion, self.high, *self.cost))
+        found: dict[str, Any] = dict(triage.confusion_metrics(confusion, self.high, *self.cost))
         found |= {name: mean(hit, counts) for name, hit in self.hits.items() if name not in found}
         for name, values in self.means.items():
             known = ~np.isnan(values)
@@ -483,12 +483,15 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
         items: the data set, with the column.
         subgroup: `column`, and `values` (value → group) or `cuts` (lower bounds of bands).
     """
-    values = items[subgroup["column"]]
+    values: pl.Series = items[subgroup["column"]]
     if "values" in subgroup:
         groups = values.replace_strict(subgroup["values"], default=values, return_dtype=pl.String)
     elif "cuts" in subgroup:
         cuts = subgroup["cuts"]
-        names = [f"under {cuts[0]:g}", *(f"{a:g} to under {b:g}" for a, b in _pairs(cuts))]
+        names = [
+            f"under {cuts[0]:g}",
+            *(f"{a:g} to under {b:g}" for a, b in itertools.pairwise(cuts)),
+        ]
         names.append(f"{cuts[-1]:g} and over")
         numbers = values.cast(pl.Float64, strict=False)
         place = np.searchsorted(cuts, numbers.fill_null(np.nan).to_numpy(), side="right")
@@ -496,11 +499,8 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
         groups = pl.select(pl.when(numbers.is_not_null()).then(groups)).to_series()
     else:
         groups = values
-    return groups.fill_null("not recorded").alias(subgroup["id"])
-
-
-def _pairs(values: Sequence[float]) -> list[tuple[float, float]]:
-    return list(itertools.pairwise(values))
+    named: pl.Series = groups.fill_null("not recorded").alias(subgroup["id"])
+    return named
 
 
 def subgroup_rows(

@@ -178,9 +178,10 @@ def high_acuity_auc_draws(p_high: ArrayLike, is_high: ArrayLike, counts: ArrayLi
     order = np.argsort(p, kind="stable")
     high = np.asarray(is_high, dtype=bool)[order]
     values, first = np.unique(p[order], return_index=True)
+    drawn = np.asarray(counts)
     parts = []
     # Some draws at a time: what is summed then stays in the processor's cache.
-    for block in np.array_split(np.asarray(counts), 1 + len(counts) // 256):
+    for block in np.array_split(drawn, 1 + len(drawn) // 256):
         sorted_counts = block[:, order].astype(np.float64)
         of_high, of_other = sorted_counts * high, sorted_counts * ~high
         if values.size < p.size:
