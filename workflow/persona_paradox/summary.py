@@ -404,7 +404,7 @@ def _percent(share: float) -> str:
     return f"{round(100 * share, 6):g}%"
 
 
-def _points(share: float | None) -> str:
+def _points(share: Any) -> str:
     if share is None:
         return "not defined"
     text = f"{100 * share:+.1f}"
