@@ -18,8 +18,7 @@ from persona_paradox.calibration import (
     reliability_bins,
     risk_coverage,
 )
-from persona_paradox.inference import cluster_counts
-from persona_paradox.statistics import bootstrap_counts, percentile_interval
+from persona_paradox.statistics import bootstrap_counts, cluster_counts, percentile_interval
 
 
 def intervals_of(confidence, correct, draws, seed):

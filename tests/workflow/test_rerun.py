@@ -12,9 +12,21 @@ from conftest import Project, add_model, new_project
 
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
-FIGURES = ("persona_effect", "reliability", "risk_plane", "triage_accuracy")
+FIGURES = (
+    "confusion",
+    "consistency",
+    "persona_effect",
+    "reliability",
+    "risk_coverage",
+    "risk_plane",
+    "sensitivity_criterion",
+    "spread",
+    "subgroup_effects",
+    "triage_accuracy",
+)
 PLOTS = [f"plot {figure}" for figure in FIGURES]
-TABLES_AND_PLOTS = ["aggregate", *PLOTS]
+WORDS_AND_PLOTS = [*PLOTS, "summarize"]
+TABLES_AND_PLOTS = ["aggregate", "decompose", *WORDS_AND_PLOTS]
 # What follows from prompts that changed.
 EVERYTHING_AFTER = ["tabulate_delivery", *TABLES_AND_PLOTS]
 MODEL_STAGES = ("deliver", "generate", "score", "calibrate")
@@ -41,7 +53,7 @@ def test_text_of_one_persona(finished: Project) -> None:
 
 def test_title_of_one_persona(finished: Project) -> None:
     finished.replace("config/personas/ed_nurse.yaml", "title: ED nurse", "title: Nurse in the ED")
-    assert finished.jobs() == PLOTS
+    assert finished.jobs() == WORDS_AND_PLOTS
 
 
 @pytest.mark.parametrize("where", ["config", "workflow", "resources/bundled", "Snakefile"])
@@ -166,6 +178,45 @@ def test_code_of_servers_reruns_no_local_model(finished: Project) -> None:
 def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(cost={"under": 5}))
     assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"margins": {"accuracy": 0.1}},
+        {"family": {"metrics": ["accuracy", "cost"]}},
+        {"interval": "bca"},
+        {"power": 0.9},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_is_tested_reruns_tables_only(finished: Project, change: dict) -> None:
+    finished.edit("config/config.yaml", lambda study: study["statistics"].update(change))
+    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+
+
+def test_where_figures_say_too_few_reruns_words_and_plots_only(finished: Project) -> None:
+    finished.edit("config/config.yaml", lambda study: study["statistics"].update(too_few_below=3))
+    assert finished.jobs() == WORDS_AND_PLOTS
+
+
+def test_subgroups_rerun_tables_only(finished: Project) -> None:
+    finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(subgroups=[]))
+    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+
+
+def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
+    def declare(dataset: dict) -> None:
+        dataset["columns"]["cluster"] = "complaint"
+
+    finished.edit("config/datasets/teaching_ed.yaml", declare)
+    changed = [job for s in ("score", "calibrate") for job in cells(s, tasks=("triage_ed",))]
+    assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
+
+
+def test_number_of_folds_reruns_calibration(finished: Project) -> None:
+    finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=3))
+    assert finished.jobs() == sorted(cells("calibrate") + TABLES_AND_PLOTS)
 
 
 def test_one_figure_by_itself(project: Project) -> None:

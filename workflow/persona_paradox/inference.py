@@ -16,70 +16,15 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from .statistics import bootstrap_counts
+from .statistics import numbered
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.unsignedinteger]
 
 MIN_WORDINGS = 3
 MIN_CONTROLS = 3
 
 # Two figures this close are the same figure; sums in another order differ by their rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
-
-
-def cluster_counts(clusters: ArrayLike, draws: int, seed: int) -> Counts:
-    """How often every item is drawn when whole clusters are resampled (Davison and Hinkley 1997).
-
-    As many clusters are drawn as there are, with replacement, and all items of a drawn
-    cluster count together. Where every item is a cluster of its own, the counts are those of
-    `statistics.bootstrap_counts`.
-
-    Args:
-        clusters: shape (items,), the cluster of every item; any labels. Clusters are numbered in
-            the order in which they first appear, so that what they are called has no effect.
-        draws: number of resamples.
-        seed: seed of the generator (PCG64).
-
-    Returns:
-        Shape (draws, items), in the smallest unsigned integer that holds the number of
-        clusters. With clusters of unequal size the rows do not all sum to the number of items: a
-        mean of a resample is its sum divided by the sum of its counts.
-
-    Raises:
-        ValueError: `clusters` is not one-dimensional.
-    """
-    number = _numbered(clusters)
-    counts = bootstrap_counts(int(number.max(initial=-1)) + 1, draws, seed)
-    return np.asarray(counts[:, number])
-
-
-def jackknife_counts(clusters: int | ArrayLike) -> NDArray[np.uint8]:
-    """Weights that leave out one item, or one cluster of items, at a time (Tukey 1958).
-
-    Args:
-        clusters: number of items, each a cluster of its own, or shape (items,), the cluster of
-            every item.
-
-    Returns:
-        Shape (clusters, items), 0 for what is left out and 1 for what stays, in the order of
-        `cluster_counts`; taken wherever bootstrap counts are.
-
-    Raises:
-        ValueError: `clusters` is not one-dimensional.
-    """
-    number = _numbered(np.arange(clusters) if isinstance(clusters, int) else clusters)
-    every = np.arange(number.max(initial=-1) + 1)
-    return np.asarray(every[:, None] != number, dtype=np.uint8)
-
-
-def _numbered(clusters: ArrayLike) -> NDArray[np.intp]:
-    """Clusters as numbers from 0, in the order of their first appearance."""
-    labels = np.asarray(clusters)
-    if labels.ndim != 1:
-        raise ValueError(f"clusters of shape {labels.shape}: one per item is needed")
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.asarray(stats.rankdata(first, method="ordinal")[inverse] - 1, dtype=np.intp)
 
 
 def bca_interval(
@@ -225,7 +170,7 @@ def mcnemar_clustered(turned: ArrayLike, clusters: ArrayLike) -> float:
     Returns:
         p; 1 where the clusters are all balanced.
     """
-    number = _numbered(clusters)
+    number = numbered(clusters)
     size = np.bincount(number)
     share = np.bincount(number, weights=np.asarray(turned, dtype=np.float64)) / size
     squares = float((share**2).sum())

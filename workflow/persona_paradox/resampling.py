@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .inference import bca_interval, cluster_counts, jackknife_counts
-from .statistics import percentile_interval
+from .inference import bca_interval
+from .statistics import cluster_counts, jackknife_counts, percentile_interval
 
 Floats = NDArray[np.float64]
 # From how often each item counts, shape (draws, items), or None for the sample: figures by name.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
@@ -54,6 +56,67 @@ def bootstrap_counts(n_items: int, draws: int, seed: int) -> NDArray[np.unsigned
         for row in counts:
             row[:] = np.bincount(generator.integers(n_items, size=n_items), minlength=n_items)
     return counts
+
+
+def cluster_counts(clusters: ArrayLike, draws: int, seed: int) -> NDArray[np.unsignedinteger[Any]]:
+    """How often every item is drawn when whole clusters are resampled (Davison and Hinkley 1997).
+
+    As many clusters are drawn as there are, with replacement, and all items of a drawn
+    cluster count together. Where every item is a cluster of its own, the counts are those of
+    `bootstrap_counts`.
+
+    Args:
+        clusters: shape (items,), the cluster of every item; any labels. Clusters are numbered in
+            the order in which they first appear, so that what they are called has no effect.
+        draws: number of resamples.
+        seed: seed of the generator (PCG64).
+
+    Returns:
+        Shape (draws, items), in the smallest unsigned integer that holds the number of
+        clusters. With clusters of unequal size the rows do not all sum to the number of items: a
+        mean of a resample is its sum divided by the sum of its counts.
+
+    Raises:
+        ValueError: `clusters` is not one-dimensional.
+    """
+    number = numbered(clusters)
+    counts = bootstrap_counts(int(number.max(initial=-1)) + 1, draws, seed)
+    return np.asarray(counts[:, number])
+
+
+def jackknife_counts(clusters: int | ArrayLike) -> NDArray[np.uint8]:
+    """Weights that leave out one item, or one cluster of items, at a time (Tukey 1958).
+
+    Args:
+        clusters: number of items, each a cluster of its own, or shape (items,), the cluster of
+            every item.
+
+    Returns:
+        Shape (clusters, items), 0 for what is left out and 1 for what stays, in the order of
+        `cluster_counts`; taken wherever bootstrap counts are.
+
+    Raises:
+        ValueError: `clusters` is not one-dimensional.
+    """
+    number = numbered(np.arange(clusters) if isinstance(clusters, int) else clusters)
+    every = np.arange(number.max(initial=-1) + 1)
+    return np.asarray(every[:, None] != number, dtype=np.uint8)
+
+
+def numbered(clusters: ArrayLike) -> NDArray[np.intp]:
+    """Clusters as numbers from 0, in the order of their first appearance."""
+    labels = np.asarray(clusters)
+    if labels.ndim != 1:
+        raise ValueError(f"clusters of shape {labels.shape}: one per item is needed")
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return np.asarray(rankdata(first, method="ordinal")[inverse] - 1, dtype=np.intp)
+
+
+def clusters_of(scores: pl.DataFrame) -> NDArray[Any]:
+    """Cluster of every row of scores; an item without one is a cluster of its own."""
+    own = pl.concat_str(pl.lit("item "), pl.col("item_id"))
+    named = pl.concat_str(pl.lit("cluster "), pl.col("cluster"))
+    return scores.select(pl.coalesce(named, own)).to_series().to_numpy()
 
 
 def percentile_interval(values: ArrayLike, confidence: float) -> tuple[Floats, Floats]:

@@ -150,7 +150,7 @@ class Wording:
     @property
     def clusters(self) -> NDArray[Any]:
         """Cluster of every item; an item without one is a cluster of its own."""
-        return clusters_of(self.scores)
+        return statistics.clusters_of(self.scores)
 
     def figures(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All figures: numbers of the sample, or arrays of shape (draws,)."""
@@ -183,13 +183,6 @@ class Wording:
             cost=self.cost,
             hits={name: hit[items] for name, hit in self.hits.items()},
         )
-
-
-def clusters_of(scores: pl.DataFrame) -> NDArray[Any]:
-    """Cluster of every row; an item without one is a cluster of its own."""
-    own = pl.concat_str(pl.lit("item "), pl.col("item_id"))
-    named = pl.concat_str(pl.lit("cluster "), pl.col("cluster"))
-    return scores.select(pl.coalesce(named, own)).to_series().to_numpy()
 
 
 def wording(

@@ -17,10 +17,8 @@ from persona_paradox.calibration import (
     reliability_bins,
     risk_coverage,
 )
-from persona_paradox.inference import cluster_counts
 from persona_paradox.recalibration import METHODS, cross_fitted, item_folds
-from persona_paradox.statistics import percentile_interval
-from persona_paradox.tables import clusters_of
+from persona_paradox.statistics import cluster_counts, clusters_of, percentile_interval
 
 # Each confidence, and what being right means for it.
 CONFIDENCES = {
