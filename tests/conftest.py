@@ -107,6 +107,9 @@ def new_project(path: Path) -> Project:
         else:
             path.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, path / part)
+    for task in (path / "config/tasks").glob("*.yaml"):
+        # One answer to a prompt; what sampled answers do has tests of its own.
+        task.write_text(task.read_text().replace("  sampled: {answers: 5}\n", ""))
     return Project(path)
 
 

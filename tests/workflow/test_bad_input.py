@@ -112,6 +112,34 @@ CONFIGURATION = {
         set_key(PERSONA, "texts", "main", value="You are a Highway department bridge engineer."),
         ("ed_nurse.main", "bridge_engineer.main", "same text"),
     ),
+    "level kept that no data set has": (
+        set_key("config/config.yaml", "limit_keeps", value=["esi_0"]),
+        ("`limit_keeps`", "'esi_0'", "esi_1", "use one of"),
+    ),
+    "metric of the family that there is not": (
+        set_key("config/config.yaml", "statistics", value={"family": {"metrics": ["accuracies"]}}),
+        ("`statistics.family.metrics.0`", "'accuracies'", "mend"),
+    ),
+    "margin without a metric": (
+        set_key("config/config.yaml", "statistics", value={"margins": {"smooth_ece": 0.1}}),
+        ("`statistics.margins`", "'smooth_ece'", "smooth_ece_top_label"),
+    ),
+    "cluster in a column that is not kept": (
+        set_key(DATASET, "columns", "cluster", value="family"),
+        (DATASET, "`columns.cluster`", "'family'", "`columns.keep`", "add it"),
+    ),
+    "subgroup in a column that is not kept": (
+        set_key(DATASET, "subgroups", 0, "column", value="weight"),
+        (DATASET, "`subgroups.sex.column`", "'weight'", "`columns.keep`", "add it"),
+    ),
+    "bands that do not rise": (
+        set_key(DATASET, "subgroups", 1, "cuts", value=[65, 18]),
+        (DATASET, "`subgroups.age.cuts`", "[65, 18]", "order"),
+    ),
+    "a subgrouping twice": (
+        set_key(DATASET, "subgroups", 0, "id", value="age"),
+        (DATASET, "`subgroups`", "rename"),
+    ),
     "missing baseline": (
         set_key("config/config.yaml", "baseline", value="ed_physician"),
         ("`baseline`", "'ed_physician'", "personas"),

@@ -1,0 +1,230 @@
+"""The tables of a study with paraphrases, controls, clusters and subgroups, from its files."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from conftest import STUDY, Project, add_model, new_project
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+PERSONAS = (
+    "no_persona",
+    "ed_nurse",
+    "ed_physician",
+    "bridge_engineer",
+    "pastry_chef",
+    "neutral_sentence",
+)
+CONTROLS = PERSONAS[3:]
+FAMILY = ["accuracy", "smooth_ece_top_label"]
+ITEMS = 20
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = new_project(tmp_path_factory.mktemp("statistics") / "project")
+    add_model(project)
+    change = {
+        "personas": list(PERSONAS),
+        "variants": "all",
+        "limit": ITEMS,
+        "limit_keeps": ["esi_1"],
+        "statistics": {"draws": 300, "family": {"metrics": FAMILY}, "too_few_below": 5},
+    }
+    (project.path / "config/config.yaml").write_text(yaml.safe_dump(STUDY | change))
+
+    def declare(dataset: dict) -> None:
+        dataset["columns"]["cluster"] = "sex"
+
+    project.edit("config/datasets/teaching_primary.yaml", declare)
+    project.run("--cores", "2")
+    return project
+
+
+def table(project: Project, name: str) -> pl.DataFrame:
+    return pl.read_parquet(project.path / f"results/tables/{name}.parquet")
+
+
+def scores(project: Project, task: str, persona: str, variant: str = "main") -> pl.DataFrame:
+    path = project.path / f"results/scores/tiny/{task}/{persona}.parquet"
+    return pl.read_parquet(path).filter(variant=variant).sort("item_id")
+
+
+def test_a_sample_keeps_every_item_of_a_level(ran: Project) -> None:
+    sample = scores(ran, "triage_ed", "ed_nurse")
+    counts = dict(sample.group_by("reference").len().iter_rows())
+    assert counts == {"1": 12, "2": 2, "3": 2, "4": 2, "5": 2}
+    assert scores(ran, "triage_primary", "ed_nurse").height == ITEMS
+
+
+def test_mcnemar_and_holm_are_those_of_the_answers(ran: Project) -> None:
+    contrasts = table(ran, "contrasts")
+    accuracy = contrasts.filter(
+        (pl.col("metric") == "accuracy")
+        & pl.col("confidence").is_null()
+        & (pl.col("task") == "triage_ed")
+    )
+    assert accuracy.height == 3 * (len(PERSONAS) - 1)
+    base = scores(ran, "triage_ed", "no_persona")["correct"]
+    for row in accuracy.iter_rows(named=True):
+        right = scores(ran, "triage_ed", row["persona"], row["variant"])["correct"]
+        gained, lost = int((right & ~base).sum()), int((~right & base).sum())
+        assert (row["n_gained"], row["n_lost"], row["n"]) == (gained, lost, ITEMS)
+        assert row["difference"] == pytest.approx((gained - lost) / ITEMS)
+        p = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+        assert row["p"] == pytest.approx(p)
+        assert row["in_family"] == (row["variant"] == "main")
+    family = contrasts.filter(pl.col("in_family"))
+    assert family.height == 2 * 2 * (len(PERSONAS) - 1)
+    assert set(family["variant"]) == {"main"}
+    adjusted = multipletests(family["p"].to_numpy(), method="holm")[1]
+    assert family["p_holm"].to_list() == pytest.approx(adjusted.tolist())
+    assert contrasts.filter(~pl.col("in_family"))["p_holm"].is_null().all()
+
+
+def test_a_difference_of_calibration_is_that_of_the_two_figures(ran: Project) -> None:
+    contrasts = table(ran, "contrasts").filter(pl.col("confidence").is_not_null())
+    plain = table(ran, "calibration").filter(recalibration="none")
+    keys = ["model", "task", "persona", "variant", "confidence", "metric"]
+    joined = contrasts.join(plain, on=keys, suffix="_cell")
+    assert joined.height == contrasts.height > 0
+    base = plain.filter(persona="no_persona").drop("persona", "variant")
+    joined = joined.join(base, on=["model", "task", "confidence", "metric"], suffix="_base")
+    known = joined.filter(pl.col("difference").is_not_null())
+    expected = known["value_cell"] - known["value_base"]
+    assert known["difference"].to_list() == pytest.approx(expected.to_list())
+    assert (known["low"] <= known["high"]).all()
+
+
+def test_clusters_change_intervals_and_tests(ran: Project) -> None:
+    contrasts = (
+        table(ran, "contrasts").filter(metric="accuracy").filter(pl.col("confidence").is_null())
+    )
+    tests = dict(contrasts.group_by("task").agg(pl.col("test").unique()).iter_rows())
+    assert tests == {"triage_ed": ["exact McNemar"], "triage_primary": ["clustered McNemar"]}
+    clustered = contrasts.filter(task="triage_primary")
+    assert clustered["detectable"].is_null().all()
+    cells = table(ran, "cells").filter(variant="main")
+    for row in cells.iter_rows(named=True):
+        low, high = stats.binomtest(round(row["accuracy"] * row["n"]), row["n"]).proportion_ci(
+            method="wilson"
+        )
+        is_wilson = (row["accuracy_low"], row["accuracy_high"]) == pytest.approx((low, high))
+        assert is_wilson == (row["task"] == "triage_ed")
+
+
+def test_verdicts_rest_on_the_contrasts_of_the_same_table(ran: Project) -> None:
+    robustness, contrasts = table(ran, "robustness"), table(ran, "contrasts")
+    assert set(robustness["persona"]) == {"ed_nurse", "ed_physician"}
+    assert set(robustness["metric"]) == set(FAMILY)
+    assert robustness.height == 2 * 2 * 2
+    plain = contrasts.filter((pl.col("metric") == "accuracy") & pl.col("confidence").is_null())
+    for row in robustness.filter(metric="accuracy").iter_rows(named=True):
+        effects = plain.filter(task=row["task"], persona=row["persona"])["difference"]
+        assert row["n_wordings"] == effects.len() == 3
+        assert row["wording_mean"] == pytest.approx(effects.mean())
+        controls = [
+            plain.filter(task=row["task"], persona=control)["difference"].mean()
+            for control in CONTROLS
+        ]
+        assert row["n_controls"] == 3
+        assert row["control_max"] == pytest.approx(max(controls))
+        # The prediction interval, at 5% shared between the two personas judged.
+        half = stats.t.ppf(1 - 0.05 / 2 / 2, 2) * np.std(controls, ddof=1) * np.sqrt(1 + 1 / 3)
+        assert row["control_high"] == pytest.approx(np.mean(controls) + half)
+    spread = table(ran, "spread").filter(metric="accuracy", task="triage_ed")
+    sets = [
+        plain.filter(task="triage_ed", persona=persona)["difference"].to_numpy()
+        for persona in PERSONAS[1:]
+    ]
+    pooled = np.sqrt(np.mean([np.var(effects, ddof=1) for effects in sets]))
+    rows = {row["kind"]: row for row in spread.iter_rows(named=True)}
+    assert rows["paraphrase"]["sd"] == pytest.approx(pooled)
+    assert rows["paraphrase"]["n_effects"] == 15
+    assert rows["control"]["sd"] == pytest.approx(np.std([s.mean() for s in sets[2:]], ddof=1))
+
+
+def test_groups_cover_all_items(ran: Project) -> None:
+    subgroups = table(ran, "subgroups").filter(metric="accuracy")
+    sums = subgroups.group_by("task", "persona", "subgroup").agg(
+        pl.col("n").sum(), right=(pl.col("n") * pl.col("value")).sum()
+    )
+    assert set(sums["n"]) == {ITEMS}
+    cells = table(ran, "cells").filter(variant="main")
+    joined = sums.join(cells, on=["task", "persona"])
+    assert joined["right"].to_list() == pytest.approx((joined["accuracy"] * ITEMS).to_list())
+    ages = set(subgroups.filter(subgroup="age")["group"])
+    assert ages <= {"under 18", "18 to under 65", "65 and over", "not recorded"}
+    assert subgroups["small"].all()
+    items = pl.read_parquet(ran.path / "resources/datasets/teaching_ed.parquet")
+    asked = scores(ran, "triage_ed", "ed_nurse").join(items, on="item_id")
+    young = asked.filter(pl.col("age").cast(pl.Float64) < 18)
+    row = subgroups.filter(task="triage_ed", persona="ed_nurse", group="under 18").row(
+        0, named=True
+    )
+    assert row["n"] == young.height
+    assert row["value"] == pytest.approx(young["correct"].mean())
+
+
+def test_a_confusion_matrix_counts_every_answer(ran: Project) -> None:
+    confusion = table(ran, "confusion").filter(task="triage_ed", persona="ed_nurse", variant="main")
+    found = scores(ran, "triage_ed", "ed_nurse")
+    for row in confusion.iter_rows(named=True):
+        reference = str(row["reference"] + 1)
+        label = None if row["answer"] is None else str(row["answer"] + 1)
+        same = found.filter(pl.col("reference") == reference)
+        assert row["n"] == same.height
+        assert row["count"] == same.filter(pl.col("label").eq_missing(pl.lit(label))).height
+    assert confusion["count"].sum() == ITEMS
+
+
+def test_recalibration_is_cross_fitted_and_only_of_main_wordings(ran: Project) -> None:
+    calibration = table(ran, "calibration")
+    methods = {"none", "temperature", "logistic", "beta", "isotonic", "histogram"}
+    assert set(calibration["recalibration"]) == methods
+    after = calibration.filter(pl.col("recalibration") != "none")
+    assert set(after["variant"]) == {"main"}
+    assert (after["n"] + after["n_without_confidence"] == ITEMS).all()
+    # Ranks are those of the maps of five folds, so that order may change, but not the outcomes.
+    right = calibration.filter(metric="accuracy", variant="main", confidence="top_label")
+    whole = right.filter(pl.col("n") == ITEMS)
+    spread = whole.group_by("task", "persona").agg(pl.col("value").n_unique())
+    assert set(spread["value"]) == {1}
+
+
+def test_words_carry_the_numbers_of_the_tables(ran: Project) -> None:
+    text = (ran.path / "results/summary.md").read_text()
+    cells = table(ran, "cells").filter(persona="no_persona", variant="main")
+    for row in cells.iter_rows(named=True):
+        assert f"accuracy {100 * row['accuracy']:.1f}%" in text
+        assert f"{row['n_invalid']} invalid" in text
+    for row in table(ran, "spread").filter(metric="accuracy").iter_rows(named=True):
+        assert f"standard deviation {100 * row['sd']:.1f} points" in text
+    contrasts = table(ran, "contrasts").filter(pl.col("in_family"))
+    assert f"its {contrasts.height} contrasts in accuracy, smooth_ece_top_label" in text
+    assert "every item of ESI 1" in text
+    assert "not clinically validated" in text
+    assert "Nothing here is medical advice" in text
+    assert not re.search(r"\bnan\b|None|null", text)
+
+
+def test_bca_intervals_are_an_option_of_the_study(ran: Project) -> None:
+    before = table(ran, "contrasts")
+    config = yaml.safe_load((ran.path / "config/config.yaml").read_text())
+    config["statistics"]["interval"] = "bca"
+    (ran.path / "config/bca.yaml").write_text(yaml.safe_dump(config))
+    ran.run("--cores", "2", "--configfile", "config/bca.yaml", "--", "results/tables/cells.parquet")
+    after = table(ran, "contrasts")
+    keys = ["task", "persona", "variant", "metric", "confidence"]
+    both = before.join(after, on=keys, nulls_equal=True, suffix="_bca")
+    assert both.height == before.height
+    plain = both.filter(pl.col("confidence").is_null())
+    calibrated = both.filter(pl.col("confidence").is_not_null())
+    assert plain["difference"].equals(plain["difference_bca"])
+    assert not plain["low"].equals(plain["low_bca"])
+    assert calibrated["low"].equals(calibrated["low_bca"])
