@@ -101,9 +101,12 @@ class Draws:
     @classmethod
     def of(cls, clusters: ArrayLike, settings: Mapping[str, Any]) -> Draws:
         """Draw; `clusters` has the cluster of every item, `settings` are the statistics'."""
+        counts = cluster_counts(clusters, settings["draws"], settings["seed"])
+        bca = settings["interval"] == "bca"
         return cls(
-            counts=cluster_counts(clusters, settings["draws"], settings["seed"]),
-            jackknife=jackknife_counts(clusters) if settings["interval"] == "bca" else None,
+            # Converted once: every figure of every cell multiplies with them.
+            counts=counts.astype(np.float32),
+            jackknife=jackknife_counts(clusters).astype(np.float32) if bca else None,
             confidence=settings["confidence"],
         )
 
@@ -128,14 +131,8 @@ def mean(values: ArrayLike, counts: NDArray[Any] | None) -> Any:
     if counts is None:
         return float(values.mean()) if values.size else float("nan")
     n = counts.sum(axis=1, dtype=np.float64)
-    sums = (
-        counts.astype(np.float32) @ values.astype(np.float32)
-        if _whole(values)
-        else (counts.astype(np.float64) @ values)
-    )
-    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0, casting="unsafe")
-
-
-def _whole(values: Floats) -> bool:
-    """Whether sums of so few of these are exact in single precision, which is twice as fast."""
-    return bool(values.size < 2**24 and np.isin(values, (0.0, 1.0)).all())
+    # Sums of noughts and ones this small are exact in single precision, and twice as fast.
+    exact = values.size < 2**24 and np.isin(values, (0.0, 1.0)).all()
+    precision = np.float32 if exact else np.float64
+    sums = np.asarray(counts, precision) @ values.astype(precision)
+    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
