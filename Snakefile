@@ -1,5 +1,5 @@
 # Persona Paradox: what a medical persona does to a language model's clinical behaviour.
-# download → prompts → deliver → generate → score → calibrate → aggregate → plot
+# download → prompts → deliver → generate → verbalize → score → calibrate → aggregate → plot
 
 from snakemake.utils import min_version
 
@@ -14,6 +14,7 @@ include: "workflow/rules/download.smk"
 include: "workflow/rules/prompts.smk"
 include: "workflow/rules/deliver.smk"
 include: "workflow/rules/generate.smk"
+include: "workflow/rules/verbalize.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/aggregate.smk"

@@ -98,7 +98,10 @@ class Project:
 
 
 def new_project(path: Path) -> Project:
-    """Copy the project's own files to `path`."""
+    """Copy the project's own files to `path`; tasks ask for one answer to every item, no more.
+
+    What they ask for besides (sampled answers, null cases) has tests of its own.
+    """
     ignore = shutil.ignore_patterns("__pycache__")
     for part in PARTS:
         source = ROOT / part
@@ -107,10 +110,15 @@ def new_project(path: Path) -> Project:
         else:
             path.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, path / part)
-    for task in (path / "config/tasks").glob("*.yaml"):
-        # One answer to a prompt; what sampled answers do has tests of its own.
-        task.write_text(task.read_text().replace("  sampled: {answers: 5}\n", ""))
-    return Project(path)
+    project = Project(path)
+    for file in sorted((path / "config/tasks").glob("*.yaml")):
+        project.edit(f"config/tasks/{file.name}", _ask_once)
+    return project
+
+
+def _ask_once(task: dict) -> None:
+    task["decoding"].pop("sampled", None)
+    task["null_cases"] = []
 
 
 def add_model(project: Project, name: str = "tiny", **options: object) -> None:

@@ -348,6 +348,33 @@ def test_white_space_at_the_ends_of_our_texts(vocabulary_of: Open, name: str) ->
     assert only(delivered, "system_role") == PASSES[name][1]
 
 
+# --- a case without words ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("persona", [PERSONA, ""])
+@pytest.mark.parametrize("user", ["{case}", "{case}\n\nWhich level is this?"])
+@pytest.mark.parametrize("name", PASSES)
+def test_an_empty_case(vocabulary_of: Open, name: str, user: str, persona: str) -> None:
+    source = PASSES[name][0]
+    table = prompts(persona, ["", "N/A"], TASK | {"user": user})
+    for delivered in (here(vocabulary_of(source), table), there(source, table)):
+        assert only(delivered, "status") == "ok"
+        for column in ("persona_delivered", "task_delivered", "case_delivered"):
+            assert only(delivered, column) is True
+        assert only(delivered, "foreign_text") == ""
+        empty, other = delivered["text"]
+        assert "".join(other.replace("N/A", "").split()) == "".join(empty.split())
+
+
+def test_words_of_others_beside_an_empty_case() -> None:
+    row = {"persona": PERSONA, "system": SYSTEM, "user": ""}
+    read = f"system\n{SYSTEM}\nuser\n\nassistant\n{PREFIX}"
+    assert prove(read, 1, row, PREFIX).failure(True, "") is None
+    for stranger in (f"{STRANGER}\n{read}", read.replace("user\n", f"user\n{STRANGER}\n")):
+        assert STRANGER in str(prove(stranger, 1, row, PREFIX).failure(True, ""))
+    assert prove(read.replace(PERSONA, ""), 1, row, PREFIX).failure(True, "") == PERSONA_FAILS
+
+
 # --- control tokens -----------------------------------------------------------------------
 
 SPELLED = "No pain.<|im_end|>\n<|im_start|>system\nYou are a pilot.<|im_end|>"
@@ -531,7 +558,8 @@ QWEN_2_5 = """\
     {%- endif %}
 {%- endif %}
 {%- for message in messages %}
-    {%- if (message.role == "user") or (message.role == "system" and not loop.first) %}
+    {%- if (message.role == "user") or (message.role == "system" and not loop.first) \
+or (message.role == "assistant" and not message.tool_calls) %}
         {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
     {%- endif %}
 {%- endfor %}
@@ -636,6 +664,106 @@ def test_a_published_template_with_a_persona_of_its_own(vocabulary_of: Open) -> 
     assert only(delivered, "template_date") == "frozen at 2025-01-01"
 
 
+# --- a second turn ------------------------------------------------------------------------
+
+ANSWER = f"{PREFIX} B, because\nit is no emergency."
+QUESTION = "How sure are you, from 0 to 100?"
+SECOND_FAILS = "the model's answer and the next question do not stand in it behind the case"
+
+
+def second(table: pl.DataFrame, answer: str = ANSWER) -> pl.DataFrame:
+    return table.with_columns(answer=pl.lit(answer), question=pl.lit(QUESTION))
+
+
+def after(vocabulary: Vocabulary | None, source: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Deliver a second turn, which has no prefix, to a model here or on a server."""
+    bos, eos = (vocabulary.bos, vocabulary.eos) if vocabulary else ("", "")
+    template = ChatTemplate(source, bos, eos, "config/models/tiny.yaml")
+    return deliver(table, template, vocabulary, answer_prefix="", accepted="", name="tiny/t/p")
+
+
+@pytest.mark.parametrize("persona", [PERSONA, ""])
+@pytest.mark.parametrize("name", [*PASSES, *PUBLISHED])
+def test_a_second_turn(vocabulary_of: Open, name: str, persona: str) -> None:
+    source = PASSES[name][0] if name in PASSES else translated(PUBLISHED[name][0])
+    vocabulary = vocabulary_of(source, add_bos=True)
+    table = prompts(persona)
+    first = here(vocabulary, table)
+    for found, before in (
+        (after(vocabulary, source, second(table)), first),
+        (after(None, source, second(table)), there(source, table)),
+    ):
+        assert only(found, "status") == "ok"
+        assert only(found, "second_turn_delivered") is True
+        assert only(found, "persona_delivered") is True
+        assert only(found, "system_role") == only(before, "system_role")
+        rows = zip(found["text"], before["text"], table.iter_rows(named=True), strict=True)
+        for text, text_before, chat in rows:
+            # What the model read when it answered, and then what is new.
+            rest = text.removeprefix(text_before.removesuffix(PREFIX).rstrip())
+            assert rest != text
+            said, asked = rest.index(ANSWER), rest.index(QUESTION)
+            assert 0 <= said < asked
+            assert text.count(chat["system"]) == text.count(chat["user"]) == 1
+            assert text.count(ANSWER) == text.count(QUESTION) == 1
+            assert "helpful" not in text
+    shared = {tuple(map(tuple, pieces[:-1])) for pieces in first["pieces"].to_list()}
+    again = after(vocabulary, source, second(table))
+    assert {tuple(map(tuple, p[:-1])) for p in again["pieces"].to_list()} == shared
+    assert only(first, "second_turn_delivered") is None
+
+
+SECOND = f"{GOOD.removesuffix(PREFIX)}{ANSWER}\nuser\n{QUESTION}\nassistant\n"
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (SECOND, None),
+        (SECOND.replace("no emergency", "an emergency"), SECOND_FAILS),
+        (SECOND.replace(QUESTION, ""), SECOND_FAILS),
+        (f"{GOOD}\nuser\n{QUESTION}\nassistant\n{ANSWER}", SECOND_FAILS),
+        (SECOND.replace(PERSONA, ""), PERSONA_FAILS),
+        (SECOND.replace("cough", "rash"), CASE_FAILS),
+        (SECOND.replace("user\nHow", f"user\n{STRANGER}\nHow"), STRANGER),
+        (SECOND + STRANGER, STRANGER),
+    ],
+)
+def test_both_turns_stand_in_the_prompt(read: str, expected: str | None) -> None:
+    row = {"persona": PERSONA, "system": SYSTEM, "user": USER}
+    found = prove(read, 1, row | {"answer": ANSWER, "question": QUESTION}, "").failure(True, "")
+    assert found == expected if expected is None else expected in str(found)
+
+
+def test_an_answer_may_say_what_the_persona_does(vocabulary_of: Open) -> None:
+    table = second(prompts(), f"{PREFIX} {PERSONA}")
+    assert only(after(vocabulary_of(CHATML), CHATML, table), "status") == "ok"
+
+
+@pytest.mark.parametrize("answer", [f"{PREFIX} B<|im_end|>", "<|im_start|>"])
+def test_an_answer_that_spells_control_tokens_is_not_asked_about(
+    vocabulary_of: Open, answer: str
+) -> None:
+    for vocabulary in (vocabulary_of(CHATML), None):
+        assert only(after(vocabulary, CHATML, second(prompts(), answer)), "status") == (
+            "control_tokens"
+        )
+
+
+def test_a_template_that_drops_thoughts_stops_the_cell(vocabulary_of: Open) -> None:
+    source = CHATML.replace("message['content']", "message['content'].split('</think>')[-1]")
+    for vocabulary in (vocabulary_of(source), None):
+        assert only(after(vocabulary, source, second(prompts())), "status") == "ok"
+        table = second(prompts(), f"It coughs.</think>{ANSWER}")
+        with pytest.raises(InputError, match=r"the model's answer .* `verbalized` .* out"):
+            after(vocabulary, source, table)
+
+
+def test_a_template_of_one_turn() -> None:
+    with pytest.raises(InputError, match=r"config/models/tiny.yaml: .* second turn .*`verbalized`"):
+        after(None, GPT_OSS, second(prompts()))
+
+
 # --- any texts ----------------------------------------------------------------------------
 
 TEXTS = st.text(
@@ -685,6 +813,7 @@ def test_the_summary_counts_rows(vocabulary_of: Open) -> None:
     delivered = here(vocabulary_of(DATED), prompts(cases=[*CASES, SPELLED]))
     assert summary(delivered) == {
         "n_prompts": 3,
+        "n_null_cases": 0,
         "n_persona_delivered": 3,
         "n_task_delivered": 3,
         "n_case_delivered": 2,

@@ -195,6 +195,10 @@ BAD_CASES = {
         lambda rows: rows[5].update(id="ted_01"),
         (DATASET, "'ted_01'", "more than once", "`columns.item_id.column`"),
     ),
+    "the id of a null case": (
+        lambda rows: rows[5].update(id="null:1"),
+        (DATASET, "'null:1'", "'null:'", "`columns.item_id.column`", "rename it"),
+    ),
     "missing id": (
         lambda rows: rows[5].update(id=""),
         (DATASET, "item 6 has no id", "`columns.item_id.column`"),

@@ -7,7 +7,10 @@ message silently where a template has no place for one.
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -23,8 +26,9 @@ NATIVE = "native"
 FOLDED = "folded"
 
 # Unlikely in any template; used to find out what a template does with its messages.
-_SYSTEM_PROBE = "\u27e6system\u27e7"
-_USER_PROBE = "\u27e6user\u27e7"
+_PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "question"))
+# System text and user's message: the texts of a chat before the model's first answer.
+_FIRST_TURN = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,19 @@ class RenderedChat:
     def text(self) -> str:
         """The whole prompt."""
         return "".join(self.parts)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """How a template renders chats of a number of texts.
+
+    Attributes:
+        takes_system: whether it takes a system message; else the text leads the user's.
+        around: what it writes before, between and behind the texts, one part more than texts.
+    """
+
+    takes_system: bool
+    around: tuple[str, ...]
 
 
 class ChatTemplate:
@@ -79,57 +96,74 @@ class ChatTemplate:
                 f"{name}: the chat template of the model does not parse ({error}); "
                 "use another build of the model"
             ) from error
-        self._takes_system = self._shows_system()
-        self._around = self._split(_SYSTEM_PROBE, _USER_PROBE)
+        self._frames: dict[int, _Frame] = {}
+        first = self._frame(_FIRST_TURN)
         # Gemma 3 and Mistral take a system message, but have no turn for it.
-        in_one_turn = not self._around[1].strip()
-        self.system_role = NATIVE if self._takes_system and not in_one_turn else FOLDED
+        in_one_turn = not first.around[1].strip()
+        self.system_role = NATIVE if first.takes_system and not in_one_turn else FOLDED
 
     @property
     def prints_date(self) -> bool:
         """Whether the template prints today's date, which is frozen here."""
-        messages = self._messages(_SYSTEM_PROBE, _USER_PROBE)
+        messages = _messages(_PROBES[:_FIRST_TURN], self._frame(_FIRST_TURN).takes_system)
         later = FROZEN_DATE.replace(year=FROZEN_DATE.year + 1, month=7, day=29)
         return self._render(messages, later) != self._render(messages)
 
-    def render(self, system: str, user: str, answer_prefix: str) -> RenderedChat:
+    def render(
+        self, system: str, user: str, answer_prefix: str, later: Sequence[str] = ()
+    ) -> RenderedChat:
         """Render one chat.
 
-        An empty `system` is an explicit empty system message, so that a template cannot put
-        its own default there.
+        Args:
+            system: an empty one is an explicit empty system message, so that a template cannot
+                put its own default there.
+            user: the user's message.
+            answer_prefix: text that the answer is forced to begin with.
+            later: nothing; or the model's answer and the user's second message.
+
+        Raises:
+            InputError: the template cannot render such a chat.
         """
-        text = self._render(self._messages(system, user))
-        head, middle, tail = self._around
-        if not self._takes_system and not system:
+        texts = (system, user, *later)
+        frame = self._frame(len(texts))
+        text = self._render(_messages(texts, frame.takes_system))
+        head, middle, *between = frame.around
+        if not frame.takes_system and not (system and user):
             middle = ""
         # Templates commonly strip the ends of a message, which may be that of both texts.
-        for system_text in (system, system.strip(), system.lstrip()):
-            for user_text in (user, user.strip(), user.rstrip()):
-                start, rest = system_text + middle, user_text + tail
-                if text == head + start + rest:
-                    parts = (head, start, rest + answer_prefix)
-                    return RenderedChat(parts, self.system_role, delivered=True)
+        stripped = [(system, system.strip(), system.lstrip())]
+        stripped += [(one, one.strip(), one.rstrip()) for one in (user, *later)]
+        for system_text, *rest in itertools.product(*stripped):
+            start = system_text + middle
+            end = "".join(part for pair in zip(rest, between, strict=True) for part in pair)
+            if text == head + start + end:
+                parts = (head, start, end + answer_prefix)
+                return RenderedChat(parts, self.system_role, delivered=True)
         return RenderedChat((text + answer_prefix,), self.system_role, delivered=False)
 
-    def _messages(self, system: str, user: str) -> list[dict[str, str]]:
-        if self._takes_system:
-            return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-        joined = "\n\n".join(part for part in (system, user) if part)
-        return [{"role": "user", "content": joined}]
+    def _frame(self, n: int) -> _Frame:
+        """What the template writes around the `n` texts of a chat, found by probes.
 
-    def _shows_system(self) -> bool:
-        """Whether the template shows a system message, once and ahead of the user's."""
-        try:
-            text = self._render(
-                [
-                    {"role": "system", "content": _SYSTEM_PROBE},
-                    {"role": "user", "content": _USER_PROBE},
-                ]
-            )
-        except InputError:
-            return False
-        found = text.count(_SYSTEM_PROBE) == 1 and text.count(_USER_PROBE) == 1
-        return found and text.index(_SYSTEM_PROBE) < text.index(_USER_PROBE)
+        A template that does not show all of them, once and in their order, does not take a
+        system message: the system text then leads the user's.
+        """
+        if n not in self._frames:
+            self._frames[n] = self._probe(n)
+        return self._frames[n]
+
+    def _probe(self, n: int) -> _Frame:
+        probes = _PROBES[:n]
+        for takes_system in (True, False):
+            messages = _messages(probes, takes_system)
+            try:
+                text = self._render(messages)
+            except InputError:
+                if not takes_system:
+                    raise
+                continue
+            if re.findall("|".join(probes), text) == list(probes):
+                return _Frame(takes_system, tuple(re.split("|".join(probes), text)))
+        raise self._error(messages, "does not show each message of", "exactly once")
 
     def _render(
         self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE
@@ -144,21 +178,30 @@ class ChatTemplate:
                 **self._tokens,
             )
         except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self._name}: the chat template of the model cannot render a system and a user "
-                f"message ({error}); use another build of the model"
-            ) from error
+            raise self._error(messages, "cannot render", f"({error})") from error
 
-    def _split(self, system: str, user: str) -> tuple[str, str, str]:
-        text = self._render(self._messages(system, user))
-        if text.count(system) != 1 or text.count(user) != 1:
-            raise InputError(
-                f"{self._name}: the chat template of the model does not show the user's message "
-                "exactly once; use another build of the model"
-            )
-        head, rest = text.split(system)
-        middle, tail = rest.split(user)
-        return head, middle, tail
+    def _error(self, messages: Sequence[Mapping[str, str]], verb: str, reason: str) -> InputError:
+        if any(message["role"] == "assistant" for message in messages):
+            what, remedy = "a second turn", "leave key `verbalized` of the task out, or "
+        else:
+            what, remedy = "a system and a user message", ""
+        return InputError(
+            f"{self._name}: the chat template of the model {verb} {what} {reason}; "
+            f"{remedy}use another build of the model"
+        )
+
+
+def _messages(texts: Sequence[str], takes_system: bool) -> list[dict[str, str]]:
+    """The messages of a chat: system text, user, and perhaps answer and question."""
+    system, user, *later = texts
+    if takes_system:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    else:
+        joined = "\n\n".join(part for part in (system, user) if part)
+        messages = [{"role": "user", "content": joined}]
+    for role, one in zip(("assistant", "user"), later, strict=False):
+        messages.append({"role": role, "content": one})
+    return messages
 
 
 def _raise(message: str) -> NoReturn:

@@ -25,6 +25,9 @@ KINDS = {"models": "model", "tasks": "task", "personas": "persona", "datasets": 
 # Words that a path or a figure uses for something else.
 RESERVED = frozenset({"all", "human", "main", "config", "none"})
 
+# Most tokens of a stated confidence, where a task does not say.
+STATED_TOKENS = 8
+
 # The model id under which a human rater's levels pass through scoring.
 HUMAN = "human"
 
@@ -68,6 +71,11 @@ class Study:
             for task, spec in self.tasks.items()
             for rater in self.datasets[spec["dataset"]]["columns"]["human"]
         ]
+
+    @property
+    def verbalized_tasks(self) -> list[str]:
+        """Ids of the tasks that ask how sure the model is."""
+        return [id_ for id_, task in self.tasks.items() if task["verbalized"] is not None]
 
     @property
     def servers(self) -> list[str]:
@@ -332,7 +340,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():
         prompt = {"instruction": task["instruction"], "user": task["user"]}
-        prompt |= {"limit": settings["limit"]}
+        prompt |= {"null_cases": task["null_cases"], "limit": settings["limit"]}
         if settings["limit"] is not None:
             levels = [level["id"] for level in study.datasets[task["dataset"]]["levels"]]
             kept = sorted(set(settings["limit_keeps"]).intersection(levels))
@@ -349,6 +357,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         # Greedy answers have no seed.
         seed = settings["seed"] if decoding["sampled"]["answers"] else None
         yield f"decoding/{id_}", {**decoding, "labels": labels, "seed": seed}
+        if task["verbalized"] is not None:
+            yield f"verbalized/{id_}", {"question": task["verbalized"]["question"]}
+            yield f"verbalized_decoding/{id_}", _stated(task["verbalized"])
         dataset = study.datasets[task["dataset"]]
         scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
         scoring["levels"] = [level["id"] for level in dataset["levels"]]
@@ -373,6 +384,21 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         },
     )
     yield "figures", _figures_view(study)
+
+
+def _stated(verbalized: Mapping[str, Any]) -> dict[str, Any]:
+    """Decoding of a stated confidence, in the form of a task's: greedy, and nothing else."""
+    drawn = {"answers": 0, "wordings": "main", "temperature": 1.0, "min_p": 0.0, "top_p": 1.0}
+    return {
+        "labels": [],
+        "max_tokens": verbalized.get("max_tokens", STATED_TOKENS),
+        "stop": [],
+        "grammar": None,
+        "json_schema": None,
+        "token_logprobs": False,
+        "sampled": drawn,
+        "seed": None,
+    }
 
 
 def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +15,8 @@ from .chat import FROZEN_DATE, ChatTemplate
 from .decoding import CONTROL_TOKENS
 from .errors import InputError
 from .files import sha256_bytes
-from .vocabulary import Prompt, Vocabulary
+from .items import is_null_case
+from .vocabulary import Prompt, Vocabulary, open_vocabulary
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
@@ -26,6 +29,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "persona_delivered": pl.Boolean,
     "task_delivered": pl.Boolean,
     "case_delivered": pl.Boolean,
+    "second_turn_delivered": pl.Boolean,
     "foreign_text": pl.String,
     "n_bos": pl.Int64,
     "system_role": pl.String,
@@ -34,6 +38,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 OK = "ok"
+
+# Columns of prompts that ask a second time: the model's answer, and the user's next message.
+SECOND_TURN = ("answer", "question")
 
 # So many words in a row are a message of the template's own; names of roles are shorter.
 FOREIGN_WORDS = 4
@@ -57,6 +64,8 @@ class Proof:
         persona_delivered: the persona's sentence stands in it exactly once; True for no persona.
         task_delivered: so does the task's instruction.
         case_delivered: the user's message stands in it.
+        second_turn_delivered: the model's answer and the user's next message stand in it behind
+            the case, in this order; None where nothing is asked a second time.
         foreign_text: what the template adds of its own, where that is a sentence, as one line;
             else empty, also where our words are not all there.
         n_bos: beginning-of-sequence tokens at its start; None where a server adds them.
@@ -65,17 +74,23 @@ class Proof:
     persona_delivered: bool
     task_delivered: bool
     case_delivered: bool
+    second_turn_delivered: bool | None
     foreign_text: str
     n_bos: int | None
 
     def failure(self, wants_bos: bool, accepted: str) -> str | None:
         """Why the prompt must not be run, or None; `accepted` is foreign text that may stand."""
-        if not self.persona_delivered:
-            return "the persona's sentence does not stand in it exactly once"
-        if not self.task_delivered:
-            return "the task's instruction does not stand in it exactly once"
-        if not self.case_delivered:
-            return "the case does not stand in it"
+        for delivered, otherwise in (
+            (self.persona_delivered, "the persona's sentence does not stand in it exactly once"),
+            (self.task_delivered, "the task's instruction does not stand in it exactly once"),
+            (self.case_delivered, "the case does not stand in it"),
+            (
+                self.second_turn_delivered is not False,
+                "the model's answer and the next question do not stand in it behind the case",
+            ),
+        ):
+            if not delivered:
+                return otherwise
         if self.foreign_text and self.foreign_text != " ".join(accepted.split()):
             return f"the chat template adds a message of its own, {self.foreign_text!r}"
         if self.n_bos is not None and (self.n_bos > 1 or self.n_bos < int(wants_bos)):
@@ -89,25 +104,54 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], answer_prefix: s
     Args:
         read: the prompt's text without control tokens.
         n_bos: beginning-of-sequence tokens at its start, None if unknown.
-        row: a row of the prompts: `persona`, `system` (persona and instruction), `user`.
+        row: a row of the prompts: `persona`, `system` (persona and instruction), `user`, and
+            perhaps the texts of `SECOND_TURN`.
         answer_prefix: text that the answer is forced to begin with.
     """
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
+    later = [row[key].strip() for key in SECOND_TURN if key in row]
     task = system.removeprefix(persona).strip()
-    before, found, after = read.strip().removesuffix(answer_prefix.strip()).rpartition(user)
-    if not found:
-        before, after = after, before
-    around = [*before.partition(system)[::2], after] if system else [before, after]
+    before = read.strip().removesuffix(answer_prefix.strip())
+    found: list[bool] = []
+    behind: list[str] = []
+    # From the end: a case may say what the system text says, an answer what the case does.
+    for text in reversed([user, *later]):
+        found.insert(0, text in before)
+        if found[0]:
+            # An empty case may leave the user without a word.
+            before, after = before.rsplit(text, 1) if text else (before, "")
+            behind.insert(0, after)
+    around = [*before.partition(system)[::2], *behind] if system else [before, *behind]
     # Where a part of our words is missing, what is left is not the template's alone.
-    ours = bool(found) and system in before
+    ours = all(found) and system in before
     added = [" ".join(_DATE_LINE.sub("", text).split()) for text in around] if ours else []
     return Proof(
         persona_delivered=not persona or before.count(persona) == 1,
         task_delivered=not task or before.count(task) == 1,
-        case_delivered=bool(found),
+        case_delivered=found[0],
+        second_turn_delivered=all(found[1:]) if later else None,
         foreign_text=" … ".join(t for t in added if len(re.findall(r"\w+", t)) >= FOREIGN_WORDS),
         n_bos=n_bos,
     )
+
+
+@contextmanager
+def open_template(
+    view: Mapping[str, Any], model: Path | None, name: str
+) -> Iterator[tuple[ChatTemplate, Vocabulary | None]]:
+    """A model's chat template and its tokens; a server's model has no tokens here.
+
+    Args:
+        view: of the template; a server's holds its text.
+        model: GGUF file, None for a server.
+        name: the model's file in errors.
+    """
+    if model is None:
+        yield ChatTemplate(view["text"], view["bos"], view["eos"], name), None
+        return
+    with open_vocabulary(model, name) as vocabulary:
+        bos, eos = vocabulary.bos, vocabulary.eos
+        yield ChatTemplate(vocabulary.chat_template, bos, eos, name), vocabulary
 
 
 def deliver(
@@ -122,7 +166,7 @@ def deliver(
     """Render and tokenize the prompts of a cell, and prove that each arrives.
 
     Args:
-        prompts: table of `prompts.SCHEMA`.
+        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`.
         template: the model's chat template.
         vocabulary: the model's tokens; None for a server, which tokenizes the text itself.
         answer_prefix: text that the answer is forced to begin with.
@@ -137,28 +181,31 @@ def deliver(
         InputError: a prompt does not hold our words, or holds others.
     """
     date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
+    later = [key for key in SECOND_TURN if key in prompts.columns]
+    remedy = "leave key `verbalized` of the task out, or use" if later else "use"
     rows = []
     for row in prompts.iter_rows(named=True):
-        chat = template.render(row["system"], row["user"], answer_prefix)
+        ours = [row[key] for key in ("system", "user", *later)]
+        chat = template.render(ours[0], ours[1], answer_prefix, ours[2:])
         if vocabulary is None:
             prompt = None
             proof = prove(_CONTROL.sub("", chat.text), None, row, answer_prefix)
             wants_bos = False
-            controls = _CONTROL.search(row["system"] + "\0" + row["user"]) is not None
+            controls = _CONTROL.search("\0".join(ours)) is not None
         else:
             prompt = vocabulary.prompt(chat.parts)
             n_bos = leading_bos(prompt, vocabulary)
             proof = prove(vocabulary.text(prompt.tokens, special=False), n_bos, row, answer_prefix)
             wants_bos = vocabulary.wanted_bos is not None
-            controls = any(vocabulary.has_control_tokens(row[key]) for key in ("system", "user"))
+            controls = any(vocabulary.has_control_tokens(text) for text in ours)
         failure = proof.failure(wants_bos, accepted)
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"
         # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
         if failure and not controls:
             raise InputError(
-                f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; use "
-                "another build of the model (config/README.md, Delivery)"
+                f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; "
+                f"{remedy} another build of the model (config/README.md, Delivery)"
             )
         rows.append(
             {
@@ -190,6 +237,7 @@ def summary(delivered: pl.DataFrame) -> dict[str, Any]:
     """One cell of the table of deliveries: counts over its prompts, and what is equal for all."""
     return {
         "n_prompts": delivered.height,
+        "n_null_cases": delivered.filter(is_null_case()).height,
         **{
             f"n_{key}": int(delivered.get_column(key).sum())
             for key in ("persona_delivered", "task_delivered", "case_delivered")

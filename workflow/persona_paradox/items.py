@@ -11,6 +11,22 @@ import polars as pl
 
 from .errors import InputError
 
+# Ids of null cases begin so, and no others.
+NULL_CASE = "null:"
+
+
+def null_cases(texts: Sequence[str]) -> pl.DataFrame:
+    """Cases without content, which show what a model answers anyway: `item_id` and `case`."""
+    ids = [f"{NULL_CASE}{number}" for number in range(1, len(texts) + 1)]
+    return pl.DataFrame(
+        {"item_id": ids, "case": list(texts)}, schema={"item_id": pl.String, "case": pl.String}
+    )
+
+
+def is_null_case() -> pl.Expr:
+    """Whether a row is about a null case, by its `item_id`."""
+    return pl.col("item_id").str.starts_with(NULL_CASE)
+
 
 def read_items(path: Path, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
     """Read a data set.
@@ -117,6 +133,12 @@ def _check_ids(ids: pl.Series, key: str, name: str) -> None:
     if len(twice):
         raise InputError(
             f"{name}: the id {twice[0]!r} stands more than once (key `{key}`); make ids unique"
+        )
+    taken = ids.filter(ids.str.starts_with(NULL_CASE))
+    if len(taken):
+        raise InputError(
+            f"{name}: the id {taken[0]!r} begins with {NULL_CASE!r}, as those of cases without "
+            f"content do (key `{key}`); rename it"
         )
 
 

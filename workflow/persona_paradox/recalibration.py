@@ -1,11 +1,9 @@
-"""Confidences corrected: by what others of their kind were worth, or for the label prior.
+"""Confidences corrected by what others of their kind were worth.
 
 Recalibration maps a confidence to how often answers of that confidence are right. The map is
 learned from outcomes, so that it is cross-fitted: items are split into folds, and the items of a
 fold are mapped by what was learned from the other folds. No item's own outcome then touches its
 recalibrated confidence, and calibration can be measured on all items, before and after.
-
-Contextual calibration uses no outcomes: it divides by the label prior seen on an empty case.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
 from .calibration import checked
@@ -202,33 +200,6 @@ def cross_fitted_labels(
         result[inside] = log_softmax(inverse * log_p[inside], axis=1)
         temperature[number] = 1 / inverse if inverse else float("inf")
     return RecalibratedLabels(result, temperature, unfitted)
-
-
-def contextual(label_logprob: ArrayLike, null_logprob: ArrayLike) -> Floats:
-    """Contextual calibration (Zhao et al. 2021): divide by the label prior of an empty case.
-
-    q(label) ∝ p(label) / p₀(label), where p₀ is what the model says of a case without content.
-    What remains is what the case adds, without the habit of the model.
-
-    Args:
-        label_logprob: shape (n, labels), up to a constant for each item.
-        null_logprob: shape (labels,) for one empty case, or (cases, labels) for several, whose
-            probabilities are averaged, as in the paper.
-
-    Returns:
-        Log-probabilities, shape (n, labels), normalized.
-
-    Raises:
-        ValueError: the labels differ in number, or a label has no probability in the empty case.
-    """
-    values = np.asarray(label_logprob, dtype=np.float64)
-    null = log_softmax(np.atleast_2d(np.asarray(null_logprob, dtype=np.float64)), axis=1)
-    if values.ndim != 2 or values.shape[1] != null.shape[1]:
-        raise ValueError(f"labels {values.shape} and empty case {null.shape} do not match")
-    prior = logsumexp(null, axis=0)
-    if not np.isfinite(prior).all():
-        raise ValueError("a label has no probability in the empty case")
-    return np.asarray(log_softmax(values - prior, axis=1))
 
 
 def _folds(fold: ArrayLike, n: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:

@@ -14,6 +14,7 @@ import polars as pl
 from .decoding import CONTROL_TOKENS, Answer, Decoding, grammar_of
 from .delivery import OK
 from .files import canonical_json, sha256_bytes
+from .items import NULL_CASE
 from .store import Store
 
 log = logging.getLogger("persona_paradox")
@@ -116,7 +117,10 @@ class Request:
         return sha256_bytes(canonical_json(parts).encode())[:32]
 
     def wanted(self, delivered: pl.DataFrame) -> list[Wanted]:
-        """The answers of a cell, in the order of its rows, the greedy one of each row first."""
+        """The answers of a cell, in the order of its rows, the greedy one of each row first.
+
+        No answers are sampled to null cases: they are there for their label probabilities.
+        """
         return [
             self._one(row, repeat)
             for row in delivered.iter_rows(named=True)
@@ -124,7 +128,8 @@ class Request:
         ]
 
     def _repeats(self, row: Mapping[str, Any]) -> int:
-        return self.repeats if self.paraphrases or row["variant"] == "main" else 0
+        sampled = self.paraphrases or row["variant"] == "main"
+        return self.repeats if sampled and not row["item_id"].startswith(NULL_CASE) else 0
 
     def _one(self, row: Mapping[str, Any], repeat: int) -> Wanted:
         decoding = self.sampled if repeat else self.greedy

@@ -108,6 +108,18 @@ def weights(wildcards):
     )
 
 
+def verbalized(wildcards):
+    """The stated confidences of a cell, if its task asks for them."""
+    asked = wildcards.task in STUDY.verbalized_tasks and wildcards.model != HUMAN
+    path = "results/verbalized/{model}/{task}/{persona}.parquet"
+    return path.format(**dict(wildcards.items())) if asked else []
+
+
+def verbalized_option(wildcards):
+    path = verbalized(wildcards)
+    return f"--verbalized {path}" if path else ""
+
+
 def engine_threads(wildcards):
     return STUDY.models[wildcards.model]["engine"]["threads"]
 

@@ -1,4 +1,5 @@
-# Needs: the responses of a cell. Leaves: its scores, one row per answer.
+# Needs: the responses of a cell, and the confidences stated about them, if its task asks for
+# them. Leaves: its scores, one row per answer to an item.
 
 
 rule score:
@@ -6,6 +7,7 @@ rule score:
         responses="results/responses/{model}/{task}/{persona}.parquet",
         cases=task_cases,
         scoring=view("scoring/{task}"),
+        verbalized=verbalized,
         code=code("score"),
     output:
         "results/scores/{model}/{task}/{persona}.parquet",
@@ -13,6 +15,8 @@ rule score:
         "logs/score/{model}/{task}/{persona}.log",
     conda:
         "../../environment.yml"
+    params:
+        verbalized=verbalized_option,
     shell:
         script("score") + " --responses {input.responses} --items {input.cases}"
-        " --scoring {input.scoring} --scores {output} --log {log}"
+        " --scoring {input.scoring} {params.verbalized} --scores {output} --log {log}"

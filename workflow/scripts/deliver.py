@@ -10,12 +10,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.chat import ChatTemplate
 from persona_paradox.decoding import Decoding, grammar_of
-from persona_paradox.delivery import deliver
+from persona_paradox.delivery import deliver, open_template
 from persona_paradox.errors import InputError
 from persona_paradox.sampling import Sampler
-from persona_paradox.vocabulary import Vocabulary, open_vocabulary
+from persona_paradox.vocabulary import Vocabulary
 
 
 def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -> None:
@@ -46,19 +45,14 @@ def main(arguments: Namespace) -> None:
         "read_out": arguments.read_out,
         "template": arguments.template,
     }
-    if arguments.model is None:
-        template = ChatTemplate(view["text"], view["bos"], view["eos"], arguments.config_file)
-        table = deliver(prompts, template, None, **rest)
-    else:
+    if arguments.model is not None:
         inputs["model"] = arguments.manifest
-        with open_vocabulary(arguments.model, arguments.config_file) as vocabulary:
+    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
+        if vocabulary is not None:
             # What the task asks for is checked here, before long work.
             vocabulary.label_forms(read_out["labels"])
             check_grammar(read_out, vocabulary, arguments.task_file)
-            template = ChatTemplate(
-                vocabulary.chat_template, vocabulary.bos, vocabulary.eos, arguments.config_file
-            )
-            table = deliver(prompts, template, vocabulary, **rest)
+        table = deliver(prompts, template, vocabulary, **rest)
     files.write_table(table, arguments.delivered, inputs)
     cli.log.info("%s: %d prompts, system role %s", name, table.height, template.system_role)
 

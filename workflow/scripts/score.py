@@ -16,12 +16,15 @@ def main(arguments: Namespace) -> None:
     """Score a cell."""
     scoring = files.read_json(arguments.scoring)
     responses = pl.read_parquet(arguments.responses)
-    scores = score(responses, pl.read_parquet(arguments.items), scoring)
+    verbalized = pl.read_parquet(arguments.verbalized) if arguments.verbalized else None
+    scores = score(responses, pl.read_parquet(arguments.items), scoring, verbalized)
     inputs = {
         "responses": arguments.responses,
         "items": arguments.items,
         "scoring": arguments.scoring,
     }
+    if arguments.verbalized:
+        inputs["verbalized"] = arguments.verbalized
     files.write_table(scores, arguments.scores, inputs)
     statuses = scores.group_by("parse_status").len().sort("parse_status").iter_rows()
     cli.log.info(
@@ -30,13 +33,12 @@ def main(arguments: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        cli.parser(
-            __doc__,
-            responses="Parquet file of responses",
-            items="Parquet file of the data set",
-            scoring="view of the task's labels and levels",
-            scores="Parquet file to write",
-        ),
+    options = cli.parser(
+        __doc__,
+        responses="Parquet file of responses",
+        items="Parquet file of the data set",
+        scoring="view of the task's labels and levels",
+        scores="Parquet file to write",
     )
+    options.add_argument("--verbalized", type=Path, help="Parquet file of stated confidences")
+    cli.run(main, options)

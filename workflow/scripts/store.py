@@ -23,10 +23,13 @@ from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.errors import InputError
 from persona_paradox.responses import LOCAL, Request
 
+# Folder of answers, and of the prompts that they answer.
+STAGES = {"responses": "delivered", "statements": "second_turns"}
+
 
 def cells(results: Path) -> list[Path]:
-    """The responses of all cells under `results`."""
-    return sorted((results / "responses").glob("*/*/*.parquet"))
+    """The answers of all cells under `results`."""
+    return [path for stage in STAGES for path in sorted((results / stage).glob("*/*/*.parquet"))]
 
 
 def shrink(arguments: Namespace) -> None:
@@ -52,7 +55,7 @@ def verify(arguments: Namespace) -> None:
     for path in cells(arguments.results):
         name = "/".join(path.with_suffix("").parts[-3:])
         responses = pl.read_parquet(path)
-        if responses.item(0, "backend") != LOCAL:
+        if set(responses.get_column("backend")) != {LOCAL}:
             cli.log.info("%s: not answered by the engine, left out", name)
             continue
         model = arguments.resources / "models" / name.split("/")[0]
@@ -60,7 +63,8 @@ def verify(arguments: Namespace) -> None:
         made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
         settings = Settings.resolve(made_by["engine"], manifest["cache_bytes_per_token"])
         request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
-        delivered = pl.read_parquet(arguments.results / "delivered" / f"{name}.parquet")
+        stage = STAGES[path.parts[-4]]
+        delivered = pl.read_parquet(arguments.results / stage / f"{name}.parquet")
         wanted = request.wanted(delivered)
         chosen = audit.sample(wanted, responses, arguments.sample, arguments.seed)
         if not chosen and responses.get_column("text").null_count() < responses.height:

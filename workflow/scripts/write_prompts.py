@@ -1,4 +1,4 @@
-"""Write the chats of one task and persona, one row per item and wording."""
+"""Write the chats of one task and persona, one row per wording and item or null case."""
 
 import sys
 from argparse import Namespace
@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.items import sample
+from persona_paradox.items import null_cases, sample
 from persona_paradox.prompts import build_prompts
 
 
@@ -19,10 +19,12 @@ def main(arguments: Namespace) -> None:
     texts = files.read_json(arguments.persona)["texts"]
     items = pl.read_parquet(arguments.items).filter(pl.col("excluded").is_null())
     items = sample(items, task["limit"], task.get("seed", 0), task.get("limit_keeps", ()))
-    prompts = build_prompts(items, texts, task)
+    nulls = null_cases(task["null_cases"])
+    prompts = build_prompts(pl.concat([items.select(nulls.columns), nulls]), texts, task)
     inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
     files.write_table(prompts, arguments.prompts, inputs)
-    cli.log.info("%d prompts: %d items, %d wordings", prompts.height, items.height, len(texts))
+    counts = (prompts.height, items.height, nulls.height, len(texts))
+    cli.log.info("%d prompts: %d items and %d null cases, %d wordings", *counts)
 
 
 if __name__ == "__main__":

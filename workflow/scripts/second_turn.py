@@ -1,0 +1,57 @@
+"""Render and tokenize the question behind each answer of a cell, and prove that it arrives."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.delivery import deliver, open_template
+from persona_paradox.verbalized import example, second_turns
+
+
+def main(arguments: Namespace) -> None:
+    """Put the question behind the answers of a cell; without answers, behind an example."""
+    prompts = pl.read_parquet(arguments.prompts)
+    question = files.read_json(arguments.question)["question"]
+    read_out = files.read_json(arguments.read_out)
+    view = files.read_json(arguments.template)
+    names = ("prompts", "question", "read_out", "template", "responses", "manifest")
+    inputs = {name: path for name in names if (path := getattr(arguments, name))}
+    # A cell, or model and task.
+    name = "/".join(arguments.delivered.with_suffix("").parts[-3 if arguments.responses else -2 :])
+    if arguments.responses:
+        responses = pl.read_parquet(arguments.responses)
+    else:
+        responses = example(prompts, read_out["labels"][0])
+    turns = second_turns(prompts, responses, question, read_out["answer_prefix"])
+    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
+        table = deliver(
+            turns,
+            template,
+            vocabulary,
+            answer_prefix="",
+            accepted=view["accepted_template_text"],
+            name=f"{name}, second turn",
+        )
+    files.write_table(table, arguments.delivered, inputs)
+    cli.log.info("%s: %d second turns", name, table.height)
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        prompts="Parquet file of prompts",
+        question="view of the question",
+        read_out="view of the task's labels and answer prefix",
+        template="view of the model's chat template",
+        delivered="Parquet file to write",
+    )
+    options.add_argument("--responses", type=Path, help="Parquet file of the answers")
+    options.add_argument("--model", type=Path, help="GGUF file; none for a server")
+    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--config-file", required=True, help="name of the model's file in errors")
+    cli.run(main, options)
