@@ -1,6 +1,13 @@
 # Needs: the tables. Leaves: the figures, as PDF for papers and PNG for screens.
 
-FIGURES = ["triage_accuracy", "reliability", "risk_plane", "persona_effect"]
+FIGURES = [
+    "triage_accuracy",
+    "reliability",
+    "risk_plane",
+    "persona_effect",
+    "spread",
+    "subgroup_effects",
+]
 
 
 rule plot:

@@ -14,7 +14,9 @@ from persona_paradox.figures import (
     persona_effect,
     reliability,
     risk_plane,
+    spread,
     style,
+    subgroup_effects,
     triage_accuracy,
 )
 
@@ -23,9 +25,21 @@ FIGURES = {
     "reliability": reliability,
     "risk_plane": risk_plane,
     "persona_effect": persona_effect,
+    "spread": spread,
+    "subgroup_effects": subgroup_effects,
 }
 
-TABLES = ("cells", "contrasts", "reliability")
+TABLES = (
+    "cells",
+    "contrasts",
+    "reliability",
+    "robustness",
+    "spread",
+    "confusion",
+    "calibration",
+    "risk_coverage",
+    "subgroups",
+)
 
 
 def main(arguments: Namespace) -> None:

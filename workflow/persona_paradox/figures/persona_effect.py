@@ -1,159 +1,246 @@
-"""What every persona adds to the baseline's accuracy, on the same items."""
+"""What every persona adds to the baseline's accuracy, on the same items: a forest plot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from . import style
 from .style import Cells, Entry, Rows, Sheet
 
+_CONTEXTS = {"emergency": "Emergency care", "primary_care": "Primary care"}
+_EQUIVALENT = "≈"
+
+_HEADING_MM = 4.2
+_TITLE_MM = 3.6
 _TICKS_MM = 8.5
-_GAP_MM = 3.5
-_COLUMN_GAP_MM = 4.0
+_BETWEEN_BLOCKS_MM = 2.5
+_BETWEEN_PANELS_MM = 4.0
+_COLUMN_GAP_MM = 3.2
+
+_BRACKET: dict[str, Any] = {"color": style.GREY, "linewidth": 0.6, "zorder": 2}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     with style.context():
-        contrasts = tables["contrasts"]
-        if "model" not in contrasts.columns:  # no persona beside the baseline
-            contrasts = tables["cells"].clear()
-        return _draw(style.read(tables["cells"]), style.read(contrasts), settings)
+        contrasts = style.accuracy_contrasts(tables)
+        verdicts = style.accuracy_robustness(tables)
+        return _draw(_Study(style.read(tables["cells"]), contrasts, verdicts, settings))
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is drawn: cells, contrasts in accuracy, their rows of robustness, settings."""
+
+    cells: Cells
+    contrasts: Cells
+    verdicts: Mapping[tuple[str, str, str], Mapping[str, Any]]
+    settings: Mapping[str, Any]
+
+    def panels(self) -> list[tuple[str, list[str]]]:
+        """Every context with its tasks, in the study's order."""
+        of = {task: self.settings["tasks"][task]["context"] for task in self.cells.tasks}
+        return [(c, [task for task in of if of[task] == c]) for c in dict.fromkeys(of.values())]
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of text at the right: its head, its texts by cell, its width in mm."""
+    """A column of text at the right: its head, its texts by cell, its alignment, what is bold."""
 
     head: str
-    texts: dict[style.Key, str]
+    texts: Mapping[style.Key, str]
+    align: str = "right"
+    bold: frozenset[style.Key] = frozenset()
 
     @property
     def width(self) -> float:
+        """Width in mm."""
         lines = [*self.head.split("\n"), *self.texts.values()]
         return max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
 
 
-def _draw(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> Figure:
+def _draw(study: _Study) -> Figure:
+    cells, contrasts, settings = study.cells, study.contrasts, study.settings
     # The order is that of the cells, for a table of contrasts lacks the baseline.
     personas = [persona for persona in cells.personas if persona in contrasts.personas]
     rows = style.rows_of(cells, settings, personas)
     labels = style.label_width(settings, personas) + 3
-    columns = _columns(contrasts, settings)
+    columns = _columns(study)
     width = style.INNER_MM - labels
     width -= sum(column.width + _COLUMN_GAP_MM for column in columns)
-    subtitles = {task: _subtitle(cells, contrasts, settings, task) for task in cells.tasks}
-    lines = max(style.height_of(text, style.SMALL_PT) for text in subtitles.values())
-    head = 3.6 + lines + style.height_of("\n", style.SMALL_PT) + 1.2
+    # The lines above a panel of rows: beside them stand the heads of the columns.
+    beside = labels + width - 2 if columns else style.INNER_MM
+    subtitles = {task: _subtitle(study, task, beside) for task in cells.tasks}
+    lines = [style.height_of(text, style.SMALL_PT) for text in [*subtitles.values(), "\n"]]
+    head = _TITLE_MM + max(lines) + 1.2
     height = max(rows.height, 6.0)
-    pitch = head + height + _TICKS_MM + _GAP_MM
-    baseline = settings["personas"][settings["baseline"]]["title"]
 
+    tops: dict[str, float] = {}
+    headings: dict[str, float] = {}
+    top = 0.0
+    for context, tasks in study.panels():
+        headings[context] = top
+        top += _HEADING_MM
+        for task in tasks:
+            tops[task] = top + head
+            top += head + height + _BETWEEN_BLOCKS_MM
+        top += _TICKS_MM - _BETWEEN_BLOCKS_MM + _BETWEEN_PANELS_MM
+
+    baseline = settings["personas"][settings["baseline"]]["title"]
+    subtitle = f"Persona effect: accuracy under a persona minus accuracy under “{baseline}”"
     sheet = Sheet(
         settings,
-        f"Effect of the persona: accuracy minus that of “{baseline}” on the same items"
-        + style.of_model(cells, settings),
-        len(cells.tasks) * pitch - _GAP_MM,
-        _key(cells, contrasts, settings),
-        _notes(cells, contrasts, settings),
+        subtitle + style.of_model(cells, settings),
+        top - _BETWEEN_PANELS_MM,
+        _key(study),
+        _notes(study),
     )
-    limit = _limit(contrasts)
-    for i, task in enumerate(cells.tasks):
-        top = i * pitch
-        title = style.task_title(settings["tasks"][task])
-        sheet.text(labels, top, title, size=style.PANEL_PT, weight="bold")
-        sheet.text(labels, top + 3.6, subtitles[task], size=style.SMALL_PT)
-        axes = sheet.axes(labels, top + head, width, height)
-        axes.set_xlim(-limit, limit)
-        axes.xaxis.set_major_locator(MaxNLocator(8, symmetric=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.number(x, 0, signed=True)))
-        axes.set_xlabel("Difference in accuracy (percentage points)")
-        axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=1)
-        if personas:
-            style.label_rows(sheet, rows, settings, top + head)
-            _draw_panel(axes, rows, cells, contrasts, task, baseline=settings["baseline"])
-            _write_columns(sheet, rows, contrasts, columns, task, top=top + head)
-        else:
-            axes.set_ylim(height, 0)
-            axes.set_yticks([])
-            text = "not available: the study has no persona beside the baseline"
-            axes.text(0, height / 2, text, size=style.SMALL_PT, ha="center", va="center")
+    limit = _limit(contrasts, settings)
+    for i, (context, tasks) in enumerate(study.panels()):
+        letter = f"{'abcdefghijklmnopqrstuvwxyz'[i]}   " if len(headings) > 1 else ""
+        title = letter + _CONTEXTS.get(context, context)
+        sheet.text(0, headings[context], title, size=style.PANEL_PT + 0.5, weight="bold")
+        for task in tasks:
+            top = tops[task]
+            title = style.task_title(settings["tasks"][task])
+            sheet.text(0, top - head, title, weight="bold")
+            sheet.text(0, top - head + _TITLE_MM, subtitles[task], size=style.SMALL_PT)
+            axes = sheet.axes(labels, top, width, height)
+            style.points_axis(axes, limit, 8)
+            if task == tasks[-1]:
+                axes.set_xlabel("Difference in accuracy (percentage points)")
+            else:
+                axes.tick_params(labelbottom=False)
+            if not personas:
+                style.say(axes, style.NO_PERSONA, width)
+                continue
+            style.label_rows(sheet, rows, settings, top)
+            _draw_rows(axes, rows, study, task)
+            _write_columns(sheet, rows, columns, task, top=top)
     return sheet.figure
 
 
-def _subtitle(cells: Cells, contrasts: Cells, settings: Mapping[str, Any], task: str) -> str:
-    """N of the panel, and how many answers of the baseline were invalid."""
-    n = style.n_text(row["n"] for row in contrasts.main(task) or cells.main(task))
+def _subtitle(study: _Study, task: str, width: float) -> str:
+    """N of a block, and accuracy and invalid answers of the baseline."""
+    cells, settings = study.cells, study.settings
+    n = style.n_text(row["n"] for row in study.contrasts.main(task) or cells.main(task))
     parts = []
     for model in cells.models:
         row = cells.get(model, task, settings["baseline"])
         if row is not None:
-            of = f" ({settings['models'][model]})" if len(cells.models) > 1 else ""
-            parts.append(f"{row['n_invalid']}/{row['n']} invalid{of}")
-    text = f"{n} items, each under the persona and the baseline; baseline: {', '.join(parts)}"
-    return style.wrap(text, 0.75 * style.INNER_MM, style.SMALL_PT)
+            of = f"{settings['models'][model]} " if len(cells.models) > 1 else ""
+            right = style.instead(row, settings) or f"{100 * row['accuracy']:.1f}% right"
+            parts.append(f"{of}{right}, {row['n_invalid']}/{row['n']} invalid")
+    text = f"{n} items, each under the persona and the baseline; baseline: {'; '.join(parts)}"
+    return style.wrap(text, width, style.SMALL_PT)
 
 
-def _limit(contrasts: Cells) -> float:
-    """Half of the width of the panels, the same for all, in percentage points."""
-    names = ("accuracy", "accuracy_low", "accuracy_high")
-    values = [abs(row[name] or 0.0) for row in contrasts.rows.values() for name in names]
-    return float(min(max([10.0, *(108 * value for value in values)]), 104.0))
+def _limit(contrasts: Cells, settings: Mapping[str, Any]) -> float:
+    """Half the width of the panels, the same for all: it holds every mark but the controls'."""
+    shares = []
+    for row in contrasts.rows.values():
+        if not style.instead(row, settings, "difference"):
+            ends = ("low", "high", "detectable") if row["variant"] == "main" else ()
+            shares += [row[name] for name in ("difference", *ends)]
+    return style.points_limit(shares)
 
 
-def _draw_panel(
-    axes: Axes, rows: Rows, cells: Cells, contrasts: Cells, task: str, *, baseline: str
-) -> None:
+def _draw_rows(axes: Axes, rows: Rows, study: _Study, task: str) -> None:
     style.draw_rows(axes, rows)
+    cells, contrasts, settings = study.cells, study.contrasts, study.settings
     looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
-    for persona, model in rows.place:
+    for (persona, model), y in rows.place.items():
         row = contrasts.get(model, task, persona)
-        if (row is None and persona != baseline) or (row and row["accuracy"] is None):
-            y = rows.of(persona, model)
-            axes.text(0, y, "not available", size=style.SMALL_PT, va="center_baseline")
+        text = style.instead(row, settings, "difference")
+        if text is not None:
+            axes.text(0, y, text, size=style.SMALL_PT, va="center_baseline")
+            continue
+        name = f"{model}|{task}|{persona}"
+        last = y + max(rows.paraphrases.values(), default=0.0)
+        ends = (y - 1.6, max(y + 1.6, last + 0.8))
+        style.control_band(axes, study.verdicts.get((model, task, persona)), ends, f"band|{name}")
+        if row is not None and row["detectable"] is not None:
+            _bracket(axes, 100 * row["detectable"], y, f"detectable|{name}")
     for (model, of_task, persona, variant), row in contrasts.rows.items():
-        if of_task != task or row["accuracy"] is None:
+        if of_task != task or style.instead(row, settings, "difference"):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
         look = (looks[persona].colour, markers[model] or looks[persona].marker)
-        style.wording(axes, row, scale=100, y=y, name=name, look=look)
+        style.wording(axes, row, scale=100, y=y, name=name, look=look, columns=style.DIFFERENCE)
 
 
-def _columns(contrasts: Cells, settings: Mapping[str, Any]) -> list[_Column]:
+def _bracket(axes: Axes, size: float, y: float, gid: str) -> None:
+    """Brackets around zero at this many points on either side."""
+    foot = 0.02 * axes.get_xlim()[1]
+    right = np.array([size - foot, size, size, size - foot])
+    x = np.concatenate([-right, [np.nan], right])
+    up, down = y - 1.2, y + 1.2
+    axes.plot(x, [up, up, down, down, np.nan, up, up, down, down], gid=gid, **_BRACKET)
+
+
+# --- columns of text -----------------------------------------------------------------------
+
+
+def _columns(study: _Study) -> list[_Column]:
     """The columns of text, with the figures of the main wordings."""
-    level = style.percent(settings["confidence"])
-    main = {key: row for key, row in contrasts.rows.items() if key[3] == "main"}
+    settings, verdicts = study.settings, study.verdicts
+    main = {key: row for key, row in study.contrasts.rows.items() if key[3] == "main"}
     if not main:
         return []
 
-    def column(head: str, text: Any) -> _Column:
-        return _Column(head, {key: text(row) for key, row in main.items()})
+    def column(
+        head: str, text: Callable[[Mapping[str, Any]], str], align: str = "right"
+    ) -> _Column:
+        texts = {key: text(row) for key, row in main.items()}
+        return _Column(
+            head, texts, align, frozenset(key for key in texts if texts[key] == style.ROBUST)
+        )
 
-    return [
-        column(f"difference\n[{level} interval]", _difference),
-        column("McNemar p\n(Holm)", lambda r: f"{_p(r['mcnemar_p'])} ({_p(r['mcnemar_p_holm'])})"),
-        column("answers\nchanged", lambda r: f"{r['n_changed']}/{r['n']}"),
-        column(
-            "invalid\n(baseline)",
-            lambda r: f"{r['n_invalid']}/{r['n']} ({r['n_invalid_baseline']}/{r['n']})",
+    def shown(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Mapping[str, Any]], str]:
+        return lambda row: "" if style.instead(row, settings, "difference") else text(row)
+
+    def difference(row: Mapping[str, Any]) -> str:
+        return style.instead(row, settings, "difference") or _with_interval(row)
+
+    def invalid(row: Mapping[str, Any]) -> str:
+        return f"{row['n_invalid']}/{row['n']} ({row['n_invalid_baseline']}/{row['n']})"
+
+    def verdict(row: Mapping[str, Any]) -> str:
+        found = verdicts.get((row["model"], row["task"], row["persona"]))
+        return "–" if found is None else str(found["verdict"])
+
+    level = style.percent(settings["confidence"])
+    columns = [
+        column(f"difference\n[{level} interval]", difference),
+        column("p\n(Holm)", shown(lambda row: _p(row["p_holm"]))),
+        column("answers\nchanged", lambda row: f"{row['n_changed']}/{row['n']}"),
+        replace(
+            column("invalid\n(baseline)", invalid),
+            bold=frozenset(key for key, row in main.items() if style.all_invalid(row)),
         ),
     ]
+    if verdicts:
+        columns.append(column("verdict on\nrobustness", shown(verdict), "left"))
+    if any(row["equivalent"] is not None for row in main.values()):
+        mark = shown(lambda row: _EQUIVALENT if row["equivalent"] else "")
+        columns.append(column(f"within\n±{100 * settings['margin']:g}", mark, "center"))
+    return columns
 
 
-def _difference(row: Mapping[str, Any]) -> str:
-    values = [row[name] for name in ("accuracy", "accuracy_low", "accuracy_high")]
-    if any(value is None for value in values):
-        return "not available"
-    point, low, high = (style.number(100 * value, 1, signed=True) for value in values)
-    return f"{point} [{low}, {high}]"
+def _with_interval(row: Mapping[str, Any]) -> str:
+    texts = [
+        "–" if row[name] is None else style.number(100 * row[name], 1, signed=True)
+        for name in style.DIFFERENCE
+    ]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def _p(value: float | None) -> str:
@@ -163,54 +250,80 @@ def _p(value: float | None) -> str:
 
 
 def _write_columns(
-    sheet: Sheet,
-    rows: Rows,
-    contrasts: Cells,
-    columns: list[_Column],
-    task: str,
-    *,
-    top: float,
+    sheet: Sheet, rows: Rows, columns: list[_Column], task: str, *, top: float
 ) -> None:
     """Write the columns beside a panel that begins at `top`."""
     right = style.INNER_MM
     for column in reversed(columns):
-        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
-        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        shift = {"right": 0.0, "center": column.width / 2, "left": column.width}[column.align]
+        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": column.align}
+        x = right - shift
+        sheet.text(x, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
         for persona, model in rows.place:
-            row = contrasts.get(model, task, persona)
-            if row is not None:
-                text = column.texts[model, task, persona, "main"]
+            key = (model, task, persona, "main")
+            if key in column.texts:
                 y = top + rows.of(persona, model)
-                weight = "bold" if style.all_invalid(row) else "normal"
-                sheet.text(right, y, text, anchor="middle", weight=weight, **look)
+                weight = "bold" if key in column.bold else "normal"
+                sheet.text(x, y, column.texts[key], anchor="middle", weight=weight, **look)
         right -= column.width + _COLUMN_GAP_MM
 
 
-def _key(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> list[Entry]:
+# --- key and notes -------------------------------------------------------------------------
+
+
+def _key(study: _Study) -> list[Entry]:
+    contrasts, settings = study.contrasts, study.settings
+    main = [row for row in contrasts.rows.values() if row["variant"] == "main"]
     level = style.percent(settings["confidence"])
     bar = {"color": style.MIDDLE}
+    key = style.model_key(study.cells, settings)
     text = f"main wording, {level} paired bootstrap interval"
-    key = style.model_key(cells, settings)
     key.append(Entry(text, style.filled(style.MIDDLE, "o"), bar))
     if contrasts.paraphrases:
         key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
+    if any(row["control_low"] is not None for row in study.verdicts.values()):
+        key.append(Entry("spread of the controls", band=style.PALE))
+    if any(row["detectable"] is not None for row in main):
+        power = style.percent(settings["power"])
+        text = f"smallest difference detectable with {power} power"
+        key.append(Entry(text, sign="[   ]"))
+    if any(row["equivalent"] for row in main):
+        text = f"equivalent to the baseline within ±{100 * settings['margin']:g} points"
+        key.append(Entry(text, sign=_EQUIVALENT))
     if any(style.all_invalid(row) for row in contrasts.rows.values()):
         key.append(Entry("every answer invalid", style.STRUCK))
     return key
 
 
-def _notes(cells: Cells, contrasts: Cells, settings: Mapping[str, Any]) -> list[str]:
+def _notes(study: _Study) -> list[str]:
+    contrasts, settings = study.contrasts, study.settings
+    rows = list(contrasts.rows.values())
+    alpha = f"{100 * (1 - settings['confidence']):g}%"
     notes = [
         "n: pairs, the same item under the persona and under the baseline. An invalid answer "
-        "counts as wrong.",
-        f"Intervals: {style.bootstrap_note(settings)}, the same draws on both sides.",
-        f"p: exact McNemar test; Holm: adjusted over all {len(contrasts.rows)} contrasts of the "
-        "study, paraphrases included.",
+        "counts as wrong (our own definition).",
+        f"Intervals: {style.bootstrap_note(settings, study.cells.tasks)}, the same draws on both "
+        "sides.",
     ]
-    ends = [(row["accuracy_low"], row["accuracy_high"]) for row in contrasts.rows.values()]
-    if any(low is not None and low == high for low, high in ends):
+    tests = sorted({row["test"] for row in rows if row["in_family"]})
+    if tests:
+        notes.append(
+            f"p: {' or '.join(tests)} test, adjusted by Holm's method over the study's family of "
+            "contrasts; – outside of it."
+        )
+    if study.verdicts:
+        notes.append(f"{style.VERDICT_NOTE} A control has no verdict (–).")
+    if any(row["equivalent"] for row in rows):
+        notes.append(f"Equivalent: both of two one-sided tests significant at {alpha}.")
+    if any(row["detectable"] is not None for row in rows):
+        notes.append(
+            f"Detectable: by a two-sided exact McNemar test at {alpha}, with as many discordant "
+            "pairs as were seen."
+        )
+    if any(row["low"] is not None and row["low"] == row["high"] for row in rows):
         notes.append(
             "An interval without width: no item turned right or wrong; the doubt that remains "
             "with so few items is beyond the bootstrap."
         )
-    return [*notes, style.study_note(settings, cells.tasks)]
+    notes += style.too_few_note(settings, rows)
+    return [*notes, style.study_note(settings, study.cells.tasks)]

@@ -22,12 +22,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.markers import MarkerStyle
+from matplotlib.patches import Rectangle
 from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextPath
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 # The model id of human raters in the tables; persona_paradox.config has it too, but importing
 # that would draw every figure again where the reading of the configuration changes.
 HUMAN = "human"
+SAME_ITEMS = "same_items"  # a rater's wording: the items that the models answered, not all
 
 WIDTH_MM = 183.0
 EDGE_MM = 3.0
@@ -39,7 +42,7 @@ _MOST_PIXELS = 60000  # Agg draws less than 2^16 in a row
 _POINT_MM = 25.4 / 72
 _LEADING = 1.25  # from baseline to baseline, in type sizes
 
-DARK, MIDDLE, LIGHT, PALE = "#222222", "#6B6B6B", "#C4C4C4", "#E4E4E4"
+DARK, MIDDLE, GREY, LIGHT, PALE = "#222222", "#6B6B6B", "#9A9A9A", "#C4C4C4", "#E4E4E4"
 
 _RC: dict[str, Any] = {
     # The font that comes with matplotlib: the same outlines on every machine.
@@ -218,25 +221,64 @@ def wording(
     y: float,
     name: str,
     look: tuple[str, Any],
+    columns: tuple[str, str, str] = ("accuracy", "accuracy_low", "accuracy_high"),
 ) -> None:
-    """Draw the accuracy of a row of a table: main wordings filled, with their interval.
+    """Draw a value of a row of a table: main wordings filled, with their interval.
 
     Args:
-        axes: panel with the accuracy, or its difference, along x.
+        axes: panel with the value along x.
         row: row of the cells or contrasts.
         scale: what the values are multiplied with, 100 for percentage points.
         y: height in the panel.
         name: what the row is, the end of the gids.
         look: colour and marker.
+        columns: the value and the ends of its interval; without ends no interval is drawn.
     """
-    x = scale * row["accuracy"]
+    value, low, high = (row[column] for column in columns)
+    x = scale * value
     main = row["variant"] == "main"
-    if main:
-        ends = [scale * row["accuracy_low"], scale * row["accuracy_high"]]
+    if main and low is not None and high is not None:
+        ends = [scale * low, scale * high]
         interval(axes, ends, [y, y], f"interval|{name}", color=look[0])
     point(axes, x, y, f"point|{name}", **(filled(*look) if main else hollow(*look)))
     if all_invalid(row):
         strike(axes, x, y, f"struck|{name}", small=not main)
+
+
+def control_band(
+    axes: Axes, row: Mapping[str, Any] | None, y: tuple[float, float], gid: str
+) -> None:
+    """Shade how far the effects of controls reach, in percentage points, between two heights."""
+    if row is None or row["control_low"] is None or row["control_high"] is None:
+        return
+    low, high = 100 * row["control_low"], 100 * row["control_high"]
+    look: dict[str, Any] = {"facecolor": PALE, "linewidth": 0, "zorder": -1}
+    axes.add_patch(Rectangle((low, y[0]), high - low, y[1] - y[0], gid=gid, **look))
+
+
+def say(axes: Axes, text: str, width: float) -> None:
+    """Write in a panel why it is empty, in lines of at most this width in mm."""
+    axes.set_ylim(1, 0)
+    axes.set_yticks([])
+    look: dict[str, Any] = {"size": SMALL_PT, "ha": "center", "va": "center", "zorder": 9}
+    look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    text = wrap(text, 0.9 * width, SMALL_PT)
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, **look)
+
+
+def points_axis(axes: Axes, limit: float, ticks: int) -> None:
+    """Prepare a horizontal axis of differences in points: zero in the middle, some `ticks`."""
+    axes.set_xlim(-limit, limit)
+    places = MaxNLocator(ticks, symmetric=True, integer=True).tick_values(-limit, limit)
+    axes.set_xticks([place for place in places if abs(place) <= limit])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: number(x, 0, signed=True)))
+    axes.axvline(0, color=DARK, linewidth=0.8, zorder=1)
+
+
+def points_limit(shares: Iterable[float | None]) -> float:
+    """Half the width of an axis of differences that holds these, in percentage points."""
+    largest = max((108 * abs(share) for share in shares if share is not None), default=0.0)
+    return float(min(max(10.0, largest), 104.0))
 
 
 # --- words -------------------------------------------------------------------------------
@@ -278,17 +320,47 @@ def of_model(cells: Cells, settings: Mapping[str, Any]) -> str:
 def study_note(settings: Mapping[str, Any], tasks: Sequence[str]) -> str:
     """The note every figure ends with."""
     note = f"Study seed {settings['seed']}."
+    samples = dict.fromkeys(settings["tasks"][task]["sample"] for task in tasks)
+    note += "".join(f" {sample}" for sample in samples if sample is not None)
     if any(settings["tasks"][task]["teaching"] for task in tasks):
         note += " Author-written teaching cases, not clinically validated."
     return note + " Not medical advice."
 
 
-def bootstrap_note(settings: Mapping[str, Any]) -> str:
-    """How a bootstrap interval was made."""
+def bootstrap_note(
+    settings: Mapping[str, Any], tasks: Iterable[str] | None = None, interval: str | None = None
+) -> str:
+    """How a bootstrap interval was made, in these tasks, else in all of the study.
+
+    The interval is of the study's kind, if no other is named: those of calibration figures and of
+    spreads are always "percentile".
+    """
+    kind = {"percentile": "percentile", "bca": "BCa"}[interval or settings["interval"]]
+    chosen = [settings["tasks"][task] for task in (settings["tasks"] if tasks is None else tasks)]
+    clustered = [task["title"] for task in chosen if task["clustered"]]
+    over = "items"
+    if clustered:
+        over = "clusters of items"
+        if len(clustered) < len(chosen):
+            over = f"items, in {' and '.join(clustered)} over clusters of items"
     return (
-        f"{percent(settings['confidence'])} percentile bootstrap intervals over items "
+        f"{percent(settings['confidence'])} {kind} bootstrap intervals over {over} "
         f"({settings['draws']} draws, seed {settings['seed']})"
     )
+
+
+def share_note(settings: Mapping[str, Any], tasks: Iterable[str]) -> str:
+    """How the interval of a share of items was made in these tasks."""
+    tasks = list(tasks)
+    clustered = [task for task in tasks if settings["tasks"][task]["clustered"]]
+    wilson = f"{percent(settings['confidence'])} Wilson score intervals, which need no draws"
+    if not clustered:
+        return f"{wilson} (the study's {settings['draws']} bootstrap draws are not used here)"
+    bootstrap = bootstrap_note(settings, clustered)
+    if len(clustered) == len(tasks):
+        return bootstrap
+    titles = " and ".join(settings["tasks"][task]["title"] for task in clustered)
+    return f"{wilson}; in {titles} {bootstrap}"
 
 
 @cache
@@ -347,8 +419,12 @@ class Cells:
         return self.rows.get((model, task, persona, variant))
 
     def raters(self, task: str) -> list[dict[str, Any]]:
-        """Rows of the human raters of a task."""
-        return [row for key, row in self.rows.items() if key[0] == HUMAN and key[1] == task]
+        """One row per human rater of a task: on the items of the models, where there is one."""
+        names = dict.fromkeys(key[2] for key in self.rows if key[0] == HUMAN and key[1] == task)
+        found = [
+            self.get(HUMAN, task, name, SAME_ITEMS) or self.get(HUMAN, task, name) for name in names
+        ]
+        return [row for row in found if row is not None]
 
 
 def read(table: pl.DataFrame) -> Cells:
@@ -366,6 +442,52 @@ def read(table: pl.DataFrame) -> Cells:
     )
 
 
+def instead(
+    row: Mapping[str, Any] | None, settings: Mapping[str, Any], name: str = "accuracy"
+) -> str | None:
+    """What a figure writes in the place of a number of a row; None where the number can stand."""
+    if row is None:
+        return "not available"
+    if row["n"] < settings["too_few_below"]:
+        return "too few"
+    return "not available" if row[name] is None else None
+
+
+def too_few_note(settings: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What "too few" means, for the notes of a figure of these rows; nothing where none is."""
+    below = settings["too_few_below"]
+    if not any(row["n"] < below for row in rows):
+        return []
+    return [f"Too few: fewer than {below} items, of which no figure is drawn."]
+
+
+ROBUST = "robust"  # the best of the verdicts
+VERDICT_NOTE = (
+    "Verdict (our own definition): an effect is robust where p and interval exclude zero, all "
+    "wordings agree in sign and the t interval of their mean excludes zero, and that mean lies "
+    "beyond every control and their spread, the t prediction interval of the effect of one "
+    "further control (cut where it is wider than the panel)."
+)
+NO_PERSONA = "not available: the study has no persona beside the baseline"
+
+# Value and interval of a contrast, in the order that `wording` takes.
+DIFFERENCE = ("difference", "low", "high")
+
+
+def accuracy_contrasts(tables: Mapping[str, pl.DataFrame]) -> Cells:
+    """The contrasts with the baseline in accuracy: of the answers, not of a confidence's label."""
+    of_answers = (pl.col("metric") == "accuracy") & pl.col("confidence").is_null()
+    return read(tables["contrasts"].filter(of_answers))
+
+
+def accuracy_robustness(
+    tables: Mapping[str, pl.DataFrame],
+) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The row of robustness in accuracy of every model, task and persona that has one."""
+    rows = tables["robustness"].filter(pl.col("metric") == "accuracy").iter_rows(named=True)
+    return {(row["model"], row["task"], row["persona"]): row for row in rows}
+
+
 def all_invalid(row: Mapping[str, Any]) -> bool:
     """Whether no answer of a cell could be read as a label."""
     return bool(row["n"]) and row["n_invalid"] == row["n"]
@@ -379,7 +501,7 @@ _GROUPS = {
     "control": "Controls",
     "own": "Own personas",
 }
-_HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 4.0, 3.6, 1.7, 0.8, 38.0
+_HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 3.8, 3.6, 1.0, 0.8, 38.0
 
 
 @dataclass(frozen=True)
@@ -411,7 +533,7 @@ def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) 
     # In the order of the whole study, the baseline's group among them, in every figure.
     groups = [g for g in dict.fromkeys(group_of.values()) if g in map(group_of.get, personas)]
     below = {name: 0.6 * _MAIN_MM + i * _PARAPHRASE_MM for i, name in enumerate(cells.paraphrases)}
-    between = _BETWEEN_MM * (2 if below or len(cells.models) > 1 else 1)
+    between = _BETWEEN_MM * (1.5 if len(cells.models) > 1 else 1)
     slot = _MAIN_MM + len(below) * _PARAPHRASE_MM
     place: dict[tuple[str, str], float] = {}
     centre: dict[str, float] = {}
@@ -471,12 +593,13 @@ _HANDLE_MM = 7.0
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the key: a line, a marker on it, or a band, and what it stands for."""
+    """One entry of the key: a line, a marker on it, a band or a sign, and what it stands for."""
 
     text: str
     marker: Mapping[str, Any] | None = None
     line: Mapping[str, Any] | None = None
     band: str | None = None
+    sign: str | None = None
 
 
 class Sheet:
@@ -570,6 +693,8 @@ class Sheet:
                     interval(axes, ends, [y, y], "key", **entry.line)
                 if entry.marker is not None:
                     point(axes, middle, y, "key", **entry.marker)
+                if entry.sign is not None:
+                    axes.text(middle, y, entry.sign, ha="center", va="center_baseline")
                 text_left = left + _HANDLE_MM
                 axes.text(text_left, y, entry.text, size=SMALL_PT + 0.5, va="center_baseline")
 

@@ -90,12 +90,12 @@ def _draw_panel(
     _draw_references(axes, rows, cells, settings, task)
     looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
     for persona, model in rows.place:
-        row = cells.get(model, task, persona)
-        if row is None or row["accuracy"] is None:
+        text = style.instead(cells.get(model, task, persona), settings)
+        if text is not None:
             y = rows.of(persona, model)
-            axes.text(0.02, y, "not available", size=style.SMALL_PT, va="center_baseline")
+            axes.text(0.02, y, text, size=style.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == style.HUMAN or row["accuracy"] is None:
+        if of_task != task or model == style.HUMAN or style.instead(row, settings):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
@@ -111,10 +111,11 @@ def _draw_references(
     guess = f"uniform guess (1/{n_levels})"
     _draw_reference(axes, rows, (1 / n_levels, 0), guess, _CHANCE | {"gid": f"chance|{task}"})
     for i, row in enumerate(cells.raters(task), start=1):
-        if row["accuracy"] is None:
+        if style.instead(row, settings):
             continue
         axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=style.PALE, zorder=-1)
-        text = f"{settings['raters'][row['persona']]}, n = {row['n']}"
+        items = " on the same items" if row["variant"] == style.SAME_ITEMS else ""
+        text = f"{settings['raters'][row['persona']]}{items}, n = {row['n']}"
         look = _RATER | {"gid": f"rater|{task}|{row['persona']}"}
         _draw_reference(axes, rows, (row["accuracy"], i), text, look)
 
@@ -137,7 +138,7 @@ def _width_mm(axes: Axes) -> float:
 
 
 def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
-    interval = f"{style.percent(settings['confidence'])} Wilson interval"
+    interval = f"{style.percent(settings['confidence'])} interval"
     bar = {"color": style.MIDDLE}
     key = style.model_key(cells, settings)
     key.append(Entry(f"main wording, {interval}", style.filled(style.MIDDLE, "o"), bar))
@@ -155,10 +156,10 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
     notes = [
         "n: items per point. An answer that cannot be read as a label is invalid and counts as "
         "wrong; the right-hand column counts them, in the main wording.",
-        f"Intervals: {style.percent(settings['confidence'])} Wilson score, which need no draws "
-        f"(the study's {settings['draws']} bootstrap draws are not used here).",
+        f"Intervals: {style.share_note(settings, cells.tasks)}.",
     ]
-    unasked = sum(row["n_not_run"] for key, row in cells.rows.items() if key[3] == "main")
+    notes += style.too_few_note(settings, cells.rows.values())
+    unasked = sum(row["n_not_run"] for task in cells.tasks for row in cells.main(task))
     if unasked:
         notes.append(f"Of the invalid answers {unasked} have no text: no prompt could be given.")
     return [*notes, style.study_note(settings, cells.tasks)]
