@@ -3,7 +3,11 @@
 FIGURES = [
     "triage_accuracy",
     "reliability",
+    "risk_coverage",
     "risk_plane",
+    "sensitivity_criterion",
+    "confusion",
+    "consistency",
     "persona_effect",
     "spread",
     "subgroup_effects",

@@ -11,9 +11,13 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
 from persona_paradox.figures import (
+    confusion,
+    consistency,
     persona_effect,
     reliability,
+    risk_coverage,
     risk_plane,
+    sensitivity_criterion,
     spread,
     style,
     subgroup_effects,
@@ -23,7 +27,11 @@ from persona_paradox.figures import (
 FIGURES = {
     "triage_accuracy": triage_accuracy,
     "reliability": reliability,
+    "risk_coverage": risk_coverage,
     "risk_plane": risk_plane,
+    "sensitivity_criterion": sensitivity_criterion,
+    "confusion": confusion,
+    "consistency": consistency,
     "persona_effect": persona_effect,
     "spread": spread,
     "subgroup_effects": subgroup_effects,

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from . import style
 from .style import Cells, Entry, Look, Sheet
@@ -18,16 +19,21 @@ _LEFT_MM = 8.0
 _GAP_MM = 6.5
 _PANEL_MM = (style.INNER_MM - _LEFT_MM - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
 _LINE_MM = 2.5
+_STRIP_MM = 4.2  # of the numbers of items per bin
 _TICKS_MM = 4.5
 _BLOCK_HEAD_MM = 8.5
 _TITLE_PT = 6.0
+_COUNT_PT = 4.6
 
 # Area of the marker of a bin that holds all items, in square points.
 _FULL_AREA = 120.0
+_EDGED_FROM = 3.0
 _DIAGONAL: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (4, 2)), "linewidth": 0.6}
 
-# Bins by model, task and persona.
+# Bins, and rows of calibration errors by metric and recalibration, by model, task and persona.
 _Bins = Mapping[tuple[str, str, str], list[dict[str, Any]]]
+_OfCell = Mapping[tuple[str, str], Mapping[str, Any]]
+_Errors = Mapping[tuple[str, str, str], _OfCell]
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
@@ -41,16 +47,37 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     for row in shown.sort("bin", maintain_order=True).iter_rows(named=True):
         bins.setdefault((row["model"], row["task"], row["persona"]), []).append(row)
     with style.context():
-        return _draw(style.read(tables["cells"]), bins, settings)
+        errors = _read_errors(tables["calibration"])
+        return _draw(style.read(tables["cells"]), bins, errors, settings)
 
 
-def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
+def _read_errors(calibration: pl.DataFrame) -> _Errors:
+    """The rows of the calibration errors of the top label."""
+    errors: dict[tuple[str, str, str], dict[tuple[str, str], dict[str, Any]]] = {}
+    shown = calibration.filter(
+        (pl.col("confidence") == "top_label") & (pl.col("variant") == "main")
+    )
+    for row in shown.iter_rows(named=True):
+        mine = errors.setdefault((row["model"], row["task"], row["persona"]), {})
+        mine[row["metric"], row["recalibration"]] = row
+    return errors
+
+
+def _scaled(errors: _OfCell) -> str | None:
+    """Smooth ECE before and after temperature scaling, where there are both."""
+    rows = [errors.get(("smooth_ece", recalibration)) for recalibration in ("none", "temperature")]
+    texts = [style.number(row["value"], 2) for row in rows if row and row["value"] is not None]
+    return f"T-scaled: {' → '.join(texts)}" if len(texts) == len(rows) else None
+
+
+def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any]) -> Figure:
     titles = {
         persona: style.wrap(settings["personas"][persona]["title"], _PANEL_MM, _TITLE_PT, "bold")
         for persona in cells.personas
     }
     title_height = max(style.height_of(title, _TITLE_PT) for title in titles.values()) + 0.5
-    head = title_height + 4 * _LINE_MM + 1.2
+    texts = (5 + any(map(_scaled, errors.values()))) * _LINE_MM + 0.4
+    head = title_height + texts + _STRIP_MM + 0.8
     pitch = head + _PANEL_MM + _TICKS_MM + 2
     lines = -(-len(cells.personas) // _COLUMNS)
     block = _BLOCK_HEAD_MM + lines * pitch + 3
@@ -62,7 +89,7 @@ def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
         "probability the model gives it (horizontal)" + style.of_model(cells, settings),
         len(blocks) * block - 5,
         _key(settings),
-        _notes(cells, bins, settings),
+        _notes(cells, bins, errors, settings),
     )
     looks = style.looks(cells.personas)
     for i, (task, model) in enumerate(blocks):
@@ -75,13 +102,22 @@ def _draw(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> Figure:
             look: dict[str, Any] = {"size": _TITLE_PT, "weight": "bold", "anchor": "bottom"}
             sheet.text(left, figures_top - 0.5, titles[persona], **look)
             row = cells.get(model, task, persona) or {}
-            _write_figures(sheet, row, settings, left, figures_top)
-            axes_top = figures_top + head - title_height
-            axes = sheet.axes(left, axes_top, _PANEL_MM, _PANEL_MM)
+            key = (model, task, persona)
+            _write_figures(sheet, row, errors.get(key, {}), settings, place=(left, figures_top))
+            strip = sheet.axes(left, figures_top + texts, _PANEL_MM, _STRIP_MM)
+            axes = sheet.axes(left, figures_top + head - title_height, _PANEL_MM, _PANEL_MM)
             axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if column == 0 else [""] * 3)
-            struck = bool(row) and style.all_invalid(row)
-            mine = bins.get((model, task, persona), [])
-            _draw_panel(axes, mine, looks[persona], f"{model}|{task}|{persona}", struck)
+            mine = [] if _few(row, settings) else bins.get(key, [])
+            mine = [one for one in mine if one["n"] and one["value"] is not None]
+            _draw_strip(strip, mine, "|".join(key))
+            _draw_panel(axes, mine, looks[persona], "|".join(key))
+            if not mine:
+                instead = "too few" if _few(row, settings) else "not available"
+                axes.text(0.5, 0.6, instead, ha="center")
+            if row and style.all_invalid(row):
+                axes.set_facecolor(style.PALE)
+                words: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right", "weight": "bold"}
+                axes.text(0.97, 0.04, "all answers invalid", **words)
     return sheet.figure
 
 
@@ -110,47 +146,71 @@ def _n(row: Mapping[str, Any]) -> int:
     return row.get("n_top_label") or 0
 
 
+def _few(row: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether a cell has items with a confidence, but too few of them."""
+    return 0 < _n(row) < int(settings["too_few_below"])
+
+
 def _write_figures(
-    sheet: Sheet, row: Mapping[str, Any], settings: Mapping[str, Any], left: float, top: float
+    sheet: Sheet,
+    row: Mapping[str, Any],
+    errors: _OfCell,
+    settings: Mapping[str, Any],
+    *,
+    place: tuple[float, float],
 ) -> None:
     """Write the calibration errors and n above a panel."""
-    n, limit = _n(row), settings["binned_ece_warning_below"]
+    n, limit, few = _n(row), settings["binned_ece_warning_below"], _few(row, settings)
     bold: dict[str, Any] = {"weight": "bold"}
     lines: list[tuple[str, dict[str, Any]]] = [
-        (f"ECE {_figure(row, 'ece_equal_width')}", {}),
-        (f"smooth ECE {_figure(row, 'smooth_ece')}", {}),
-        (f"n = {n} (< {limit})", bold) if n < limit else (f"n = {n}", {}),
+        (f"{title} {'too few' if few else _figure(errors.get((name, 'none'), {}))}", {})
+        for title, name in (
+            ("ECE", "ece_equal_width"),
+            ("debiased", "ece_debiased"),
+            ("smooth ECE", "smooth_ece"),
+        )
     ]
+    scaled = _scaled(errors)
+    if scaled is not None and not few:
+        lines.append((scaled, {}))
+    lines.append((f"n = {n} (< {limit})", bold) if n < limit else (f"n = {n}", {}))
     if row:
         invalid = f"{row['n_invalid']}/{row['n']} answers invalid"
         lines.append((invalid, bold if style.all_invalid(row) else {}))
     for i, (text, look) in enumerate(lines):
-        sheet.text(left, top + i * _LINE_MM, text, size=style.SMALL_PT, **look)
+        sheet.text(place[0], place[1] + i * _LINE_MM, text, size=style.SMALL_PT, **look)
 
 
-def _figure(row: Mapping[str, Any], name: str) -> str:
-    values = [row.get(f"{name}_top_label{end}") for end in ("", "_low", "_high")]
+def _figure(row: Mapping[str, Any]) -> str:
+    values = [row.get(name) for name in ("value", "low", "high")]
     texts = [style.number(value, 2) for value in values if value is not None]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == len(values) else "not available"
 
 
-def _draw_panel(
-    axes: Axes, bins: list[dict[str, Any]], look: Look, name: str, struck: bool
-) -> None:
-    """Draw the bins of a cell; `struck` says that none of its answers could be read."""
+def _draw_strip(axes: Axes, bins: list[dict[str, Any]], name: str) -> None:
+    """Draw how many items every bin holds, a faint bar behind the number."""
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    most = max((row["n"] for row in bins), default=0)
+    for row in bins:
+        left, width = row["lower"], row["upper"] - row["lower"]
+        look: dict[str, Any] = {"facecolor": style.PALE, "edgecolor": "white", "linewidth": 0.4}
+        gid = f"{name}|{row['bin']}"
+        axes.add_patch(Rectangle((left, 0), width, row["n"] / most, gid=f"bar|{gid}", **look))
+        words: dict[str, Any] = {"size": _COUNT_PT, "rotation": 90, "ha": "center", "va": "bottom"}
+        axes.text(left + width / 2, 0.06, str(row["n"]), gid=f"count|{gid}", **words)
+
+
+def _draw_panel(axes: Axes, bins: list[dict[str, Any]], look: Look, name: str) -> None:
+    """Draw the bins of a cell."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    if struck:
-        axes.set_facecolor(style.PALE)
-        axes.text(0.97, 0.04, "all answers invalid", size=style.SMALL_PT, ha="right", weight="bold")
     axes.plot([0, 1], [0, 1], zorder=1, gid="diagonal", **_DIAGONAL)
-    filled = [row for row in bins if row["n"] and row["value"] is not None]
-    filled.sort(key=lambda row: -row["n"])  # a large marker must not hide a small one
-    if not filled:
-        axes.text(0.5, 0.6, "not available", ha="center")
-    total = sum(row["n"] for row in filled)
-    for row in filled:
+    total = sum(row["n"] for row in bins)
+    # A large marker must not hide a small one.
+    for row in sorted(bins, key=lambda row: -row["n"]):
         x, y, gid = row["mean_confidence"], row["value"], f"{name}|{row['bin']}"
         bar = {"color": look.colour, "linewidth": 0.6, "alpha": 0.7}
         style.interval(axes, [x, x], [row["low"], row["high"]], f"interval|{gid}", **bar)
@@ -161,7 +221,8 @@ def _bin(look: Look, share: float) -> dict[str, Any]:
     """Look of a bin that holds this share of the items: the area of the marker tells it."""
     size = math.sqrt(_FULL_AREA * share) + 0.4  # the white edge takes half of its width
     marker = style.filled(look.colour, look.marker, size)
-    return marker | {"markeredgecolor": "white", "markeredgewidth": 0.4}
+    edge = "white" if size > _EDGED_FROM else look.colour  # a white edge would hide a small one
+    return marker | {"markeredgecolor": edge, "markeredgewidth": 0.4}
 
 
 def _key(settings: Mapping[str, Any]) -> list[Entry]:
@@ -175,16 +236,25 @@ def _key(settings: Mapping[str, Any]) -> list[Entry]:
     ]
 
 
-def _notes(cells: Cells, bins: _Bins, settings: Mapping[str, Any]) -> list[str]:
+def _notes(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any]) -> list[str]:
     widths = " or ".join(str(n) for n in sorted({len(rows) for rows in bins.values()}))
     missing = sum(rows[0]["n_without_confidence"] for rows in bins.values())
     notes = [
         "n: items with a top-label confidence, the largest of the label probabilities after a "
         f"softmax over the labels; main wording; {widths or 'no'} equal-width bins, empty ones "
-        "not drawn.",
-        f"In brackets: {style.bootstrap_note(settings)}; a calibration error cannot be negative, "
-        "so resampling biases it upwards.",
+        "not drawn; above a panel the items of every bin.",
+        "Debiased: root of the debiased squared error in equal-mass bins, 0 where that is "
+        "negative.",
+        f"In brackets: {style.bootstrap_note(settings, cells.tasks, 'percentile')}; a calibration "
+        "error cannot be negative, so resampling biases it upwards.",
     ]
+    if any(map(_scaled, errors.values())):
+        notes.append(
+            "T-scaled: smooth ECE before → after temperature scaling, fitted on other items than "
+            "those it is measured on."
+        )
     if missing:
         notes.append(f"Answers without a confidence, left out: {missing} in all panels together.")
+    rows = [{"n": _n(row)} for task in cells.tasks for row in cells.main(task) if _n(row)]
+    notes += style.too_few_note(settings, rows)
     return [*notes, style.study_note(settings, cells.tasks)]

@@ -1,0 +1,42 @@
+"""Columns of text at the right of panels whose rows are personas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import style
+from .style import Rows, Sheet
+
+_GAP_MM = 3.2
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of text: its head, its texts by cell, and which of them are bold."""
+
+    head: str
+    texts: Mapping[style.Key, str]
+    bold: frozenset[style.Key] = frozenset()
+
+    @property
+    def width(self) -> float:
+        """Width in mm, with the gap at the left."""
+        lines = [*self.head.split("\n"), *self.texts.values()]
+        return _GAP_MM + max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
+
+
+def write(sheet: Sheet, rows: Rows, columns: Sequence[Column], task: str, *, top: float) -> None:
+    """Write the columns to the right edge of the page, beside panels that begin at `top`."""
+    right = style.INNER_MM
+    for column in reversed(columns):
+        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
+        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        for persona, model in rows.place:
+            key = (model, task, persona, "main")
+            if key in column.texts:
+                y = top + rows.of(persona, model)
+                weight = "bold" if key in column.bold else "normal"
+                sheet.text(right, y, column.texts[key], anchor="middle", weight=weight, **look)
+        right -= column.width

@@ -1,0 +1,203 @@
+"""Three consistencies of every persona, side by side and never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from . import columns, style
+from .columns import Column
+from .style import Cells, Entry, Rows, Sheet
+
+_TICKS_MM = 5.5
+_GAP_MM = 4.5
+_BETWEEN_MM = 6.0
+_HEAD_MM = 3.6
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One consistency: its column of the cells, its title, and a line on what agrees."""
+
+    column: str
+    title: str
+    about: str
+
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        return self.column, f"{self.column}_low", f"{self.column}_high"
+
+
+def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
+    """Draw the figure; the caption in workflow/report says what it shows."""
+    with style.context():
+        return _draw(style.read(tables["cells"]), settings)
+
+
+def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
+    rows = style.rows_of(cells, settings, cells.personas)
+    labels = style.label_width(settings, cells.personas) + 3
+    texts = _columns(cells)
+    width = style.INNER_MM - labels - sum(column.width for column in texts)
+    panels = {task: _panels(cells, settings, task) for task in cells.tasks}
+    width = (width - 2 * _BETWEEN_MM) / 3
+    abouts = [style.wrap(p.about, width, style.SMALL_PT) for p in panels[cells.tasks[0]]]
+    about_height = max(style.height_of(text, style.SMALL_PT) for text in abouts)
+    head = 2 * _HEAD_MM + about_height + 1.5
+    pitch = head + rows.height + _TICKS_MM + _GAP_MM
+
+    sheet = Sheet(
+        settings,
+        "Consistency of the answers: with the label probabilities, with themselves when sampled "
+        "anew, and with the answers without a persona (our own definitions)"
+        + style.of_model(cells, settings),
+        len(cells.tasks) * pitch - _GAP_MM,
+        _key(cells, settings),
+        _notes(cells, settings),
+    )
+    for i, task in enumerate(cells.tasks):
+        top = i * pitch
+        n = style.n_text(row["n"] for row in cells.main(task))
+        title = f"{style.task_title(settings['tasks'][task])}; {n}"
+        sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
+        style.label_rows(sheet, rows, settings, top + head)
+        for j, panel in enumerate(panels[task]):
+            left = labels + j * (width + _BETWEEN_MM)
+            sheet.text(left, top + _HEAD_MM, panel.title, weight="bold")
+            sheet.text(left, top + 2 * _HEAD_MM - 0.4, abouts[j], size=style.SMALL_PT)
+            axes = sheet.axes(left, top + head, width, rows.height)
+            _draw_panel(axes, rows, cells, settings, task, panel=panel)
+        columns.write(sheet, rows, texts, task, top=top + head)
+    return sheet.figure
+
+
+def _panels(cells: Cells, settings: Mapping[str, Any], task: str) -> list[_Panel]:
+    sampled = sorted({row["n_repeats"] for row in cells.main(task) if row["n_repeats"]})
+    answers = "–".join(str(n) for n in dict.fromkeys([*sampled[:1], *sampled[-1:]]))
+    return [
+        _Panel("consistency_readout", "Read-out", "answer = most probable label"),
+        _Panel(
+            "consistency_repeat",
+            f"Repeat (R = {answers})" if answers else "Repeat",
+            "pairs of sampled answers that agree",
+        ),
+        _Panel(
+            "consistency_persona",
+            "Persona (1 − flip rate)",
+            f"answer = that of “{settings['personas'][settings['baseline']]['title']}”",
+        ),
+    ]
+
+
+def _draw_panel(
+    axes: Axes,
+    rows: Rows,
+    cells: Cells,
+    settings: Mapping[str, Any],
+    task: str,
+    *,
+    panel: _Panel,
+) -> None:
+    style.draw_rows(axes, rows)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    for persona, model in rows.place:
+        text = _instead(cells.get(model, task, persona), settings, panel)
+        if text is not None:
+            y = rows.of(persona, model)
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
+            look: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline", "bbox": box}
+            axes.text(0.02, y, text, color=style.MIDDLE, **look)
+    for (model, of_task, persona, variant), row in cells.rows.items():
+        if of_task != task or model == style.HUMAN:
+            continue
+        if _instead(row, settings, panel) is None:
+            y = rows.of(persona, model, variant)
+            name = f"{panel.column}|{model}|{task}|{persona}|{variant}"
+            shown = _of_repeats(row) if panel.column == "consistency_repeat" else row
+            of = (looks[persona].colour, markers[model] or looks[persona].marker)
+            style.wording(axes, shown, scale=1, y=y, name=name, look=of, columns=panel.columns)
+
+
+def _instead(
+    row: Mapping[str, Any] | None, settings: Mapping[str, Any], panel: _Panel
+) -> str | None:
+    """What is written in the place of a point; None where it can stand."""
+    if row is not None:
+        if panel.column == "consistency_persona" and row["persona"] == settings["baseline"]:
+            return "the baseline itself"  # which agrees with itself, and tells nothing
+        if panel.column == "consistency_repeat" and not row["n_repeats"]:
+            return "not sampled"
+    return style.instead(row, settings, panel.column)
+
+
+def _columns(cells: Cells) -> list[Column]:
+    """The columns of text, with the figures of the main wordings."""
+    main = {
+        key: row for key, row in cells.rows.items() if key[0] != style.HUMAN and key[3] == "main"
+    }
+
+    def counts(head: str, rows: Mapping[style.Key, Mapping[str, Any]]) -> Column:
+        texts = {
+            k: f"{row['n_invalid']}/{row['n']}" if row["n"] else "–" for k, row in rows.items()
+        }
+        return Column(
+            head, texts, frozenset(k for k, row in rows.items() if style.all_invalid(row))
+        )
+
+    answers = counts("invalid\nanswers", main)
+    if not any(row["n_repeats"] for row in main.values()):
+        return [answers]
+    entropy = Column(
+        "entropy of\nrepeats (nats)", {key: _entropy(row) for key, row in main.items()}
+    )
+    repeats = {key: _of_repeats(row) for key, row in main.items()}
+    return [entropy, answers, counts("invalid\nrepeats", repeats)]
+
+
+def _of_repeats(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose counts are those of the sampled answers, all together."""
+    n = row["n"] * (row["n_repeats"] or 0)
+    return {**row, "n": n, "n_invalid": row["n_invalid_repeats"] or 0}
+
+
+def _entropy(row: Mapping[str, Any]) -> str:
+    values = [row[f"repeat_entropy{end}"] for end in ("", "_low", "_high")]
+    if any(value is None for value in values):
+        return "–"
+    value, low, high = (style.number(value, 2) for value in values)
+    return f"{value} [{low}, {high}]"
+
+
+def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
+    level = style.percent(settings["confidence"])
+    key = style.model_key(cells, settings)
+    bar = {"color": style.MIDDLE}
+    key.append(Entry(f"main wording, {level} interval", style.filled(style.MIDDLE, "o"), bar))
+    if cells.paraphrases:
+        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
+    if any(style.all_invalid(row) for row in cells.rows.values()):
+        key.append(Entry("every answer invalid", style.STRUCK))
+    return key
+
+
+def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
+    notes = [
+        "n: items per point. Read-out: the answer is the most probable label; an invalid answer "
+        "is not. Repeat: over the R sampled answers of an item, the share of pairs of one label. "
+        "Persona: the answer is that of the baseline's main wording. In the last two all invalid "
+        "answers count as one label of their own.",
+        f"Intervals: read-out and persona: {style.share_note(settings, cells.tasks)}; repeat and "
+        f"entropy: {style.bootstrap_note(settings, cells.tasks)}.",
+    ]
+    rows = [row for task in cells.tasks for row in cells.main(task)]
+    notes += style.too_few_note(settings, rows)
+    return [*notes, style.study_note(settings, cells.tasks)]
