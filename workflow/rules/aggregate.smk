@@ -21,7 +21,7 @@ rule aggregate:
         scores=cells("results/scores/{cell}.parquet", human=True),
         calibration=cells("results/calibration/{cell}.parquet"),
         draws=cells("results/calibration/{cell}.draws.parquet"),
-        items=[f"resources/datasets/{dataset}.parquet" for dataset in STUDY.datasets],
+        cases=[f"resources/datasets/{dataset}.parquet" for dataset in STUDY.datasets],
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
         code=code("aggregate"),
@@ -61,8 +61,7 @@ rule decompose:
     conda:
         "../../environment.yml"
     shell:
-        script("decompose")
-        + " --cells {input.cells} --statistics {input.statistics}"
+        script("decompose") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --tables results/tables --log {log}"
 
 
@@ -73,7 +72,9 @@ rule summarize:
         statistics=VIEWS["statistics"],
         code=code("summarize"),
     output:
-        report("results/summary.md", caption="../report/summary.rst", category="Summary"),
+        report(
+            "results/summary.md", caption="../report/summary.rst", category="Summary"
+        ),
     log:
         "logs/aggregate/summary.log",
     conda:
