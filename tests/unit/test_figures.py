@@ -703,8 +703,9 @@ def test_the_word_for_human_raters_is_the_configurations() -> None:
 
 @pytest.mark.parametrize("name", [*FIGURES, "table"])
 def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
-    own = CAPTIONS / f"{name}.rst"
-    source = (own if own.is_file() else CAPTIONS / "figure.rst").read_text(encoding="utf-8")
+    file = CAPTIONS / f"{name}.rst"
+    of_table = file.is_file()
+    source = (file if of_table else CAPTIONS / "figure.rst").read_text(encoding="utf-8")
     environment = Environment(  # noqa: S701 (reStructuredText, as Snakemake renders it)
         trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
@@ -724,7 +725,7 @@ def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
         assert "Not medical advice." in flat
         assert "own definition" in flat
     flat = " ".join(template.render(snakemake=job(own)).split())
-    title = name.replace("_", " ").capitalize() if name in FIGURES else "table of the study"
+    title = "table of the study" if of_table else name.replace("_", " ").capitalize()
     assert flat.removeprefix("A ").startswith(f"**{title}")
     assert "99.9% " in flat
     assert "321 " in flat

@@ -48,7 +48,12 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_columns_and_counts(name: str) -> None:
     level, explanation, counts = SETS[name]
     rows = read(name)
-    assert list(rows[0]) == ["id", "case", level, explanation, "age", "sex", "complaint"]
+    columns = ["id", "case", level, explanation, "age", "sex", "complaint", "age_years"]
+    assert list(rows[0]) == columns
+    per_year = {"y": 1, "mo": 12, "d": 365}
+    for row in rows:
+        number, unit = row["age"].split()
+        assert float(row["age_years"]) == pytest.approx(float(number) / per_year[unit], rel=1e-2)
     assert Counter(row[level] for row in rows) == counts
     assert all(value and value == value.strip() for row in rows for value in row.values())
     for column in ("id", "case", explanation):

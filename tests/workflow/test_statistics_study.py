@@ -163,7 +163,7 @@ def test_groups_cover_all_items(ran: Project) -> None:
     assert subgroups["small"].all()
     items = pl.read_parquet(ran.path / "resources/datasets/teaching_ed.parquet")
     asked = scores(ran, "triage_ed", "ed_nurse").join(items, on="item_id")
-    young = asked.filter(pl.col("age").cast(pl.Float64) < 18)
+    young = asked.filter(pl.col("age_years").cast(pl.Float64) < 18)
     row = subgroups.filter(task="triage_ed", persona="ed_nurse", group="under 18").row(
         0, named=True
     )

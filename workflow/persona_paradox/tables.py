@@ -22,6 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from . import inference, statistics, triage
+from .errors import InputError
 from .resampling import Draws, Resampled, mean
 
 # Shares of all items, with Wilson intervals.
@@ -474,7 +475,10 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
 
     Args:
         items: the data set, with the column.
-        subgroup: `column`, and `values` (value → group) or `cuts` (lower bounds of bands).
+        subgroup: `id`, `column`, and `values` (value → group) or `cuts` (lower bounds of bands).
+
+    Raises:
+        InputError: a value of a column with bands is no number.
     """
     values: pl.Series = items[subgroup["column"]]
     if "values" in subgroup:
@@ -487,6 +491,13 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
         ]
         names.append(f"{cuts[-1]:g} and over")
         numbers = values.cast(pl.Float64, strict=False)
+        wrong = values.filter(values.is_not_null() & numbers.is_null())
+        if len(wrong):
+            raise InputError(
+                f"config/datasets: key `subgroups.{subgroup['id']}.cuts` needs numbers, but column "
+                f"{subgroup['column']!r} holds {wrong[0]!r}; name the values in key `values`, or keep "
+                "a column of numbers"
+            )
         place = np.searchsorted(cuts, numbers.fill_null(np.nan).to_numpy(), side="right")
         groups = pl.Series([names[i] for i in place], dtype=pl.String)
         groups = pl.select(pl.when(numbers.is_not_null()).then(groups)).to_series()
