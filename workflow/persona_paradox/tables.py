@@ -494,9 +494,9 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
         wrong = values.filter(values.is_not_null() & numbers.is_null())
         if len(wrong):
             raise InputError(
-                f"config/datasets: key `subgroups.{subgroup['id']}.cuts` needs numbers, but column "
-                f"{subgroup['column']!r} holds {wrong[0]!r}; name the values in key `values`, or keep "
-                "a column of numbers"
+                f"config/datasets: key `subgroups.{subgroup['id']}.cuts` needs numbers, but "
+                f"column {subgroup['column']!r} holds {wrong[0]!r}; name the values in key "
+                "`values`, or keep a column of numbers"
             )
         place = np.searchsorted(cuts, numbers.fill_null(np.nan).to_numpy(), side="right")
         groups = pl.Series([names[i] for i in place], dtype=pl.String)

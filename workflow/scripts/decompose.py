@@ -161,6 +161,7 @@ def main(arguments: Namespace) -> None:
     }
     for name, (found, schema) in rows.items():
         frame = pl.DataFrame(found, schema=schema)
+        frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
         files.write_table(frame, arguments.tables / f"{name}.parquet", inputs)
         files.write_csv(frame, arguments.tables / f"{name}.csv")
         cli.log.info("%s: %d rows", name, frame.height)
