@@ -25,34 +25,6 @@ from . import inference, statistics, triage
 from .errors import InputError
 from .resampling import Draws, Resampled, mean
 
-# Shares of all items, with Wilson intervals.
-SHARES = (
-    "accuracy",
-    "accuracy_logprob",
-    "accuracy_contextual",
-    "invalid_rate",
-    "under_triage_rate",
-    "over_triage_rate",
-    "consistency_readout",
-    "consistency_persona",
-)
-
-# Figures of the confusion matrix, of the label probabilities and of the sampled answers.
-RESAMPLED = (
-    "level_error",
-    "sensitivity",
-    "specificity",
-    "criterion",
-    "d_prime",
-    "kappa_quadratic",
-    "kappa_linear",
-    "cost",
-    "label_mass",
-    "high_acuity_auc",
-    "consistency_repeat",
-    "repeat_entropy",
-)
-
 # What is compared with the baseline: shares of all items, which are paired, and others.
 PAIRED = (
     "accuracy",
@@ -73,6 +45,10 @@ UNPAIRED = (
     "cost",
     "high_acuity_auc",
 )
+
+# The figures of a cell: shares, with Wilson intervals; and what is resampled.
+SHARES = (*PAIRED, "consistency_readout", "consistency_persona")
+RESAMPLED = (*UNPAIRED, "label_mass", "consistency_repeat", "repeat_entropy")
 
 CONTRAST = {
     "metric": pl.String,

@@ -14,29 +14,37 @@ _GAP_MM = 3.2
 
 @dataclass(frozen=True)
 class Column:
-    """A column of text: its head, its texts by cell, and which of them are bold."""
+    """A column of text: its head, its texts by cell, its alignment, and what is bold."""
 
     head: str
     texts: Mapping[style.Key, str]
+    align: str = "right"
     bold: frozenset[style.Key] = frozenset()
 
     @property
     def width(self) -> float:
         """Width in mm, with the gap at the left."""
+        return _GAP_MM + self.text_width
+
+    @property
+    def text_width(self) -> float:
+        """Width of the texts in mm."""
         lines = [*self.head.split("\n"), *self.texts.values()]
-        return _GAP_MM + max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
+        return max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
 
 
 def write(sheet: Sheet, rows: Rows, columns: Sequence[Column], task: str, *, top: float) -> None:
     """Write the columns to the right edge of the page, beside panels that begin at `top`."""
     right = style.INNER_MM
     for column in reversed(columns):
-        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
-        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        width = column.text_width
+        x = right - {"right": 0.0, "center": width / 2, "left": width}[column.align]
+        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": column.align}
+        sheet.text(x, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
         for persona, model in rows.place:
             key = (model, task, persona, "main")
             if key in column.texts:
                 y = top + rows.of(persona, model)
                 weight = "bold" if key in column.bold else "normal"
-                sheet.text(right, y, column.texts[key], anchor="middle", weight=weight, **look)
+                sheet.text(x, y, column.texts[key], anchor="middle", weight=weight, **look)
         right -= column.width

@@ -150,7 +150,7 @@ def _columns(cells: Cells) -> list[Column]:
             k: f"{row['n_invalid']}/{row['n']}" if row["n"] else "–" for k, row in rows.items()
         }
         return Column(
-            head, texts, frozenset(k for k, row in rows.items() if style.all_invalid(row))
+            head, texts, bold=frozenset(k for k, row in rows.items() if style.all_invalid(row))
         )
 
     answers = counts("invalid\nanswers", main)

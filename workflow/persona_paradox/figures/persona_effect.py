@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import style
+from .columns import Column, write
 from .style import Cells, Entry, Rows, Sheet
 
 _CONTEXTS = {"emergency": "Emergency care", "primary_care": "Primary care"}
@@ -22,7 +23,6 @@ _TITLE_MM = 3.6
 _TICKS_MM = 8.5
 _BETWEEN_BLOCKS_MM = 2.5
 _BETWEEN_PANELS_MM = 4.0
-_COLUMN_GAP_MM = 3.2
 
 _BRACKET: dict[str, Any] = {"color": style.GREY, "linewidth": 0.6, "zorder": 2}
 
@@ -50,22 +50,6 @@ class _Study:
         return [(c, [task for task in of if of[task] == c]) for c in dict.fromkeys(of.values())]
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of text at the right: its head, its texts by cell, its alignment, what is bold."""
-
-    head: str
-    texts: Mapping[style.Key, str]
-    align: str = "right"
-    bold: frozenset[style.Key] = frozenset()
-
-    @property
-    def width(self) -> float:
-        """Width in mm."""
-        lines = [*self.head.split("\n"), *self.texts.values()]
-        return max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
-
-
 def _draw(study: _Study) -> Figure:
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
     # The order is that of the cells, for a table of contrasts lacks the baseline.
@@ -74,7 +58,7 @@ def _draw(study: _Study) -> Figure:
     labels = style.label_width(settings, personas) + 3
     columns = _columns(study)
     width = style.INNER_MM - labels
-    width -= sum(column.width + _COLUMN_GAP_MM for column in columns)
+    width -= sum(column.width for column in columns)
     # The lines above a panel of rows: beside them stand the heads of the columns.
     beside = labels + width - 2 if columns else style.INNER_MM
     subtitles = {task: _subtitle(study, task, beside) for task in cells.tasks}
@@ -123,7 +107,7 @@ def _draw(study: _Study) -> Figure:
                 continue
             style.label_rows(sheet, rows, settings, top)
             _draw_rows(axes, rows, study, task)
-            _write_columns(sheet, rows, columns, task, top=top)
+            write(sheet, rows, columns, task, top=top)
     return sheet.figure
 
 
@@ -189,18 +173,16 @@ def _bracket(axes: Axes, size: float, y: float, gid: str) -> None:
 # --- columns of text -----------------------------------------------------------------------
 
 
-def _columns(study: _Study) -> list[_Column]:
+def _columns(study: _Study) -> list[Column]:
     """The columns of text, with the figures of the main wordings."""
     settings, verdicts = study.settings, study.verdicts
     main = {key: row for key, row in study.contrasts.rows.items() if key[3] == "main"}
     if not main:
         return []
 
-    def column(
-        head: str, text: Callable[[Mapping[str, Any]], str], align: str = "right"
-    ) -> _Column:
+    def column(head: str, text: Callable[[Mapping[str, Any]], str], align: str = "right") -> Column:
         texts = {key: text(row) for key, row in main.items()}
-        return _Column(
+        return Column(
             head, texts, align, frozenset(key for key in texts if texts[key] == style.ROBUST)
         )
 
@@ -247,25 +229,6 @@ def _p(value: float | None) -> str:
     if value is None:
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _write_columns(
-    sheet: Sheet, rows: Rows, columns: list[_Column], task: str, *, top: float
-) -> None:
-    """Write the columns beside a panel that begins at `top`."""
-    right = style.INNER_MM
-    for column in reversed(columns):
-        shift = {"right": 0.0, "center": column.width / 2, "left": column.width}[column.align]
-        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": column.align}
-        x = right - shift
-        sheet.text(x, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
-        for persona, model in rows.place:
-            key = (model, task, persona, "main")
-            if key in column.texts:
-                y = top + rows.of(persona, model)
-                weight = "bold" if key in column.bold else "normal"
-                sheet.text(x, y, column.texts[key], anchor="middle", weight=weight, **look)
-        right -= column.width + _COLUMN_GAP_MM
 
 
 # --- key and notes -------------------------------------------------------------------------
