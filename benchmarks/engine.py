@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cells
+import readme
 import report
 import rounds
 from workload import tiny_weights, weights, workload
@@ -61,7 +62,7 @@ def main(options: argparse.Namespace) -> None:
         text += "\n\n" + report.profile(measured)
     print(text)
     if options.write:
-        report.write(text)
+        readme.write("engine.py", text)
 
 
 if __name__ == "__main__":

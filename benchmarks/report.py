@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from statistics import mean, median
 
 import llama_cpp
 from cells import Cells, Sizes
 from limits import Run
+from readme import busy, processor
 from rounds import Plan, Round
 from workload import tree_tokens
 
 from persona_paradox.engine import usable_cpus
 
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- engine.py begins -->", "<!-- engine.py ends -->"
 SCORE, GENERATE, HIGH_LEVEL, CELL_S = 0.90, 0.90, 4.0, 1.5
-BUSY = 0.5  # load average of a machine on which others work
 
 Rounds = Mapping[str, Sequence[Round]]
 
@@ -46,14 +43,12 @@ def report(where: str, plan: Plan, rounds: Rounds, cells: Cells, sizes: Sizes) -
 
 def machine(model: str, threads: int, load: float) -> str:
     """What it was measured on; `load` is its load average when it began."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     features = llama_cpp.llama_print_system_info().decode()
     on = re.findall(r"(\w+) = 1\b", features)
-    busy = f" **The machine was busy when it began (load {load:.1f}).**" if load > BUSY else ""
     return (
-        f"{found[1] if found else 'Unknown processor'}, {usable_cpus()} of {os.cpu_count()} cores "
+        f"{processor()}, {usable_cpus()} of {os.cpu_count()} cores "
         f"usable, {threads} threads for everyone; llama-cpp-python {llama_cpp.__version__} "
-        f"({', '.join(on)}); model {model}.{busy}"
+        f"({', '.join(on)}); model {model}.{busy(load)}"
     )
 
 
@@ -256,13 +251,3 @@ def prompt_speed(run: Run) -> float:
 def per_call(run: Run, part: str) -> float:
     """Seconds of a call of one kind, 0 without any."""
     return run.clock.seconds[part] / max(1, run.clock.calls[part])
-
-
-def write(text: str) -> None:
-    """Put the tables between their markers in the README."""
-    old = README.read_text(encoding="utf-8")
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"error: {README} has no markers {BEGIN} and {END}")
-    README.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

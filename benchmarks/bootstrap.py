@@ -1,0 +1,312 @@
+"""How long the bootstrap of a large study takes, and how much memory.
+
+    python benchmarks/bootstrap.py --write              # about 30 minutes of one core
+    python benchmarks/bootstrap.py --models 1 --cells 1 # a sample, extrapolated
+    python benchmarks/bootstrap.py --profile            # where the time of the tables goes
+
+10,000 draws of 10 models × 12 personas × 4 tasks × 1,245 items, simulated (simulation.py).
+
+- The tables: cells, paired contrasts (of calibration figures too), AUC, confusion, robustness;
+  with subgroups and without. By the code of aggregate.py, in one process and one thread, as it
+  runs. With fewer models than 10, time is extrapolated in proportion.
+- The calibration of cells, by the code of calibrate.py, of a sample of cells; extrapolated to all
+  of them in 2 processes.
+- A loop over draws, of a few draws, against all draws at once: what that saves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from threadpoolctl import threadpool_limits
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
+
+import calibrate
+import readme
+from aggregate import Aggregation
+from simulated_study import STATISTICS
+from simulation import BASELINE, World, ask
+
+from persona_paradox import tables, triage
+from persona_paradox.calibration import calibration_draws, calibration_metrics
+from persona_paradox.statistics import cluster_counts
+
+SEED = 2026
+MODELS, PERSONAS, TASKS, ITEMS, DRAWS = 10, 12, 4, 1245, 10_000
+PROCESSES = 2
+TARGET_S, TARGET_GIB = 300, 4.0
+# As those of the KTAS records.
+SUBGROUPS = [
+    {"id": "sex", "title": "Sex", "column": "sex"},
+    {"id": "age", "title": "Age", "column": "age", "cuts": [40, 65]},
+    {"id": "arrival", "title": "Arrival", "column": "arrival"},
+]
+PERSONA_IDS = [BASELINE, *(f"persona_{i}" for i in range(6)), *(f"control_{i}" for i in range(5))]
+TASK_IDS = [f"task_{i}" for i in range(TASKS)]
+
+
+def settings(draws: int) -> dict[str, Any]:
+    return STATISTICS | {"draws": draws}
+
+
+def view(models: int, subgroups: bool) -> dict[str, Any]:
+    """The view of all cells, as far as the tables need it."""
+    about = {"context": "emergency", "kind": "real", "dataset": "items"}
+    about |= {"subgroups": SUBGROUPS if subgroups else []}
+    return {
+        "baseline": BASELINE,
+        "cells": [[f"m{m}", t, p] for t in TASK_IDS for m in range(models) for p in PERSONA_IDS],
+        "human": [],
+        "groups": {p: "control" if p.startswith("control") else "paper" for p in PERSONA_IDS},
+        "tasks": {task: World(ITEMS, 5, 0.0, 0.0).task() | about for task in TASK_IDS},
+    }
+
+
+def write(folder: Path, models: int, draws: int) -> None:
+    """Write the scores, calibrations and items of a study; models and tasks have equal ones."""
+    generator = np.random.Generator(np.random.PCG64(SEED))
+    world = World(ITEMS, 5, 0.0, 0.03)
+    sd = world.latent_sd(world.sentence)
+    shifts = {p: sd * generator.standard_normal() for p in PERSONA_IDS[1:]}
+    asked = ask(world, shifts, generator, wordings=1)
+    first = folder / "scores" / "m0" / TASK_IDS[0]
+    calibrated = folder / "calibration" / "m0" / TASK_IDS[0]
+    for kind in (first, calibrated):
+        kind.mkdir(parents=True)
+    for (persona, _), table in asked.scores.items():
+        table.write_parquet(first / f"{persona}.parquet")
+    # The figures of one cell stand for all: what they are does not change how long they take.
+    few = settings(draws) | {"draws": 100}
+    rows, drawn = calibrate.calibrate(asked.scores[BASELINE, "main"], few)
+    drawn = [
+        row | {"draws": np.resize(row["draws"], draws) + generator.normal(0, 1e-3, draws)}
+        for row in drawn
+    ]
+    pl.DataFrame(rows, schema=calibrate.SCHEMA).with_columns(
+        pl.col(pl.Float64).fill_nan(None)
+    ).write_parquet(calibrated / "one.parquet")
+    pl.DataFrame(drawn, schema=calibrate.DRAWS_SCHEMA).write_parquet(calibrated / "one.draws")
+    for persona in PERSONA_IDS:
+        (calibrated / f"{persona}.parquet").symlink_to("one.parquet")
+        (calibrated / f"{persona}.draws.parquet").symlink_to("one.draws")
+    for kind in ("scores", "calibration"):
+        for task in TASK_IDS[1:]:
+            (folder / kind / "m0" / task).symlink_to(TASK_IDS[0])
+        for model in range(1, models):
+            (folder / kind / f"m{model}").symlink_to("m0")
+    asked.scores[BASELINE, "main"].select(
+        "item_id",
+        sex=pl.Series(generator.choice(["female", "male"], ITEMS)),
+        age=pl.Series(generator.integers(18, 95, ITEMS).astype(str)),
+        arrival=pl.Series(generator.choice(["walked in", "ambulance", "car", "other"], ITEMS)),
+    ).write_parquet(folder / "items.parquet")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a piece of work took: seconds by the clock and of the processor, and GiB at most."""
+
+    wall: float
+    cpu: float
+    gib: float
+
+
+def timed(work: Callable[[], object]) -> Measured:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    # The peak of this program alone; that of getrusage begins at what its parent had.
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return Measured(wall, cpu, int(peak[1]) / 2**20 if peak else float("nan"))
+
+
+def aggregate(folder: Path, models: int, draws: int, subgroups: bool) -> None:
+    """All tables."""
+    aggregation = Aggregation(view(models, subgroups), settings(draws))
+    for task in TASK_IDS:
+        for model in range(models):
+            aggregation.add(f"m{model}", task, folder / "scores", folder / "calibration", folder)
+    aggregation.finish()
+
+
+def apart(part: str, folder: Path, *options: str) -> Measured:
+    """Measure one part in a process of its own, which has its own peak of memory."""
+    command = [sys.executable, __file__, f"--part={part}", f"--folder={folder}", *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def one_part(options: argparse.Namespace) -> Measured:
+    """What `apart` measures."""
+    folder, draws = options.folder, options.draws
+    if options.part == "calibrate":
+        scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
+        cells = options.cells
+        calibrate.calibrate(scores, settings(10))  # the libraries take seconds to import
+        return timed(lambda: [calibrate.calibrate(scores, settings(draws)) for _ in range(cells)])
+    if options.part == "draws":
+        confidence, correct, counts = sample(folder, draws)
+        return timed(lambda: [calibration_draws(confidence, correct, 10, counts) for _ in range(2)])
+    subgroups = options.part == "subgroups"
+    work = lambda: aggregate(folder, options.models, draws, subgroups)  # noqa: E731
+    with threadpool_limits(1):
+        if not options.profile:
+            return timed(work)
+        profile = cProfile.Profile()
+        found = timed(lambda: profile.runcall(work))
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(30)
+        return found
+
+
+def sample(folder: Path, draws: int) -> tuple[Any, Any, Any]:
+    """Confidences, outcomes and draws of a cell."""
+    scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
+    correct = (scores["label_logprob_argmax"] == scores["reference"]).to_numpy()
+    counts = cluster_counts(tables.clusters_of(scores), draws, SEED)
+    return scores["confidence"].to_numpy(), correct, counts
+
+
+def ratios(folder: Path, draws: int, looped: int) -> dict[str, float]:
+    """Time of a plain loop over draws ÷ that of all draws at once, both of the processor."""
+    scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
+    spec = view(1, False)["tasks"][TASK_IDS[0]]
+    this = tables.wording(scores, spec)
+    confidence, correct, counts = sample(folder, draws)
+    p_high = scores["high_acuity_probability"].to_numpy()
+
+    def loop_figures() -> None:
+        for weights in counts[:looped]:
+            rows = np.repeat(np.arange(ITEMS), weights)
+            reference, answer = this.reference[rows], this.answer[rows]
+            table = triage.confusion(reference, answer, this.levels)
+            triage.confusion_metrics(table, this.high, *this.cost)
+            triage.high_acuity_auc(p_high[rows], this.high[reference])
+            for hit in this.hits.values():
+                hit[rows].mean()
+
+    def loop_calibration() -> None:
+        for weights in counts[:looped]:
+            rows = np.repeat(np.arange(ITEMS), weights)
+            calibration_metrics(confidence[rows], correct[rows], 10)
+
+    with threadpool_limits(1):
+        this.figures(counts[:10])
+        calibration_metrics(confidence, correct, 10)  # the libraries take seconds to import
+        loops = [timed(work).cpu * draws / looped for work in (loop_figures, loop_calibration)]
+        at_once = [
+            timed(lambda: this.figures(counts)).cpu,
+            timed(lambda: calibration_draws(confidence, correct, 10, counts)).cpu,
+        ]
+    names = ("figures of a cell", "calibration figures of a confidence")
+    return {n: loop / once for n, loop, once in zip(names, loops, at_once, strict=True)}
+
+
+def report(options: argparse.Namespace, load: float, parts: Mapping[str, Measured]) -> str:
+    """What was measured, as Markdown."""
+    cells = MODELS * PERSONAS * TASKS
+    scale = MODELS / options.models
+    of_models = "measured" if scale == 1 else f"from {options.models} of {MODELS} models"
+    plain, split = parts["aggregate"], parts["subgroups"]
+    whole, drawn = parts["calibrate"], parts["draws"]
+
+    def minutes(seconds: float) -> str:
+        return f"{seconds / 60:.1f}"
+
+    rows = [
+        (f"all tables without subgroups, minutes ({of_models})", plain, scale),
+        (f"all tables with 3 subgroupings, minutes ({of_models})", split, scale),
+        (
+            f"calibration draws of 2 confidences, minutes in {PROCESSES} processes "
+            f"(extrapolated from 1 of {cells} cells)",
+            drawn,
+            cells / PROCESSES,
+        ),
+        (
+            f"all of calibrate.py but its start, with 5 recalibrations each, minutes in "
+            f"{PROCESSES} processes (extrapolated from {options.cells})",
+            whole,
+            cells / options.cells / PROCESSES,
+        ),
+    ]
+    lines = [
+        f"{readme.processor()}, {os.cpu_count()} cores; {options.draws:,} draws of {MODELS} models "
+        f"× {PERSONAS} personas × {TASKS} tasks × {ITEMS:,} items.{readme.busy(load)}",
+        "",
+        "| | by the clock | of the processor | peak memory, GiB |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {minutes(by * of.wall)} | {minutes(by * of.cpu)} | {of.gib:.2f} |"
+            for name, of, by in rows
+        ),
+    ]
+    seconds = scale * plain.wall
+    both = seconds + cells / PROCESSES * drawn.wall
+    most = max(of.gib for of in parts.values())
+    limit = f"in ≤ {TARGET_S / 60:.0f} minutes"
+    met = [
+        (f"the bootstrap of all tables {limit}", minutes(seconds), seconds <= TARGET_S),
+        (f"that and the calibration draws {limit}", minutes(both), both <= TARGET_S),
+        (f"in ≤ {TARGET_GIB:.0f} GiB", f"{most:.2f}", most <= TARGET_GIB),
+    ]
+    lines += ["", "| target | measured | |", "|---|---|---|"]
+    lines += [f"| {name} | {value} | {'met' if ok else 'missed'} |" for name, value, ok in met]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--models", type=int, default=MODELS, help="models of the tables")
+    parser.add_argument("--cells", type=int, default=4, help="cells whose calibration is timed")
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--profile", action="store_true", help="profile the tables of one model")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md here")
+    parser.add_argument("--part", choices=["aggregate", "subgroups", "calibrate", "draws"])
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    if options.part:
+        print(json.dumps(one_part(options).__dict__))
+        return
+    load = os.getloadavg()[0]
+    if options.profile:
+        options.models = 1
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write(folder, options.models, options.draws)
+        numbers = [f"--{name}={getattr(options, name)}" for name in ("models", "cells", "draws")]
+        if options.profile:
+            for part in ("aggregate", "subgroups"):
+                print(apart(part, folder, *numbers, "--profile"))
+            return
+        parts = {}
+        for part in ("aggregate", "subgroups", "calibrate", "draws"):
+            parts[part] = apart(part, folder, *numbers)
+            print(part, parts[part], flush=True)
+        text = report(options, load, parts)
+        text += "\n\n| a loop over draws ÷ all draws at once | |\n|---|---|"
+        for name, ratio in ratios(folder, options.draws, looped=20).items():
+            text += f"\n| {name} | {ratio:.0f} |"
+    print(text)
+    if options.write:
+        readme.write("bootstrap.py", text)
+
+
+if __name__ == "__main__":
+    main()
