@@ -7,8 +7,8 @@
 10,000 draws of 10 models × 12 personas × 4 tasks × 1,245 items, simulated (simulation.py).
 
 - The tables: cells, paired contrasts (of calibration figures too), AUC, confusion, robustness;
-  with subgroups and without. By the code of aggregate.py, in one process and one thread, as it
-  runs. With fewer models than 10, time is extrapolated in proportion.
+  with subgroups and without. By aggregate.py through its command line, in two processes, with
+  reading and writing. With fewer models than 10, time is extrapolated in proportion.
 - The calibration of cells, by the code of calibrate.py, of a sample of cells; extrapolated to all
   of them in 2 processes.
 - A loop over draws, of a few draws, against all draws at once: what that saves.
@@ -22,6 +22,7 @@ import json
 import os
 import pstats
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -40,14 +41,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 import calibrate
 import readme
-from aggregate import Aggregation
+from aggregate import measure
 from simulated_study import STATISTICS
 from simulation import BASELINE, World, ask
 
 from persona_paradox import tables, triage
 from persona_paradox.calibration import calibration_draws, calibration_metrics
-from persona_paradox.statistics import cluster_counts
+from persona_paradox.statistics import cluster_counts, clusters_of
 
+SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 SEED = 2026
 MODELS, PERSONAS, TASKS, ITEMS, DRAWS = 10, 12, 4, 1245, 10_000
 PROCESSES = 2
@@ -137,13 +139,38 @@ def timed(work: Callable[[], object]) -> Measured:
     return Measured(wall, cpu, int(peak[1]) / 2**20 if peak else float("nan"))
 
 
-def aggregate(folder: Path, models: int, draws: int, subgroups: bool) -> None:
-    """All tables."""
-    aggregation = Aggregation(view(models, subgroups), settings(draws))
-    for task in TASK_IDS:
-        for model in range(models):
-            aggregation.add(f"m{model}", task, folder / "scores", folder / "calibration", folder)
-    aggregation.finish()
+def aggregate(folder: Path, models: int, draws: int, subgroups: bool) -> Measured:
+    """All tables, by aggregate.py; its memory is that of its largest process times all of them."""
+    written = {"cells": view(models, subgroups), "statistics": settings(draws)}
+    for name, value in written.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+    (folder / "tables").mkdir(exist_ok=True)
+    places = {name: folder / f"{name}.json" for name in written}
+    places |= {name: folder / name for name in ("scores", "calibration", "tables")}
+    places |= {"items": folder, "log": folder / "log"}
+    command = [sys.executable, str(SCRIPTS / "aggregate.py"), f"--threads={PROCESSES}"]
+    wall = time.perf_counter()
+    subprocess.run(
+        [*command, *(f"--{k}={v}" for k, v in places.items())],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wall = time.perf_counter() - wall
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    gib = used.ru_maxrss / 2**20 * (PROCESSES + 1)
+    return Measured(wall, used.ru_utime + used.ru_stime, gib)
+
+
+def profiled(folder: Path, draws: int, subgroups: bool) -> None:
+    """Where the time of the tables of a model and task goes."""
+    names = argparse.Namespace(scores=folder / "scores", calibration=folder / "calibration")
+    names.cells, names.statistics, names.items = (
+        folder / "cells.json", folder / "statistics.json", folder,
+    )  # fmt: skip
+    names.cells.write_text(json.dumps(view(1, subgroups)))
+    names.statistics.write_text(json.dumps(settings(draws)))
+    profile = cProfile.Profile()
+    profile.runcall(measure, names, "m0", TASK_IDS[0])
+    pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
 def apart(part: str, folder: Path, *options: str) -> Measured:
@@ -164,22 +191,14 @@ def one_part(options: argparse.Namespace) -> Measured:
     if options.part == "draws":
         confidence, correct, counts = sample(folder, draws)
         return timed(lambda: [calibration_draws(confidence, correct, 10, counts) for _ in range(2)])
-    subgroups = options.part == "subgroups"
-    work = lambda: aggregate(folder, options.models, draws, subgroups)  # noqa: E731
-    with threadpool_limits(1):
-        if not options.profile:
-            return timed(work)
-        profile = cProfile.Profile()
-        found = timed(lambda: profile.runcall(work))
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(30)
-        return found
+    return aggregate(folder, options.models, draws, options.part == "subgroups")
 
 
 def sample(folder: Path, draws: int) -> tuple[Any, Any, Any]:
     """Confidences, outcomes and draws of a cell."""
     scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
     correct = (scores["label_logprob_argmax"] == scores["reference"]).to_numpy()
-    counts = cluster_counts(tables.clusters_of(scores), draws, SEED)
+    counts = cluster_counts(clusters_of(scores), draws, SEED)
     return scores["confidence"].to_numpy(), correct, counts
 
 
@@ -230,8 +249,16 @@ def report(options: argparse.Namespace, load: float, parts: Mapping[str, Measure
         return f"{seconds / 60:.1f}"
 
     rows = [
-        (f"all tables without subgroups, minutes ({of_models})", plain, scale),
-        (f"all tables with 3 subgroupings, minutes ({of_models})", split, scale),
+        (
+            f"all tables without subgroups, minutes in {PROCESSES} processes ({of_models})",
+            plain,
+            scale,
+        ),
+        (
+            f"all tables with 3 subgroupings, minutes in {PROCESSES} processes ({of_models})",
+            split,
+            scale,
+        ),
         (
             f"calibration draws of 2 confidences, minutes in {PROCESSES} processes "
             f"(extrapolated from 1 of {cells} cells)",
@@ -292,8 +319,8 @@ def main() -> None:
         write(folder, options.models, options.draws)
         numbers = [f"--{name}={getattr(options, name)}" for name in ("models", "cells", "draws")]
         if options.profile:
-            for part in ("aggregate", "subgroups"):
-                print(apart(part, folder, *numbers, "--profile"))
+            for subgroups in (False, True):
+                profiled(folder, options.draws, subgroups)
             return
         parts = {}
         for part in ("aggregate", "subgroups", "calibrate", "draws"):

@@ -447,8 +447,9 @@ def checks(study: Study) -> Iterator[Check]:
             f"{task}: SD of the wordings' effects",
             f"{_points(np.sqrt(np.mean(variance)))}; with the noise of the items "
             f"{_points(expected)}",
-            f"{_points(row['sd'])} (99% of samples: {_points(low)} to {_points(high)})",
-            bool(low <= row["sd"] <= high),
+            f"{_points(row['sd_observed'])} with the noise (99% of samples: {_points(low)} to "
+            f"{_points(high)}), {_points(row['sd'])} without",
+            bool(low <= row["sd_observed"] <= high),
         )
         plain = calibration.filter(
             here

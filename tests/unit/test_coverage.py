@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from persona_paradox import triage
-from persona_paradox.resampling import Draws, mean
+from persona_paradox.resampling import Draws, means
 
 SAMPLES, LEVELS, COST = 500, 3, (2.0, 1.0)
 HIGH = np.array([True, False, False])
@@ -53,10 +53,11 @@ def coverage(n: int, interval: str) -> dict[str, float]:
         def measure(counts: Any, answer=answer, reference=reference, right=right) -> Any:
             table = triage.confusion(reference, answer, LEVELS, counts)
             found = triage.confusion_metrics(table, HIGH, *COST)
+            shares = means({"before": right[0], "after": right[1]}, counts)
             return {
                 "accuracy": found["accuracy"],
                 "kappa_quadratic": found["kappa_quadratic"],
-                "accuracy difference": mean(right[1], counts) - mean(right[0], counts),
+                "accuracy difference": shares["after"] - shares["before"],
             }
 
         seed = int(generator.integers(2**32))

@@ -242,6 +242,7 @@ def make(
             calibration=calibration,
             items=folder / "items",
             tables=folder / "tables",
+            threads=1,
         )
     )
     return Results(folder / "tables", settings)

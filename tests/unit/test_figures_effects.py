@@ -136,7 +136,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     | {"metric": TEXT, "kind": TEXT}
     | COUNTS
     | {"n_sets": WHOLE, "n_effects": WHOLE}
-    | dict.fromkeys(("sd", "low", "high", "smallest", "largest"), SHARE),
+    | dict.fromkeys(("sd_observed", "sd", "low", "high", "smallest", "largest"), SHARE),
     "subgroups": KEYS
     | {"subgroup": TEXT, "group": TEXT, "metric": TEXT}
     | COUNTS
@@ -322,7 +322,11 @@ def _add_spread(rows: Rows) -> None:
         row = {**first, "smallest": -0.05, "largest": 0.07}
         for kind, n_effects in (("paraphrase", wordings), ("control", len(controls))):
             known = n_effects > (len(personas) if kind == "paraphrase" else 1)
-            sd = {"sd": 0.021 + 0.01 * i, "low": 0.011, "high": 0.034} if known else {}
+            sd = (
+                {"sd_observed": 0.03, "sd": 0.021 + 0.01 * i, "low": 0.011, "high": 0.034}
+                if known
+                else {}
+            )
             row |= {"kind": kind, "n_sets": 1, "n_effects": n_effects, "low": None, "high": None}
             rows["spread"].append(row | sd)
             rows["spread"].append(row | sd | {"metric": "cost", "sd": 0.777})
@@ -612,14 +616,15 @@ def test_words_name_study_n_interval_seed_and_sample(study: Results, figure: str
 @pytest.mark.parametrize("figure", NEW)
 def test_words_say_how_intervals_were_made_and_what_is_our_own(study: Results, figure: str) -> None:
     assert "our own definition" in words(study.draw(figure))
-    kind = "percentile" if figure == "spread" else "BCa"
+    kind = "basic" if figure == "spread" else "BCa"
     over = "over items, in Triage of ktas over clusters of items"
     assert f"95% {kind} bootstrap intervals {over}" in words(study.draw(figure))
     tasks = {task: about | {"clustered": False} for task, about in study.settings["tasks"].items()}
     plain = FIGURES[figure].draw(
         study.tables, study.settings | {"tasks": tasks, "interval": "percentile"}
     )
-    assert "95% percentile bootstrap intervals over items (123 draws" in words(plain)
+    kind = "basic" if figure == "spread" else "percentile"
+    assert f"95% {kind} bootstrap intervals over items (123 draws" in words(plain)
 
 
 def test_all_tasks_clustered() -> None:
@@ -845,7 +850,7 @@ def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
         assert flat.startswith(f"**{figure.replace('_', ' ').capitalize()}")
         assert "own definition" in flat
         if settings:
-            kind = "percentile" if figure == "spread" else "BCa"
+            kind = "basic" if figure == "spread" else "BCa"
             assert f"99.9% {kind} bootstrap" in flat
             assert "(321 draws, seed 77)" in flat
             assert "fewer than 7" in flat

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from persona_paradox import statistics, tables
-from persona_paradox.resampling import Draws, Resampled, mean
+from persona_paradox.resampling import Draws, Resampled, means
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -33,7 +33,7 @@ TASK = {
 
 
 def figures(values):
-    return lambda counts: {"mean": mean(values, counts)}
+    return lambda counts: means({"mean": values}, counts)
 
 
 def scores(reference, answer, clusters=None):
@@ -138,7 +138,7 @@ def test_a_draw_measures_what_it_holds():
     draws = Draws.of(this.clusters, BCA | {"draws": 5})
     measured = draws.measure(this.figures)
     for i, counts in enumerate(draws.counts):
-        rows = np.repeat(np.arange(40), counts)
+        rows = np.repeat(np.arange(40), counts.astype(int))
         # Names of their own keep every copy an item.
         again = tables.wording(scores(reference[rows], answer[rows]), TASK).figures()
         for name, value in again.items():

@@ -48,6 +48,7 @@ SPREAD = {
     "n_invalid": pl.Int64,
     "n_sets": pl.Int64,
     "n_effects": pl.Int64,
+    "sd_observed": pl.Float64,
     "sd": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -148,6 +149,17 @@ def paraphrase_spread(effects: Sequence[ArrayLike]) -> Any:
     return np.sqrt(sum(a.var(axis=0, ddof=1) * (len(a) - 1) for a in arrays) / freedom)
 
 
+def _without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float, float]:
+    """A spread without the noise of the items, and its bounds; see `spread_rows`."""
+    if not np.isfinite(sd):
+        return np.nan, np.nan, np.nan
+    variances = np.asarray(drawn, dtype=np.float64) ** 2
+    low, high = percentile_interval(variances, confidence)
+    found = 2 * float(sd) ** 2 - np.array([np.nanmean(variances), float(high), float(low)])
+    corrected, lower, upper = np.sqrt(np.maximum(found, 0.0)).tolist()
+    return corrected, lower, upper
+
+
 def spread_rows(
     drawn: Mapping[tuple[str, str], tuple[float, NDArray[Any]]],
     groups: Mapping[str, str],
@@ -158,11 +170,15 @@ def spread_rows(
     Args:
         drawn: (persona, variant) → effect, and the effect in every bootstrap draw, shape (draws,).
         groups: group of every persona.
-        confidence: of the bootstrap interval over items. Draws add their own noise to a spread,
-            so that its interval lies too high where items are few.
+        confidence: of the bootstrap interval.
 
     Returns:
-        Rows of `SPREAD` without what is the same for all of them.
+        Rows of `SPREAD` without what is the same for all of them. The noise of the items spreads
+        effects too, and bootstrap draws add it once more: with s² the observed variance and s*²
+        that of the draws, `sd` is the root of 2 s² - mean s*², which is without it, and its
+        bounds those of the basic bootstrap interval, 2 s² - the quantiles of s*² (Davison and
+        Hinkley 1997, section 5.2); what is below 0 counts as 0. The interval is about other items,
+        not about other wordings or controls.
     """
     wordings: dict[str, list[tuple[float, NDArray[Any]]]] = {}
     for (persona, _), effect in drawn.items():
@@ -182,17 +198,14 @@ def spread_rows(
     for kind, (points, drawn_points) in kinds.items():
         every = np.concatenate([p for p in points]) if points else np.empty(0)
         sd = paraphrase_spread(points)
-        low, high = (
-            percentile_interval(paraphrase_spread(drawn_points), confidence)
-            if np.isfinite(sd)
-            else (np.nan, np.nan)
-        )
+        corrected, low, high = _without_noise(sd, paraphrase_spread(drawn_points), confidence)
         rows.append(
             {
                 "kind": kind,
                 "n_sets": len([p for p in points if len(p) > 1]),
                 "n_effects": every.size,
-                "sd": number(sd),
+                "sd_observed": number(sd),
+                "sd": number(corrected),
                 "low": number(low),
                 "high": number(high),
                 "smallest": number(every.min()) if every.size else None,

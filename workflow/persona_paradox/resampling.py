@@ -125,14 +125,17 @@ class Draws:
         )
 
 
-def mean(values: ArrayLike, counts: NDArray[Any] | None) -> Any:
-    """Mean of the items' values, shape (items,), in the sample or in every draw."""
-    values = np.asarray(values, dtype=np.float64)
+def means(values: Mapping[str, NDArray[Any]], counts: NDArray[Any] | None) -> dict[str, Any]:
+    """Means of several values of the items, each of shape (items,), in the sample or every draw."""
     if counts is None:
-        return float(values.mean()) if values.size else float("nan")
-    n = counts.sum(axis=1, dtype=np.float64)
+        return {n: float(np.mean(v)) if v.size else float("nan") for n, v in values.items()}
+    matrix = np.column_stack([*values.values(), np.ones(counts.shape[1])])
     # Sums of noughts and ones this small are exact in single precision, and twice as fast.
-    exact = values.size < 2**24 and np.isin(values, (0.0, 1.0)).all()
+    exact = len(matrix) < 2**24 and np.isin(matrix, (0.0, 1.0)).all()
     precision = np.float32 if exact else np.float64
-    sums = np.asarray(counts, precision) @ values.astype(precision)
-    return np.divide(sums, n, out=np.full(len(n), np.nan), where=n > 0)
+    sums = np.asarray(np.asarray(counts, precision) @ matrix.astype(precision), np.float64)
+    n = sums[:, -1]
+    return {
+        name: np.divide(sums[:, i], n, out=np.full(len(n), np.nan), where=n > 0)
+        for i, name in enumerate(values)
+    }

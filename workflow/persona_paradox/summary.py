@@ -174,7 +174,8 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
                 continue
             yield (
                 f"- Spread of {row['kind']}s: standard deviation {100 * row['sd']:.1f} points "
-                f"{_between_brackets(row)}, {row['n_effects']} effects from "
+                f"{_between_brackets(row)} without chance in the items, "
+                f"{100 * row['sd_observed']:.1f} with it; {row['n_effects']} effects from "
                 f"{_points(row['smallest'])} to {_points(row['largest'])}."
             )
         for verdict, words in _VERDICTS.items():

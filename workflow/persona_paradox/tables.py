@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from . import inference, statistics, triage
 from .errors import InputError
-from .resampling import Draws, Resampled, mean
+from .resampling import Resampled, means
 
 # What is compared with the baseline: shares of all items, which are paired, and others.
 PAIRED = (
@@ -72,6 +72,38 @@ CONTRAST = {
     "margin": pl.Float64,
     "equivalence_p": pl.Float64,
     "equivalent": pl.Boolean,
+}
+
+
+CONFUSION = {
+    "backend": pl.String,
+    "reference": pl.Int64,
+    "answer": pl.Int64,
+    "reference_level": pl.String,
+    "answer_level": pl.String,
+    "n": pl.Int64,
+    "count": pl.Int64,
+    "share": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+
+SUBGROUP = {
+    "backend": pl.String,
+    "subgroup": pl.String,
+    "group": pl.String,
+    "n": pl.Int64,
+    "n_invalid": pl.Int64,
+    "n_invalid_baseline": pl.Int64,
+    "small": pl.Boolean,
+    "metric": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "difference": pl.Float64,
+    "difference_low": pl.Float64,
+    "difference_high": pl.Float64,
+    "p": pl.Float64,
 }
 
 
@@ -133,19 +165,21 @@ class Wording:
         """All figures: numbers of the sample, or arrays of shape (draws,)."""
         confusion = triage.confusion(self.reference, self.answer, self.levels, counts)
         found: dict[str, Any] = dict(triage.confusion_metrics(confusion, self.high, *self.cost))
-        found |= {name: mean(hit, counts) for name, hit in self.hits.items() if name not in found}
+        found |= means({n: hit for n, hit in self.hits.items() if n not in found}, counts)
         for name, values in self.means.items():
             known = ~np.isnan(values)
             if known.any():
-                found[name] = mean(values[known], None if counts is None else counts[:, known])
+                drawn = counts if counts is None or known.all() else counts[:, known]
+                found |= means({name: values[known]}, drawn)
         p = self.scores["high_acuity_probability"]
         known = p.is_not_null().to_numpy()
         if known.any():
             is_high, p_high = self.high[self.reference[known]], p.to_numpy()[known]
+            drawn = counts if counts is None or known.all() else counts[:, known]
             found["high_acuity_auc"] = (
                 triage.high_acuity_auc(p_high, is_high)
-                if counts is None
-                else triage.high_acuity_auc_draws(p_high, is_high, counts[:, known])
+                if drawn is None
+                else triage.high_acuity_auc_draws(p_high, is_high, drawn)
             )
         return found
 
@@ -291,7 +325,7 @@ def contrast_rows(
         row = {**about, "metric": name, "confidence": None}
         row |= _difference(name, difference, values, settings)
         if name in PAIRED:
-            row |= _paired(name, this, baseline, difference, settings)
+            row |= _paired(name, this, baseline, settings)
         rows.append(row)
     return rows
 
@@ -322,11 +356,7 @@ def _difference(
 
 
 def _paired(
-    name: str,
-    this: Wording,
-    baseline: Wording,
-    difference: Resampled,
-    settings: Mapping[str, Any],
+    name: str, this: Wording, baseline: Wording, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the pairs say of a difference of shares."""
     gained = this.hits[name] & ~baseline.hits[name]
@@ -485,27 +515,26 @@ def groups_of(items: pl.DataFrame, subgroup: Mapping[str, Any]) -> pl.Series:
 
 def subgroup_rows(
     this: Wording,
-    baseline: Wording | None,
-    draws: Draws,
+    mine: Resampled,
+    baseline: tuple[Wording, Resampled] | None,
     settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Figures, and differences from the baseline, of the items of one group.
 
     Args:
         this: a persona's answers to these items.
-        baseline: the baseline's, or None for the baseline itself.
-        draws: of the same items.
+        mine: its figures.
+        baseline: the baseline's answers and figures, or None for the baseline itself.
         settings: the statistics'.
     """
-    mine = draws.measure(this.figures)
     about = {
         "backend": this.backend,
         "n": this.n,
         "n_invalid": this.n_invalid,
-        "n_invalid_baseline": None if baseline is None else baseline.n_invalid,
+        "n_invalid_baseline": None if baseline is None else baseline[0].n_invalid,
         "small": this.n < settings["small_group_below"],
     }
-    difference = None if baseline is None else mine - draws.measure(baseline.figures)
+    difference = None if baseline is None else mine - baseline[1]
     rows = []
     for name in (*PAIRED, *UNPAIRED):
         if name not in mine.point:
@@ -527,7 +556,7 @@ def subgroup_rows(
                 "p": number(difference.p_zero(name)),
             }
             if name in PAIRED:
-                row["p"] = _paired(name, this, baseline, difference, settings)["p"]
+                row["p"] = _paired(name, this, baseline[0], settings)["p"]
         rows.append(row)
     return rows
 

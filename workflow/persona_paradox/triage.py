@@ -175,18 +175,13 @@ def high_acuity_auc_draws(p_high: ArrayLike, is_high: ArrayLike, counts: ArrayLi
         Shape (draws,); nan for a draw with items of one kind only.
     """
     p = np.asarray(p_high, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    high = np.asarray(is_high, dtype=bool)[order]
-    values, first = np.unique(p[order], return_index=True)
+    high = np.asarray(is_high, dtype=bool)
     drawn = np.asarray(counts)
-    parts = []
-    # Some draws at a time: what is summed then stays in the processor's cache.
-    for block in np.array_split(drawn, 1 + len(drawn) // 256):
-        sorted_counts = block[:, order].astype(np.float64)
-        of_high, of_other = sorted_counts * high, sorted_counts * ~high
-        if values.size < p.size:
-            of_high, of_other = (np.add.reduceat(c, first, axis=1) for c in (of_high, of_other))
-        below = np.cumsum(of_other, axis=1)
-        won = np.einsum("dv,dv->d", of_high, below - of_other / 2)
-        parts.append(_ratio(won, of_high.sum(axis=1) * below[:, -1]))
-    return np.concatenate(parts)
+    # Sums of halves this small are exact in single precision, which is twice as fast.
+    exact = 2 * p.size < 2**24
+    drawn = drawn.astype(np.float32 if exact else np.float64, copy=False)
+    above = (np.sign(p[high][:, None] - p[~high][None, :]) / 2 + 0.5).astype(drawn.dtype)
+    of_high, of_other = drawn[:, high], drawn[:, ~high]
+    won = np.einsum("dl,dl->d", of_high @ above, of_other, dtype=np.float64)
+    pairs = of_high.sum(axis=1, dtype=np.float64) * of_other.sum(axis=1, dtype=np.float64)
+    return _ratio(won, pairs)

@@ -36,11 +36,12 @@ rule aggregate:
         "logs/aggregate/tables.log",
     conda:
         "../../environment.yml"
+    threads: max(1, min(len(STUDY.models) * len(STUDY.tasks), workflow.cores or 1))
     # The cells are named in a file: a large study would not fit on a command line.
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --calibration results/calibration"
-        " --items resources/datasets --tables results/tables --log {log}"
+        " --items resources/datasets --tables results/tables --threads {threads} --log {log}"
 
 
 rule decompose:

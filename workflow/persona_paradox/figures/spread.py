@@ -243,9 +243,9 @@ def _notes(study: _Study) -> list[str]:
         + " Paraphrases stand above and below the line of their main wording in turn."
         * bool(study.contrasts.paraphrases),
         "SD over wordings: pooled over personas, each about its own mean; SD over controls: of "
-        "the means over wordings. Both are our own definition. In brackets: "
-        f"{style.bootstrap_note(settings, study.cells.tasks, 'percentile')}, which lie too "
-        "high where items are few, for resampling adds its own spread; in parentheses: the "
+        "the means over wordings; both without the part that chance in the items has in them (our "
+        "own definition). In brackets: "
+        f"{style.bootstrap_note(settings, study.cells.tasks, 'basic')}; in parentheses: the "
         "number of effects.",
     ]
     if study.verdicts:

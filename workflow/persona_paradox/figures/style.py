@@ -332,10 +332,10 @@ def bootstrap_note(
 ) -> str:
     """How a bootstrap interval was made, in these tasks, else in all of the study.
 
-    The interval is of the study's kind, if no other is named: those of calibration figures and of
-    spreads are always "percentile".
+    The interval is of the study's kind, if no other is named: those of calibration figures are
+    always "percentile", those of spreads "basic".
     """
-    kind = {"percentile": "percentile", "bca": "BCa"}[interval or settings["interval"]]
+    kind = (interval or settings["interval"]).replace("bca", "BCa")
     chosen = [settings["tasks"][task] for task in (settings["tasks"] if tasks is None else tasks)]
     clustered = [task["title"] for task in chosen if task["clustered"]]
     over = "items"
