@@ -390,6 +390,8 @@ def _persona(settings: Settings, persona: str) -> str:
 
 def _between_brackets(row: Row) -> str:
     """Bounds of a share in percent."""
+    if row["low"] is None or row["high"] is None:
+        return "[interval not defined]"
     return f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
 
 
