@@ -355,7 +355,8 @@ def _variance(tables: Tables, settings: Settings, statistics: Settings) -> Itera
         known = part.filter(pl.col("share").is_not_null()).sort("share", descending=True)
         text = f"- {name}, {settings['tasks'][task]['title']}: "
         if known.is_empty():
-            yield text + f"not defined ({part.item(0, 'reason')})."
+            reason = part.item(0, "reason") or "the answers do not differ in being right"
+            yield text + f"not defined: {reason}."
             continue
         shares = [
             f"{row['source']} {100 * row['share']:.1f}% {_between_brackets(row)}"

@@ -36,7 +36,7 @@ rule aggregate:
         "logs/aggregate/tables.log",
     conda:
         "../../environment.yml"
-    threads: max(1, min(len(STUDY.models) * len(STUDY.tasks), workflow.cores or 1))
+    threads: len(STUDY.models) * len(STUDY.tasks)
     # The cells are named in a file: a large study would not fit on a command line.
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"
