@@ -114,7 +114,7 @@ def test_plot_code(finished: Project) -> None:
 def test_library_module_of_calibrate_alone(finished: Project) -> None:
     path = finished.path / "workflow/persona_paradox/calibration.py"
     path.write_text(path.read_text() + "\n# edited\n")
-    assert finished.jobs() == sorted(cells("calibrate") + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted([*cells("calibrate"), "aggregate", *WORDS_AND_PLOTS])
 
 
 def test_paraphrase(finished: Project) -> None:

@@ -271,7 +271,8 @@ def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> It
             if known.is_empty():
                 yield f"- {words}: not measured."
                 continue
-            low, high = known.sort(name)[0], known.sort(name)[-1]
+            rising = known.sort(name, maintain_order=True)
+            low, high = rising[0], rising[-1]
             ends = [
                 f"{_share(row, name)} ({_persona(settings, row['persona'])})"
                 for part_row in (low, high)
@@ -352,7 +353,9 @@ def _variance(tables: Tables, settings: Settings, statistics: Settings) -> Itera
     table = tables["variance"]
     for (model, task), part in table.group_by("model", "task", maintain_order=True):
         name = "all models together" if model is None else settings["models"][model]
-        known = part.filter(pl.col("share").is_not_null()).sort("share", descending=True)
+        known = part.filter(pl.col("share").is_not_null()).sort(
+            "share", descending=True, maintain_order=True
+        )
         text = f"- {name}, {settings['tasks'][task]['title']}: "
         if known.is_empty():
             reason = part.item(0, "reason") or "the answers do not differ in being right"
