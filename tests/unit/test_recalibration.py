@@ -7,19 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, log_softmax, logit, softmax
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from persona_paradox.calibration import calibration_metrics
-from persona_paradox.recalibration import (
-    METHODS,
-    cross_fitted,
-    cross_fitted_labels,
-    stratified_folds,
-)
+from persona_paradox.recalibration import METHODS, cross_fitted, item_folds, stratified_folds
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -31,15 +25,6 @@ def overconfident(n, seed=0):
     generator = np.random.default_rng(seed)
     confidence = generator.beta(4, 1.5, size=n)
     return confidence, generator.random(n) < expit(0.5 * logit(confidence) - 0.3)
-
-
-def labels(n, seed=0, temperature=2.0):
-    """Log-probabilities of three labels that are right once divided by the temperature."""
-    generator = np.random.default_rng(seed)
-    values = generator.normal(scale=3, size=(n, 3))
-    p = softmax(values / temperature, axis=1)
-    reference = (generator.random(n)[:, None] > p.cumsum(axis=1)).sum(axis=1)
-    return log_softmax(values, axis=1), reference
 
 
 def test_folds_share_items_and_outcomes_evenly():
@@ -71,6 +56,17 @@ def test_neither_order_nor_outcome_decides_alone():
         assert ((drawn == number).mean(axis=0) > 0.1).all()
 
 
+def test_clusters_stay_in_one_fold():
+    correct = np.arange(40) % 3 == 0
+    clusters = np.arange(40) // np.repeat([1, 4], 20)
+    fold = item_folds(correct, clusters, 4, seed=1)
+    for cluster in np.unique(clusters):
+        assert np.unique(fold[clusters == cluster]).size == 1
+    assert set(fold) == {0, 1, 2, 3}
+    alone = item_folds(correct, np.arange(40), 4, seed=1)
+    assert np.array_equal(alone, stratified_folds(correct, 4, seed=1))
+
+
 def test_one_fold_is_refused():
     with pytest.raises(ValueError, match="1 folds"):
         stratified_folds([True, False], 1, seed=0)
@@ -88,19 +84,6 @@ def test_no_outcome_touches_its_own_fold(method):
         same = fold == fold[item]
         assert np.array_equal(before[same], after[same])
         assert not np.array_equal(before[~same], after[~same])
-
-
-def test_no_reference_touches_its_own_fold():
-    log_p, reference = labels(40)
-    fold = np.arange(40) % 4
-    before = cross_fitted_labels(log_p, reference, fold=fold)
-    changed = reference.copy()
-    changed[5] = (changed[5] + 1) % 3
-    after = cross_fitted_labels(log_p, changed, fold=fold)
-    same = fold == fold[5]
-    assert np.array_equal(before.label_logprob[same], after.label_logprob[same])
-    assert before.temperature[1] == after.temperature[1]
-    assert all(before.temperature[number] != after.temperature[number] for number in (0, 2, 3))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -230,15 +213,10 @@ def test_bad_arguments_are_refused():
         cross_fitted([0.5, 0.6], [True, False], "beta", fold=[0])
     with pytest.raises(ValueError, match="confidence"):
         cross_fitted([1.5], [True], "beta", fold=[0])
-    with pytest.raises(ValueError, match="labels"):
-        cross_fitted_labels(np.zeros((2, 3)), [0], fold=[0, 1])
-    with pytest.raises(ValueError, match="index"):
-        cross_fitted_labels(np.zeros((2, 3)), [0, 3], fold=[0, 1])
 
 
 def test_the_number_of_threads_and_earlier_fits_change_nothing():
     confidence, correct = overconfident(1245)
-    log_p, reference = labels(1245)
     fold = stratified_folds(correct, 3, seed=0)
     threads = torch.get_num_threads()
     try:
@@ -248,7 +226,6 @@ def test_the_number_of_threads_and_earlier_fits_change_nothing():
             torch.manual_seed(number)
             np.random.seed(number)
             each = [cross_fitted(confidence, correct, m, fold=fold).confidence for m in METHODS]
-            each.append(cross_fitted_labels(log_p, reference, fold=fold).label_logprob.ravel())
             assert torch.get_num_threads() == number
             found.append(np.concatenate(each).tobytes())
     finally:
@@ -256,71 +233,14 @@ def test_the_number_of_threads_and_earlier_fits_change_nothing():
     assert found[0] == found[1] == found[2]
 
 
-def test_the_temperature_of_labels_minimizes_their_log_loss():
-    log_p, reference = labels(900, temperature=2.0)
-    fold = np.arange(900) % 3
-    result = cross_fitted_labels(log_p, reference, fold=fold)
-    for number in range(3):
-        train = fold != number
-
-        def loss(temperature, train=train):
-            return log_loss(
-                reference[train], softmax(log_p[train] / temperature, axis=1), labels=range(3)
-            )
-
-        found = minimize_scalar(loss, bounds=(0.1, 10), method="bounded", options={"xatol": 1e-8})
-        assert result.temperature[number] == pytest.approx(found.x, rel=1e-3)
-        assert result.temperature[number] == pytest.approx(2.0, rel=0.2)
-        expected = log_softmax(log_p[~train] / result.temperature[number], axis=1)
-        assert result.label_logprob[~train] == pytest.approx(expected)
-
-
-def test_the_labels_keep_their_order():
-    log_p, reference = labels(60)
-    result = cross_fitted_labels(log_p + 7, reference, fold=np.arange(60) % 3)
-    assert np.array_equal(result.label_logprob.argmax(axis=1), log_p.argmax(axis=1))
-    assert np.exp(result.label_logprob).sum(axis=1) == pytest.approx(np.ones(60))
-
-
-def test_labels_that_are_worse_than_none_become_alike():
-    log_p, _ = labels(60)
-    reference = log_p.argmin(axis=1)
-    reference[::10] = log_p[::10].argmax(axis=1)
-    result = cross_fitted_labels(log_p, reference, fold=np.arange(60) % 3)
-    assert result.temperature == dict.fromkeys(range(3), np.inf)
-    assert result.label_logprob == pytest.approx(np.full((60, 3), -np.log(3)))
-
-
-def test_the_temperature_of_two_labels():
-    log_p, reference = labels(400)
-    log_p = log_softmax(log_p[:, :2], axis=1)
-    reference = np.minimum(reference, 1)
-    fold = np.arange(400) % 2
-    result = cross_fitted_labels(log_p, reference, fold=fold)
-    for number in range(2):
-        train = fold != number
-        z = log_p[train, 1] - log_p[train, 0]
-        (weight,) = minimum_of_log_loss(z[:, None], reference[train] == 1)
-        assert 1 / result.temperature[number] == pytest.approx(weight, abs=1e-3)
-
-
-def test_labels_that_are_always_right_are_not_fitted():
-    log_p, _ = labels(6)
-    result = cross_fitted_labels(log_p, log_p.argmax(axis=1), fold=np.arange(6) % 2)
-    assert np.isnan(result.label_logprob).all()
-    assert result.temperature == {}
-    assert result.unfitted == dict.fromkeys(range(2), "all other items are correct")
-
-
 def test_the_library_keeps_quiet():
     code = (
         "import numpy as np\n"
-        "from persona_paradox.recalibration import METHODS, cross_fitted, cross_fitted_labels\n"
+        "from persona_paradox.recalibration import METHODS, cross_fitted\n"
         "fold = np.arange(8) % 2\n"
         "for method in METHODS:\n"
         "    cross_fitted(np.linspace(0, 1, 8), fold == fold[::-1], method, fold=fold)\n"
         "    cross_fitted(np.linspace(0, 1, 8), [0, 1, 1, 0] * 2, method, fold=fold)\n"
-        "cross_fitted_labels(np.eye(8)[:, :3], [0, 1, 1, 0] * 2, fold=fold)\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", code],

@@ -17,7 +17,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
 from .calibration import checked
@@ -38,21 +37,6 @@ class Recalibrated:
     """
 
     confidence: Floats
-    unfitted: dict[int, str]
-
-
-@dataclass(frozen=True)
-class RecalibratedLabels:
-    """Cross-fitted label probabilities.
-
-    Attributes:
-        label_logprob: shape (n, labels), normalized; nan where there was nothing to fit to.
-        temperature: of every fold that has one; infinite where all labels became alike.
-        unfitted: the folds without a temperature, and why there is none.
-    """
-
-    label_logprob: Floats
-    temperature: dict[int, float]
     unfitted: dict[int, str]
 
 
@@ -155,51 +139,6 @@ def cross_fitted(
             # All items are mapped, because netcal drops the axis of a single one.
             result[inside] = fitted.transform(confidence)[inside]
     return Recalibrated(result, unfitted)
-
-
-def cross_fitted_labels(
-    label_logprob: ArrayLike, reference: ArrayLike, *, fold: ArrayLike
-) -> RecalibratedLabels:
-    """Temperature scaling of all labels (Guo et al. 2017): softmax(log-probability / T).
-
-    The temperature of each fold is the one that netcal finds on the other folds: the minimum of
-    the log loss of the reference. The order of the labels does not change: the loss is convex in
-    1 / T, so that an optimum below 0 means that 0 is the best of all T > 0.
-
-    Args:
-        label_logprob: shape (n, labels), at least two labels, up to a constant for each item.
-        reference: shape (n,), index of the right label.
-        fold: fold of every item, shape (n,), for example from `stratified_folds`.
-
-    Returns:
-        Label probabilities, temperatures and the folds that could not be fitted: those in whose
-        training part the most probable label is always right, or never.
-
-    Raises:
-        ValueError: the shapes differ, or a reference is no index of a label.
-    """
-    log_p = log_softmax(np.asarray(label_logprob, dtype=np.float64), axis=1)
-    reference = np.asarray(reference, dtype=np.int64)
-    n, labels = log_p.shape
-    if reference.shape != (n,) or labels < 2:
-        raise ValueError(f"labels {log_p.shape} and reference {reference.shape} do not match")
-    if not ((reference >= 0) & (reference < labels)).all():
-        raise ValueError("a reference is no index of a label")
-    correct = log_p.argmax(axis=1) == reference
-    result = np.full_like(log_p, np.nan)
-    temperature, unfitted = {}, {}
-    for number, inside in _folds(fold, n):
-        reason = _reason(correct[~inside])
-        if reason is not None:
-            unfitted[number] = reason
-            continue
-        with _quiet_and_alone():
-            fitted = _map("temperature")
-            fitted.fit(np.exp(log_p[~inside]), reference[~inside])
-            inverse = max(float(fitted.weights[0]), 0.0)  # netcal names 1 / T the temperature
-        result[inside] = log_softmax(inverse * log_p[inside], axis=1)
-        temperature[number] = 1 / inverse if inverse else float("inf")
-    return RecalibratedLabels(result, temperature, unfitted)
 
 
 def _folds(fold: ArrayLike, n: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
