@@ -21,6 +21,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "environment.yml", "profiles", "workflow", "config", "resources/bundled")
 
 
+def assert_quiet(code: str) -> None:
+    """Run code on the library in a fresh Python, which must not say a word."""
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code],
+        cwd=ROOT / "workflow",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    assert done.stderr == ""
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data sets; skips, or fails under PERSONA_DATA_REQUIRED, without it."""

@@ -1,9 +1,6 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import assert_quiet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -29,7 +26,6 @@ def intervals_of(confidence, correct, draws, seed):
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-ROOT = Path(__file__).parents[2]
 BINS = 10
 
 
@@ -498,12 +494,4 @@ def test_the_libraries_keep_quiet():
         "from persona_paradox.calibration import calibration_metrics\n"
         "calibration_metrics([0.5, 1.0], [True, False], 10)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code],
-        cwd=ROOT / "workflow",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == ""
-    assert done.stderr == ""
+    assert_quiet(code)

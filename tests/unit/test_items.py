@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from persona_paradox.errors import InputError
 from persona_paradox.items import sample
 
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=5)
@@ -37,6 +39,31 @@ def test_a_sample_has_the_asked_size_and_every_levels_share(
         # Levels lifted to one item take from the others.
         assert found <= max(1, share + 1)
         assert found >= share - len(sizes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts, st.integers(1, 120), st.sets(st.integers(0, 4)))
+def test_levels_that_are_kept_are_in_a_sample_as_a_whole(
+    sizes: list[int], limit: int, kept: set[int]
+) -> None:
+    items = table(sizes)
+    keeps = [f"level_{i}" for i in sorted(kept)]
+    whole = sum(size for i, size in enumerate(sizes) if i in kept)
+    if whole > limit and items.height > limit:
+        with pytest.raises(InputError, match=f"`limit_keeps` have {whole} items"):
+            sample(items, limit, 3, keeps)
+        return
+    drawn = sample(items, limit, 3, keeps)
+    assert drawn.height == min(limit, items.height if whole < items.height else whole)
+    taken = dict(drawn.group_by("reference").len().iter_rows())
+    for level, size in enumerate(sizes):
+        if level in kept:
+            assert taken[f"level_{level}"] == size
+    # What is left is shared among the others as if they were all there is.
+    others = items.filter(~pl.col("reference").is_in(keeps))
+    rest = drawn.filter(~pl.col("reference").is_in(keeps))
+    if items.height > limit > whole:
+        assert rest.equals(sample(others, limit - whole, 3))
 
 
 def test_a_sample_depends_on_the_seed_alone() -> None:

@@ -1,10 +1,7 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from conftest import assert_quiet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -16,8 +13,6 @@ from persona_paradox.calibration import calibration_metrics
 from persona_paradox.recalibration import METHODS, cross_fitted, item_folds, stratified_folds
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-ROOT = Path(__file__).parents[2]
 
 
 def overconfident(n, seed=0):
@@ -242,12 +237,4 @@ def test_the_library_keeps_quiet():
         "    cross_fitted(np.linspace(0, 1, 8), fold == fold[::-1], method, fold=fold)\n"
         "    cross_fitted(np.linspace(0, 1, 8), [0, 1, 1, 0] * 2, method, fold=fold)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code],
-        cwd=ROOT / "workflow",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == ""
-    assert done.stderr == ""
+    assert_quiet(code)

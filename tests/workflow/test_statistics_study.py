@@ -101,6 +101,17 @@ def test_a_difference_of_calibration_is_that_of_the_two_figures(ran: Project) ->
     assert (known["low"] <= known["high"]).all()
 
 
+def test_every_figure_of_the_contrasts_may_be_a_test_of_the_study(ran: Project) -> None:
+    schema = yaml.safe_load((ran.path / "workflow/schemas/study.schema.yaml").read_text())
+    contrasts = table(ran, "contrasts")
+    names = contrasts.select(
+        pl.concat_str("metric", "confidence", separator="_", ignore_nulls=True).unique()
+    ).to_series()
+    assert len(names) > 40
+    for name in names:
+        assert re.fullmatch(schema["$defs"]["metric"]["pattern"], name)
+
+
 def test_clusters_change_intervals_and_tests(ran: Project) -> None:
     contrasts = (
         table(ran, "contrasts").filter(metric="accuracy").filter(pl.col("confidence").is_null())

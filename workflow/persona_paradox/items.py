@@ -204,12 +204,21 @@ def sample(
     limit every other level gets its share by largest remainder, and at least one item where
     there is room. Which items are drawn depends on the seed and their ids alone, so that an
     item added elsewhere seldom changes the draw.
+
+    Raises:
+        InputError: the levels `keeps` alone have more items than `limit`.
     """
     if limit is None or items.height <= limit:
         return items
     sizes = dict(items.group_by("reference").len().sort("reference").iter_rows())
     whole = {level: sizes.pop(level) for level in keeps if level in sizes}
-    take = whole | _shares(sizes, max(limit - sum(whole.values()), 0))
+    room = limit - sum(whole.values())
+    if room < 0:
+        raise InputError(
+            f"key `limit` of the study is {limit}, but the levels of key `limit_keeps` have "
+            f"{limit - room} items; raise `limit` or keep fewer levels"
+        )
+    take = whole | _shares(sizes, room)
     ranked = items.with_row_index("row").with_columns(
         rank=pl.col("item_id").map_elements(
             lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
