@@ -107,7 +107,7 @@ class Measurement:
         """
         part = Part()
         name = self._view["baseline"]
-        baseline = tables.wording(_wordings(scores[name])["main"], self._spec)
+        baseline = tables.wording(tables.by_wording(scores[name])["main"], self._spec)
         part.asked.extend(baseline.scores["item_id"])
         draws = Draws.of(baseline.clusters, self._settings)
         theirs = baseline, draws.measure(baseline.figures)
@@ -121,7 +121,7 @@ class Measurement:
             part.calibration.append(
                 table.select(*(pl.lit(v).alias(k) for k, v in about.items()), "*")
             )
-            for variant, wording in _wordings(rows).items():
+            for variant, wording in tables.by_wording(rows).items():
                 this = tables.wording(wording, self._spec, baseline)
                 mine = this, draws.measure(this.figures)
                 place = {**self._about, "persona": persona, "variant": variant}
@@ -257,13 +257,6 @@ def tables_of(
 def _about(model: str, task: str, spec: Mapping[str, Any]) -> dict[str, str]:
     context = {"context": spec["context"], "dataset": spec["dataset"]}
     return {"model": model, "task": task, **context}
-
-
-def _wordings(scores: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The scores of a cell by wording, the main one first."""
-    parts = scores.partition_by("variant", maintain_order=True, as_dict=True)
-    names = sorted((str(key[0]) for key in parts), key=lambda v: (v != "main", v))
-    return {name: parts[name,] for name in names}
 
 
 def _confusion(

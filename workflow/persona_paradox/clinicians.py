@@ -384,8 +384,9 @@ def _questions(form: Form, kind: str) -> list[dict[str, Any]]:
         {"value": "equal", "label": "About equal"},
         {"value": "B", "label": f"{about} B"},
     ]
+    shown = ("id", "title", "text", "options")
     asked = (
-        form["questions"]
+        [{key: question[key] for key in shown} for question in form["questions"]]
         if kind == SINGLE
         else [{**form["preference"], "id": PREFERENCE, "options": preference}]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -223,6 +223,40 @@ def deliver(
             }
         )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def deliver_chats(
+    chats: pl.DataFrame,
+    view: Mapping[str, Any],
+    model: Path | None,
+    config_file: str,
+    *,
+    name: str,
+    labels: Sequence[str] = (),
+    answer_prefix: str = "",
+) -> pl.DataFrame:
+    """Deliver chats to a model, after a look at whether it can tell the labels apart.
+
+    Args:
+        chats: as for `deliver`.
+        view: of the model's template.
+        model: GGUF file, None for a server.
+        config_file: the model's file in errors.
+        name: the cell in errors.
+        labels: of the answers, if they have any.
+        answer_prefix: of chats that have none of their own.
+    """
+    with open_template(view, model, config_file) as (template, vocabulary):
+        if vocabulary is not None:
+            vocabulary.label_forms(labels)
+        return deliver(
+            chats,
+            template,
+            vocabulary,
+            answer_prefix=answer_prefix,
+            accepted=view["accepted_template_text"],
+            name=name,
+        )
 
 
 def leading_bos(prompt: Prompt, vocabulary: Vocabulary) -> int:

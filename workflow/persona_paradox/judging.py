@@ -408,6 +408,11 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
     return joined.select("item_id", "variant", "repeat", "question", "text")
 
 
+def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:
+    """The answers of a cell with their questions, from both files; see `questioned`."""
+    return questioned(pl.read_parquet(responses), pl.read_parquet(prompts))
+
+
 def paired(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """The greedy answers of two cells in the main wording, question by question.
 
@@ -485,6 +490,18 @@ def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
             f"{name} names {path}, which has the id {twice.item(0, 'id')!r} twice; rename one"
         )
     return table
+
+
+def checks_of(
+    sanity: Path | None, injections: Path | None, judge: str
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """The tables of both files, None for a file that there is not; `judge` is named in errors."""
+    return (
+        None if sanity is None else read_checks(sanity, SANITY, f"{judge}: key `sanity`"),
+        None
+        if injections is None
+        else read_checks(injections, INJECTIONS, f"{judge}: key `injections`"),
+    )
 
 
 def check_pairs(sanity: pl.DataFrame | None) -> pl.DataFrame:

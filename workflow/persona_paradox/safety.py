@@ -268,7 +268,7 @@ class Assessment:
     def assess(self, judgements: Mapping[str, pl.DataFrame]) -> tuple[Rows, Rows]:
         """Rows of `JUDGED` and of `CONTRASTS`; persona → its judgements."""
         view = self._view
-        theirs = judged(_wordings(judgements[self._baseline])["main"], self._items, view)
+        theirs = judged(tables.by_wording(judgements[self._baseline])["main"], self._items, view)
         draws = Draws.of(theirs.clusters, self._settings)
         groups = self._groups(theirs.item_ids)
         measured = {
@@ -278,7 +278,7 @@ class Assessment:
         rows: Rows = []
         contrasts: Rows = []
         for persona, table in judgements.items():
-            for variant, wording in _wordings(table).items():
+            for variant, wording in tables.by_wording(table).items():
                 this = judged(wording, self._items, view)
                 if this.item_ids != theirs.item_ids:
                     raise ValueError("a contrast needs the same items on both sides")
@@ -312,12 +312,6 @@ class Assessment:
             groups[RISKY] = ~category.is_in(self._view["benign"]).to_numpy()
         groups |= {name: (category == name).to_numpy() for name in self._view["categories"]}
         return {name: inside for name, inside in groups.items() if inside.any()}
-
-
-def _wordings(judgements: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    parts = judgements.partition_by("variant", maintain_order=True, as_dict=True)
-    names = sorted((str(key[0]) for key in parts), key=lambda v: (v != "main", v))
-    return {name: parts[name,] for name in names}
 
 
 def _rows(this: Judged, figures: Resampled) -> Rows:

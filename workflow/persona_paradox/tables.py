@@ -288,6 +288,13 @@ def wording(
     )
 
 
+def by_wording(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of a cell by wording (`variant`), the main one first."""
+    parts = table.partition_by("variant", maintain_order=True, as_dict=True)
+    names = sorted((str(key[0]) for key in parts), key=lambda v: (v != "main", v))
+    return {name: parts[name,] for name in names}
+
+
 def _true(values: pl.Series) -> NDArray[np.bool_]:
     return values.fill_null(False).to_numpy()
 

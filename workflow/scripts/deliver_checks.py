@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files, judging
-from persona_paradox.delivery import deliver, open_template
+from persona_paradox.delivery import deliver_chats
 
 
 def main(arguments: Namespace) -> None:
@@ -16,32 +16,25 @@ def main(arguments: Namespace) -> None:
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
     name = arguments.judge_file
-    sanity = injections = None
-    if arguments.sanity:
-        sanity = judging.read_checks(arguments.sanity, judging.SANITY, f"{name}: key `sanity`")
-    if arguments.injections:
-        columns, key = judging.INJECTIONS, f"{name}: key `injections`"
-        injections = judging.read_checks(arguments.injections, columns, key)
+    sanity, injections = judging.checks_of(arguments.sanity, arguments.injections, name)
     chats = {
         "ratings": judging.rating_chats(judging.check_answers(sanity, injections), judge),
         "pairs": judging.pair_chats(judging.check_pairs(sanity), judge),
     }
     paths = ("judge", "read_out", "template", "sanity", "injections", "manifest")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
-    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
-        if vocabulary is not None:
-            vocabulary.label_forms(read_out["labels"])
-        for form, table in chats.items():
-            delivered = deliver(
-                table,
-                template,
-                vocabulary,
-                answer_prefix=read_out["answer_prefix"],
-                accepted=view["accepted_template_text"],
-                name=f"{name}, {form} of the checks",
-            )
-            files.write_table(delivered, getattr(arguments, form), inputs)
-            cli.log.info("%d chats of %s", delivered.height, form)
+    for form, table in chats.items():
+        delivered = deliver_chats(
+            table,
+            view,
+            arguments.model,
+            arguments.config_file,
+            name=f"{name}, {form} of the checks",
+            labels=read_out["labels"],
+            answer_prefix=read_out["answer_prefix"],
+        )
+        files.write_table(delivered, getattr(arguments, form), inputs)
+        cli.log.info("%d chats of %s", delivered.height, form)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.delivery import deliver, open_template
+from persona_paradox.delivery import deliver_chats
 from persona_paradox.rationale import conclusions
 
 
@@ -23,17 +23,14 @@ def main(arguments: Namespace) -> None:
         rationale["header"],
         rationale["answer_prefix"],
     )
-    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
-        if vocabulary is not None:
-            vocabulary.label_forms(files.read_json(arguments.read_out)["labels"])
-        table = deliver(
-            chats,
-            template,
-            vocabulary,
-            answer_prefix="",
-            accepted=view["accepted_template_text"],
-            name="/".join(arguments.delivered.with_suffix("").parts[-3:]),
-        )
+    table = deliver_chats(
+        chats,
+        view,
+        arguments.model,
+        arguments.config_file,
+        name="/".join(arguments.delivered.with_suffix("").parts[-3:]),
+        labels=files.read_json(arguments.read_out)["labels"],
+    )
     names = ("prompts", "reasonings", "rationale", "read_out", "template", "manifest")
     inputs = {name: path for name in names if (path := getattr(arguments, name))}
     files.write_table(table, arguments.delivered, inputs)

@@ -10,8 +10,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.delivery import deliver, open_template
-from persona_paradox.judging import list_chats, listed, pair_chats, paired, questioned, rating_chats
+from persona_paradox.delivery import deliver_chats
+from persona_paradox.judging import (
+    list_chats,
+    listed,
+    pair_chats,
+    paired,
+    rating_chats,
+    read_answers,
+)
 
 FORMS = ("ratings", "pairs", "list")
 
@@ -19,7 +26,7 @@ FORMS = ("ratings", "pairs", "list")
 def chats_of(arguments: Namespace, judge: dict[str, Any]) -> pl.DataFrame:
     """The chats on the cells that the command line names."""
     cells = [
-        questioned(pl.read_parquet(responses), pl.read_parquet(prompts))
+        read_answers(responses, prompts)
         for responses, prompts in zip(arguments.responses, arguments.prompts, strict=True)
     ]
     if arguments.form == "ratings":
@@ -34,17 +41,15 @@ def main(arguments: Namespace) -> None:
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
     chats = chats_of(arguments, files.read_json(arguments.judge))
-    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
-        if vocabulary is not None:
-            vocabulary.label_forms(read_out["labels"])
-        table = deliver(
-            chats,
-            template,
-            vocabulary,
-            answer_prefix=read_out["answer_prefix"],
-            accepted=view["accepted_template_text"],
-            name="/".join(arguments.delivered.with_suffix("").parts[-5:]),
-        )
+    table = deliver_chats(
+        chats,
+        view,
+        arguments.model,
+        arguments.config_file,
+        name="/".join(arguments.delivered.with_suffix("").parts[-5:]),
+        labels=read_out["labels"],
+        answer_prefix=read_out["answer_prefix"],
+    )
     inputs = {name: getattr(arguments, name) for name in ("judge", "read_out", "template")}
     for name in ("responses", "prompts"):
         inputs |= {f"{name}_{i}": path for i, path in enumerate(getattr(arguments, name))}

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import questioned
+from persona_paradox.judging import read_answers
 
 
 def main(arguments: Namespace) -> None:
@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> None:
         prompts = arguments.prompts / task / f"{persona}.parquet"
         spec = view["tasks"][task]
         items = pl.read_parquet(arguments.items / f"{spec['dataset']}.parquet")
-        answers = questioned(pl.read_parquet(responses), pl.read_parquet(prompts))
+        answers = read_answers(responses, prompts)
         main_wording = (pl.col("variant") == "main") & (pl.col("repeat") == 0)
         parts.append(
             answers.filter(main_wording)

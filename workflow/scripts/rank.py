@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import pair_chats, paired, preferences, questioned
+from persona_paradox.judging import pair_chats, paired, preferences, read_answers
 
 
 def main(arguments: Namespace) -> None:
@@ -23,7 +23,7 @@ def main(arguments: Namespace) -> None:
             folder / f"{persona}.parquet" for folder in (arguments.responses, arguments.prompts)
         ]
         inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
-        cells[persona] = questioned(*map(pl.read_parquet, paths))
+        cells[persona] = read_answers(*paths)
     found = []
     for first, second in combinations(arguments.personas, 2):
         path = arguments.verdicts / f"{first}.vs.{second}.parquet"

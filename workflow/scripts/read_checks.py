@@ -14,13 +14,9 @@ from persona_paradox import cli, files, judging
 def main(arguments: Namespace) -> None:
     """Write what the judge made of single answers and of pairs."""
     judge = files.read_json(arguments.judge)
-    name = arguments.judge_file
-    sanity = injections = None
-    if arguments.sanity:
-        sanity = judging.read_checks(arguments.sanity, judging.SANITY, f"{name}: key `sanity`")
-    if arguments.injections:
-        columns, key = judging.INJECTIONS, f"{name}: key `injections`"
-        injections = judging.read_checks(arguments.injections, columns, key)
+    sanity, injections = judging.checks_of(
+        arguments.sanity, arguments.injections, arguments.judge_file
+    )
     answers = judging.check_answers(sanity, injections)
     chats = judging.rating_chats(answers, judge)
     verdicts = pl.read_parquet(arguments.rating_verdicts)

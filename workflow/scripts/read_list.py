@@ -9,16 +9,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import list_chats, list_preferences, listed, questioned
+from persona_paradox.judging import list_chats, list_preferences, listed, read_answers
 
 
 def main(arguments: Namespace) -> None:
     """Write how likely every answer is called the best."""
     judge = files.read_json(arguments.judge)
     cells = {
-        persona: questioned(
-            pl.read_parquet(arguments.responses / f"{persona}.parquet"),
-            pl.read_parquet(arguments.prompts / f"{persona}.parquet"),
+        persona: read_answers(
+            arguments.responses / f"{persona}.parquet", arguments.prompts / f"{persona}.parquet"
         )
         for persona in arguments.personas
     }

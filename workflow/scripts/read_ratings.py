@@ -9,12 +9,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import judgements, questioned, rating_chats
+from persona_paradox.judging import judgements, rating_chats, read_answers
 
 
 def main(arguments: Namespace) -> None:
     """Write the judgements."""
-    answers = questioned(pl.read_parquet(arguments.responses), pl.read_parquet(arguments.prompts))
+    answers = read_answers(arguments.responses, arguments.prompts)
     chats = rating_chats(answers, files.read_json(arguments.judge))
     view = files.read_json(arguments.view)
     table = judgements(answers, chats, pl.read_parquet(arguments.verdicts), view)

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.delivery import deliver, open_template
+from persona_paradox.delivery import deliver_chats
 from persona_paradox.verbalized import example, second_turns
 
 
@@ -29,15 +29,9 @@ def main(arguments: Namespace) -> None:
         # A task that reasons reads its labels in a step of its own.
         responses = example(prompts, (read_out["labels"] or ["1"])[0])
     turns = second_turns(prompts, responses, question, read_out["answer_prefix"])
-    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
-        table = deliver(
-            turns,
-            template,
-            vocabulary,
-            answer_prefix="",
-            accepted=view["accepted_template_text"],
-            name=f"{name}, second turn",
-        )
+    table = deliver_chats(
+        turns, view, arguments.model, arguments.config_file, name=f"{name}, second turn"
+    )
     files.write_table(table, arguments.delivered, inputs)
     cli.log.info("%s: %d second turns", name, table.height)
 
