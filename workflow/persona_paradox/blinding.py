@@ -41,8 +41,8 @@ _WORD = re.compile(r"[^\W_]+")
 _NAME = re.compile(r"[A-Za-z]{4,}")
 _ADDRESS = re.compile(r"^(you are|you work as|act as) (an?|the) ", re.IGNORECASE)
 
-# "As a doctor, I ...", "I, as a doctor, ...", "I am a doctor and ...": the group stays, the rest of
-# the match is masked.
+# "As a doctor, I ...", "I, as a doctor, ...", "I am a doctor and ...", "In my role as a doctor":
+# the group stays, the rest of the match is masked.
 OF_ITSELF = re.compile(
     r"(?i:\b(as (?:an?|your) )[^,.;:!?\n]{1,80}?)(?=, (?:I|[Mm]y|[Ww]e)\b)"
     r"|\b(As (?:an?|your) )[^,.;:!?\n]{1,80}?(?= I\b)"
@@ -51,6 +51,8 @@ OF_ITSELF = re.compile(
     r"(?:(?: (?:not|just|only|also|still|really|actually|simply))* (?:an?|your)| the) )"
     r"(?!\d)[^,.;:!?\n]{1,200}?"
     r"(?=[,.;:!?\n]|$| (?:and|but|so|who|that|which)\b)"
+    r"|\b([Mm]y (?:capacity|career|experience|job|opinion|role|time|training|work|years)"
+    r" as (?:an?|your) )[^,.;:!?\n]{1,80}?(?=[,.;:!?\n]|$| I\b)"
 )
 
 
