@@ -344,6 +344,22 @@ def test_without_storage_the_form_says_so_and_asks_before_it_is_left(open_form, 
     expect(page.locator("#annotator")).to_have_value("")
 
 
+def test_without_storage_another_annotator_code_loses_nothing(open_form, packed):
+    page = open_form(packed, before=BLOCKED)
+    start(page, "R11")
+    page.keyboard.press("1")
+    page.locator("#to-start").click()
+    start(page, "R1")
+    assert page.locator(":checked").count() == 0
+    page.locator("#to-start").click()
+    page.get_by_label("Annotator code").fill("R11")
+    expect(page.locator("#hint")).to_contain_text("This window keeps your progress: 0 of 14")
+    page.get_by_role("button", name="Continue").click()
+    assert page.locator(":checked").count() == 1
+    expect(page.locator("#notice")).to_contain_text("does not keep your progress")
+    assert closing_asks(page)
+
+
 def test_with_storage_only_the_last_step_is_asked_for(open_form, packed, tmp_path):
     page = open_form(packed)
     start(page)
