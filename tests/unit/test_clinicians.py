@@ -657,3 +657,9 @@ def test_the_scripts_make_the_round_trip_and_equal_bytes(tmp_path):
     code, log = run("read_annotations.py", *reading, path, strange)
     assert code == 1
     assert "keep the files of one packet" in log
+
+    (forms,) = (tmp_path / "a/packets").glob("*.forms.json")
+    forms.unlink()
+    code, log = run("read_annotations.py", *reading, path)
+    assert code == 1
+    assert log.startswith(f"error: {path} is of packet {packed.packet_id}, whose form {forms} is")

@@ -24,13 +24,13 @@ def main(arguments: Namespace) -> None:
                 "the files of one packet in resources/annotations"
             )
     kept = arguments.packets / packet_id
-    key_path = kept.with_suffix(".key.csv")
-    if not key_path.is_file():
-        raise InputError(
-            f"{arguments.annotations[0]} is of packet {packet_id}, whose key {key_path} is "
-            "missing; put back what was kept when the packet was made"
-        )
-    forms_path = kept.with_suffix(".forms.json")
+    key_path, forms_path = (kept.with_suffix(end) for end in (".key.csv", ".forms.json"))
+    for name, path in (("key", key_path), ("form", forms_path)):
+        if not path.is_file():
+            raise InputError(
+                f"{arguments.annotations[0]} is of packet {packet_id}, whose {name} {path} is "
+                "missing; put back what was kept when the packet was made"
+            )
     key = pl.read_csv(key_path, schema=KEY)
     table = read_annotations(arguments.annotations, key, files.read_json(forms_path))
     inputs = {"key": key_path, "forms": forms_path}
