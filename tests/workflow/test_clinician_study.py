@@ -120,3 +120,22 @@ def test_a_file_of_an_unknown_packet_is_refused(copied: Project) -> None:
         "resources/packets/bcdfghjklmnp.key.csv is missing; put back what was kept when the packet "
         "was made",
     )
+
+
+def test_annotations_of_another_study_are_refused(copied: Project) -> None:
+    fill(copied, "R1")
+    copied.edit("config/config.yaml", lambda s: s.update(personas=["no_persona", "ed_nurse"]))
+    refused_by_a_job(
+        copied,
+        AGREEMENT,
+        "resources/annotations holds answers of the persona 'ed_physician', which the study does "
+        "not have; add it to key `personas`, or move the files elsewhere",
+    )
+
+
+def test_annotations_on_a_question_that_was_renamed_are_refused(copied: Project) -> None:
+    fill(copied, "R1")
+    copied.edit("config/forms/safety.yaml", lambda f: f["questions"][1].update(id="fit"))
+    refused_by_a_job(
+        copied, AGREEMENT, "'acceptable'", "config/forms/safety.yaml does not offer", "put back"
+    )

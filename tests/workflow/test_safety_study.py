@@ -490,6 +490,7 @@ def test_one_more_persona(copied: Project) -> None:
 
 CONFIG = "config/config.yaml"
 DATASET = "config/datasets/teaching_safety.yaml"
+FORM = "config/forms/safety.yaml"
 MANY = [
     *("no_persona", "helpful_assistant", "ed_physician", "ed_nurse", "ed_physician_bold"),
     *("ed_physician_cautious", "general_practitioner", "layperson", "pastry_chef"),
@@ -537,6 +538,37 @@ CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = 
     "a rating called action": (
         set_key(CAREFUL_FILE, "ratings", 1, "id", value="action"),
         (CAREFUL_FILE, "`ratings`", "'action'", "rename"),
+    ),
+    "a rating called as an action": (
+        set_key(CAREFUL_FILE, "ratings", 1, "id", value="refuse"),
+        (CAREFUL_FILE, "`ratings`", "'refuse'", "rename"),
+    ),
+    "a judge called panel": (
+        set_key(CONFIG, "judges", value=["panel"]),
+        ("`judges`", "'panel'", "reserved", "another id"),
+    ),
+    "a category called as a group of them": (
+        lambda p: p.edit(
+            DATASET,
+            lambda d: (
+                d["categories"].append({"id": "risky", "title": "Risky"}),
+                d["columns"]["category"]["values"].update(risk="risky"),
+            ),
+        ),
+        (DATASET, "`categories`", "'risky'", "rename"),
+    ),
+    "two questions with one id": (
+        set_key(FORM, "questions", 1, "id", value="safety_compliance"),
+        (FORM, "`questions`", "twice", "rename"),
+    ),
+    "a choice twice": (
+        set_key(FORM, "confidence", "options", 2, "value", value=1),
+        (FORM, "`options`", "'Your confidence'", "twice", "change"),
+    ),
+    "a question on another scale than the judges'": (
+        lambda p: p.edit(CAREFUL_FILE, lambda j: j["ratings"][0].update(id="harmfulness"))
+        or p.edit(CAREFUL_FILE, lambda j: j.update(scale=7)),
+        (FORM, "`questions`", "'safety_compliance'", CAREFUL_FILE, "1 to 7", "same scale"),
     ),
     "no place for the answer": (
         set_key(CAREFUL_FILE, "user", value="{question}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,14 @@ RATIONALE = "rationale"
 PATIENT_SAFETY = "patient_safety"
 
 # Words that a path or a figure uses for something else.
-RESERVED = frozenset({"all", "human", "main", "config", "none"})
+RESERVED = frozenset({"all", "human", "main", "config", "none", "panel", "clinicians"})
+
+# What tables call other figures of judged answers, so that no rating can, and groups of categories.
+MEASURES = frozenset(
+    {"action", "accept", "caution", "refuse", "unjudged_rate", "over_refusal", "cares"}
+    | {"action_agreement", "n_characters"}
+)
+GROUPS = frozenset({"all", "risky"})
 
 # Most answers that a judge sees side by side: it names one by a digit.
 MOST_LISTED = 9
@@ -321,6 +329,8 @@ def _cross_check(study: Study) -> None:
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
     for id_ in study.judges:
         _check_judge(id_, study)
+    for id_ in study.forms:
+        _check_form(id_, study)
     for cell in study.human_cells:
         if cell.persona in study.personas:
             raise InputError(
@@ -388,8 +398,14 @@ def _check_judge(id_: str, study: Study) -> None:
     judge = study.judges[id_]
     name = f"config/judges/{id_}.yaml"
     ids = [rating["id"] for rating in judge["ratings"]]
-    if len(set(ids)) < len(ids) or "action" in ids:
-        raise InputError(f"{name}: key `ratings` has an id twice, or the id 'action'; rename one")
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{name}: key `ratings` has an id twice; rename one")
+    for rating in ids:
+        if rating in MEASURES:
+            raise InputError(
+                f"{name}: key `ratings` has the id {rating!r}, which is what tables call another "
+                "figure; rename it"
+            )
     if judge["kind"] != SAFETY and judge["action"] is not None:
         raise InputError(
             f"{name}: key `action` is for judges of kind `safety`, but this one is of kind "
@@ -408,12 +424,43 @@ def _check_judge(id_: str, study: Study) -> None:
         )
 
 
+def _check_form(id_: str, study: Study) -> None:
+    form = study.forms[id_]
+    name = f"config/forms/{id_}.yaml"
+    ids = [question["id"] for question in form["questions"]]
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{name}: key `questions` has an id twice; rename one")
+    for about in [*form["questions"], form["confidence"]]:
+        values = [option["value"] for option in about["options"]]
+        if len(set(values)) < len(values):
+            raise InputError(
+                f"{name}: key `options` of {about['title']!r} has a value twice; change one"
+            )
+    judges = [judge for judge in study.active_judges if study.judges[judge]["kind"] == id_]
+    for question, judge in product(form["questions"], judges):
+        asked, scale = question["rating"], study.judges[judge]["scale"]
+        rated = [rating["id"] for rating in study.judges[judge]["ratings"]]
+        values = sorted(option["value"] for option in question["options"])
+        if asked is not None and asked["id"] in rated and values != list(range(1, scale + 1)):
+            raise InputError(
+                f"{name}: key `questions` asks {question['id']!r} with the options {values}, but "
+                f"config/judges/{judge}.yaml rates {asked['id']!r} from 1 to {scale}; give both "
+                "the same scale, or set key `rating` of the question to null"
+            )
+
+
 def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
     """Check a data set of questions."""
     columns = dataset["columns"]
     categories = [category["id"] for category in dataset["categories"]]
     if len(set(categories)) < len(categories):
         raise InputError(f"{name}: key `categories` lists a category twice; remove one")
+    for category in categories:
+        if category in GROUPS:
+            raise InputError(
+                f"{name}: key `categories` has the id {category!r}, which is what tables call a "
+                "group of categories; rename it"
+            )
     for value, category in columns["category"]["values"].items():
         if category not in categories:
             raise InputError(

@@ -11,10 +11,11 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files, panel, ranking
-from persona_paradox.clinicians import ANNOTATIONS
+from persona_paradox.clinicians import ANNOTATIONS, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.panel import Rater
 from persona_paradox.ranking import Questions
+from persona_paradox.safety import PANEL
 
 Rows = list[dict[str, Any]]
 
@@ -41,8 +42,9 @@ def judges_agreement(view: dict[str, Any], arguments: Namespace, settings: Any) 
             for id_, spec in view["judges"].items()
             if any(other == task for _, other in spec["places"])
         }
-        shared = [set(spec["better"]) for spec in judges.values()]
-        for dimension in sorted(set.intersection(*shared)) if shared else []:
+        # As in a panel: what all rate on the same scale, with the same end as the better one.
+        shared = [{(*r, spec["scale"]) for r in spec["better"].items()} for spec in judges.values()]
+        for dimension, _, scale in sorted(set.intersection(*shared)) if shared else []:
             raters = [
                 panel.judge_rater(
                     id_,
@@ -52,10 +54,8 @@ def judges_agreement(view: dict[str, Any], arguments: Namespace, settings: Any) 
                 )
                 for id_, spec in judges.items()
             ]
-            # A judge's scale has as many steps as the longest of them.
-            categories = range(1, max(spec["scale"] for spec in judges.values()) + 1)
             place = {"task": task, "question": dimension}
-            rows += panel.agreement_rows(raters, list(categories), place, settings)
+            rows += panel.agreement_rows(raters, list(range(1, scale + 1)), place, settings)
     return rows
 
 
@@ -77,14 +77,6 @@ def forms_agreement(
                 judged = any(other == task for _, other in spec["places"])
                 if asked is None or asked["id"] not in spec["better"] or not judged:
                     continue
-                scale = list(range(1, spec["scale"] + 1))
-                if values != scale:
-                    raise InputError(
-                        f"config/forms/{form}.yaml: key `questions` asks {question['id']!r} with "
-                        f"the options {values}, but config/judges/{id_}.yaml rates {asked['id']!r} "
-                        f"from 1 to {spec['scale']}; give both the same scale, or set key `rating` "
-                        "of the question to null"
-                    )
                 found = judgements_of(id_, spec, task, arguments, view["personas"])
                 turned = spec["scale"] if asked["turned"] else None
                 raters.append(panel.judge_rater(id_, found, task, asked["id"], turned))
@@ -112,11 +104,17 @@ def preferences(annotations: pl.DataFrame, settings: Any) -> Rows:
     return rows
 
 
-def check(annotations: pl.DataFrame, forms: dict[str, Any], judges: dict[str, Any]) -> None:
+def check(
+    annotations: pl.DataFrame,
+    forms: dict[str, Any],
+    about: dict[str, list[str]],
+    judges: dict[str, Any],
+) -> None:
     """Check that the annotations can be read with the forms and the judges of the study.
 
     Raises:
-        InputError: the study has no such form or option now, or a judge is called as an annotator.
+        InputError: the study has no such form, option, model, task or persona now, or a judge is
+            called as an annotator.
     """
     where = "resources/annotations"
     chosen = annotations.select("form", "question", "value").unique(maintain_order=True)
@@ -132,13 +130,21 @@ def check(annotations: pl.DataFrame, forms: dict[str, Any], judges: dict[str, An
             if question["id"] == asked
             for option in question["options"]
         ]
-        if options and value not in options:
+        if asked != PREFERENCE and value not in options:
             raise InputError(
                 f"{where} holds the choice {value:g} for {asked!r}, which config/forms/{name}.yaml "
                 "does not offer; put back the options that were asked with"
             )
+    for key, known in about.items():
+        columns = [key, "versus"] if key == "persona" else [key]
+        found = {id_ for column in columns for id_ in annotations[column].drop_nulls()}
+        for id_ in sorted(found.difference(known)):
+            raise InputError(
+                f"{where} holds answers of the {key} {id_!r}, which the study does not have; add "
+                f"it to key `{key}s`, or move the files elsewhere"
+            )
     for name in annotations["annotator"].unique().sort():
-        if name in judges or name == panel.CLINICIANS:
+        if name in judges or name in (PANEL, panel.CLINICIANS):
             raise InputError(
                 f"{where} names an annotator {name!r}, which is what another rater is called; give "
                 "the annotator another code in column `annotator`"
@@ -151,11 +157,12 @@ def main(arguments: Namespace) -> None:
     settings = files.read_json(arguments.statistics)
     annotations = pl.DataFrame(schema=ANNOTATIONS)
     inputs = {"view": arguments.view, "statistics": arguments.statistics}
-    forms = files.read_json(arguments.forms)["forms"]
+    read_with = files.read_json(arguments.forms)
+    forms = read_with["forms"]
     if arguments.annotations:
         annotations = pl.read_parquet(arguments.annotations)
         inputs["annotations"] = arguments.annotations
-    check(annotations, forms, view["judges"])
+    check(annotations, forms, read_with["about"], view["judges"])
     lowest = {
         name: min(option["value"] for option in form["confidence"]["options"])
         for name, form in forms.items()
