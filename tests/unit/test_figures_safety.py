@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 import snakemake.utils
 import yaml
+from jinja2 import Environment
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -1176,3 +1177,18 @@ def test_settings_hold_what_the_figures_ask_for() -> None:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
     assert_caption(figure)
+
+
+def test_caption_tells_the_sample_of_a_task() -> None:
+    source = (ROOT / "workflow" / "report" / "figure.rst").read_text(encoding="utf-8")
+    template = Environment(trim_blocks=True, lstrip_blocks=True).from_string(source)  # noqa: S701
+
+    def caption(**config: Any) -> str:
+        settings = {"seed": 77, "tasks": ["a", "b"], **config}
+        job = {"config": settings, "wildcards": {"figure": "safety"}}
+        return " ".join(template.render(snakemake=job).split())
+
+    assert "at most" not in caption(limit=None, limits={"a": None, "gone": 3})
+    assert "(at most 6 items of ``b``, drawn with seed 77)" in caption(limits={"b": 6})
+    both = caption(limit=9, limits={"a": 4, "b": 6})
+    assert "(at most 9 items per task, 4 items of ``a``, 6 items of ``b``, drawn" in both

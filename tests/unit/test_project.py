@@ -61,7 +61,11 @@ def keys(schema: object) -> Iterator[str]:
             yield from keys(value)
 
 
-@pytest.mark.parametrize("kind", ["study", "persona", "task", "model", "dataset", "source"])
+KINDS = ["study", "persona", "task", "model", "dataset", "source", "judge", "form"]
+KINDS += ["safety_dataset", "safety_task"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_reference_explains_every_key(kind: str) -> None:
     text = (ROOT / "config" / "README.md").read_text()
     schema = yaml.safe_load((ROOT / "workflow/schemas" / f"{kind}.schema.yaml").read_text())
@@ -71,7 +75,7 @@ def test_the_reference_explains_every_key(kind: str) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("kind", ["study", "persona", "task", "model", "dataset", "source"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_key_of_a_schema_is_described(kind: str) -> None:
     schema = yaml.safe_load((ROOT / "workflow/schemas" / f"{kind}.schema.yaml").read_text())
 
