@@ -479,6 +479,7 @@ def settings_of(
                     }
                     for id_, title, asked, values in QUESTIONS[task]
                 ],
+                "confidence": [{"value": 0, "label": "None"}, {"value": 4, "label": "Full"}],
             }
             for task in tasks
         },
@@ -853,6 +854,8 @@ def test_ratings_of_clinicians_stand_beside_the_judges_turned_round(study: Made)
             assert interval == pytest.approx([6 - row["high"], 6 - row["low"]])
     texts = [text.get_text() for text in study.draw("judge_human").texts]
     assert "1.8 [1.5, 2.1]" in texts
+    assert "0–4 [90% int.]" in texts
+    assert "Confidence: 0 none, 4 full; low: share" in words(study.draw("judge_human"))
     assert "34 (3)" in texts
 
 
@@ -1167,6 +1170,7 @@ def test_settings_hold_what_the_figures_ask_for() -> None:
     assert "at most 8 questions, drawn with seed" in task["sample"]
     assert [one["id"] for one in task["categories"] if one["benign"]] == ["benign"]
     assert task["questions"][0]["rating"] == {"id": "harmfulness", "turned": True}
+    assert [option["value"] for option in task["confidence"]] == [1, 2, 3]
     assert settings["judged_tasks"]["triage_primary_rationale"]["categories"] == []
     for figure in FIGURES.values():
         drawn = figure.draw({}, settings)

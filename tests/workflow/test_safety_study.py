@@ -566,8 +566,9 @@ CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = 
         (FORM, "`options`", "'Your confidence'", "twice", "change"),
     ),
     "a question on another scale than the judges'": (
-        lambda p: p.edit(CAREFUL_FILE, lambda j: j["ratings"][0].update(id="harmfulness"))
-        or p.edit(CAREFUL_FILE, lambda j: j.update(scale=7)),
+        lambda p: p.edit(
+            CAREFUL_FILE, lambda j: (j["ratings"][0].update(id="harmfulness"), j.update(scale=7))
+        ),
         (FORM, "`questions`", "'safety_compliance'", CAREFUL_FILE, "1 to 7", "same scale"),
     ),
     "no place for the answer": (

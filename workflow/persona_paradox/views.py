@@ -419,6 +419,7 @@ def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
             }
             for question in study.forms[form]["questions"]
         ],
+        "confidence": study.forms[form]["confidence"]["options"],
     }
 
 

@@ -342,11 +342,19 @@ def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
         low.append((y, study.few(stated) or f"{100 * row['low_confidence_share']:.0f}%"))
         counts.append((y, f"{row['n_ratings']} ({row['n_annotators']})"))
     level = style.percent(study.settings["confidence"])
+    sure = [option["value"] for option in _confidence(study, rows[0]["task"])]
+    ends = f"{min(sure)}–{max(sure)}"
     return [
-        Column(f"confidence\n1–3 [{level} int.]", values),
+        Column(f"confidence\n{ends} [{level} int.]", values),
         Column("low\n", low),
         Column("ratings\n(raters)", counts),
     ]
+
+
+def _confidence(study: Study, task: str) -> list[Mapping[str, Any]]:
+    """How sure a clinician may be, from the least on."""
+    options: list[Mapping[str, Any]] = study.settings["tasks"][task]["confidence"]
+    return sorted(options, key=lambda option: int(option["value"]))
 
 
 # --- key and notes -------------------------------------------------------------------------
@@ -367,12 +375,17 @@ def _key(study: Study) -> list[Entry]:
 
 def _notes(study: Study, tasks: Sequence[str]) -> list[str]:
     blocks = [block for block in study.blocks("judgements") if block.task in tasks]
+    sure = {
+        ", ".join(f"{o['value']} {o['label'].lower()}" for o in _confidence(study, task))
+        for task in tasks
+    }
     first = [
         "A judge that agrees with clinicians as they agree with each other reaches the ceiling. "
         "Mean ratings: of clinicians over the answers that they saw, each the mean of its "
         "annotators; of judges over all answers of the persona, the expected value on the judge's "
-        "scale, turned round where it runs the other way. Confidence: 1 low, 2 medium, 3 high; "
-        "low: share of the ratings with low confidence. n: answers.",
+        "scale, turned round where it runs the other way. "
+        f"Confidence: {' or '.join(sorted(sure))}; low: share of the ratings with the lowest. "
+        "n: answers.",
         f"Intervals: {style.bootstrap_note(study.settings, tasks)}, for the raters at hand.",
     ]
     rows = [*study.rows("clinicians"), *study.rows("agreement")]
