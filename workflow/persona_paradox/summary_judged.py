@@ -151,6 +151,10 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
             )
             + "."
         )
+    raters = {*agreement["rater_a"], *agreement["rater_b"]}
+    unusable = sorted(_judge(settings, j) for j in _verdicts(tables) if j in raters)
+    if unusable:
+        yield f"- Among these judges, **NOT USABLE by its own rule**: {'; '.join(unusable)}."
 
 
 def _mean_share(part: pl.DataFrame) -> float:
