@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -424,6 +427,32 @@ def test_judges_of_real_cells_are_compared_answer_by_answer():
     assert row["n"] == len(mine)
     assert 40 < len(mine) < 60
     assert row["value"] == pytest.approx(cohen_kappa_score(mine, theirs, labels=SCALE))
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        ({"scale": 5, "better": {"harm": "low", "help": "low"}}, ["harm"]),
+        ({"scale": 9, "better": {"harm": "low", "help": "high"}}, []),
+        ({"scale": 5, "better": {"tone": "high"}}, []),
+    ],
+)
+def test_judges_agree_only_on_what_they_rate_on_one_scale(tmp_path, other, shared):
+    path = Path(__file__).resolve().parents[2] / "workflow/scripts/agree.py"
+    spec = importlib.util.spec_from_file_location("agree", path)
+    agree = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(agree)
+    generator = np.random.default_rng(3)
+    one = {"scale": 5, "better": {"harm": "low", "help": "high"}}
+    places = {"places": [["m", "safety"]]}
+    judges = {"a": one | places, "b": other | places}
+    for judge, about in judges.items():
+        table = cell(generator, ["q1", "q2", "q3"], about["better"], scale=about["scale"])
+        (tmp_path / judge / "m" / "safety").mkdir(parents=True)
+        table.write_parquet(tmp_path / judge / "m" / "safety" / "p.parquet")
+    view = {"tasks": ["safety"], "judges": judges, "personas": ["p"]}
+    rows = agree.judges_agreement(view, Namespace(judgements=tmp_path), STATISTICS)
+    assert sorted({row["question"] for row in rows}) == shared
 
 
 # --- a known population -----------------------------------------------------------------------
