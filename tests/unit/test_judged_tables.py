@@ -428,7 +428,10 @@ def annotated(folder: Path, packed: Packet, sheets: dict[str, list[dict[str, str
     returned.mkdir()
     paths = [write_rows(returned / f"{name}.csv", rows) for name, rows in sheets.items()]
     table = folder / "annotations.parquet"
-    done = run("read_annotations", annotations=paths, packets=folder / "packets", table=table)
+    cells = packed.key.select("model", "task", "persona").unique().rows()
+    files.write_text(folder / "answered.json", json.dumps({"cells": cells}))
+    inputs = {"packets": folder / "packets", "answered": folder / "answered.json"}
+    done = run("read_annotations", annotations=paths, **inputs, table=table)
     assert done.returncode == 0, done.stderr
     return table
 
@@ -604,6 +607,16 @@ def test_forms_that_have_changed_since(folder: Path, annotated: Path, tmp_path: 
     files.write_text(path, json.dumps({"forms": forms}))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "the choice 0 for 'acceptable'", "config/forms/safety.yaml", "put back")
+    forms = json.loads(json.dumps(FORMS))
+    forms["safety"]["questions"].pop()
+    files.write_text(path, json.dumps({"forms": forms}))
+    done = agree(folder, tmp_path, annotations=annotated, forms=path)
+    refused(done, "answers to 'acceptable'", "config/forms/safety.yaml does not ask", "put back")
+    forms = json.loads(json.dumps(FORMS))
+    forms["safety"]["confidence"]["options"].pop()
+    files.write_text(path, json.dumps({"forms": forms}))
+    done = agree(folder, tmp_path, annotations=annotated, forms=path)
+    refused(done, "the choice 3 for 'confidence'", "config/forms/safety.yaml", "put back")
     assert not list(tmp_path.glob("*.parquet"))
 
 

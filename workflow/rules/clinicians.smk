@@ -62,20 +62,24 @@ if FORMS:
             " --template {input.template} --packet {output.packet} --key {output.key}"
             " --counts {output.counts} --kept resources/packets --log {log}"
 
+    # Cheap, and so done before long work: what is wrong with a file shows here.
     rule read_annotations:
         input:
             annotations=ANNOTATIONS,
             packets=PACKETS,
+            answered=VIEWS["answered"],
             code=code("read_annotations"),
         output:
             "results/clinician/annotations.parquet",
         log:
             "logs/clinician/read_annotations.log",
+        priority: 10
         conda:
             "../../environment.yml"
         shell:
             script("read_annotations") + " --annotations {input.annotations}"
-            " --packets resources/packets --table {output} --log {log}"
+            " --packets resources/packets --answered {input.answered}"
+            " --table {output} --log {log}"
 
     rule agree:
         input:

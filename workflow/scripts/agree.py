@@ -11,8 +11,9 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files, panel, ranking
-from persona_paradox.clinicians import ANNOTATIONS
+from persona_paradox.clinicians import ANNOTATIONS, CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
+from persona_paradox.judging import ACTION
 from persona_paradox.panel import Rater
 from persona_paradox.ranking import Questions
 
@@ -33,30 +34,42 @@ def judgements_of(
 
 
 def judges_agreement(view: dict[str, Any], arguments: Namespace, settings: Any) -> Rows:
-    """How far judges of the same task agree, dimension by dimension."""
+    """How far judges of the same task agree, in every dimension that they rate alike, in actions.
+
+    Judges that rate a dimension on other scales, or with other ends, are not compared in it.
+    """
     rows: Rows = []
     for task in view["tasks"]:
-        judges = {
-            id_: spec
+        asked = {
+            id_: dimensions_of(spec)
             for id_, spec in view["judges"].items()
             if any(other == task for _, other in spec["places"])
         }
-        shared = [set(spec["better"]) for spec in judges.values()]
-        for dimension in sorted(set.intersection(*shared)) if shared else []:
+        for dimension in sorted(set().union(*asked.values())):
+            judges = [id_ for id_ in asked if dimension in asked[id_]]
+            kinds = {asked[id_][dimension] for id_ in judges}
+            if len(judges) < 2 or len(kinds) > 1:
+                continue
             raters = [
                 panel.judge_rater(
                     id_,
-                    judgements_of(id_, spec, task, arguments, view["personas"]),
+                    judgements_of(id_, view["judges"][id_], task, arguments, view["personas"]),
                     task,
                     dimension,
                 )
-                for id_, spec in judges.items()
+                for id_ in judges
             ]
-            # A judge's scale has as many steps as the longest of them.
-            categories = range(1, max(spec["scale"] for spec in judges.values()) + 1)
+            ((_, most),) = kinds
             place = {"task": task, "question": dimension}
-            rows += panel.agreement_rows(raters, list(categories), place, settings)
+            rows += panel.agreement_rows(raters, list(range(1, most + 1)), place, settings)
     return rows
+
+
+def dimensions_of(spec: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Dimension → its better end and its highest digit, of all that a judge says of an answer."""
+    found = {name: (end, spec["scale"]) for name, end in spec["better"].items()}
+    # Actions rise in caution.
+    return found | ({ACTION: ("high", len(spec["actions"]))} if spec["actions"] else {})
 
 
 def forms_agreement(
@@ -116,23 +129,29 @@ def check(annotations: pl.DataFrame, forms: dict[str, Any], judges: dict[str, An
     """Check that the annotations can be read with the forms and the judges of the study.
 
     Raises:
-        InputError: the study has no such form or option now, or a judge is called as an annotator.
+        InputError: the study has no such form, question or option now, or a judge is called as an
+            annotator.
     """
     where = "resources/annotations"
-    chosen = annotations.select("form", "question", "value").unique(maintain_order=True)
-    for name, asked, value in chosen.iter_rows():
+    chosen = annotations.select("form", "question", "value")
+    sure = annotations.select("form", question=pl.lit(CONFIDENCE), value=pl.col(CONFIDENCE) * 1.0)
+    for name, asked, value in pl.concat([chosen, sure]).unique(maintain_order=True).iter_rows():
         if name not in forms:
             raise InputError(
                 f"{where} holds answers on the form {name!r}, which no task of the study uses; add "
                 "a task of its kind to key `tasks`, or move the files elsewhere"
             )
-        options = [
-            option["value"]
-            for question in forms[name]["questions"]
-            if question["id"] == asked
-            for option in question["options"]
-        ]
-        if options and value not in options:
+        if asked == PREFERENCE:
+            continue
+        form = forms[name]
+        questions = [*form["questions"], {"id": CONFIDENCE, **form["confidence"]}]
+        options = {q["id"]: [option["value"] for option in q["options"]] for q in questions}
+        if asked not in options:
+            raise InputError(
+                f"{where} holds answers to {asked!r}, which config/forms/{name}.yaml does not ask; "
+                "put back the question that was asked"
+            )
+        if value not in options[asked]:
             raise InputError(
                 f"{where} holds the choice {value:g} for {asked!r}, which config/forms/{name}.yaml "
                 "does not offer; put back the options that were asked with"
