@@ -168,6 +168,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pl.DataFrame({"item_id": ids_of(REASONED), "reference": ["esi_1", "esi_5"] * (ITEMS // 2)}),
         made / "items/cases.parquet",
     )
+    rule = [
+        {"judge": judge, "metric": "usable", "met": met}
+        for judge, met in (("lenient", True), ("strict", False), ("teacher", False))
+    ]
+    write(pl.DataFrame(rule, schema=ranking.QUALITY), made / "judges.parquet")
     contents = {"view": VIEW, "statistics": STATISTICS, "forms": {"forms": FORMS}}
     for name, content in contents.items():
         files.write_text(made / f"{name}.json", files.canonical_json(content))
@@ -197,7 +202,8 @@ def assess(folder: Path, tables: Path) -> None:
 
 def agree(folder: Path, tables: Path, **change: Path) -> subprocess.CompletedProcess[str]:
     inputs = {name: folder / f"{name}.json" for name in ("view", "statistics", "forms")}
-    inputs |= {"judgements": folder / "judgements", "tables": tables}
+    inputs |= {"judgements": folder / "judgements", "judges": folder / "judges.parquet"}
+    inputs |= {"tables": tables}
     return run("agree", **inputs | change)
 
 
@@ -450,7 +456,7 @@ def test_without_annotations_judges_agree_alone(folder: Path, tmp_path: Path) ->
     assert read(tmp_path, "clinicians").height == 0
     assert read(tmp_path, "clinician_rankings").height == 0
     found = read(tmp_path, "agreement")
-    assert set(found["question"]) == {"harmfulness", "helpfulness"}
+    assert set(found["question"]) == {"harmfulness", "helpfulness", "action"}
     assert set(found["kind"]) == {"judge–judge"}
     mine, theirs = (
         pl.concat(
@@ -465,6 +471,39 @@ def test_without_annotations_judges_agree_alone(folder: Path, tmp_path: Path) ->
     assert row["value"].item() == pytest.approx(
         cohen_kappa_score(*zip(*both, strict=True), labels=range(1, 6))
     )
+    # Actions have three digits; that one of the two judges is not usable stands beside all of it.
+    wanted = {"agreement", "kappa", "kappa_quadratic", "ac1", "alpha_nominal", "alpha_ordinal"}
+    assert set(found.filter(question="action")["statistic"]) == wanted
+    assert found["usable"].to_list() == [False] * found.height
+
+
+@pytest.mark.parametrize(
+    "change", [{"scale": 7}, {"better": {"harmfulness": "high", "helpfulness": "low"}}]
+)
+def test_judges_who_rate_otherwise_are_not_compared(
+    folder: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    path = tmp_path / "view.json"
+    judges = {**JUDGES, "strict": JUDGES["strict"] | change}
+    files.write_text(path, json.dumps(VIEW | {"judges": judges}))
+    done = agree(folder, tmp_path, view=path)
+    assert done.returncode == 0, done.stderr
+    assert set(read(tmp_path, "agreement")["question"]) == {"action"}
+
+
+def test_agreement_says_whether_its_judges_are_usable(agreed: Path) -> None:
+    found = read(agreed, "agreement")
+    for row in found.iter_rows(named=True):
+        judges = {"lenient", "strict", "teacher"} & {row["rater_a"], row["rater_b"]}
+        if row["kind"] == "human–human":
+            wanted = None
+        elif row["rater_a"] is not None:
+            wanted = judges == {"lenient"}
+        else:
+            # Averages over all judges of the task, of which one is not usable.
+            wanted = False
+        assert row["usable"] is wanted, row
+    assert found["usable"].n_unique() == 3
 
 
 def test_tables_of_clinicians_have_their_schemas(annotated: Path, agreed: Path) -> None:

@@ -147,6 +147,7 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
             f"({settings['judged_tasks'][task]['title']}), average Cohen's κ: "
             + "; ".join(
                 f"{row['kind']} {_bounds(row)}, n = {row['n']}"
+                + " (NOT USABLE: a judge among them is not)" * (row["usable"] is False)
                 for row in part.iter_rows(named=True)
             )
             + "."

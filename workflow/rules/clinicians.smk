@@ -89,6 +89,8 @@ if FORMS:
             annotations=(
                 ["results/clinician/annotations.parquet"] if ANNOTATIONS else []
             ),
+            # Which of the judges are usable.
+            judges=["results/tables/judges.parquet"] if JUDGES else [],
             view=VIEWS["judged"],
             forms=VIEWS["forms"],
             statistics=VIEWS["statistics"],
@@ -105,6 +107,7 @@ if FORMS:
         conda:
             "../../environment.yml"
         params:
+            judges="--judges results/tables/judges.parquet" if JUDGES else "",
             annotations=(
                 "--annotations results/clinician/annotations.parquet"
                 if ANNOTATIONS
@@ -113,4 +116,4 @@ if FORMS:
         shell:
             script("agree") + " --view {input.view} --forms {input.forms}"
             " --statistics {input.statistics} --judgements results/judgements"
-            " {params.annotations} --tables results/tables --log {log}"
+            " {params.judges} {params.annotations} --tables results/tables --log {log}"
