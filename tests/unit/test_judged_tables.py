@@ -55,7 +55,7 @@ OF_SAFETY = {
     "compares": True,
     "lists": False,
 }
-# One good judge, one that takes the first place, and one that compares nothing.
+# One good judge, one that takes the first place, and one that compares no pairs but lists.
 JUDGES: dict[str, dict[str, Any]] = {
     "lenient": OF_SAFETY | {"lists": True, "places": [[model, SAFETY] for model in MODELS]},
     "strict": OF_SAFETY | {"places": [[MODELS[1], SAFETY]]},
@@ -66,7 +66,7 @@ JUDGES: dict[str, dict[str, Any]] = {
         "actions": [],
         "usable": RULE,
         "compares": False,
-        "lists": False,
+        "lists": True,
         "places": [[model, REASONED] for model in MODELS],
     },
 }
@@ -269,7 +269,11 @@ def test_a_panel_stands_where_several_judges_do(assessed: Path) -> None:
         ("strict", MODELS[1], SAFETY),
     }
     both = {("teacher", model, REASONED) for model in MODELS}
-    for name, wanted in (("judgements", places | both), ("rankings", places), ("wins", places)):
+    for name, wanted in (
+        ("judgements", places | both),
+        ("rankings", places | both),
+        ("wins", places),
+    ):
         found = read(assessed, name).select("judge", "model", "task").unique()
         assert set(found.iter_rows()) == wanted, name
     methods = read(assessed, "rankings").group_by("judge").agg(pl.col("method").unique().sort())
@@ -277,6 +281,7 @@ def test_a_panel_stands_where_several_judges_do(assessed: Path) -> None:
         "lenient": ["listwise", "pairwise"],
         "strict": ["pairwise"],
         "panel": ["pairwise"],
+        "teacher": ["listwise"],
     }
 
 
@@ -292,7 +297,7 @@ def test_every_table_says_whether_its_judge_is_usable(assessed: Path) -> None:
         shown = read(assessed, name).select("judge", "usable").unique()
         wanted = {(judge, usable) for judge, usable in found.items()} | {("panel", False)}
         assert set(shown.iter_rows()) == {
-            pair for pair in wanted if pair[0] != "teacher" or name.startswith("judgement")
+            pair for pair in wanted if pair[0] != "teacher" or name != "wins"
         }
 
 

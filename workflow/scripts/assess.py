@@ -105,14 +105,14 @@ class Study:
                 preferences, judgements, spec["better"], questions, self.settings
             )
             self.rows["quality"] += [place | row for row in found]
-        if preferences is None:
-            return
-        ranked, wins = ranking.rankings(preferences, self.view["ranked"], questions)
+        if preferences is not None:
+            ranked, wins = ranking.rankings(preferences, self.view["ranked"], questions)
+            self.rows["rankings"] += [place | row for row in ranked]
+            self.rows["wins"] += [place | row for row in wins]
         if judge != PANEL and spec["lists"]:
             lists = pl.read_parquet(self.folders.rankings / judge / model / f"{task}.lists.parquet")
-            ranked += ranking.listwise(lists, self.view["ranked"], questions)
-        self.rows["rankings"] += [place | row for row in ranked]
-        self.rows["wins"] += [place | row for row in wins]
+            ranked = ranking.listwise(lists, self.view["ranked"], questions)
+            self.rows["rankings"] += [place | row for row in ranked]
 
     def check(self, judge: str) -> None:
         """Add the rows on what a judge makes of answers whose worth is known beforehand."""
