@@ -540,7 +540,7 @@ CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = 
     ),
     "no place for the answer": (
         set_key(CAREFUL_FILE, "user", value="{question}"),
-        (CAREFUL_FILE, "`user`", "does not match", "answer"),
+        (CAREFUL_FILE, "`user`", "It must hold {answer}, where the answer stands"),
     ),
     "file of sanity pairs that is missing": (
         set_key(CAREFUL_FILE, "sanity", value="resources/nowhere.csv"),
