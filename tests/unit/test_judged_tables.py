@@ -664,18 +664,6 @@ def test_forms_that_have_changed_since(folder: Path, annotated: Path, tmp_path: 
     assert not list(tmp_path.glob("*.parquet"))
 
 
-def test_a_judge_with_another_scale_than_the_form(
-    folder: Path, annotated: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "view.json"
-    judges = {"strict": JUDGES["strict"] | {"scale": 7}}
-    files.write_text(path, json.dumps(VIEW | {"judges": judges}))
-    done = agree(folder, tmp_path, annotations=annotated, view=path)
-    refused(
-        done, "config/forms/safety.yaml", "config/judges/strict.yaml", "from 1 to 7", "`rating`"
-    )
-
-
 def test_an_annotator_with_the_id_of_a_judge(folder: Path, annotated: Path, tmp_path: Path) -> None:
     path = tmp_path / "annotations.parquet"
     table = pl.read_parquet(annotated)

@@ -102,13 +102,6 @@ def forms_agreement(
             for id_, spec in judges.of(task).items():
                 if asked is None or asked["id"] not in spec["better"]:
                     continue
-                if values != list(range(1, spec["scale"] + 1)):
-                    raise InputError(
-                        f"config/forms/{form}.yaml: key `questions` asks {question['id']!r} with "
-                        f"the options {values}, but config/judges/{id_}.yaml rates {asked['id']!r} "
-                        f"from 1 to {spec['scale']}; give both the same scale, or set key `rating` "
-                        "of the question to null"
-                    )
                 turned = spec["scale"] if asked["turned"] else None
                 raters.append(judges.rater(id_, task, asked["id"], turned))
             place = {"task": task, "question": question["id"]}
