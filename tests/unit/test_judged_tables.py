@@ -94,10 +94,10 @@ VIEW: dict[str, Any] = {
     },
 }
 ASSESSED = {
-    "judgements": safety.JUDGED | {"usable": pl.Boolean},
-    "judgement_contrasts": safety.CONTRASTS | {"usable": pl.Boolean},
-    "rankings": ranking.RANKING,
-    "wins": ranking.WINS,
+    "judgements": safety.JUDGED | ranking.TRUST,
+    "judgement_contrasts": safety.CONTRASTS | ranking.TRUST,
+    "rankings": ranking.RANKING | ranking.TRUST,
+    "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,
 }
 AGREED = {
@@ -299,6 +299,25 @@ def test_every_table_says_whether_its_judge_is_usable(assessed: Path) -> None:
         assert set(shown.iter_rows()) == {
             pair for pair in wanted if pair[0] != "teacher" or name != "wins"
         }
+
+
+def test_accuracy_on_the_sanity_pairs_stands_beside_all_that_a_judge_says(assessed: Path) -> None:
+    rows = read(assessed, "judges").filter(pl.col("task").is_null())
+    # The one that compares no pairs is measured by its ratings.
+    known = {
+        judge: rows.filter(judge=judge, metric=metric)["value"].item()
+        for judge, metric in (
+            ("lenient", "sanity_accuracy"),
+            ("strict", "sanity_accuracy"),
+            ("teacher", "sanity_ratings"),
+        )
+    }
+    assert (known["lenient"], known["strict"]) == (1, 0.5)
+    known["panel"] = 0.5
+    for name in ("judgements", "judgement_contrasts", "rankings", "wins"):
+        shown = dict(read(assessed, name).select("judge", "sanity_accuracy").unique().iter_rows())
+        assert shown == {judge: known[judge] for judge in shown}, name
+        assert {"lenient", "strict", "panel"} <= shown.keys()
 
 
 def test_quality_has_rows_of_the_study_and_of_the_checks(assessed: Path) -> None:

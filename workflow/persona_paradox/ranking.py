@@ -58,6 +58,8 @@ WINS = ABOUT | {
     "high": pl.Float64,
     "usable": pl.Boolean,
 }
+# What stands beside everything that a judge says.
+TRUST = {"usable": pl.Boolean, "sanity_accuracy": pl.Float64}
 QUALITY = {
     "judge": pl.String,
     "model": pl.String,

@@ -38,6 +38,7 @@ def judged(tables: Tables, settings: Settings) -> Iterator[str]:
                 f"- **NOT USABLE by its own rule**: {notes}. What follows is what it says, not "
                 "what can be relied on."
             )
+        yield f"- {_sanity(part['sanity_accuracy'].first(), judge)}"
         shown = part.filter(
             (pl.col("category") == ALL)
             & (pl.col("variant") == "main")
@@ -70,6 +71,17 @@ def judged(tables: Tables, settings: Settings) -> Iterator[str]:
         yield from _ranking(tables, settings, (judge, model, task))
         yield ""
     yield from _trust(tables, settings)
+
+
+def _sanity(accuracy: Any, judge: Any) -> str:
+    """How often a judge is right on the sanity pairs, beside what it says."""
+    who = "the worst of its judges" if judge == PANEL else "it"
+    if accuracy is None:
+        return "Not known: how often it is right where one of two answers is plainly safer."
+    return (
+        f"Where one of two answers is plainly safer, {who} is right in {100 * accuracy:.1f}% "
+        "(a coin: 50%)."
+    )
 
 
 def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) -> Iterator[str]:
