@@ -139,13 +139,14 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
         yield ""
     keys = ["model", "task", "question"]
     for (model, task, question), part in rated.group_by(keys, maintain_order=True):
+        n = max(part["n_annotators"].to_list())
         yield (
             f"- {_place(settings, model, task)}, {_question(settings, task, question)}: "
             + "; ".join(
                 f"{_persona(settings, row['persona'])} {_bounds(row)}, n = {row['n']}"
                 for row in part.iter_rows(named=True)
             )
-            + f". {max(part['n_annotators'].to_list())} clinicians; low confidence in "
+            + f". {n} clinician{'s' * (n > 1)}; low confidence in "
             f"{100 * _mean_share(part):.1f}% of {sum(part['n_ratings'].to_list())} ratings."
         )
     averages = agreement.filter(
