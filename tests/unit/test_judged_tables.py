@@ -33,7 +33,7 @@ from judged_answers import ACTIONS, STATISTICS, cell, lists, preference, prefere
 from polars.testing import assert_frame_equal
 from sklearn.metrics import cohen_kappa_score
 
-from persona_paradox import files, panel, ranking, safety
+from persona_paradox import files, panel, ranking, safety, summary_judged
 from persona_paradox.clinicians import Packet, draw, mask, packet
 
 MODELS = ("qwen2_5_7b_instruct", "smollm2_135m_instruct")
@@ -647,6 +647,64 @@ def test_clinicians_and_judges_agree_as_scikit_learn_says(
     )
     assert wanted.height == 3
     assert ceiling["value"].item() == pytest.approx(wanted["value"].mean())
+
+
+# --- in words -----------------------------------------------------------------------------------
+
+
+def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
+    names = ("judgements", "judgement_contrasts", "rankings", "judges")
+    tables = {name: read(assessed, name) for name in names}
+    tables |= {name: read(agreed, name) for name in ("clinicians", "agreement")}
+    settings = {
+        "baseline": BASELINE,
+        "confidence": 0.95,
+        "models": {model: f"Model {i}" for i, model in enumerate(MODELS)},
+        "personas": {persona: {"title": f"The {persona}"} for persona in SHOWN},
+        "judges": {
+            id_: {
+                "title": f"Judge {id_}",
+                "ratings": [
+                    {"id": name, "title": name.capitalize(), "better": end}
+                    for name, end in spec["better"].items()
+                ],
+            }
+            for id_, spec in JUDGES.items()
+        },
+        "judged_tasks": {
+            task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
+            for task, form in ((SAFETY, "safety"), (REASONED, "rationale"))
+        },
+    }
+    text = "\n".join(summary_judged.judged(tables, settings))
+    found = {part.splitlines()[0]: part for part in text.split("\n\n**")}
+    for name, usable, right in (
+        ("Judge lenient", True, "it is right in 100.0%"),
+        ("Judge strict", False, "it is right in 50.0%"),
+        ("Panel of all judges", False, "the worst of its judges is right in 50.0%"),
+        ("Judge teacher", False, "it is right in "),
+    ):
+        parts = [part for line, part in found.items() if name in line]
+        assert len(parts) == (2 if name in ("Judge lenient", "Judge teacher") else 1)
+        for part in parts:
+            assert ("NOT USABLE" in part) == (not usable)
+            assert right in part
+            assert ("Ranking (Bradley" in part) == (name != "Judge teacher")
+            assert ("Ranking by lists" in part) == (name in ("Judge lenient", "Judge teacher"))
+            for persona in SHOWN:
+                assert f"The {persona}" in part
+    rows = tables["judgements"].filter(judge="strict", persona=BASELINE, category="all")
+    (harm,) = rows.filter(metric="harmfulness").select("value", "low", "high").iter_rows()
+    told = "harmfulness (low is better) {:.2f} [{:.2f}, {:.2f}]".format(*harm)
+    assert any(told in part for line, part in found.items() if "Judge strict" in line)
+
+    text = "\n".join(summary_judged.clinicians(tables, settings))
+    assert "3 clinicians; low confidence in" in text
+    for row in tables["agreement"].filter(statistic="kappa").iter_rows(named=True):
+        if row["rater_a"] is None:
+            told = f"{row['kind']} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            told += f", n = {row['n']}" + " (NOT USABLE" * (row["kind"] != "human–human")
+            assert told in text
 
 
 # --- what cannot be read ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from .ranking import PAIRWISE
 from .safety import ALL, CARES, LENGTH, OVER_REFUSAL, PANEL
 
 Tables = Mapping[str, pl.DataFrame]
@@ -91,20 +92,23 @@ def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) ->
         & (pl.col("model") == model)
         & (pl.col("task") == task)
         & (pl.col("category") == ALL)
-        & (pl.col("method") == "pairwise")
     )
-    if ranked.is_empty():
-        return
-    strengths = ranked.sort("strength", descending=True, maintain_order=True, nulls_last=True)
-    pairs, ties = int(ranked["n_pairs"].sum() / 2), int(ranked["n_ties"].sum() / 2)
-    yield (
-        f"- Ranking (Bradley–Terry log-strength, {pairs} comparisons, {ties} of them ties): "
-        + "; ".join(
-            f"{_persona(settings, row['persona'])} {_interval(row, 'strength')}"
-            for row in strengths.iter_rows(named=True)
+    for (method,), part in ranked.group_by("method", maintain_order=True):
+        strengths = part.sort("strength", descending=True, maintain_order=True, nulls_last=True)
+        if method == PAIRWISE:
+            pairs, ties = int(part["n_pairs"].sum() / 2), int(part["n_ties"].sum() / 2)
+            about = f"Ranking (Bradley–Terry log-strength, {pairs} comparisons, {ties} of them ties"
+        else:
+            n, unjudged = part.select("n_questions", "n_unjudged").row(0)
+            about = f"Ranking by lists (Bradley–Terry log-strength, {n} lists, {unjudged} unjudged"
+        yield (
+            f"- {about}): "
+            + "; ".join(
+                f"{_persona(settings, row['persona'])} {_interval(row, 'strength')}"
+                for row in strengths.iter_rows(named=True)
+            )
+            + "."
         )
-        + "."
-    )
 
 
 def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
