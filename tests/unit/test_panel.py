@@ -157,14 +157,14 @@ def test_a_judge_gives_its_likeliest_ratings_of_greedy_answers():
         ]
     )
     cells = {("tiny", "ed_nurse"): table, ("other", "no_persona"): table[:1]}
-    rater = judge_rater("strict", cells, "safety", "harm")
-    assert (rater.name, rater.kind) == ("strict", JUDGE)
+    rater = judge_rater("strict", cells, "safety", "harm", usable=False)
+    assert (rater.name, rater.kind, rater.usable) == ("strict", JUDGE, False)
     assert rater.ratings.rows() == [
         ("tiny", "safety", "ed_nurse", "q0", 2.0),
         ("tiny", "safety", "ed_nurse", "q1", 4.0),
         ("other", "safety", "no_persona", "q0", 2.0),
     ]
-    turned = judge_rater("strict", cells, "safety", "harm", turned=5)
+    turned = judge_rater("strict", cells, "safety", "harm", usable=True, turned=5)
     assert turned.ratings["value"].to_list() == [4, 2, 4]
     again = turned.ratings.with_columns(value=6 - pl.col("value"))
     assert_frame_equal(again, rater.ratings)
@@ -309,7 +309,7 @@ def test_a_turned_scale_turns_the_agreement():
     plain = by(agreement_rows(raters_of(harm), SCALE, PLACE, STATISTICS))
     assert plain["judge–human", "kappa_quadratic", "R1", "strict"]["value"] < -0.9
     table = judgements(verdict(f"q{i:03d}", "harm", v) for i, v in enumerate(harm["strict"]))
-    judge = judge_rater("strict", {("tiny", "p0"): table}, "safety", "harm", turned=5)
+    judge = judge_rater("strict", {("tiny", "p0"): table}, "safety", "harm", usable=True, turned=5)
     both = by(agreement_rows([rater("R1", ratings["R1"]), judge], SCALE, PLACE, STATISTICS))
     assert both["judge–human", "kappa_quadratic", "R1", "strict"]["value"] == 1
 
@@ -410,7 +410,9 @@ def test_judges_of_real_cells_are_compared_answer_by_answer():
         }
         for judge in ("lenient", "strict")
     }
-    raters = [judge_rater(judge, tables, "safety", "harm") for judge, tables in cells.items()]
+    raters = [
+        judge_rater(judge, tables, "safety", "harm", usable=True) for judge, tables in cells.items()
+    ]
     found = by(agreement_rows(raters, SCALE, PLACE, STATISTICS))
     mine, theirs = [], []
     for place, table in cells["lenient"].items():

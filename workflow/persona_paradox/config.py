@@ -401,11 +401,29 @@ def _check_judge(id_: str, study: Study) -> None:
             f"{name}: key `model` is of the family of every model of the study, and judges do not "
             "judge their kin; choose another model, or set key `own_family` to true"
         )
+    if study.judged_cells(id_):
+        _check_scale(name, judge, study)
     if study.settings["rankings"]["listwise"] and judge["list"] and len(study.ranked) > MOST_LISTED:
         raise InputError(
             f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
             f"but a judge can name one of {MOST_LISTED} at most; narrow key `rankings.groups`"
         )
+
+
+def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
+    """Check that clinicians are asked on the scale of the judge with whom they are compared."""
+    ids = [rating["id"] for rating in judge["ratings"]]
+    for question in study.forms[judge["kind"]]["questions"]:
+        rating = question.get("rating")
+        values = sorted(option["value"] for option in question["options"])
+        scale = list(range(1, judge["scale"] + 1))
+        if rating is not None and rating["id"] in ids and values != scale:
+            raise InputError(
+                f"config/forms/{judge['kind']}.yaml: key `questions` asks {question['id']!r} with "
+                f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
+                f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
+                "to null"
+            )
 
 
 def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
