@@ -638,12 +638,23 @@ def test_the_scripts_make_the_round_trip_and_equal_bytes(tmp_path):
 
     rows = filled_rows(packed)
     path = write_rows(tmp_path / "r1.csv", rows)
-    reading = ["--packets", tmp_path / "a/packets"]
+    cells = packed.key.select("model", "task", "persona").unique().rows()
+    (tmp_path / "answered.json").write_text(json.dumps({"cells": cells}))
+    reading = ["--packets", tmp_path / "a/packets", "--answered", tmp_path / "answered.json"]
     reading += ["--table", tmp_path / "table.parquet", "--annotations"]
     code, log = run("read_annotations.py", *reading, path)
     assert code == 0, log
     expected = pl.DataFrame(list(expected_annotations(packed, rows)), schema=ANNOTATIONS)
     assert_frame_equal(pl.read_parquet(tmp_path / "table.parquet"), expected)
+
+    # A study that has dropped a persona since cannot say what was rated.
+    fewer = [cell for cell in cells if cell[2] != "ed_nurse"]
+    (tmp_path / "answered.json").write_text(json.dumps({"cells": fewer}))
+    code, log = run("read_annotations.py", *reading, path)
+    assert code == 1
+    (line,) = log.strip().splitlines()
+    for word in ("resources/annotations", packed.packet_id, "persona 'ed_nurse'", "`personas`"):
+        assert word in line
     code, log = run("read_annotations.py", *reading, path, tmp_path / "view.json")
     assert code == 1
     assert log.startswith(f"error: {tmp_path / 'view.json'}: column `packet_id`")

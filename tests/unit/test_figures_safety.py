@@ -769,6 +769,26 @@ def test_a_judge_without_pairs_is_held_to_its_ratings(small: Made) -> None:
     assert "sanity_accuracy" not in asked
 
 
+def test_a_judge_that_lists_answers_alone_has_its_ranking(study: Made) -> None:
+    rankings = study.tables["rankings"].filter(method="listwise", judge="careful")
+    tables = study.tables | {"rankings": rankings, "wins": study.tables["wins"].clear()}
+    tables |= {"clinician_rankings": study.tables["clinician_rankings"].clear()}
+    drawn = bradley_terry.draw(tables, study.settings)
+    shown = words(drawn)
+    assert "answers compared in lists alone" in shown
+    assert "pairs of answers compared" not in shown
+
+
+def test_how_often_a_panel_changes_its_mind_is_not_held_against_its_ties(study: Made) -> None:
+    # A panel may have a preference where one of its judges has none.
+    for judge, told in (("panel", False), ("careful", True)):
+        rankings = study.tables["rankings"].filter(judge=judge)
+        tables = study.tables | {"rankings": rankings}
+        tables |= {"clinician_rankings": study.tables["clinician_rankings"].clear()}
+        shown = words(bradley_terry.draw(tables, study.settings))
+        assert ("since the verdicts in both orders differ" in shown) == told
+
+
 def test_agreement_of_every_two_raters_is_in_a_cell(study: Made) -> None:
     drawn = study.draw("agreement")
     texts = in_cells(drawn)

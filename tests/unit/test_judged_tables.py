@@ -33,7 +33,7 @@ from judged_answers import ACTIONS, STATISTICS, cell, lists, preference, prefere
 from polars.testing import assert_frame_equal
 from sklearn.metrics import cohen_kappa_score
 
-from persona_paradox import files, panel, ranking, safety
+from persona_paradox import files, panel, ranking, safety, summary_judged
 from persona_paradox.clinicians import Packet, draw, mask, packet
 
 MODELS = ("qwen2_5_7b_instruct", "smollm2_135m_instruct")
@@ -55,7 +55,7 @@ OF_SAFETY = {
     "compares": True,
     "lists": False,
 }
-# One good judge, one that takes the first place, and one that compares nothing.
+# One good judge, one that takes the first place, and one that compares no pairs but lists.
 JUDGES: dict[str, dict[str, Any]] = {
     "lenient": OF_SAFETY | {"lists": True, "places": [[model, SAFETY] for model in MODELS]},
     "strict": OF_SAFETY | {"places": [[MODELS[1], SAFETY]]},
@@ -66,7 +66,7 @@ JUDGES: dict[str, dict[str, Any]] = {
         "actions": [],
         "usable": RULE,
         "compares": False,
-        "lists": False,
+        "lists": True,
         "places": [[model, REASONED] for model in MODELS],
     },
 }
@@ -94,10 +94,10 @@ VIEW: dict[str, Any] = {
     },
 }
 ASSESSED = {
-    "judgements": safety.JUDGED | {"usable": pl.Boolean},
-    "judgement_contrasts": safety.CONTRASTS | {"usable": pl.Boolean},
-    "rankings": ranking.RANKING,
-    "wins": ranking.WINS,
+    "judgements": safety.JUDGED | ranking.TRUST,
+    "judgement_contrasts": safety.CONTRASTS | ranking.TRUST,
+    "rankings": ranking.RANKING | ranking.TRUST,
+    "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,
 }
 AGREED = {
@@ -168,6 +168,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pl.DataFrame({"item_id": ids_of(REASONED), "reference": ["esi_1", "esi_5"] * (ITEMS // 2)}),
         made / "items/cases.parquet",
     )
+    rule = [
+        {"judge": judge, "metric": "usable", "met": met}
+        for judge, met in (("lenient", True), ("strict", False), ("teacher", False))
+    ]
+    write(pl.DataFrame(rule, schema=ranking.QUALITY), made / "judges.parquet")
     contents = {"view": VIEW, "statistics": STATISTICS, "forms": {"forms": FORMS}}
     for name, content in contents.items():
         files.write_text(made / f"{name}.json", files.canonical_json(content))
@@ -197,7 +202,8 @@ def assess(folder: Path, tables: Path) -> None:
 
 def agree(folder: Path, tables: Path, **change: Path) -> subprocess.CompletedProcess[str]:
     inputs = {name: folder / f"{name}.json" for name in ("view", "statistics", "forms")}
-    inputs |= {"judgements": folder / "judgements", "tables": tables}
+    inputs |= {"judgements": folder / "judgements", "judges": folder / "judges.parquet"}
+    inputs |= {"tables": tables}
     return run("agree", **inputs | change)
 
 
@@ -263,7 +269,11 @@ def test_a_panel_stands_where_several_judges_do(assessed: Path) -> None:
         ("strict", MODELS[1], SAFETY),
     }
     both = {("teacher", model, REASONED) for model in MODELS}
-    for name, wanted in (("judgements", places | both), ("rankings", places), ("wins", places)):
+    for name, wanted in (
+        ("judgements", places | both),
+        ("rankings", places | both),
+        ("wins", places),
+    ):
         found = read(assessed, name).select("judge", "model", "task").unique()
         assert set(found.iter_rows()) == wanted, name
     methods = read(assessed, "rankings").group_by("judge").agg(pl.col("method").unique().sort())
@@ -271,6 +281,7 @@ def test_a_panel_stands_where_several_judges_do(assessed: Path) -> None:
         "lenient": ["listwise", "pairwise"],
         "strict": ["pairwise"],
         "panel": ["pairwise"],
+        "teacher": ["listwise"],
     }
 
 
@@ -286,8 +297,27 @@ def test_every_table_says_whether_its_judge_is_usable(assessed: Path) -> None:
         shown = read(assessed, name).select("judge", "usable").unique()
         wanted = {(judge, usable) for judge, usable in found.items()} | {("panel", False)}
         assert set(shown.iter_rows()) == {
-            pair for pair in wanted if pair[0] != "teacher" or name.startswith("judgement")
+            pair for pair in wanted if pair[0] != "teacher" or name != "wins"
         }
+
+
+def test_accuracy_on_the_sanity_pairs_stands_beside_all_that_a_judge_says(assessed: Path) -> None:
+    rows = read(assessed, "judges").filter(pl.col("task").is_null())
+    # The one that compares no pairs is measured by its ratings.
+    known = {
+        judge: rows.filter(judge=judge, metric=metric)["value"].item()
+        for judge, metric in (
+            ("lenient", "sanity_accuracy"),
+            ("strict", "sanity_accuracy"),
+            ("teacher", "sanity_ratings"),
+        )
+    }
+    assert (known["lenient"], known["strict"]) == (1, 0.5)
+    known["panel"] = 0.5
+    for name in ("judgements", "judgement_contrasts", "rankings", "wins"):
+        shown = dict(read(assessed, name).select("judge", "sanity_accuracy").unique().iter_rows())
+        assert shown == {judge: known[judge] for judge in shown}, name
+        assert {"lenient", "strict", "panel"} <= shown.keys()
 
 
 def test_quality_has_rows_of_the_study_and_of_the_checks(assessed: Path) -> None:
@@ -428,7 +458,10 @@ def annotated(folder: Path, packed: Packet, sheets: dict[str, list[dict[str, str
     returned.mkdir()
     paths = [write_rows(returned / f"{name}.csv", rows) for name, rows in sheets.items()]
     table = folder / "annotations.parquet"
-    done = run("read_annotations", annotations=paths, packets=folder / "packets", table=table)
+    cells = packed.key.select("model", "task", "persona").unique().rows()
+    files.write_text(folder / "answered.json", json.dumps({"cells": cells}))
+    inputs = {"packets": folder / "packets", "answered": folder / "answered.json"}
+    done = run("read_annotations", annotations=paths, **inputs, table=table)
     assert done.returncode == 0, done.stderr
     return table
 
@@ -447,7 +480,7 @@ def test_without_annotations_judges_agree_alone(folder: Path, tmp_path: Path) ->
     assert read(tmp_path, "clinicians").height == 0
     assert read(tmp_path, "clinician_rankings").height == 0
     found = read(tmp_path, "agreement")
-    assert set(found["question"]) == {"harmfulness", "helpfulness"}
+    assert set(found["question"]) == {"harmfulness", "helpfulness", "action"}
     assert set(found["kind"]) == {"judge–judge"}
     mine, theirs = (
         pl.concat(
@@ -462,6 +495,39 @@ def test_without_annotations_judges_agree_alone(folder: Path, tmp_path: Path) ->
     assert row["value"].item() == pytest.approx(
         cohen_kappa_score(*zip(*both, strict=True), labels=range(1, 6))
     )
+    # Actions have three digits; that one of the two judges is not usable stands beside all of it.
+    wanted = {"agreement", "kappa", "kappa_quadratic", "ac1", "alpha_nominal", "alpha_ordinal"}
+    assert set(found.filter(question="action")["statistic"]) == wanted
+    assert found["usable"].to_list() == [False] * found.height
+
+
+@pytest.mark.parametrize(
+    "change", [{"scale": 7}, {"better": {"harmfulness": "high", "helpfulness": "low"}}]
+)
+def test_judges_who_rate_otherwise_are_not_compared(
+    folder: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    path = tmp_path / "view.json"
+    judges = {**JUDGES, "strict": JUDGES["strict"] | change}
+    files.write_text(path, json.dumps(VIEW | {"judges": judges}))
+    done = agree(folder, tmp_path, view=path)
+    assert done.returncode == 0, done.stderr
+    assert set(read(tmp_path, "agreement")["question"]) == {"action"}
+
+
+def test_agreement_says_whether_its_judges_are_usable(agreed: Path) -> None:
+    found = read(agreed, "agreement")
+    for row in found.iter_rows(named=True):
+        judges = {"lenient", "strict", "teacher"} & {row["rater_a"], row["rater_b"]}
+        if row["kind"] == "human–human":
+            wanted = None
+        elif row["rater_a"] is not None:
+            wanted = judges == {"lenient"}
+        else:
+            # Averages over all judges of the task, of which one is not usable.
+            wanted = False
+        assert row["usable"] is wanted, row
+    assert found["usable"].n_unique() == 3
 
 
 def test_tables_of_clinicians_have_their_schemas(annotated: Path, agreed: Path) -> None:
@@ -583,6 +649,64 @@ def test_clinicians_and_judges_agree_as_scikit_learn_says(
     assert ceiling["value"].item() == pytest.approx(wanted["value"].mean())
 
 
+# --- in words -----------------------------------------------------------------------------------
+
+
+def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
+    names = ("judgements", "judgement_contrasts", "rankings", "judges")
+    tables = {name: read(assessed, name) for name in names}
+    tables |= {name: read(agreed, name) for name in ("clinicians", "agreement")}
+    settings = {
+        "baseline": BASELINE,
+        "confidence": 0.95,
+        "models": {model: f"Model {i}" for i, model in enumerate(MODELS)},
+        "personas": {persona: {"title": f"The {persona}"} for persona in SHOWN},
+        "judges": {
+            id_: {
+                "title": f"Judge {id_}",
+                "ratings": [
+                    {"id": name, "title": name.capitalize(), "better": end}
+                    for name, end in spec["better"].items()
+                ],
+            }
+            for id_, spec in JUDGES.items()
+        },
+        "judged_tasks": {
+            task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
+            for task, form in ((SAFETY, "safety"), (REASONED, "rationale"))
+        },
+    }
+    text = "\n".join(summary_judged.judged(tables, settings))
+    found = {part.splitlines()[0]: part for part in text.split("\n\n**")}
+    for name, usable, right in (
+        ("Judge lenient", True, "it is right in 100.0%"),
+        ("Judge strict", False, "it is right in 50.0%"),
+        ("Panel of all judges", False, "the worst of its judges is right in 50.0%"),
+        ("Judge teacher", False, "it is right in "),
+    ):
+        parts = [part for line, part in found.items() if name in line]
+        assert len(parts) == (2 if name in ("Judge lenient", "Judge teacher") else 1)
+        for part in parts:
+            assert ("NOT USABLE" in part) == (not usable)
+            assert right in part
+            assert ("Ranking (Bradley" in part) == (name != "Judge teacher")
+            assert ("Ranking by lists" in part) == (name in ("Judge lenient", "Judge teacher"))
+            for persona in SHOWN:
+                assert f"The {persona}" in part
+    rows = tables["judgements"].filter(judge="strict", persona=BASELINE, category="all")
+    (harm,) = rows.filter(metric="harmfulness").select("value", "low", "high").iter_rows()
+    told = "harmfulness (low is better) {:.2f} [{:.2f}, {:.2f}]".format(*harm)
+    assert any(told in part for line, part in found.items() if "Judge strict" in line)
+
+    text = "\n".join(summary_judged.clinicians(tables, settings))
+    assert "3 clinicians; low confidence in" in text
+    for row in tables["agreement"].filter(statistic="kappa").iter_rows(named=True):
+        if row["rater_a"] is None:
+            told = f"{row['kind']} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+            told += f", n = {row['n']}" + " (NOT USABLE" * (row["kind"] != "human–human")
+            assert told in text
+
+
 # --- what cannot be read ----------------------------------------------------------------------
 
 
@@ -604,19 +728,17 @@ def test_forms_that_have_changed_since(folder: Path, annotated: Path, tmp_path: 
     files.write_text(path, json.dumps({"forms": forms}))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "the choice 0 for 'acceptable'", "config/forms/safety.yaml", "put back")
+    forms = json.loads(json.dumps(FORMS))
+    forms["safety"]["questions"].pop()
+    files.write_text(path, json.dumps({"forms": forms}))
+    done = agree(folder, tmp_path, annotations=annotated, forms=path)
+    refused(done, "answers to 'acceptable'", "config/forms/safety.yaml does not ask", "put back")
+    forms = json.loads(json.dumps(FORMS))
+    forms["safety"]["confidence"]["options"].pop()
+    files.write_text(path, json.dumps({"forms": forms}))
+    done = agree(folder, tmp_path, annotations=annotated, forms=path)
+    refused(done, "the choice 3 for 'confidence'", "config/forms/safety.yaml", "put back")
     assert not list(tmp_path.glob("*.parquet"))
-
-
-def test_a_judge_with_another_scale_than_the_form(
-    folder: Path, annotated: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "view.json"
-    judges = {"strict": JUDGES["strict"] | {"scale": 7}}
-    files.write_text(path, json.dumps(VIEW | {"judges": judges}))
-    done = agree(folder, tmp_path, annotations=annotated, view=path)
-    refused(
-        done, "config/forms/safety.yaml", "config/judges/strict.yaml", "from 1 to 7", "`rating`"
-    )
 
 
 def test_an_annotator_with_the_id_of_a_judge(folder: Path, annotated: Path, tmp_path: Path) -> None:

@@ -652,6 +652,10 @@ BAD = {
     "no id": (GOOD.replace("id,", "name,"), ("no column 'id'", "add it")),
     "empty field": (GOOD.replace("Sure.", " "), ("id 'y'", "column 'unsafe'", "remove the row")),
     "nothing in a field": (GOOD.replace("Ask.", ""), ("id 'x'", "column 'safer'")),
+    "the same answer twice": (
+        GOOD.replace("Sure.", "No. "),
+        ("id 'y'", "the same text in columns 'safer' and 'unsafe'", "remove the row"),
+    ),
     "an id twice": (GOOD.replace("\ny,", "\nx,"), ("id 'x' twice", "rename one")),
     "not CSV": (GOOD + "z,a,b,c,d,e,f,g\n", ("cannot be read as CSV", "mend")),
     "an empty file": ("", ("cannot be read as CSV", "mend")),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -160,14 +157,14 @@ def test_a_judge_gives_its_likeliest_ratings_of_greedy_answers():
         ]
     )
     cells = {("tiny", "ed_nurse"): table, ("other", "no_persona"): table[:1]}
-    rater = judge_rater("strict", cells, "safety", "harm")
-    assert (rater.name, rater.kind) == ("strict", JUDGE)
+    rater = judge_rater("strict", cells, "safety", "harm", usable=False)
+    assert (rater.name, rater.kind, rater.usable) == ("strict", JUDGE, False)
     assert rater.ratings.rows() == [
         ("tiny", "safety", "ed_nurse", "q0", 2.0),
         ("tiny", "safety", "ed_nurse", "q1", 4.0),
         ("other", "safety", "no_persona", "q0", 2.0),
     ]
-    turned = judge_rater("strict", cells, "safety", "harm", turned=5)
+    turned = judge_rater("strict", cells, "safety", "harm", usable=True, turned=5)
     assert turned.ratings["value"].to_list() == [4, 2, 4]
     again = turned.ratings.with_columns(value=6 - pl.col("value"))
     assert_frame_equal(again, rater.ratings)
@@ -312,7 +309,7 @@ def test_a_turned_scale_turns_the_agreement():
     plain = by(agreement_rows(raters_of(harm), SCALE, PLACE, STATISTICS))
     assert plain["judge–human", "kappa_quadratic", "R1", "strict"]["value"] < -0.9
     table = judgements(verdict(f"q{i:03d}", "harm", v) for i, v in enumerate(harm["strict"]))
-    judge = judge_rater("strict", {("tiny", "p0"): table}, "safety", "harm", turned=5)
+    judge = judge_rater("strict", {("tiny", "p0"): table}, "safety", "harm", usable=True, turned=5)
     both = by(agreement_rows([rater("R1", ratings["R1"]), judge], SCALE, PLACE, STATISTICS))
     assert both["judge–human", "kappa_quadratic", "R1", "strict"]["value"] == 1
 
@@ -413,7 +410,9 @@ def test_judges_of_real_cells_are_compared_answer_by_answer():
         }
         for judge in ("lenient", "strict")
     }
-    raters = [judge_rater(judge, tables, "safety", "harm") for judge, tables in cells.items()]
+    raters = [
+        judge_rater(judge, tables, "safety", "harm", usable=True) for judge, tables in cells.items()
+    ]
     found = by(agreement_rows(raters, SCALE, PLACE, STATISTICS))
     mine, theirs = [], []
     for place, table in cells["lenient"].items():
@@ -427,32 +426,6 @@ def test_judges_of_real_cells_are_compared_answer_by_answer():
     assert row["n"] == len(mine)
     assert 40 < len(mine) < 60
     assert row["value"] == pytest.approx(cohen_kappa_score(mine, theirs, labels=SCALE))
-
-
-@pytest.mark.parametrize(
-    ("other", "shared"),
-    [
-        ({"scale": 5, "better": {"harm": "low", "help": "low"}}, ["harm"]),
-        ({"scale": 9, "better": {"harm": "low", "help": "high"}}, []),
-        ({"scale": 5, "better": {"tone": "high"}}, []),
-    ],
-)
-def test_judges_agree_only_on_what_they_rate_on_one_scale(tmp_path, other, shared):
-    path = Path(__file__).resolve().parents[2] / "workflow/scripts/agree.py"
-    spec = importlib.util.spec_from_file_location("agree", path)
-    agree = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(agree)
-    generator = np.random.default_rng(3)
-    one = {"scale": 5, "better": {"harm": "low", "help": "high"}}
-    places = {"places": [["m", "safety"]]}
-    judges = {"a": one | places, "b": other | places}
-    for judge, about in judges.items():
-        table = cell(generator, ["q1", "q2", "q3"], about["better"], scale=about["scale"])
-        (tmp_path / judge / "m" / "safety").mkdir(parents=True)
-        table.write_parquet(tmp_path / judge / "m" / "safety" / "p.parquet")
-    view = {"tasks": ["safety"], "judges": judges, "personas": ["p"]}
-    rows = agree.judges_agreement(view, Namespace(judgements=tmp_path), STATISTICS)
-    assert sorted({row["question"] for row in rows}) == shared
 
 
 # --- a known population -----------------------------------------------------------------------

@@ -310,12 +310,13 @@ def test_preference_of_most_judges(outcomes, wanted):
 
 
 def test_a_panel_lacks_what_a_judge_lacks():
-    one = preferences([preference("q000", "a", "b", 1.0), identical("q001", "a", "b")])
+    # The one changes its mind with the order; the pair counts as unjudged, not as inconsistent.
+    one = preferences([preference("q000", "a", "b", 0.5), identical("q001", "a", "b")])
     other = preferences([preference("q000", "a", "b", None), identical("q001", "a", "b")])
     rows = panel([one, other]).to_dicts()
-    assert [(row["status"], row["outcome"]) for row in rows] == [
-        ("prompt_too_long", None),
-        ("read", 0.5),
+    assert [(row["status"], row["outcome"], row["consistent"]) for row in rows] == [
+        ("prompt_too_long", None, None),
+        ("read", 0.5, True),
     ]
 
 

@@ -228,6 +228,22 @@ def test_p_has_a_floor_and_a_ceiling():
     assert nothing.p_zero("x") == 1
 
 
+@pytest.mark.parametrize(
+    ("clusters", "units"), [(np.arange(4), 4), ([0, 0, 0, 1, 1, 2], 3), ([7], 1)]
+)
+def test_few_items_show_no_more_than_an_exact_test(clusters, units):
+    # All differences are the same, and so are those of every draw.
+    values = np.full(len(clusters), 0.3)
+    measured = Draws.of(clusters, SETTINGS).measure(figures(values))
+    exact = stats.binomtest(units, units).pvalue
+    assert measured.p_zero("mean") == pytest.approx(exact)
+    assert measured.p_beyond("mean", -0.1) == pytest.approx(exact / 2)
+    # So do the items of a group, whatever the number of all.
+    many = Draws.of(np.concatenate([np.asarray(clusters) + 1000, np.arange(500)]), SETTINGS)
+    inside = np.arange(500 + len(clusters)) < len(clusters)
+    assert many.among(inside).measure(figures(values)).p_zero("mean") == pytest.approx(exact)
+
+
 def test_what_is_undefined_has_no_p():
     undefined = Resampled({"x": np.nan}, {"x": np.array([0.1, np.nan])}, {}, 0.95)
     assert np.isnan(undefined.p_zero("x"))

@@ -510,6 +510,12 @@ def judge_elsewhere(project: Project) -> None:
     project.edit(CAREFUL_FILE, lambda judge: judge.update(model="far"))
 
 
+def other_scale(project: Project) -> None:
+    form = "config/forms/safety.yaml"
+    project.edit(form, lambda f: f["questions"][0]["rating"].update(id="harm"))
+    project.edit(CAREFUL_FILE, lambda judge: judge.update(scale=7))
+
+
 CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = {
     "judge of the only family": (
         set_key(CAREFUL_FILE, "own_family", value=False),
@@ -565,15 +571,13 @@ CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = 
         set_key(FORM, "confidence", "options", 2, "value", value=1),
         (FORM, "`options`", "'Your confidence'", "twice", "change"),
     ),
-    "a question on another scale than the judges'": (
-        lambda p: p.edit(
-            CAREFUL_FILE, lambda j: (j["ratings"][0].update(id="harmfulness"), j.update(scale=7))
-        ),
-        (FORM, "`questions`", "'safety_compliance'", CAREFUL_FILE, "1 to 7", "same scale"),
-    ),
     "no place for the answer": (
         set_key(CAREFUL_FILE, "user", value="{question}"),
-        (CAREFUL_FILE, "`user`", "does not match", "answer"),
+        (CAREFUL_FILE, "`user`", "It must hold {answer}, where the answer stands"),
+    ),
+    "scale of a rating that clinicians give as well": (
+        other_scale,
+        ("config/forms/safety.yaml", "[1, 2, 3, 4, 5]", CAREFUL_FILE, "from 1 to 7", "`rating`"),
     ),
     "file of sanity pairs that is missing": (
         set_key(CAREFUL_FILE, "sanity", value="resources/nowhere.csv"),

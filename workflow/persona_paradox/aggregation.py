@@ -111,12 +111,14 @@ class Measurement:
         part.asked.extend(baseline.scores["item_id"])
         draws = Draws.of(baseline.clusters, self._settings)
         theirs = baseline, draws.measure(baseline.figures)
-        their_calibration = _figures(*calibration[name], self._settings).get("main", {})
+        their_calibration = _figures(*calibration[name], draws.least_p, self._settings).get(
+            "main", {}
+        )
         groups = self._groups(baseline, draws)
         for persona, rows in scores.items():
             table, _ = calibration[persona]
             columns = tables.calibration_columns(table)
-            calibrated = _figures(*calibration[persona], self._settings)
+            calibrated = _figures(*calibration[persona], draws.least_p, self._settings)
             about = {**self._about, "persona": persona, "backend": baseline.backend}
             part.calibration.append(
                 table.select(*(pl.lit(v).alias(k) for k, v in about.items()), "*")
@@ -271,7 +273,7 @@ def _confusion(
 
 
 def _figures(
-    calibration: pl.DataFrame, draws: pl.DataFrame, settings: Mapping[str, Any]
+    calibration: pl.DataFrame, draws: pl.DataFrame, least_p: float, settings: Mapping[str, Any]
 ) -> dict[str, Calibrated]:
     """Variant → confidence → its figures before recalibration, with their draws, and n."""
     plain = calibration.filter(
@@ -286,7 +288,7 @@ def _figures(
             row["metric"]: np.asarray(row["draws"], dtype=np.float64)
             for row in part.select("metric", "draws").iter_rows(named=True)
         }
-        figures = Resampled(point, drawn, {}, settings["confidence"])
+        figures = Resampled(point, drawn, {}, settings["confidence"], least_p)
         found.setdefault(str(variant), {})[str(confidence)] = figures, part.item(0, "n")
     return found
 

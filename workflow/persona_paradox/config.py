@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -417,6 +416,8 @@ def _check_judge(id_: str, study: Study) -> None:
             f"{name}: key `model` is of the family of every model of the study, and judges do not "
             "judge their kin; choose another model, or set key `own_family` to true"
         )
+    if study.judged_cells(id_):
+        _check_scale(name, judge, study)
     if study.settings["rankings"]["listwise"] and judge["list"] and len(study.ranked) > MOST_LISTED:
         raise InputError(
             f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
@@ -436,16 +437,21 @@ def _check_form(id_: str, study: Study) -> None:
             raise InputError(
                 f"{name}: key `options` of {about['title']!r} has a value twice; change one"
             )
-    judges = [judge for judge in study.active_judges if study.judges[judge]["kind"] == id_]
-    for question, judge in product(form["questions"], judges):
-        asked, scale = question["rating"], study.judges[judge]["scale"]
-        rated = [rating["id"] for rating in study.judges[judge]["ratings"]]
+
+
+def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
+    """Check that clinicians are asked on the scale of the judge with whom they are compared."""
+    ids = [rating["id"] for rating in judge["ratings"]]
+    for question in study.forms[judge["kind"]]["questions"]:
+        rating = question.get("rating")
         values = sorted(option["value"] for option in question["options"])
-        if asked is not None and asked["id"] in rated and values != list(range(1, scale + 1)):
+        scale = list(range(1, judge["scale"] + 1))
+        if rating is not None and rating["id"] in ids and values != scale:
             raise InputError(
-                f"{name}: key `questions` asks {question['id']!r} with the options {values}, but "
-                f"config/judges/{judge}.yaml rates {asked['id']!r} from 1 to {scale}; give both "
-                "the same scale, or set key `rating` of the question to null"
+                f"config/forms/{judge['kind']}.yaml: key `questions` asks {question['id']!r} with "
+                f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
+                f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
+                "to null"
             )
 
 

@@ -466,7 +466,8 @@ def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
         name: file and key of the judge, named in errors.
 
     Raises:
-        InputError: the file cannot be read, lacks a column, or has an empty field or an id twice.
+        InputError: the file cannot be read, lacks a column, or has an empty field, an id twice, or
+            two answers that are the same.
     """
     try:
         table = pl.read_csv(path, infer_schema=False)
@@ -488,6 +489,13 @@ def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
     if twice.height:
         raise InputError(
             f"{name} names {path}, which has the id {twice.item(0, 'id')!r} twice; rename one"
+        )
+    one, other = columns[-2:]
+    same = table.filter(pl.col(one).str.strip_chars() == pl.col(other).str.strip_chars())
+    if same.height:
+        raise InputError(
+            f"{name} names {path}, where id {same.item(0, 'id')!r} has the same text in columns "
+            f"{one!r} and {other!r}; mend one or remove the row"
         )
     return table
 

@@ -60,6 +60,7 @@ AGREEMENT = {
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "usable": pl.Boolean,
 }
 
 
@@ -134,11 +135,13 @@ class Rater:
         name: of the annotator, or id of the judge.
         kind: `HUMAN` or `JUDGE`.
         ratings: columns of `ANSWER` and `value`, on the scale of the question.
+        usable: whether a judge is usable by its own rule; None for an annotator.
     """
 
     name: str
     kind: str
     ratings: pl.DataFrame
+    usable: bool | None = None
 
 
 def clinician_raters(annotations: pl.DataFrame, question: str, task: str) -> list[Rater]:
@@ -157,6 +160,8 @@ def judge_rater(
     judgements: Mapping[tuple[str, str], pl.DataFrame],
     task: str,
     dimension: str,
+    *,
+    usable: bool,
     turned: int | None = None,
 ) -> Rater:
     """A judge's likeliest ratings of the greedy answers in main wordings.
@@ -166,6 +171,7 @@ def judge_rater(
         judgements: (model, persona) → judgements of the task.
         task: id.
         dimension: what was rated.
+        usable: whether the judge is usable by its own rule.
         turned: the highest rating, to turn the scale round; None to leave it.
     """
     parts = []
@@ -186,7 +192,7 @@ def judge_rater(
                 value=value if turned is None else turned + 1 - value,
             ).select(*ANSWER, "value")
         )
-    return Rater(judge, JUDGE, pl.concat(parts))
+    return Rater(judge, JUDGE, pl.concat(parts), usable)
 
 
 def agreement_rows(
@@ -202,7 +208,7 @@ def agreement_rows(
     For every two raters agreement and Cohen's κ, of ordered ratings quadratically weighted too;
     for every kind of pair (`human–human`, `judge–human`, `judge–judge`) their average over pairs
     (both raters null); for the clinicians, and for the judges, Gwet's AC1 and Krippendorff's α
-    of all of them.
+    of all of them. `usable` is whether all judges that a row is about are; null without any.
 
     Args:
         raters: of the same answers; those without a rating of an answer are left out there. Where
@@ -217,6 +223,7 @@ def agreement_rows(
         return []
     names = [rater.name for rater in raters]
     kinds = {rater.name: rater.kind for rater in raters}
+    usable = {rater.name: rater.usable for rater in raters if rater.kind == JUDGE}
     rated = [r.ratings for r in raters if r.kind == HUMAN] or [r.ratings for r in raters]
     answers = pl.concat(rated).select(ANSWER).unique(maintain_order=True)
     columns = {
@@ -234,6 +241,7 @@ def agreement_rows(
         pairs = [(a, b)] if a else [p for p in combinations(names, 2) if _kind(kinds, *p) == kind]
         # Answers of which two raters have something to agree on.
         n = int(np.logical_or.reduce([has[one] & has[other] for one, other in pairs]).sum())
+        judges = {one for pair in pairs for one in pair} & usable.keys()
         low, high = drawn.interval(name)
         rows.append(
             {
@@ -246,6 +254,7 @@ def agreement_rows(
                 "value": number(drawn.point[name]),
                 "low": number(low),
                 "high": number(high),
+                "usable": all(usable[judge] for judge in judges) if judges else None,
             }
         )
     return rows

@@ -58,6 +58,8 @@ WINS = ABOUT | {
     "high": pl.Float64,
     "usable": pl.Boolean,
 }
+# What stands beside everything that a judge says.
+TRUST = {"usable": pl.Boolean, "sanity_accuracy": pl.Float64}
 QUALITY = {
     "judge": pl.String,
     "model": pl.String,
@@ -77,7 +79,7 @@ def panel(preferences: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The preferences of all judges as one: that of most of those who have one.
 
     A judge's tie has no voice, and it is a tie where there are as many voices for either. There is
-    no outcome where a judge has none.
+    no outcome where a judge has none. It is consistent where the verdicts of all judges are.
     """
     keys = ["item_id", "first", "second"]
     several = pl.concat(preferences).group_by(keys, maintain_order=True)
@@ -90,7 +92,8 @@ def panel(preferences: Sequence[pl.DataFrame]) -> pl.DataFrame:
         outcome=pl.when(read).then(
             pl.when(mean > 0.5).then(1.0).when(mean < 0.5).then(0.0).otherwise(0.5)
         ),
-        consistent=pl.col("consistent").all(),
+        # Of pairs without a preference nothing is said; they are counted as unjudged.
+        consistent=pl.when(read).then(pl.col("consistent").all()),
         length_difference=pl.col("length_difference").first(),
     )
 

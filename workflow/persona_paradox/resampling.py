@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .inference import bca_interval
-from .statistics import cluster_counts, jackknife_counts, percentile_interval
+from .statistics import cluster_counts, jackknife_counts, numbered, percentile_interval
 
 Floats = NDArray[np.float64]
 # From how often each item counts, shape (draws, items), or None for the sample: figures by name.
@@ -31,12 +31,14 @@ class Resampled:
         left_out: of the sample without one item or cluster at a time; empty unless the intervals
             are BCa.
         confidence: of the intervals.
+        least_p: smallest two-sided p that so few items or clusters can show.
     """
 
     point: dict[str, float]
     drawn: dict[str, Floats]
     left_out: dict[str, Floats]
     confidence: float
+    least_p: float = 0.0
 
     def __sub__(self, other: Resampled) -> Resampled:
         """Differences, draw by draw, of the figures that both have."""
@@ -61,7 +63,8 @@ class Resampled:
         return float(bounds[0]), float(bounds[1])
 
     def p_beyond(self, name: str, value: float) -> float:
-        """Share of draws that are not beyond `value`, seen from 0; at least 1 / (draws + 1).
+        """Share of draws that are not beyond `value`, seen from 0; at least 1 / (draws + 1), and
+        half of `least_p`.
 
         The p of the one-sided hypothesis that a percentile interval inverts (Efron and
         Tibshirani 1993, section 15.5): nan where the figure is undefined.
@@ -70,17 +73,20 @@ class Resampled:
         if not drawn.size or np.isnan(self.point[name]):
             return float("nan")
         wrong = (drawn <= value) if value < 0 else (drawn >= value)
-        return float((wrong.sum() + 1) / (drawn.size + 1))
+        return float(max((wrong.sum() + 1) / (drawn.size + 1), self.least_p / 2))
 
     def p_zero(self, name: str) -> float:
         """Two-sided p of the hypothesis that a difference is 0, by inverting the percentile
-        interval; nan where it is undefined.
+        interval, at least `least_p`; nan where it is undefined.
+
+        Resampling three items that all say the same never gives another answer, and alone would
+        call any difference significant.
         """
         drawn = self.drawn[name][~np.isnan(self.drawn[name])]
         if not drawn.size or np.isnan(self.point[name]):
             return float("nan")
         sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
-        return float(min(2 * (sides + 1) / (drawn.size + 1), 1.0))
+        return float(min(max(2 * (sides + 1) / (drawn.size + 1), self.least_p), 1.0))
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,14 @@ class Draws:
     """The draws of a set of items.
 
     Attributes:
+        clusters: number of every item's cluster, shape (items,).
         counts: how often every draw takes every item, shape (draws, items).
         jackknife: every item once, but for one item or cluster, shape (clusters, items); None
             for percentile intervals.
         confidence: of the intervals.
     """
 
+    clusters: NDArray[np.intp]
     counts: NDArray[Any]
     jackknife: NDArray[Any] | None
     confidence: float
@@ -104,6 +112,7 @@ class Draws:
         counts = cluster_counts(clusters, settings["draws"], settings["seed"])
         bca = settings["interval"] == "bca"
         return cls(
+            clusters=numbered(clusters),
             # Converted once: every figure of every cell multiplies with them.
             counts=counts.astype(np.float32),
             jackknife=jackknife_counts(clusters).astype(np.float32) if bca else None,
@@ -113,7 +122,21 @@ class Draws:
     def among(self, items: NDArray[Any]) -> Draws:
         """The same draws of some of the items only."""
         jackknife = None if self.jackknife is None else self.jackknife[:, items]
-        return replace(self, counts=self.counts[:, items], jackknife=jackknife)
+        return replace(
+            self,
+            clusters=self.clusters[items],
+            counts=self.counts[:, items],
+            jackknife=jackknife,
+        )
+
+    @property
+    def least_p(self) -> float:
+        """Smallest two-sided p of an exact test: that of exchanging both sides, item by item.
+
+        Of n items or clusters it has 2^n outcomes, each as far from 0 as its opposite (Pitman
+        1937).
+        """
+        return float(min(2.0 ** (1 - np.unique(self.clusters).size), 1.0))
 
     def measure(self, figures: Measure) -> Resampled:
         """Measure the sample and all its draws."""
@@ -122,6 +145,7 @@ class Draws:
             drawn=dict(figures(self.counts)),
             left_out={} if self.jackknife is None else dict(figures(self.jackknife)),
             confidence=self.confidence,
+            least_p=self.least_p,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from .ranking import PAIRWISE
 from .safety import ALL, CARES, LENGTH, OVER_REFUSAL, PANEL
 
 Tables = Mapping[str, pl.DataFrame]
@@ -38,6 +39,7 @@ def judged(tables: Tables, settings: Settings) -> Iterator[str]:
                 f"- **NOT USABLE by its own rule**: {notes}. What follows is what it says, not "
                 "what can be relied on."
             )
+        yield f"- {_sanity(part['sanity_accuracy'].first(), judge)}"
         shown = part.filter(
             (pl.col("category") == ALL)
             & (pl.col("variant") == "main")
@@ -72,6 +74,17 @@ def judged(tables: Tables, settings: Settings) -> Iterator[str]:
     yield from _trust(tables, settings)
 
 
+def _sanity(accuracy: Any, judge: Any) -> str:
+    """How often a judge is right on the sanity pairs, beside what it says."""
+    who = "the worst of its judges" if judge == PANEL else "it"
+    if accuracy is None:
+        return "Not known: how often it is right where one of two answers is plainly safer."
+    return (
+        f"Where one of two answers is plainly safer, {who} is right in {100 * accuracy:.1f}% "
+        "(a coin: 50%)."
+    )
+
+
 def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) -> Iterator[str]:
     judge, model, task = place
     ranked = tables["rankings"].filter(
@@ -79,20 +92,23 @@ def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) ->
         & (pl.col("model") == model)
         & (pl.col("task") == task)
         & (pl.col("category") == ALL)
-        & (pl.col("method") == "pairwise")
     )
-    if ranked.is_empty():
-        return
-    strengths = ranked.sort("strength", descending=True, maintain_order=True, nulls_last=True)
-    pairs, ties = int(ranked["n_pairs"].sum() / 2), int(ranked["n_ties"].sum() / 2)
-    yield (
-        f"- Ranking (Bradley–Terry log-strength, {pairs} comparisons, {ties} of them ties): "
-        + "; ".join(
-            f"{_persona(settings, row['persona'])} {_interval(row, 'strength')}"
-            for row in strengths.iter_rows(named=True)
+    for (method,), part in ranked.group_by("method", maintain_order=True):
+        strengths = part.sort("strength", descending=True, maintain_order=True, nulls_last=True)
+        if method == PAIRWISE:
+            pairs, ties = int(part["n_pairs"].sum() / 2), int(part["n_ties"].sum() / 2)
+            about = f"Ranking (Bradley–Terry log-strength, {pairs} comparisons, {ties} of them ties"
+        else:
+            n, unjudged = part.select("n_questions", "n_unjudged").row(0)
+            about = f"Ranking by lists (Bradley–Terry log-strength, {n} lists, {unjudged} unjudged"
+        yield (
+            f"- {about}): "
+            + "; ".join(
+                f"{_persona(settings, row['persona'])} {_interval(row, 'strength')}"
+                for row in strengths.iter_rows(named=True)
+            )
+            + "."
         )
-        + "."
-    )
 
 
 def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
@@ -127,13 +143,14 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
         yield ""
     keys = ["model", "task", "question"]
     for (model, task, question), part in rated.group_by(keys, maintain_order=True):
+        n = max(part["n_annotators"].to_list())
         yield (
             f"- {_place(settings, model, task)}, {_question(settings, task, question)}: "
             + "; ".join(
                 f"{_persona(settings, row['persona'])} {_bounds(row)}, n = {row['n']}"
                 for row in part.iter_rows(named=True)
             )
-            + f". {max(part['n_annotators'].to_list())} clinicians; low confidence in "
+            + f". {n} clinician{'s' * (n > 1)}; low confidence in "
             f"{100 * _mean_share(part):.1f}% of {sum(part['n_ratings'].to_list())} ratings."
         )
     averages = agreement.filter(
@@ -147,14 +164,11 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
             f"({settings['judged_tasks'][task]['title']}), average Cohen's κ: "
             + "; ".join(
                 f"{row['kind']} {_bounds(row)}, n = {row['n']}"
+                + " (NOT USABLE: a judge among them is not)" * (row["usable"] is False)
                 for row in part.iter_rows(named=True)
             )
             + "."
         )
-    raters = {*agreement["rater_a"], *agreement["rater_b"]}
-    unusable = sorted(_judge(settings, j) for j in _verdicts(tables) if j in raters)
-    if unusable:
-        yield f"- Among these judges, **NOT USABLE by its own rule**: {'; '.join(unusable)}."
 
 
 def _mean_share(part: pl.DataFrame) -> float:

@@ -203,7 +203,9 @@ def _judged_view(study: Study) -> dict[str, Any]:
             "actions": [] if judge["action"] is None else list(ACTIONS),
             "usable": judge["usable"],
             "compares": judge["pairs"] is not None and len(study.ranked) > 1,
-            "lists": judge["list"] is not None and study.settings["rankings"]["listwise"],
+            "lists": judge["list"] is not None
+            and study.settings["rankings"]["listwise"]
+            and len(study.ranked) > 1,
             "places": sorted({(cell.model, cell.task) for cell in cells}),
         }
         for task in {cell.task for cell in cells}:

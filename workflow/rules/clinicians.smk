@@ -62,20 +62,24 @@ if FORMS:
             " --template {input.template} --packet {output.packet} --key {output.key}"
             " --counts {output.counts} --kept resources/packets --log {log}"
 
+    # Cheap, and so done before long work: what is wrong with a file shows here.
     rule read_annotations:
         input:
             annotations=ANNOTATIONS,
             packets=PACKETS,
+            answered=VIEWS["answered"],
             code=code("read_annotations"),
         output:
             "results/clinician/annotations.parquet",
         log:
             "logs/clinician/read_annotations.log",
+        priority: 10
         conda:
             "../../environment.yml"
         shell:
             script("read_annotations") + " --annotations {input.annotations}"
-            " --packets resources/packets --table {output} --log {log}"
+            " --packets resources/packets --answered {input.answered}"
+            " --table {output} --log {log}"
 
     rule agree:
         input:
@@ -85,6 +89,8 @@ if FORMS:
             annotations=(
                 ["results/clinician/annotations.parquet"] if ANNOTATIONS else []
             ),
+            # Which of the judges are usable.
+            judges=["results/tables/judges.parquet"] if JUDGES else [],
             view=VIEWS["judged"],
             forms=VIEWS["forms"],
             statistics=VIEWS["statistics"],
@@ -101,6 +107,7 @@ if FORMS:
         conda:
             "../../environment.yml"
         params:
+            judges="--judges results/tables/judges.parquet" if JUDGES else "",
             annotations=(
                 "--annotations results/clinician/annotations.parquet"
                 if ANNOTATIONS
@@ -109,4 +116,4 @@ if FORMS:
         shell:
             script("agree") + " --view {input.view} --forms {input.forms}"
             " --statistics {input.statistics} --judgements results/judgements"
-            " {params.annotations} --tables results/tables --log {log}"
+            " {params.judges} {params.annotations} --tables results/tables --log {log}"

@@ -161,9 +161,10 @@ RANKING_JUDGES = [
 ]
 LISTING_JUDGES = [
     judge
-    for judge in RANKING_JUDGES
+    for judge in JUDGES
     if STUDY.judges[judge]["list"] is not None
     and STUDY.settings["rankings"]["listwise"]
+    and len(STUDY.ranked) > 1
 ]
 
 

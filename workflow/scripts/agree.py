@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files, panel, ranking
-from persona_paradox.clinicians import ANNOTATIONS, PREFERENCE
+from persona_paradox.clinicians import ANNOTATIONS, CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
+from persona_paradox.judging import ACTION
 from persona_paradox.panel import Rater
 from persona_paradox.ranking import Questions
 from persona_paradox.safety import PANEL
@@ -20,51 +22,76 @@ from persona_paradox.safety import PANEL
 Rows = list[dict[str, Any]]
 
 
-def judgements_of(
-    judge: str, spec: dict[str, Any], task: str, arguments: Namespace, personas: list[str]
-) -> dict[tuple[str, str], pl.DataFrame]:
-    """What a judge said of all cells of a task: (model, persona) → judgements."""
-    folder = arguments.judgements / judge
-    return {
-        (model, persona): pl.read_parquet(folder / model / task / f"{persona}.parquet")
-        for model, other in spec["places"]
-        for persona in personas
-        if other == task
-    }
+@dataclass(frozen=True)
+class Judges:
+    """What the judges of a study said.
 
+    Attributes:
+        view: of the judged cells.
+        folder: of the judgements.
+        usable: judge → whether it is usable by its own rule.
+    """
 
-def judges_agreement(view: dict[str, Any], arguments: Namespace, settings: Any) -> Rows:
-    """How far judges of the same task agree, dimension by dimension."""
-    rows: Rows = []
-    for task in view["tasks"]:
-        judges = {
-            id_: spec
-            for id_, spec in view["judges"].items()
-            if any(other == task for _, other in spec["places"])
+    view: dict[str, Any]
+    folder: Path
+    usable: dict[str, bool]
+
+    def of(self, task: str) -> dict[str, dict[str, Any]]:
+        """The judges of a task and their settings."""
+        judges = self.view["judges"].items()
+        return {id_: spec for id_, spec in judges if task in [place[1] for place in spec["places"]]}
+
+    def rater(self, judge: str, task: str, dimension: str, turned: int | None = None) -> Rater:
+        """A judge's ratings of all cells of a task; `turned` is the highest, to turn them round."""
+        found = {
+            (model, persona): pl.read_parquet(
+                self.folder / judge / model / task / f"{persona}.parquet"
+            )
+            for model, other in self.view["judges"][judge]["places"]
+            for persona in self.view["personas"]
+            if other == task
         }
-        # As in a panel: what all rate on the same scale, with the same end as the better one.
-        shared = [{(*r, spec["scale"]) for r in spec["better"].items()} for spec in judges.values()]
-        for dimension, _, scale in sorted(set.intersection(*shared)) if shared else []:
-            raters = [
-                panel.judge_rater(
-                    id_,
-                    judgements_of(id_, spec, task, arguments, view["personas"]),
-                    task,
-                    dimension,
-                )
-                for id_, spec in judges.items()
-            ]
+        usable = self.usable[judge]
+        return panel.judge_rater(judge, found, task, dimension, usable=usable, turned=turned)
+
+
+def usable_judges(quality: Path | None) -> dict[str, bool]:
+    """Judge → whether it is usable, from the table on the judges; nothing without one."""
+    if quality is None:
+        return {}
+    rule = pl.read_parquet(quality).filter(pl.col("metric") == "usable")
+    return dict(rule.select("judge", "met").iter_rows())
+
+
+def judges_agreement(judges: Judges, settings: Any) -> Rows:
+    """How far judges of the same task agree, in every dimension that they rate alike, in actions.
+
+    Judges that rate a dimension on other scales, or with other ends, are not compared in it.
+    """
+    rows: Rows = []
+    for task in judges.view["tasks"]:
+        asked = {id_: dimensions_of(spec) for id_, spec in judges.of(task).items()}
+        for dimension in sorted(set().union(*asked.values())):
+            several = [id_ for id_ in asked if dimension in asked[id_]]
+            kinds = {asked[id_][dimension] for id_ in several}
+            if len(several) < 2 or len(kinds) > 1:
+                continue
+            raters = [judges.rater(id_, task, dimension) for id_ in several]
+            ((_, most),) = kinds
             place = {"task": task, "question": dimension}
-            rows += panel.agreement_rows(raters, list(range(1, scale + 1)), place, settings)
+            rows += panel.agreement_rows(raters, list(range(1, most + 1)), place, settings)
     return rows
 
 
+def dimensions_of(spec: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Dimension → its better end and its highest digit, of all that a judge says of an answer."""
+    found = {name: (end, spec["scale"]) for name, end in spec["better"].items()}
+    # Actions rise in caution.
+    return found | ({ACTION: ("high", len(spec["actions"]))} if spec["actions"] else {})
+
+
 def forms_agreement(
-    annotations: pl.DataFrame,
-    forms: dict[str, Any],
-    view: dict[str, Any],
-    arguments: Namespace,
-    settings: Any,
+    annotations: pl.DataFrame, forms: dict[str, Any], judges: Judges, settings: Any
 ) -> Rows:
     """How far clinicians agree on every question of a form, and judges with them."""
     rows: Rows = []
@@ -73,13 +100,11 @@ def forms_agreement(
             values = sorted(option["value"] for option in question["options"])
             raters: list[Rater] = panel.clinician_raters(annotations, question["id"], task)
             asked = question.get("rating")
-            for id_, spec in view["judges"].items():
-                judged = any(other == task for _, other in spec["places"])
-                if asked is None or asked["id"] not in spec["better"] or not judged:
+            for id_, spec in judges.of(task).items():
+                if asked is None or asked["id"] not in spec["better"]:
                     continue
-                found = judgements_of(id_, spec, task, arguments, view["personas"])
                 turned = spec["scale"] if asked["turned"] else None
-                raters.append(panel.judge_rater(id_, found, task, asked["id"], turned))
+                raters.append(judges.rater(id_, task, asked["id"], turned))
             place = {"task": task, "question": question["id"]}
             ordered = len(values) > 2
             rows += panel.agreement_rows(raters, values, place, settings, ordered=ordered)
@@ -113,24 +138,29 @@ def check(
     """Check that the annotations can be read with the forms and the judges of the study.
 
     Raises:
-        InputError: the study has no such form, option, model, task or persona now, or a judge is
-            called as an annotator.
+        InputError: the study has no such form, question, option, model, task or persona now, or a
+            judge is called as an annotator.
     """
     where = "resources/annotations"
-    chosen = annotations.select("form", "question", "value").unique(maintain_order=True)
-    for name, asked, value in chosen.iter_rows():
+    chosen = annotations.select("form", "question", "value")
+    sure = annotations.select("form", question=pl.lit(CONFIDENCE), value=pl.col(CONFIDENCE) * 1.0)
+    for name, asked, value in pl.concat([chosen, sure]).unique(maintain_order=True).iter_rows():
         if name not in forms:
             raise InputError(
                 f"{where} holds answers on the form {name!r}, which no task of the study uses; add "
                 "a task of its kind to key `tasks`, or move the files elsewhere"
             )
-        options = [
-            option["value"]
-            for question in forms[name]["questions"]
-            if question["id"] == asked
-            for option in question["options"]
-        ]
-        if asked != PREFERENCE and value not in options:
+        if asked == PREFERENCE:
+            continue
+        form = forms[name]
+        questions = [*form["questions"], {"id": CONFIDENCE, **form["confidence"]}]
+        options = {q["id"]: [option["value"] for option in q["options"]] for q in questions}
+        if asked not in options:
+            raise InputError(
+                f"{where} holds answers to {asked!r}, which config/forms/{name}.yaml does not ask; "
+                "put back the question that was asked"
+            )
+        if value not in options[asked]:
             raise InputError(
                 f"{where} holds the choice {value:g} for {asked!r}, which config/forms/{name}.yaml "
                 "does not offer; put back the options that were asked with"
@@ -162,6 +192,9 @@ def main(arguments: Namespace) -> None:
     if arguments.annotations:
         annotations = pl.read_parquet(arguments.annotations)
         inputs["annotations"] = arguments.annotations
+    if arguments.judges:
+        inputs["judges"] = arguments.judges
+    judges = Judges(view, arguments.judgements, usable_judges(arguments.judges))
     check(annotations, forms, read_with["about"], view["judges"])
     lowest = {
         name: min(option["value"] for option in form["confidence"]["options"])
@@ -169,8 +202,8 @@ def main(arguments: Namespace) -> None:
     }
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
-        agreement = judges_agreement(view, arguments, settings)
-        agreement += forms_agreement(annotations, forms, view, arguments, settings)
+        agreement = judges_agreement(judges, settings)
+        agreement += forms_agreement(annotations, forms, judges, settings)
         rated = panel.clinician_rows(annotations, lowest, settings)
         ranked = preferences(annotations, settings)
     found = {
@@ -193,5 +226,6 @@ if __name__ == "__main__":
         judgements="folder of judgements",
         tables="folder to write to",
     )
+    options.add_argument("--judges", type=Path, help="table on the judges; none without judges")
     options.add_argument("--annotations", type=Path, help="Parquet file of annotations")
     cli.run(main, options)

@@ -105,14 +105,14 @@ class Study:
                 preferences, judgements, spec["better"], questions, self.settings
             )
             self.rows["quality"] += [place | row for row in found]
-        if preferences is None:
-            return
-        ranked, wins = ranking.rankings(preferences, self.view["ranked"], questions)
+        if preferences is not None:
+            ranked, wins = ranking.rankings(preferences, self.view["ranked"], questions)
+            self.rows["rankings"] += [place | row for row in ranked]
+            self.rows["wins"] += [place | row for row in wins]
         if judge != PANEL and spec["lists"]:
             lists = pl.read_parquet(self.folders.rankings / judge / model / f"{task}.lists.parquet")
-            ranked += ranking.listwise(lists, self.view["ranked"], questions)
-        self.rows["rankings"] += [place | row for row in ranked]
-        self.rows["wins"] += [place | row for row in wins]
+            ranked = ranking.listwise(lists, self.view["ranked"], questions)
+            self.rows["rankings"] += [place | row for row in ranked]
 
     def check(self, judge: str) -> None:
         """Add the rows on what a judge makes of answers whose worth is known beforehand."""
@@ -127,28 +127,41 @@ class Study:
         rows.append(ranking.usable_row(rows, position, spec["usable"], spec["compares"]))
         self.rows["quality"] += [{"judge": judge, **row} for row in rows]
 
+    def sanity_of(self, judge: str) -> float | None:
+        """How often a judge is right on the sanity pairs, in the form that its rule looks at."""
+        compares = self.view["judges"][judge]["compares"]
+        metric = "sanity_accuracy" if compares else "sanity_ratings"
+        found = [
+            row.get("value")
+            for row in self.rows["quality"]
+            if (row["judge"], row["metric"]) == (judge, metric)
+        ]
+        return found[0] if found else None
+
     def tables(self) -> dict[str, pl.DataFrame]:
         """All tables by name; a panel is usable where all of its judges are."""
         quality = pl.DataFrame(self.rows["quality"], schema=ranking.QUALITY)
         verdicts = quality.filter(pl.col("metric") == "usable")
         usable = dict(verdicts.select("judge", "met").iter_rows())
+        sanity = {judge: self.sanity_of(judge) for judge in self.view["judges"]}
 
-        def with_usable(rows: Rows, schema: Any) -> pl.DataFrame:
+        def with_trust(rows: Rows, schema: Any) -> pl.DataFrame:
             for row in rows:
                 of_panel = row["judge"] == PANEL
                 judges = self.judges_of(row["model"], row["task"]) if of_panel else [row["judge"]]
                 row["usable"] = all(usable[judge] for judge in judges)
-            return pl.DataFrame(rows, schema=schema)
+                known = [value for judge in judges if (value := sanity[judge]) is not None]
+                # A panel is no better than the worst of its judges.
+                row["sanity_accuracy"] = min(known) if len(known) == len(judges) else None
+            return pl.DataFrame(rows, schema=schema | ranking.TRUST)
 
         tested = {k: v for k, v in safety.CONTRASTS.items() if k != "p_holm"}
-        contrasts = with_usable(self.rows["contrasts"], tested | {"usable": pl.Boolean})
+        contrasts = safety.with_holm(with_trust(self.rows["contrasts"], tested))
         return {
-            "judgements": with_usable(
-                self.rows["judgements"], safety.JUDGED | {"usable": pl.Boolean}
-            ),
-            "judgement_contrasts": safety.with_holm(contrasts).select(*safety.CONTRASTS, "usable"),
-            "rankings": with_usable(self.rows["rankings"], ranking.RANKING),
-            "wins": with_usable(self.rows["wins"], ranking.WINS),
+            "judgements": with_trust(self.rows["judgements"], safety.JUDGED),
+            "judgement_contrasts": contrasts.select(*safety.CONTRASTS, *ranking.TRUST),
+            "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
+            "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,
         }
 

@@ -21,7 +21,8 @@ def main(arguments: Namespace) -> None:
         responses = arguments.responses / model / task / f"{persona}.parquet"
         prompts = arguments.prompts / task / f"{persona}.parquet"
         spec = view["tasks"][task]
-        items = pl.read_parquet(arguments.items / f"{spec['dataset']}.parquet")
+        cases = arguments.items / f"{spec['dataset']}.parquet"
+        items = pl.read_parquet(cases)
         answers = read_answers(responses, prompts)
         main_wording = (pl.col("variant") == "main") & (pl.col("repeat") == 0)
         parts.append(
@@ -38,7 +39,8 @@ def main(arguments: Namespace) -> None:
                 pl.lit(spec["form"]).alias("form"),
             )
         )
-        inputs |= {f"responses.{model}.{task}.{persona}": responses}
+        inputs |= {f"responses.{model}.{task}.{persona}": responses, f"items.{task}": cases}
+        inputs |= {f"prompts.{task}.{persona}": prompts}
     table = pl.concat(parts)
     files.write_table(table, arguments.answers, inputs)
     cli.log.info("%d answers of %d cells", table.height, len(parts))

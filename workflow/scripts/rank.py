@@ -14,7 +14,7 @@ from persona_paradox.judging import pair_chats, paired, preferences, read_answer
 
 
 def main(arguments: Namespace) -> None:
-    """Write the preferences of all pairs, and those of the lists."""
+    """Write the preferences of all pairs."""
     judge = files.read_json(arguments.judge)
     inputs = {"judge": arguments.judge}
     cells = {}

@@ -13,6 +13,22 @@ from persona_paradox.clinicians import KEY, packet_of, read_annotations
 from persona_paradox.errors import InputError
 
 
+def check_cells(key: pl.DataFrame, cells: list[list[str]], packet_id: str) -> None:
+    """Check that the study has what was rated: tables and figures could not name it otherwise.
+
+    Raises:
+        InputError: the packet shows answers of a cell that the study does not run.
+    """
+    for name, index in (("task", 1), ("model", 0), ("persona", 2)):
+        for id_ in key[name].unique().sort():
+            if id_ not in {cell[index] for cell in cells}:
+                raise InputError(
+                    f"resources/annotations holds files of packet {packet_id}, which shows answers "
+                    f"of {name} {id_!r}, but the study does not run it; add it to key `{name}s` of "
+                    "the study, or move the files elsewhere"
+                )
+
+
 def main(arguments: Namespace) -> None:
     """Read, check and write; all files must be of the same packet."""
     found = {path: packet_of(path) for path in arguments.annotations}
@@ -32,8 +48,9 @@ def main(arguments: Namespace) -> None:
                 "missing; put back what was kept when the packet was made"
             )
     key = pl.read_csv(key_path, schema=KEY)
+    check_cells(key, files.read_json(arguments.answered)["cells"], packet_id)
     table = read_annotations(arguments.annotations, key, files.read_json(forms_path))
-    inputs = {"key": key_path, "forms": forms_path}
+    inputs = {"key": key_path, "forms": forms_path, "answered": arguments.answered}
     inputs |= {f"annotations.{path.name}": path for path in arguments.annotations}
     files.write_table(table, arguments.table, inputs)
     cli.log.info("%d annotations of %d annotators", table.height, table["annotator"].n_unique())
@@ -43,6 +60,7 @@ if __name__ == "__main__":
     options = cli.parser(
         __doc__,
         packets="folder that keeps the keys of packets",
+        answered="view of the cells of the study",
         table="Parquet file to write",
     )
     options.add_argument(

@@ -15,16 +15,17 @@ from persona_paradox.judging import list_chats, list_preferences, listed, read_a
 def main(arguments: Namespace) -> None:
     """Write how likely every answer is called the best."""
     judge = files.read_json(arguments.judge)
-    cells = {
-        persona: read_answers(
-            arguments.responses / f"{persona}.parquet", arguments.prompts / f"{persona}.parquet"
-        )
-        for persona in arguments.personas
-    }
+    inputs = {"judge": arguments.judge, "verdicts": arguments.verdicts}
+    cells = {}
+    for persona in arguments.personas:
+        paths = [
+            folder / f"{persona}.parquet" for folder in (arguments.responses, arguments.prompts)
+        ]
+        inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
+        cells[persona] = read_answers(*paths)
     lists = listed(list(cells.values()))
     verdicts = pl.read_parquet(arguments.verdicts)
     table = list_preferences(lists, list_chats(lists, judge), verdicts, list(cells))
-    inputs = {"judge": arguments.judge, "verdicts": arguments.verdicts}
     files.write_table(table, arguments.preferences, inputs)
     cli.log.info("%d answers", table.height)
 

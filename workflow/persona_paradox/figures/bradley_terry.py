@@ -130,12 +130,15 @@ def _part(block: Block) -> Part:
 def _about(block: Block, rows: Sequence[Row]) -> str:
     """What the comparisons in pairs were; every one is of two personas."""
     pairs = [row for row in rows if row["method"] == PAIRWISE]
+    if not pairs:
+        return "answers compared in lists alone, not in pairs"
     n, ties, inconsistent, unjudged = (
         sum(row[name] or 0 for row in pairs) // 2
         for name in ("n_pairs", "n_ties", "n_inconsistent", "n_unjudged")
     )
     why = f", of these {inconsistent} since the verdicts in both orders differ"
-    shown = f"{ties} ties{why * (block.judge != judged.CLINICIANS)}"
+    # A panel may have a preference where one of its judges changed its mind.
+    shown = f"{ties} ties{why * (block.judge not in (judged.CLINICIANS, judged.PANEL))}"
     return f"{n} pairs of answers compared: {shown}; {unjudged} more pairs unjudged"
 
 
