@@ -137,5 +137,5 @@ def test_annotations_on_a_question_that_was_renamed_are_refused(copied: Project)
     fill(copied, "R1")
     copied.edit("config/forms/safety.yaml", lambda f: f["questions"][1].update(id="fit"))
     refused_by_a_job(
-        copied, AGREEMENT, "'acceptable'", "config/forms/safety.yaml does not offer", "put back"
+        copied, AGREEMENT, "'acceptable'", "config/forms/safety.yaml does not ask", "put back"
     )
