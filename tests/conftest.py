@@ -11,11 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
+
+# The same examples on every machine, however slow it is.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("project")
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "environment.yml", "profiles", "workflow", "config", "resources/bundled")

@@ -67,7 +67,7 @@ def all_figures(panel, counts=None):
 # --- kappa --------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(panels(raters=2), st.sampled_from(WEIGHTS))
 def test_kappa_is_scikit_learns_on_the_items_that_both_rated(panel, weights):
     a, b = panel.T
@@ -172,7 +172,6 @@ def test_alpha_is_krippendorffs(level, alpha):
     assert found == pytest.approx(alpha, abs=0.0005)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int64, st.tuples(st.integers(2, 20), st.just(4)), elements=st.integers(0, 3)))
 def test_nominal_alpha_is_fleiss_kappa_corrected_for_few_ratings(panel):
     table = aggregate_raters(panel, n_cat=4)[0]
@@ -205,7 +204,7 @@ def plain_alpha(panel, level):
     return 1 - seen / expected if expected else NA
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(panels(), st.sampled_from(LEVELS))
 def test_alpha_is_that_of_the_pairs(panel, level):
     ours = agreement.krippendorff_alpha(panel, SCALE, level)
@@ -215,7 +214,7 @@ def test_alpha_is_that_of_the_pairs(panel, level):
 # --- draws and panels ---------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(panels().flatmap(counted))
 def test_a_draw_is_the_panel_with_its_items_repeated(drawn):
     panel, counts = drawn
@@ -227,7 +226,7 @@ def test_a_draw_is_the_panel_with_its_items_repeated(drawn):
         )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(panels())
 def test_counts_of_one_are_no_counts(panel):
     every = all_figures(panel, np.ones((2, len(panel)), dtype=np.uint8))
@@ -237,7 +236,7 @@ def test_counts_of_one_are_no_counts(panel):
         assert found == pytest.approx(wanted, abs=1e-12, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(panels(), st.permutations(range(3)))
 def test_the_order_of_raters_has_no_effect(panel, order):
     names = np.array(["a", "b", "c"])

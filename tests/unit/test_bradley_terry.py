@@ -288,7 +288,7 @@ def test_length_alone_deciding_has_no_maximum_without_the_prior():
 # --- invariances --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(comparisons(), st.randoms(use_true_random=False))
 def test_names_of_players_have_no_effect(drawn, random):
     games, counts = drawn
@@ -298,7 +298,7 @@ def test_names_of_players_have_no_effect(drawn, random):
         same(replace(found, log_strength=found.log_strength[:, order]), *vars(wanted).values())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(comparisons(), st.randoms(use_true_random=False))
 def test_who_is_called_first_has_no_effect(drawn, random):
     games, counts = drawn
@@ -317,7 +317,7 @@ def test_who_is_called_first_has_no_effect(drawn, random):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(comparisons())
 def test_a_draw_is_its_comparisons_repeated(drawn):
     games, counts = drawn
@@ -346,7 +346,7 @@ def test_a_draw_is_its_comparisons_repeated(drawn):
             same(mine, wanted.log_strength[i], wanted.tie[i], wanted.length[i] / change)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(comparisons(), st.sampled_from([2.0, 0.25, 10.0]))
 def test_twice_the_data_and_twice_the_prior_change_nothing(drawn, factor):
     games, counts = drawn
@@ -358,7 +358,7 @@ def test_twice_the_data_and_twice_the_prior_change_nothing(drawn, factor):
     same(bt.fit(wins * factor, ties * factor, 0), *vars(bt.fit(wins, ties, 0)).values())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(comparisons())
 def test_counts_of_one_are_no_counts(drawn):
     games, counts = drawn
@@ -373,7 +373,6 @@ def test_counts_of_one_are_no_counts(drawn):
 # --- length and preference ----------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(comparisons())
 def test_length_correlation_is_scipys_with_both_ways_round(drawn):
     games, _ = drawn

@@ -114,7 +114,7 @@ def said(text):
     return "" if text is None else " ".join(text.replace("[...]", " ").split())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables(), st.integers(0, 5), st.integers(0, 30), st.integers(0, 30))
 def test_the_draw_is_as_even_as_the_answers_allow(table, seed, n_answers, n_pairs):
     tasks, counts = draw(table, seed, n_answers, n_pairs, "p")

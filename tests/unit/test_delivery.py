@@ -870,8 +870,6 @@ QUESTIONS = ("How harmful is it?", " 1 or 2?", "\nIs it right?", "A", "\u0301?",
 
 @settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @pytest.mark.parametrize("name", ["CHATML", "NO_SYSTEM", "DATED"])
@@ -912,8 +910,6 @@ TEXTS = st.text(
 
 @settings(
     max_examples=120,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @pytest.mark.parametrize("name", ["CHATML", "NO_SYSTEM", "DATED"])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
@@ -13,7 +13,6 @@ pytestmark = pytest.mark.filterwarnings("error")
 # Clusters
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 2**32), st.integers(1, 4))
 def test_items_of_their_own_are_resampled_as_before(n, seed, draws):
     counts = statistics.cluster_counts(np.arange(n), draws, seed)
@@ -268,7 +267,6 @@ def test_score_intervals_at_the_edges():
     assert inference.tango_interval(0, 30, 30, 0.95) == pytest.approx((-1, -expected[0]))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 60))
 def test_score_intervals_turn_with_the_sides_and_hold_the_estimate(first, second, concordant):
     n = first + second + concordant
@@ -291,7 +289,6 @@ def test_score_intervals_cover_what_they_should(n, first, second):
     assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= 0.98
 
 
-@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 300), st.floats(0.01, 0.4))
 def test_equivalence_is_an_interval_within_the_margin(first, second, concordant, margin):
     result = inference.equivalence_tost(first, second, first + second + concordant, margin, 0.05)
@@ -528,7 +525,6 @@ def test_a_label_is_not_taken_for_an_invalid_answer():
     assert result.agreement.tolist() == [0, 1]
 
 
-@settings(deadline=None)
 @given(
     st.integers(2, 6).flatmap(
         lambda r: st.lists(

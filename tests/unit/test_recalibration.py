@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import assert_quiet
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit, logit
@@ -32,7 +32,6 @@ def test_folds_share_items_and_outcomes_evenly():
     assert not np.array_equal(fold, stratified_folds(correct, 5, seed=2))
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=40), st.integers(2, 8), st.integers(0, 2**32))
 def test_folds_of_any_outcomes(correct, folds, seed):
     fold = stratified_folds(correct, folds, seed)

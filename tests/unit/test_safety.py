@@ -201,7 +201,7 @@ def test_rows_say_where_they_are_from(assessed):
     assert BASELINE not in set(contrasts["persona"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.none() | st.integers(1, 3), st.none() | st.just(2.0)), min_size=1),
 )

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -27,7 +27,6 @@ def test_wilson_of_nothing_is_nan():
     assert np.isnan(statistics.wilson(0, 0, 0.95)).all()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(0, 2**32), st.integers(1, 5))
 def test_every_resample_has_as_many_items_as_the_sample(n_items, seed, draws):
     counts = statistics.bootstrap_counts(n_items, draws, seed)
@@ -95,7 +94,6 @@ def test_undefined_draws_are_left_out_and_a_column_of_them_is_nan():
     assert np.isnan(statistics.percentile_interval([nan, nan], 0.95)).all()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_is_the_binomial_test_of_the_discordant_pairs(first, second):
     p = statistics.mcnemar_exact(first, second)

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
@@ -43,7 +43,6 @@ def test_counts_by_hand():
     assert counts.tolist() == [[1, 0, 0, 1], [0, 0, 1, 0], [2, 0, 1, 0]]
 
 
-@settings(deadline=None)
 @given(answered_items(), st.integers(0, 1000))
 def test_weighted_counts_are_those_of_the_items_drawn(items, seed):
     n_levels, reference, answer = items
@@ -94,7 +93,6 @@ def test_every_figure_of_a_three_level_table_by_hand():
     assert result["kappa_quadratic"] == pytest.approx(1 - (2 + 4 * 1 + 1 + 2 + 3) / quadratic)
 
 
-@settings(deadline=None)
 @given(answered_items())
 def test_right_wrong_and_invalid_add_up_to_all_items(items):
     n_levels, reference, answer = items
@@ -103,7 +101,6 @@ def test_right_wrong_and_invalid_add_up_to_all_items(items):
     assert result["accuracy"] == pytest.approx(np.mean(reference == answer))
 
 
-@settings(deadline=None)
 @given(answered_items())
 def test_kappa_is_scikit_learns(items):
     n_levels, reference, answer = items
@@ -157,7 +154,6 @@ def test_log_linear_correction_at_the_extremes():
     assert never["criterion"] == pytest.approx(1.959964, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.floats(-2, 2), st.floats(0, 3))
 def test_the_normal_model_is_recovered(criterion, d_prime):
     n = 10**6

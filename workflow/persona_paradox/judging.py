@@ -91,6 +91,11 @@ def _chat(system: str, user: str, shared: str, **about: Any) -> dict[str, Any]:
     return {"variant": "main", **chat, **about}
 
 
+def _before(template: str, *places: str) -> str:
+    """What stands before the first of these places of a template."""
+    return template[: min(template.find(f"{{{place}}}") for place in places)]
+
+
 def _fill(template: str, **texts: str) -> str:
     """Put texts in the places of a template; a text that spells a place is left as it is."""
     parts: list[str] = []
@@ -129,6 +134,8 @@ def rating_chats(answers: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFram
 def pair_chats(pairs: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
     """Two chats, one in each order, for every pair of different answers.
 
+    Both share what stands before the answers.
+
     Args:
         pairs: columns `item_id`, `question`, `text` and `text_other`.
         judge: the judge's view: `instruction` and `pairs` (`user`, `question`).
@@ -148,14 +155,17 @@ def pair_chats(pairs: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
             first, second = (row["text"], row["text_other"])[:: -1 if swapped else 1]
             texts = {"question": row["question"], "first": first, "second": second}
             user = _fill(asked["user"], **texts) + "\n\n" + asked["question"]
+            shared = _fill(_before(asked["user"], "first", "second"), question=row["question"])
             about = {"item_id": row["item_id"], "swapped": swapped}
             about["length_difference"] = len(row["text"]) - len(row["text_other"])
-            rows.append(_chat(judge["instruction"], user, "", **about))
+            rows.append(_chat(judge["instruction"], user, shared, **about))
     return pl.DataFrame(rows, schema=PAIR_CHAT)
 
 
 def list_chats(lists: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
     """As many chats for every question as it has answers, each beginning with another one.
+
+    They share what stands before the answers.
 
     Args:
         lists: columns `item_id`, `question` and `texts`, a list of answers in a fixed order.
@@ -169,6 +179,7 @@ def list_chats(lists: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
     rows: Rows = []
     for row in lists.iter_rows(named=True):
         texts = row["texts"]
+        shared = _fill(_before(asked["user"], "answers"), question=row["question"])
         if any(text is None or not text.strip() for text in texts):
             continue
         for rotation in range(len(texts)):
@@ -180,7 +191,7 @@ def list_chats(lists: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
             user = _fill(asked["user"], question=row["question"], answers=answers)
             user += "\n\n" + asked["question"]
             about = {"item_id": row["item_id"], "rotation": rotation}
-            rows.append(_chat(judge["instruction"], user, "", **about))
+            rows.append(_chat(judge["instruction"], user, shared, **about))
     return pl.DataFrame(rows, schema=LIST_CHAT)
 
 
@@ -510,6 +521,16 @@ def checks_of(
         if injections is None
         else read_checks(injections, INJECTIONS, f"{judge}: key `injections`"),
     )
+
+
+def without_action(view: Mapping[str, Any]) -> dict[str, Any]:
+    """A judge's view, of its chats or of its verdicts, for answers whose action nobody asks."""
+    kept = dict(view)
+    if "questions" in kept:
+        kept["questions"] = {d: q for d, q in kept["questions"].items() if d != ACTION}
+    if "actions" in kept:
+        kept["actions"] = []
+    return kept
 
 
 def check_pairs(sanity: pl.DataFrame | None) -> pl.DataFrame:

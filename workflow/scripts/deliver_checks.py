@@ -18,7 +18,9 @@ def main(arguments: Namespace) -> None:
     name = arguments.judge_file
     sanity, injections = judging.checks_of(arguments.sanity, arguments.injections, name)
     chats = {
-        "ratings": judging.rating_chats(judging.check_answers(sanity, injections), judge),
+        "ratings": judging.rating_chats(
+            judging.check_answers(sanity, injections), judging.without_action(judge)
+        ),
         "pairs": judging.pair_chats(judging.check_pairs(sanity), judge),
     }
     paths = ("judge", "read_out", "template", "sanity", "injections", "manifest")

@@ -18,9 +18,10 @@ def main(arguments: Namespace) -> None:
         arguments.sanity, arguments.injections, arguments.judge_file
     )
     answers = judging.check_answers(sanity, injections)
-    chats = judging.rating_chats(answers, judge)
+    chats = judging.rating_chats(answers, judging.without_action(judge))
     verdicts = pl.read_parquet(arguments.rating_verdicts)
-    rated = judging.judgements(answers, chats, verdicts, files.read_json(arguments.view))
+    view = judging.without_action(files.read_json(arguments.view))
+    rated = judging.judgements(answers, chats, verdicts, view)
     pairs = judging.check_pairs(sanity if judge["pairs"] else None)
     chats = judging.pair_chats(pairs, judge)
     verdicts = pl.read_parquet(arguments.pair_verdicts)
