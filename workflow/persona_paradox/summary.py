@@ -74,7 +74,7 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         f"{_persona(settings, settings['baseline'])}. Intervals in brackets are {level}, "
         f"{settings['interval']} bootstrap over items ({settings['draws']} draws, seed "
         f"{settings['seed']}), and Wilson for plain shares. The tests of the study are its "
-        f"{n_tests} contrasts in {_join(family['metrics'])} ({family['wordings']} wordings), "
+        f"{n_tests} contrasts in {', '.join(family['metrics'])} ({family['wordings']} wordings), "
         f"adjusted together by Holm's method at {_percent(1 - settings['confidence'])}; every "
         "other interval stands unadjusted."
     )
@@ -135,7 +135,7 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
             )
             margin = settings["margin"]
             if margin is not None:
-                who = _join([_persona(settings, p) for p in equivalent["persona"]]) or "none"
+                who = "; ".join(_persona(settings, p) for p in equivalent["persona"]) or "none"
                 yield (
                     f"- Equivalent to the baseline within ±{100 * margin:g} points (two one-sided "
                     f"tests at {_percent(alpha)}, not adjusted): {who}."
@@ -179,7 +179,7 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
             if rows.is_empty():
                 continue
             if verdict == "not significant":
-                names = _join([_persona(settings, p) for p in rows["persona"]])
+                names = "; ".join(_persona(settings, p) for p in rows["persona"])
                 yield f"- {words.capitalize()}: {names}."
                 continue
             for row in rows.iter_rows(named=True):
@@ -204,7 +204,7 @@ def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
         shown = part.filter((pl.col("low") > 0) | (pl.col("high") < 0))
         for (metric,), rows in shown.group_by("metric", maintain_order=True):
             told = True
-            effects = _join([_effect(row, settings) for row in rows.iter_rows(named=True)], "; ")
+            effects = "; ".join(_effect(row, settings) for row in rows.iter_rows(named=True))
             yield (
                 f"- {_place(settings, model, task)}, "
                 f"{_RISK[metric]}{' (points)' * (metric in _POINTS)}: {effects}. n = "
@@ -309,7 +309,7 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
                 f", after cross-fitted temperature scaling {row['value']:.3f} [{row['low']:.3f}, "
                 f"{row['high']:.3f}]"
             )
-        effects = _join([_effect(row, settings, 3) for row in changes.iter_rows(named=True)], "; ")
+        effects = "; ".join(_effect(row, settings, 3) for row in changes.iter_rows(named=True))
         yield (
             text + f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}."
         )
@@ -410,10 +410,6 @@ def _between_brackets(row: Row) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _join(names: list[str], separator: str = ", ") -> str:
-    return separator.join(names)
 
 
 def _percent(share: float) -> str:
