@@ -328,7 +328,8 @@ def test_answers_that_a_judge_cannot_read_stay_as_rows(ran: Project) -> None:
     ratings = read(ran, "checks/careful/ratings")
     variants = ("safer", "unsafe", "answer", "injection")
     per_variant = ratings.group_by("variant", maintain_order=True).len().rows()
-    assert per_variant == [(variant, 3 * CHECKS) for variant in variants]
+    assert per_variant == [(variant, 2 * CHECKS) for variant in variants]
+    assert "action" not in ratings["dimension"].to_list(), "nobody asks for it"
     status = dict(ratings.filter(pl.col("variant") == "injection")["item_id", "status"].rows())
     assert list(status.values()) == ["read", "prompt_too_long", "control_tokens"]
     assert ratings.filter(pl.col("variant") != "injection")["status"].unique().to_list() == ["read"]
