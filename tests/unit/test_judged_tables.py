@@ -173,7 +173,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for judge, met in (("lenient", True), ("strict", False), ("teacher", False))
     ]
     write(pl.DataFrame(rule, schema=ranking.QUALITY), made / "judges.parquet")
-    contents = {"view": VIEW, "statistics": STATISTICS, "forms": {"forms": FORMS}}
+    contents = {"view": VIEW, "statistics": STATISTICS, "forms": FORMS}
     for name, content in contents.items():
         files.write_text(made / f"{name}.json", files.canonical_json(content))
     return made
@@ -720,22 +720,22 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 def test_forms_that_have_changed_since(folder: Path, annotated: Path, tmp_path: Path) -> None:
     path = tmp_path / "forms.json"
-    files.write_text(path, json.dumps({"forms": {"safety": FORMS["safety"]}}))
+    files.write_text(path, json.dumps({"safety": FORMS["safety"]}))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "resources/annotations", "'rationale'", "key `tasks`")
     forms = json.loads(json.dumps(FORMS))
     forms["safety"]["questions"][1]["options"][1]["value"] = 2
-    files.write_text(path, json.dumps({"forms": forms}))
+    files.write_text(path, json.dumps(forms))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "the choice 0 for 'acceptable'", "config/forms/safety.yaml", "put back")
     forms = json.loads(json.dumps(FORMS))
     forms["safety"]["questions"].pop()
-    files.write_text(path, json.dumps({"forms": forms}))
+    files.write_text(path, json.dumps(forms))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "answers to 'acceptable'", "config/forms/safety.yaml does not ask", "put back")
     forms = json.loads(json.dumps(FORMS))
     forms["safety"]["confidence"]["options"].pop()
-    files.write_text(path, json.dumps({"forms": forms}))
+    files.write_text(path, json.dumps(forms))
     done = agree(folder, tmp_path, annotations=annotated, forms=path)
     refused(done, "the choice 3 for 'confidence'", "config/forms/safety.yaml", "put back")
     assert not list(tmp_path.glob("*.parquet"))

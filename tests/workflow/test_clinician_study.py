@@ -127,9 +127,9 @@ def test_annotations_of_another_study_are_refused(copied: Project) -> None:
     copied.edit("config/config.yaml", lambda s: s.update(personas=["no_persona", "ed_nurse"]))
     refused_by_a_job(
         copied,
-        AGREEMENT,
-        "resources/annotations holds answers of the persona 'ed_physician', which the study does "
-        "not have; add it to key `personas`, or move the files elsewhere",
+        "results/clinician/annotations.parquet",
+        "which shows answers of persona 'ed_physician', but the study does not run it; add it to "
+        "key `personas` of the study, or move the files elsewhere",
     )
 
 

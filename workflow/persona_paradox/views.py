@@ -78,7 +78,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield "judged_figures", figures | _judged_figures_view(study)
     yield "judged", _judged_view(study)
     if study.forms:
-        yield "forms", _forms_view(study)
+        yield "forms", study.forms
         yield "answers_shown", _shown_view(study)
         yield "packet", _packet_view(study)
 
@@ -239,13 +239,6 @@ def _shown_view(study: Study) -> dict[str, Any]:
             tasks[id_] = {"dataset": dataset, "form": form, "stratum": stratum}
     cells = [[c.model, c.task, c.persona] for c in study.shown_cells]
     return {"tasks": tasks, "cells": cells}
-
-
-def _forms_view(study: Study) -> dict[str, Any]:
-    """What annotations are read with: the forms, and what they may be about."""
-    tasks = [task for ids in study.form_tasks.values() for task in ids]
-    about = {"model": list(study.models), "task": tasks, "persona": list(study.personas)}
-    return {"forms": study.forms, "about": {key: sorted(ids) for key, ids in about.items()}}
 
 
 def _packet_view(study: Study) -> dict[str, Any]:

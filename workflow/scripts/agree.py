@@ -129,17 +129,12 @@ def preferences(annotations: pl.DataFrame, settings: Any) -> Rows:
     return rows
 
 
-def check(
-    annotations: pl.DataFrame,
-    forms: dict[str, Any],
-    about: dict[str, list[str]],
-    judges: dict[str, Any],
-) -> None:
+def check(annotations: pl.DataFrame, forms: dict[str, Any], judges: dict[str, Any]) -> None:
     """Check that the annotations can be read with the forms and the judges of the study.
 
     Raises:
-        InputError: the study has no such form, question, option, model, task or persona now, or a
-            judge is called as an annotator.
+        InputError: the study has no such form, question or option now, or a judge is called as an
+            annotator.
     """
     where = "resources/annotations"
     chosen = annotations.select("form", "question", "value")
@@ -165,14 +160,6 @@ def check(
                 f"{where} holds the choice {value:g} for {asked!r}, which config/forms/{name}.yaml "
                 "does not offer; put back the options that were asked with"
             )
-    for key, known in about.items():
-        columns = [key, "versus"] if key == "persona" else [key]
-        found = {id_ for column in columns for id_ in annotations[column].drop_nulls()}
-        for id_ in sorted(found.difference(known)):
-            raise InputError(
-                f"{where} holds answers of the {key} {id_!r}, which the study does not have; add "
-                f"it to key `{key}s`, or move the files elsewhere"
-            )
     for name in annotations["annotator"].unique().sort():
         if name in judges or name in (PANEL, panel.CLINICIANS):
             raise InputError(
@@ -187,15 +174,14 @@ def main(arguments: Namespace) -> None:
     settings = files.read_json(arguments.statistics)
     annotations = pl.DataFrame(schema=ANNOTATIONS)
     inputs = {"view": arguments.view, "statistics": arguments.statistics}
-    read_with = files.read_json(arguments.forms)
-    forms = read_with["forms"]
+    forms = files.read_json(arguments.forms)
     if arguments.annotations:
         annotations = pl.read_parquet(arguments.annotations)
         inputs["annotations"] = arguments.annotations
     if arguments.judges:
         inputs["judges"] = arguments.judges
     judges = Judges(view, arguments.judgements, usable_judges(arguments.judges))
-    check(annotations, forms, read_with["about"], view["judges"])
+    check(annotations, forms, view["judges"])
     lowest = {
         name: min(option["value"] for option in form["confidence"]["options"])
         for name, form in forms.items()
