@@ -1,21 +1,57 @@
 # make        sets everything up and runs the default study
 # make test   sets everything up and runs the tests
+# make test-faults   breaks a study on purpose and sees that nothing is lost
+# make test-slurm   tests the profile for SLURM on a cluster of one node, from Debian's packages
+# make fuzz   runs every fuzzer for FUZZ_SECONDS (600); their tests run a short version
+# make docs   builds the documentation as a site, in the folder site
 # make lint   checks style, types and the workflow
+# make archive                 packs the study that ran last, for a deposit
+# make verify ARCHIVE=FILE     computes answers and tables of somebody's archive again
 # make lock   pins requirements.txt and environment.yml anew from requirements.in
 
 PYTHON ?= python3
 CORES ?= all
+FUZZ_SECONDS ?= 600
 READY := .venv/.ready
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: all test lint lock
+# answers that are computed again, and the seed of their draw
+SAMPLE ?= 20
+SEED ?= 1
+
+.PHONY: all test test-faults test-slurm fuzz docs lint lock archive verify
 
 all: $(READY)
 	snakemake --cores $(CORES)
 
 test: $(READY)
-	python -m pytest $(PYTEST_OPTIONS)
+	python -m pytest --numprocesses auto --dist loadfile $(PYTEST_OPTIONS)
+
+test-faults: $(READY)
+	python -m pytest tests/faults $(PYTEST_OPTIONS)
+
+test-slurm: .venv-slurm/.ready
+	.venv-slurm/bin/python -m pytest tests/slurm $(PYTEST_OPTIONS)
+
+# With the plugin installed every call of snakemake waits for SLURM's controller: it has an
+# environment of its own, which sees all that the other one has.
+.venv-slurm/.ready: $(READY) requirements-slurm.txt
+	python -m venv --clear .venv-slurm
+	python -c 'import site; print(site.getsitepackages()[0])' > \
+	    "$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/project.pth"
+	.venv-slurm/bin/python -m pip install --quiet --no-deps --ignore-installed \
+	    --requirement requirements-slurm.txt "$$(grep ^snakemake== requirements.txt)"
+	touch $@
+
+fuzz: $(READY)
+	PERSONA_FUZZ_SECONDS=$(FUZZ_SECONDS) python -m pytest -s tests/unit/test_fuzz.py $(PYTEST_OPTIONS)
+
+# The theme's notice on its successor says nothing about the site. Not quietly: unheard warnings do not
+# count, and links that lead nowhere are warnings.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --clean
+	@echo "site/index.html is the site; 'python -m http.server --directory site' serves it, with its search"
 
 lint: $(READY)
 	ruff check .
@@ -23,6 +59,13 @@ lint: $(READY)
 	snakefmt --check Snakefile workflow/rules
 	mypy
 	snakemake --lint
+
+archive: $(READY)
+	snakemake --cores $(CORES) results/archive.zip
+
+verify: $(READY)
+	@test -f "$(ARCHIVE)" || { echo "error: name an archive: make verify ARCHIVE=FILE"; exit 1; }
+	python workflow/scripts/verify.py --cores $(CORES) --sample $(SAMPLE) --seed $(SEED) "$(ARCHIVE)"
 
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; run make PYTHON=/path/to/python3.11")'
