@@ -1,0 +1,62 @@
+# Needs: nothing. Leaves: what `snakemake --report` says beside figures and tables; their captions
+# are in workflow/report.
+
+
+report: "../report/workflow.rst"
+
+
+# What a figure shows.
+SHOWN = {
+    "triage_accuracy": "accuracy of every persona",
+    "reliability": "how often the top label is right, by its confidence",
+    "risk_coverage": "accuracy if only the surest items are answered",
+    "risk_plane": "under-triage against over-triage",
+    "sensitivity_criterion": "d′ against the criterion c",
+    "confusion": "answers by reference level",
+    "consistency": "how far answers stay the same",
+    "persona_effect": "accuracy of every persona minus that of the baseline",
+    "spread": "effects of wordings and of controls",
+    "subgroup_effects": "effects in groups of items",
+    "safety": "ratings of answers to patients by judges",
+    "action_shares": "whether answers accept, caution or refuse",
+    "win_matrix": "which of two personas' answers judges prefer",
+    "bradley_terry": "ranking of the personas by these preferences",
+    "judge_quality": "how far a judge can be trusted",
+    "agreement": "agreement of judges and clinicians",
+    "judge_human": "judges against clinicians",
+}
+# What a row of a table is.
+ROW_IS = {
+    "cells": "a model, task, persona and wording",
+    "contrasts": "a figure under a persona against the baseline, on the same items",
+    "robustness": "a verdict on a persona",
+    "spread": "the spread of effects over wordings, or over controls",
+    "confusion": "an answer level by a reference level",
+    "calibration": "a calibration figure, before or after recalibration",
+    "reliability": "a bin of a reliability diagram",
+    "risk_coverage": "a point of a risk–coverage curve",
+    "subgroups": "a figure in a group of items",
+    "variance": "a source of variance",
+    "interaction": "a persona's effect in a context, or how far two contexts differ in it",
+    "judgements": "a figure of a persona's judged answers",
+    "judgement_contrasts": "such a figure against the baseline, on the same questions",
+    "rankings": "a persona's strength in a judge's preferences",
+    "wins": "two personas in a judge's preferences",
+    "judges": "a figure of how far a judge can be trusted",
+    "clinicians": "what clinicians say of a persona's answers",
+    "clinician_rankings": "a persona's strength in clinicians' preferences",
+    "agreement": "the agreement of two raters, or of all of a kind",
+    "delivery": "a model, task and persona",
+}
+
+
+def figure_labels(wildcards):
+    return {"figure": wildcards.figure, "shows": SHOWN[wildcards.figure]}
+
+
+def in_report(tables, caption, subcategory):
+    """The CSV files of tables, each with what a row of it is."""
+    about = {"caption": caption, "category": "Tables", "subcategory": subcategory}
+    labels = {table: {"table": table, "a row is": ROW_IS[table]} for table in tables}
+    paths = {table: f"results/tables/{table}.csv" for table in tables}
+    return [report(paths[table], labels=labels[table], **about) for table in tables]

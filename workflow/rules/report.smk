@@ -1,0 +1,41 @@
+# Needs: tables, summary and provenance, and the answers of all cells. Leaves: the page that people
+# open first; and the folder that holds its data where a study is too large for one file.
+
+REPORT = "results/report.html"
+TEXTS_SHOWN = STUDY.settings["report"]["withheld_texts"]
+
+
+# The provenance holds the whole configuration, so that no view of its own is needed.
+rule report:
+    input:
+        provenance="results/provenance.json",
+        tables=expand(
+            "results/tables/{table}.parquet", table=[*WANTED_TABLES, "delivery"]
+        ),
+        summary="results/summary.md",
+        cells=report_cells(),
+        cases=expand("resources/datasets/{dataset}.parquet", dataset=STUDY.datasets),
+        reference="config/README.md",
+        citation=os.path.relpath(LIBRARY.parent / "CITATION.cff"),
+        page=sorted(
+            os.path.relpath(path)
+            for path in (LIBRARY / "report").rglob("*")
+            if path.suffix in (".html", ".css", ".js")
+        ),
+        code=code("write_report"),
+    output:
+        page=REPORT,
+        folder=directory("results/report"),
+    log:
+        "logs/report/report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        names=[*WANTED_TABLES, "delivery"],
+        configfiles=" ".join(map(quote, configfiles())),
+    shell:
+        script("write_report") + " --provenance {input.provenance}"
+        " --tables results/tables --names {params.names} --summary {input.summary}"
+        " --reference {input.reference} --citation {input.citation}"
+        " --configfiles {params.configfiles}"
+        " --report {output.page} --folder {output.folder} --log {log}"

@@ -1,0 +1,258 @@
+"""Write the report of a study: a page that shows its numbers, and behind each the answers."""
+
+import shutil
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+import vl_convert
+import yaml
+
+from persona_paradox import cli, files, report
+from persona_paradox import report_cells as cells
+from persona_paradox.config import HUMAN, TRIAGE, Study
+from persona_paradox.inventory import ranks, restricted
+from persona_paradox.provenance import study_of
+from persona_paradox.withholding import Texts
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "report"
+TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
+PROGRAMS = ("data.js", "cases.js", "case.js", "figures.js", "tables.js", "page.js")
+MB = 1_000_000
+
+
+def path_of(stage: str, *parts: str) -> Path:
+    """A file of a stage in the working folder."""
+    return Path("results", stage, *parts).with_suffix(".parquet")
+
+
+def places(study: Study, texts: Texts | None) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Task by task: its id, its chunks (name, value), and what the index says of it."""
+    for task, spec in study.tasks.items():
+        source = study.datasets[spec["dataset"]]
+        dataset = files.read_table(Path(f"resources/datasets/{spec['dataset']}.parquet"))
+        first = next(cell for cell in study.cells if cell.task == task)
+        ids = cells.item_ids(files.read_table(path_of("delivered", first.path), ["item_id"]))
+        withheld = task in report.withholds(study)
+        levels = [level["id"] for level in source["levels"]] if spec["kind"] == TRIAGE else []
+        found = cells.items(dataset, ids, source, levels, withheld)
+        if levels:
+            labels = report.urgent_labels(study, task)
+            found["human"] = {
+                rater["id"]: cells.human(
+                    files.read_table(path_of("scores", HUMAN, task, rater["id"])), ids, labels
+                )
+                for rater in source["columns"]["human"]
+            }
+        chunks = [(f"items/{task}", found)]
+        for model in study.models:
+            chunks += place(study, model, task, (dataset, ids), texts if withheld else None)
+        yield task, chunks, {"n": ids.height, "groups": cells.group_names(dataset, ids, source)}
+
+
+def place(
+    study: Study,
+    model: str,
+    task: str,
+    asked: tuple[pl.DataFrame, pl.DataFrame],
+    texts: Texts | None,
+) -> Iterator[tuple[str, Any]]:
+    """The chunks of one model in one task: the list of its cases, and blocks of answers."""
+    _, ids = asked
+    judges = [
+        judge
+        for judge in study.active_judges
+        if any((cell.model, cell.task) == (model, task) for cell in study.judged_cells(judge))
+    ]
+    columns: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    confidences: dict[str, Any] = {}
+    for persona in study.personas:
+        for name, column, answer in wordings(study, (model, task, persona), asked, judges, texts):
+            columns[name], answers[name] = column, answer
+            if "exact" in column:
+                confidences[name] = column.pop("exact")
+    yield f"cells/{model}/{task}", columns
+    if confidences:
+        yield f"confidences/{model}/{task}", confidences
+    preferred = {
+        judge: cells.preferences(files.read_table(path_of("rankings", judge, model, task)), ids)
+        for judge in judges
+        if ranks(study, judge)
+    }
+    for number, start in enumerate(range(0, ids.height, report.BLOCK)):
+        both = {"answers": answers, "preferred": preferred}
+        yield f"answers/{model}/{task}/{number}", cells.block(both, start, start + report.BLOCK)
+
+
+def wordings(
+    study: Study,
+    cell: tuple[str, str, str],
+    asked: tuple[pl.DataFrame, pl.DataFrame],
+    judges: list[str],
+    texts: Texts | None,
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Of every wording of a persona: its name, its column of the list, and its answers."""
+    dataset, ids = asked
+    task = study.tasks[cell[1]]
+    delivered = files.read_table(path_of("delivered", *cell), ["item_id", "variant", "text"])
+    responses = cells.without_texts(
+        files.read_table(
+            path_of("responses", *cell),
+            [
+                "item_id",
+                "variant",
+                "repeat",
+                "text",
+                "finish_reason",
+                "label_logprob",
+                "label_mass",
+            ],
+        ),
+        texts,
+    )
+    triage = task["kind"] == TRIAGE
+    scores = files.read_table(path_of("scores", *cell)) if triage else None
+    judged = {
+        judge: cells.without_texts(files.read_table(path_of("judgements", judge, *cell)), texts)
+        for judge in judges
+    }
+    for variant in cells.wordings(delivered):
+        here = pl.col("variant") == variant
+        around, other = cells.shown_prompt(
+            delivered.filter(here), ids, dataset.select("item_id", "case"), task["user"]
+        )
+        rows = responses.filter(here)
+        column: dict[str, Any] = {"prompt": around, "judged": {}}
+        if scores is not None:
+            labels = report.urgent_labels(study, cell[1])
+            listed = [entry["label"] for entry in task["labels"]]
+            mine = scores.filter(here)
+            greedy = mine.filter(pl.col("repeat") == 0)
+            column |= cells.triage_column(greedy, ids, labels)
+            column["exact"] = cells.confidences(greedy, ids)
+            order = [listed.index(label) for label in labels]
+            answer = cells.triage_answers(rows, mine, ids, labels, order)
+        else:
+            answer = cells.free_answers(rows, ids)
+        if any(text is not None for text in other):
+            shown = pl.DataFrame({"text": other}, schema={"text": pl.String})
+            answer["prompt"] = cells.without_texts(shown, texts)["text"].to_list()
+        answer["judged"] = {}
+        for judge, table in judged.items():
+            column["judged"][judge] = cells.judged_column(table.filter(here), ids)
+            answer["judged"][judge] = cells.judged_answers(table.filter(here), ids)
+        yield f"{cell[2]}/{variant}", column, answer
+
+
+def restricted_texts(study: Study) -> Texts:
+    """The texts that may not be passed on, of all sets together."""
+    return Texts(
+        text
+        for id_ in restricted(study)
+        for text in files.read_table(Path(f"resources/datasets/{id_}.parquet"), ["case"])[
+            "case"
+        ].drop_nulls()
+    )
+
+
+def programs() -> list[str]:
+    """Vega, the table component and the page's own program."""
+    own = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in PROGRAMS)
+    table = (TABULATOR / "tabulator.min.js").read_text(encoding="utf-8")
+    # Each in a scope of its own: the names of one must not meet those of another.
+    vega, ours = (f"(() => {{{text}\n}})();" for text in (vl_convert.javascript_bundle(), own))
+    return [vega, table, ours]
+
+
+def write(folder: Path, chunks: dict[str, str]) -> None:
+    """Replace the folder of chunks, as a whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        new = Path(temporary) / "new"
+        new.mkdir()
+        if not chunks:
+            files.write_text(
+                new / "README.txt",
+                "The report of this study is one file, results/report.html, and needs nothing "
+                "from here. That of a larger study keeps its data in this folder.\n",
+            )
+        for name, content in chunks.items():
+            files.write_text(new / f"{name}.js", report.chunk_file(name, content))
+        if folder.exists():
+            shutil.rmtree(folder)
+        new.chmod(0o755)
+        new.rename(folder)
+
+
+def main(arguments: Namespace) -> None:
+    """Gather tables and answers, and write the page."""
+    provenance = files.read_json(arguments.provenance)
+    study = study_of(provenance["configuration"])
+    tables = {
+        name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
+    }
+    chunks: dict[str, str] = {
+        f"tables/{name}": report.packed(report.table_columns(table))
+        for name, table in tables.items()
+        if report.shown(table)
+    }
+    numbers: dict[str, int] = {}
+    groups: dict[str, Any] = {}
+    texts = restricted_texts(study) if report.withholds(study) else None
+    for task, found, said in places(study, texts):
+        numbers[task], groups[task] = said["n"], said["groups"]
+        chunks |= {name: report.packed(value) for name, value in found}
+    chunks["provenance"] = report.packed(provenance)
+
+    inside = sum(map(len, chunks.values())) <= study.settings["report"]["single_file_mb"] * MB
+    sums = {name: report.fingerprint(content) for name, content in chunks.items()}
+    template = {
+        "index": report.index(study, tables, numbers, groups) | {"chunks": sums},
+        "about": report.about(study, provenance, numbers),
+        "title": study.settings["title"],
+        "summary": report.summary(arguments.summary.read_text(encoding="utf-8")),
+        "methods": report.methods(arguments.reference.read_text(encoding="utf-8")),
+        "cite": yaml.safe_load(arguments.citation.read_text(encoding="utf-8")),
+        "library_style": (TABULATOR / "tabulator_simple.min.css").read_text(encoding="utf-8"),
+        "configfiles": arguments.configfiles,
+        "inside": inside,
+    }
+    page = report.page(
+        TEMPLATES,
+        programs(),
+        chunks.items() if inside else (),
+        template,
+        None if inside else arguments.folder.name,
+    )
+    write(arguments.folder, {} if inside else chunks)
+    files.write_text(arguments.report, page)
+    size = sum(map(len, chunks.values()))
+    cli.log.info(
+        "%d chunks, %.1f MB, %s", len(chunks), size / MB, "in the page" if inside else "beside it"
+    )
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        provenance="what the study was made of",
+        tables="folder of tables",
+        summary="the results in words",
+        reference="config/README.md, which has the definitions",
+        citation="CITATION.cff",
+        report="HTML file to write",
+        folder="folder to write, of the data of a large study",
+    )
+    # An older study's tables may lie in the folder.
+    options.add_argument("--names", nargs="+", required=True, help="tables that there are")
+    options.add_argument(
+        "--configfiles", nargs="*", default=[], help="files of the study, as given"
+    )
+    cli.run(main, options)
