@@ -1,0 +1,83 @@
+"""What a study was made of: its configuration in full, and the state of its code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from .config import Study
+
+
+def configuration(study: Study) -> dict[str, Any]:
+    """Everything that the files of a study say, by kind and id; `study_of` reads it back.
+
+    The data folder is left out: where it lies is no part of a study. A JSON schema stands as text,
+    because the order of its keys means something.
+    """
+    settings = {key: value for key, value in study.settings.items() if key != "data_dir"}
+    tasks = deepcopy(study.tasks)
+    for task in tasks.values():
+        if task["decoding"]["json_schema"] is not None:
+            task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
+    return {
+        "study": settings,
+        "models": study.all_models,
+        "tasks": tasks,
+        "personas": study.personas,
+        "datasets": study.datasets,
+        "judges": study.judges,
+        "forms": study.forms,
+    }
+
+
+def study_of(configured: Mapping[str, Any]) -> Study:
+    """The study that `configuration` wrote down."""
+    settings = {"data_dir": None, **configured["study"]}
+    tasks = deepcopy(configured["tasks"])
+    for task in tasks.values():
+        text = task["decoding"]["json_schema"]
+        task["decoding"]["json_schema"] = None if text is None else json.loads(text)
+
+    # JSON has sorted ids; a study has them in the order in which it names them.
+    def named(kind: str) -> dict[str, Any]:
+        known = tasks if kind == "tasks" else configured[kind]
+        return {id_: known[id_] for id_ in settings[kind] if id_ in known}
+
+    models = named("models")
+    return Study(
+        settings=settings,
+        models=models,
+        tasks=named("tasks"),
+        personas=named("personas"),
+        datasets=dict(configured["datasets"]),
+        judges=named("judges"),
+        judge_models={k: v for k, v in configured["models"].items() if k not in models},
+        forms=dict(configured["forms"]),
+    )
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Commit of the project, its date, and whether files differ from it; nulls without git."""
+    nothing = {"commit": None, "date": None, "dirty": None}
+
+    def git(*arguments: str) -> str:
+        # Another job may be at work in the same clone: take no lock.
+        command = ["git", "--no-optional-locks", *arguments]
+        return subprocess.run(
+            command, cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        # A copy without git inside of some other repository is not that repository.
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            return nothing
+        commit, date = git("log", "-1", "--format=%H %cI").split()
+        # Whatever the user's own settings of git leave out of a status.
+        status = git("status", "--porcelain", "--untracked-files=normal")
+        return {"commit": commit, "date": date, "dirty": bool(status)}
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return nothing

@@ -1,0 +1,573 @@
+"""Check the archive of a study: compute a sample of its answers and all its tables again.
+
+    python workflow/scripts/verify.py ARCHIVE
+
+The code is this project's own, never that of the archive. Tables are computed from the stored
+answers; answers by the engine, where the model can be had: from resources/models, else from the
+source that the archive's configuration names. Texts that an archive must not hold are taken from
+their own source (PERSONA_DATA_DIR).
+"""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflow"))
+
+import polars as pl
+import yaml
+
+from persona_paradox import archive, audit, cli, files
+from persona_paradox.config import KINDS, Study
+from persona_paradox.decoding import CONTROL_TOKENS, Answer
+from persona_paradox.delivery import OK
+from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.errors import InputError
+from persona_paradox.inventory import (
+    Answered,
+    answered,
+    code_files,
+    derived,
+    is_safe,
+    manifests,
+    referred,
+    restricted,
+    restricted_tasks,
+)
+from persona_paradox.provenance import study_of
+from persona_paradox.responses import (
+    ABOUT,
+    LOCAL,
+    SCHEMA,
+    Request,
+    Wanted,
+    about,
+    engine_of,
+    label_mass,
+)
+from persona_paradox.verification import (
+    RELATIVE,
+    UNREADABLE,
+    Findings,
+    difference,
+    drawn,
+    printable,
+)
+from persona_paradox.withholding import Texts, is_withheld, withhold
+
+ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+# What makes tables of answers, and what makes of a study's configuration the prompts of a model.
+TABLES = ("conclude", "verbalize", "rate", "score", "calibrate", "aggregate", "decompose")
+TABLES += ("read_ratings", "rank", "read_list", "read_checks", "assess", "agree")
+TABLES += ("tabulate_delivery", "summarize", "tables", "provenance")
+DELIVER = ("deliver", "deliver_conclusions", "try_second_turn", "second_turn")
+DELIVER += ("deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
+MODELS = ("download_model", "prepare_model")
+
+ANNOTATIONS = "results/clinician/annotations.parquet"
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Whatever a configuration that is none leads to, as one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{archive.PROVENANCE} of the archive holds no configuration of a study ({error!r}); "
+            "take an archive that `snakemake results/archive.zip` made"
+        ) from error
+
+
+class Copy:
+    """A copy of this project with the configuration and the answers of an archive.
+
+    Args:
+        study: the study of the archive.
+        theirs: folder of the unpacked archive.
+        path: folder of the copy.
+        cores: as `snakemake --cores`.
+    """
+
+    def __init__(self, study: Study, theirs: Path, path: Path, cores: str) -> None:
+        self.study, self.theirs, self.path, self._cores = study, theirs, path, cores
+        for file in code_files(ROOT):
+            (path / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, path / file)
+        with one_sentence():
+            self._configure()
+            sources = [*manifests(study), *referred(study)]
+        free = [id_ for id_ in study.datasets if id_ not in restricted(study)]
+        sources += [f"resources/datasets/{id_}.parquet" for id_ in free]
+        for file in answered(study):
+            sources += [file.path, file.delivered]
+        for name in sources:
+            self.take(name)
+        if (theirs / ANNOTATIONS).is_file():
+            self.take(ANNOTATIONS)
+            # The workflow looks for files of clinicians; what they say is in the table.
+            files.write_text(path / "resources/annotations/archived.csv", "")
+
+    def take(self, name: str) -> bool:
+        """Take a file of the archive; whether it has it."""
+        there = (self.theirs / name).is_file()
+        if there and not (self.path / name).exists():
+            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(self.theirs / name, self.path / name)
+        return there
+
+    def _configure(self) -> None:
+        study = self.study
+        settings = dict(study.settings) | {"data_dir": None, "tasks": list(study.tasks)}
+        settings["limits"] = {k: v for k, v in settings["limits"].items() if k in study.tasks}
+        self._write("config", settings)
+        for kind in KINDS:
+            specs = study.all_models if kind == "models" else getattr(study, kind)
+            for id_, spec in specs.items():
+                if not ID.fullmatch(id_):
+                    raise InputError(
+                        f"{archive.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
+                    )
+                self._write(f"{kind}/{id_}", spec)
+        for spec in study.datasets.values():
+            # A set of this project's own is in every copy of it.
+            source = spec["source"]
+            if source["kind"] == "bundled" and is_safe(source["path"]):
+                target = self.path / source["path"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if (ROOT / source["path"]).is_file():
+                    shutil.copy2(ROOT / source["path"], target)
+
+    def _write(self, name: str, content: Any) -> None:
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        files.write_text(self.path / "config" / f"{name}.yaml", text)
+
+    def snakemake(self, allowed: Iterable[str], targets: Iterable[str]) -> str | None:
+        """Make files; why that failed, or None."""
+        command = [sys.executable, "-m", "snakemake", "--cores", self._cores, "--keep-going"]
+        command += ["--allowed-rules", *allowed, "--", *targets]
+        env = dict(os.environ)
+        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
+        if env.get("PERSONA_DATA_DIR"):
+            env["PERSONA_DATA_DIR"] = str(Path(env["PERSONA_DATA_DIR"]).resolve())
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return None
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        cli.log.debug("%s", done.stdout)
+        return printable((told or lines or ["no reason"])[-1])
+
+    def difference(self, name: str, task: str | None) -> str | None:
+        """Where a file that was made here, of a task, is not the one in the archive."""
+        change = partial(withhold, texts=self._texts(task))
+        return difference(name, self.theirs / name, self.path / name, change)
+
+    def _texts(self, task: str | None) -> Texts:
+        """What the archive must not hold in the files of a task."""
+        sets = restricted(self.study) if task in restricted_tasks(self.study) else []
+        paths = [f"resources/datasets/{id_}.parquet" for id_ in sets]
+        cases = [pl.read_parquet(self.path / path, columns=["case"])["case"] for path in paths]
+        return Texts(text for column in cases for text in column.drop_nulls())
+
+    def view(self, name: str) -> Any:
+        """A view of the configuration."""
+        (path,) = (self.path / "results/config").glob(f"{name}-*.json")
+        return files.read_json(path)
+
+
+def count(text: str) -> int:
+    """A number from 0."""
+    if (value := int(text)) < 0:
+        raise ValueError
+    return value
+
+
+def main(arguments: Namespace) -> None:
+    """Check everything, and fail where something does not agree."""
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        raise InputError(f"--folder names {arguments.folder}, which is no folder; make it first")
+    findings = Findings()
+    with tempfile.TemporaryDirectory(prefix="verify-", dir=arguments.folder) as folder:
+        theirs = Path(folder) / "archive"
+        names = archive.unpack(arguments.archive, theirs, int(arguments.max_gib * archive.GIB))
+        check_sums(theirs, names, findings)
+        study = read_study(theirs)
+        copy = Copy(study, theirs, Path(folder) / "copy", arguments.cores)
+        check_tables(copy, findings)
+        check_others(copy, names, findings)
+        check_answers(copy, findings, arguments.sample, arguments.seed)
+        check_items(copy, findings)
+    findings.report()
+    if findings.n_differences:
+        raise InputError(
+            f"{arguments.archive} differs in {findings.n_differences} places; see the lines above"
+        )
+    cli.log.info("nothing differs in %s", arguments.archive)
+
+
+def check_sums(theirs: Path, names: list[str], findings: Findings) -> None:
+    """Compare every file with its SHA-256 in the description of the archive."""
+    expected = archive.checksums(archive.read_untrusted(theirs / archive.CRATE, archive.CRATE))
+    for name in sorted({*names, *expected} - {archive.CRATE}):
+        told = None
+        if name not in expected:
+            told = f"{name} is in the archive, but not in {archive.CRATE}"
+        elif name not in names:
+            told = f"{name} is in {archive.CRATE}, but not in the archive"
+        elif files.sha256_file(theirs / name) != expected[name]:
+            told = f"{name} has another SHA-256 than {archive.CRATE} says: it was changed"
+        findings.agree("checksums of files", told)
+
+
+def read_study(theirs: Path) -> Study:
+    """The study that an archive is about; Snakemake checks it when it reads the copy."""
+    name = archive.PROVENANCE
+    with one_sentence():
+        study = study_of(archive.read_untrusted(theirs / name, name)["configuration"])
+        # What the names of files are made of.
+        list(answered(study)), list(derived(study)), restricted_tasks(study)
+    return study
+
+
+def withheld_tasks(copy: Copy) -> set[str]:
+    """The tasks of which answers are withheld."""
+    tasks = set(restricted_tasks(copy.study))
+    return {
+        file.task
+        for file in answered(copy.study)
+        if file.task in tasks and not read(copy, file).filter(is_withheld("text")).is_empty()
+    }
+
+
+def read(copy: Copy, file: Answered) -> pl.DataFrame:
+    """Answers of the archive."""
+    path = copy.theirs / file.path
+    try:
+        table = pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{file.path} of the archive is missing or no table of answers "
+            f"({type(error).__name__}); nothing can be computed from it"
+        ) from error
+    if table.schema != pl.Schema(SCHEMA):
+        raise InputError(
+            f"{file.path} of the archive has other columns than answers have; nothing can be "
+            "computed from it"
+        )
+    return table
+
+
+def sha256_in(copy: Copy, manifest: str) -> str | None:
+    """The SHA-256 that a manifest of the archive gives; None where it gives none."""
+    found = archive.read_untrusted(copy.theirs / manifest, manifest)
+    value = found.get("sha256") if isinstance(found, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def engine_there(copy: Copy, file: Answered) -> tuple[dict[str, Any], str] | None:
+    """What computed a file of the archive, as it says, and the fingerprint; None if it does not."""
+    try:
+        found = engine_of(copy.theirs / file.path)
+        if isinstance(found, dict):
+            return found, files.sha256_bytes(files.canonical_json(found).encode())
+    except (*UNREADABLE, RecursionError):
+        pass
+    return None
+
+
+def check_tables(copy: Copy, findings: Findings) -> None:
+    """Compute what follows from the answers, and compare it with the archive."""
+    study = copy.study
+    fetched = [f"resources/datasets/{id_}.parquet" for id_ in restricted(study)]
+    prompts = [f"results/prompts/{t}/{p}.parquet" for t in study.tasks for p in study.personas]
+    why = copy.snakemake(("download_dataset",), fetched) if fetched else None
+    # By itself: else the items of the archive would be fetched again, too.
+    why = why or copy.snakemake(("write_prompts",), prompts)
+    if why is not None:
+        what = f" (the archive must not hold the texts of {', '.join(restricted(study))})"
+        raise InputError(
+            f"the study of the archive cannot be set up here{what if fetched else ''}: {why}"
+        )
+    for id_ in restricted(study):
+        name = f"resources/datasets/{id_}.manifest.json"
+        mine, found = files.read_json(copy.path / name)["sha256"], sha256_in(copy, name)
+        told = None if mine == found else f"{name}: SHA-256 {found}, but the source gives {mine}"
+        findings.agree("data sets from their own source", told)
+    kept = withheld_tasks(copy)
+    for name, task in derived(study):
+        if task in kept and name.split("/")[1] not in ("prompts", "delivered", "calibration"):
+            if copy.take(name):
+                # Newer than what it was made of, so that it is not made again.
+                os.utime(copy.path / name)
+            findings.unchecked(
+                f"scores and judgements of {task}, whose answers repeat texts that may not be "
+                "passed on; tables are made of them as they are"
+            )
+    why = copy.snakemake(TABLES, ["tables", archive.PROVENANCE])
+    if why is not None:
+        findings.agree("tables", f"the tables cannot be made of the archive's answers: {why}")
+    missing: Counter[str] = Counter()
+    for name, task in derived(study):
+        # Nothing is compared with itself; what models read is checked with the answers.
+        stage = name.split("/")[1]
+        if stage == "delivered" or (task in kept and stage not in ("prompts", "calibration")):
+            continue
+        if (copy.path / name).is_file():
+            findings.agree(stage, copy.difference(name, task))
+        else:
+            missing[stage] += 1
+    for stage, n in missing.items():
+        findings.unchecked(f"results/{stage} ({n}), which could not be made here")
+    made = sorted((copy.path / "results/tables").glob("*.*"))
+    made += [path for path in [copy.path / "results/summary.md"] if path.is_file()]
+    for path in made:
+        name = path.relative_to(copy.path).as_posix()
+        findings.agree("tables", difference(name, copy.theirs / name, path))
+
+
+def check_others(copy: Copy, names: Iterable[str], findings: Findings) -> None:
+    """Compare what the archive says of itself, and say what is compared with nothing."""
+    if (copy.path / archive.PROVENANCE).is_file():
+        mine = files.read_json(copy.path / archive.PROVENANCE)
+        theirs = archive.read_untrusted(copy.theirs / archive.PROVENANCE, archive.PROVENANCE)
+        for key in ("models", "datasets", "licences"):
+            one, other = (provenance_part(copy.study, each, key) for each in (theirs, mine))
+            told = f"{archive.PROVENANCE}: `{key}` is not what the archive's own files say"
+            findings.agree("parts of the provenance", None if one == other else told)
+    known = {archive.PROVENANCE, ANNOTATIONS, *(name for name, _ in derived(copy.study))}
+    known |= {name for file in answered(copy.study) for name in (file.path, file.delivered)}
+    left: Counter[str] = Counter()
+    for name in names:
+        if not name.startswith("results/") or name in known or (copy.path / name).is_file():
+            continue
+        if name.startswith("results/tables/"):
+            findings.agree("further tables", f"{name}, to which nothing leads here")
+        else:
+            left[name.split("/")[1]] += 1
+    for part, n in left.items():
+        findings.unchecked(f"results/{part} ({n}), of which only checksums are compared")
+
+
+def provenance_part(study: Study, provenance: Mapping[str, Any], key: str) -> Any:
+    """A part of a provenance, without what depends on the version of a library."""
+    part = provenance.get(key)
+    if key == "datasets" and isinstance(part, dict):
+        # Those of the others are made anew here.
+        part = {
+            id_: {k: v for k, v in about.items() if k != "items_sha256"}
+            if id_ in restricted(study) and isinstance(about, dict)
+            else about
+            for id_, about in part.items()
+        }
+    return part
+
+
+def check_items(copy: Copy, findings: Findings) -> None:
+    """Compare the items that an archive holds with those of their own source, where it is here."""
+    for id_, spec in copy.study.datasets.items():
+        if id_ in restricted(copy.study):
+            continue
+        name = f"resources/datasets/{id_}.parquet"
+        manifest = f"resources/datasets/{id_}.manifest.json"
+        if spec["source"]["kind"] not in ("bundled", "path"):
+            findings.unchecked(f"items of {id_}, whose source is not on this machine")
+            continue
+        for one in (name, manifest):
+            (copy.path / one).unlink(missing_ok=True)
+        why = copy.snakemake(("download_dataset",), [name])
+        if why is not None:
+            findings.unchecked(f"items of {id_}, whose source cannot be read here: {why}")
+            # What is missing is asked for with the next set again.
+            copy.take(name), copy.take(manifest)
+            continue
+        told = difference(name, copy.theirs / name, copy.path / name)
+        mine, found = files.read_json(copy.path / manifest)["sha256"], sha256_in(copy, manifest)
+        if told is None and mine != found:
+            told = f"{manifest}: SHA-256 {found}, but the source gives {mine}"
+        findings.agree("data sets from their own source", told)
+
+
+def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
+    """Compute a sample of the answers again."""
+    study = copy.study
+    kept = withheld_tasks(copy)
+    rows: list[tuple[Answered, str]] = []
+    for file in answered(study):
+        if file.model not in study.local_models:
+            findings.unchecked(f"answers of {file.model}, which a server gave")
+        elif file.task in kept and not file.first:
+            findings.unchecked(f"what models say about answers in {file.task}")
+        else:
+            there = read(copy, file).filter(~is_withheld("text").fill_null(False))
+            rows += [(file, key) for key in there["response_key"].drop_nulls().sort()]
+    chosen: dict[str, dict[Answered, set[str]]] = {}
+    for file, key in drawn(rows, size, seed):
+        chosen.setdefault(file.model, {}).setdefault(file, set()).add(key)
+    for model, wanted in chosen.items():
+        n = sum(len(keys) for keys in wanted.values())
+        why = obtain(copy, model)
+        if why is not None:
+            findings.unchecked(f"{n} drawn answers of {model}, which cannot be had here: {why}")
+            continue
+        for file in wanted:
+            (copy.path / file.delivered).unlink(missing_ok=True)
+        why = copy.snakemake(DELIVER, [file.delivered for file in wanted])
+        if why is not None:
+            findings.agree("answers", f"the prompts of {model} cannot be rendered: {why}")
+            continue
+        for file in wanted:
+            if file.first:
+                told = copy.difference(file.delivered, file.task)
+                findings.agree("prompts as models read them", told)
+        try:
+            compute(copy, model, wanted, findings)
+        except InputError as error:
+            findings.unchecked(f"{n} drawn answers of {model}: {error}")
+
+
+def obtain(copy: Copy, model: str) -> str | None:
+    """Bring the weights that an archive names into the copy; why that failed, or None."""
+    folder = Path(f"resources/models/{model}")
+    wanted = sha256_in(copy, f"{folder}/manifest.json")
+    target = copy.path / folder
+    here = folder / "manifest.json"
+    known = here.is_file() and files.read_json(here)["sha256"] == wanted
+    if known and (folder / "model.gguf").is_file():
+        try:
+            files.check_sha256(folder / "model.gguf", str(wanted))
+        except InputError as error:
+            return str(error)
+        (target / "manifest.json").unlink()
+        shutil.copy(here, target / "manifest.json")
+        (target / "model.gguf").symlink_to((folder / "model.gguf").resolve())
+        return None
+    why = copy.snakemake(MODELS, [str(folder / "model.gguf")])
+    if why is None:
+        found = files.read_json(target / "manifest.json")["sha256"]
+        if found != wanted:
+            why = f"its source gives weights of SHA-256 {found}, not {wanted}"
+    return why
+
+
+def compute(copy: Copy, model: str, wanted: dict[Answered, set[str]], findings: Findings) -> None:
+    """Compare the chosen answers of a model with those that this machine computes."""
+    folder = copy.path / f"resources/models/{model}"
+    manifest = files.read_json(folder / "manifest.json")
+    settings = Settings.resolve(copy.view(f"engine/{model}"), manifest["cache_bytes_per_token"])
+    here = settings.describe(manifest["sha256"])
+    threads = min(int(copy.study.all_models[model]["engine"]["threads"]), usable_cpus())
+    with Engine(folder / "model.gguf", settings, threads, f"config/models/{model}.yaml") as engine:
+        for file, keys in wanted.items():
+            found = engine_there(copy, file)
+            if found is None or found[0].get("weights") != manifest["sha256"]:
+                findings.agree("answers", f"{file.path} is not of the weights of {model}")
+                continue
+            there, print_ = found
+            other = [
+                key for key in here if files.canonical_json(there.get(key)) != _text(here, key)
+            ]
+            if other:
+                cli.log.warning(
+                    "%s: another engine than here (%s), so only texts are compared",
+                    file.path,
+                    ", ".join(f"{key} {there.get(key)!r}" for key in other),
+                )
+            request = Request.of(copy.view(file.decoding), print_)
+            asked = request.wanted(pl.read_parquet(copy.path / file.delivered))
+            rows = read(copy, file).to_dicts()
+            findings.agree(
+                "files whose response keys are those of prompts, decoding and engine",
+                strange(file, asked, rows),
+            )
+            todo = list({one.key: one for one in asked if one.key in keys}.values())
+            for one, answer in computed(engine, request, todo):
+                # Equal prompts have equal keys, and each row has its own answer.
+                for row in rows:
+                    if row["response_key"] != one.key:
+                        continue
+                    wrong = audit.differences(answer, row)
+                    if other:
+                        wrong = [name for name in wrong if name == "text"]
+                    findings.agree(
+                        "answers",
+                        f"{file.path}, {row['item_id']}: another {' and '.join(wrong)} than this "
+                        "machine computes" + (", which has another engine" if other else "")
+                        if wrong
+                        else None,
+                    )
+
+
+def computed(
+    engine: Engine, request: Request, todo: Sequence[Wanted]
+) -> Iterator[tuple[Wanted, Answer]]:
+    """What this machine answers; a prompt that is not to be run has no answer."""
+    run = [one for one in todo if one.row["status"] == OK]
+    for one in todo:
+        if one.row["status"] != OK:
+            yield one, Answer(None, CONTROL_TOKENS, 0)
+    way = audit.one_by_one(lambda some: ask_engine(engine, some, request.labels))
+    for index, answer in way(run):
+        yield run[index], answer
+
+
+def strange(file: Answered, asked: Sequence[Wanted], rows: Sequence[dict[str, Any]]) -> str | None:
+    """What a file of answers says beside the answers that does not follow from its prompts."""
+    foreign = {row["response_key"] for row in rows} - {one.key for one in asked}
+    if foreign:
+        return (
+            f"{file.path}: {len(foreign)} response keys are not those of its prompts, its decoding "
+            "and its engine"
+        )
+    if len(rows) != len(asked):
+        return f"{file.path} has {len(rows)} answers to {len(asked)} prompts"
+    for number, (one, row) in enumerate(zip(asked, rows, strict=True), start=1):
+        expected = about(one) | {"backend": LOCAL}
+        for column in (*ABOUT, "backend"):
+            if row[column] != expected[column]:
+                return (
+                    f"{file.path}, row {number}: {column} {row[column]!r}, where the prompts lead "
+                    f"to {expected[column]!r}"
+                )
+        mass = label_mass(row["label_logprob"])
+        if (mass is None) != (row["label_mass"] is None) or (
+            mass is not None and not math.isclose(mass, row["label_mass"], rel_tol=RELATIVE)
+        ):
+            return f"{file.path}, row {number}: label_mass is not that of its label_logprob"
+    return None
+
+
+def _text(values: dict[str, Any], key: str) -> str:
+    return files.canonical_json(values[key])
+
+
+if __name__ == "__main__":
+    options = cli.parser(__doc__)
+    options.add_argument("archive", type=Path, help="zip file that somebody made of a study")
+    options.add_argument("--sample", type=count, default=20, help="answers to compute again")
+    options.add_argument("--seed", type=count, default=1, help="seed of the sample")
+    options.add_argument("--cores", default="all", help="as snakemake --cores")
+    options.add_argument("--max-gib", type=float, default=50, help="most that may be unpacked")
+    options.add_argument("--folder", type=Path, help="for temporary files, else the system's")
+    cli.run(main, options)
