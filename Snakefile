@@ -1,5 +1,5 @@
 # Persona Paradox: what a medical persona does to a language model's clinical behaviour.
-# download → prompts → deliver → generate → verbalize → score → calibrate → aggregate → plot
+# download → prompts → deliver → generate → verbalize → score → calibrate → aggregate → plot → report
 #                                  └→ judge, clinicians → assess, agree ────────────────┘
 
 from snakemake.utils import min_version
@@ -7,10 +7,14 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "workflow/rules/study_files.smk"
+
+
 configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/captions.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/prompts.smk"
 include: "workflow/rules/deliver.smk"
@@ -24,19 +28,16 @@ include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/archive.smk"
+include: "workflow/rules/progress.smk"
 
 
 rule all:
     default_target: True
     input:
-        expand(
-            "results/figures/{figure}.{suffix}",
-            figure=WANTED_FIGURES,
-            suffix=["pdf", "png"],
-        ),
-        expand(
-            "results/tables/{table}.{suffix}",
-            table=[*WANTED_TABLES, "delivery"],
-            suffix=["csv", "parquet"],
-        ),
-        "results/summary.md",
+        FIGURE_FILES,
+        TABLE_FILES,
+        "results/provenance.json",
+        "results/report.html",
+        "results/ro-crate-metadata.json",

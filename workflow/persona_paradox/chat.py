@@ -6,17 +6,21 @@ message silently where a template has no place for one.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import datetime
+import functools
 import itertools
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import IO, Any, cast
 
-import jinja2
-import jinja2.sandbox
-
+from . import template_worker
 from .errors import InputError
 
 # Templates that print today's date would change every prompt every day.
@@ -27,6 +31,7 @@ FOLDED = "folded"
 
 # Unlikely in any template; used to find out what a template does with its messages.
 _PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "question"))
+_LONGEST_REASON = 300  # characters; a template chooses its own words
 # System text and user's message: the texts of a chat before the model's first answer.
 _FIRST_TURN = 2
 
@@ -69,6 +74,10 @@ class _Frame:
     around: tuple[str, ...]
 
 
+class _CannotRender(InputError):
+    """A template that refuses a chat."""
+
+
 class ChatTemplate:
     """A model's own chat template.
 
@@ -83,20 +92,9 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, bos: str, eos: str, name: str) -> None:
-        self._name = name
+        self._name, self._source = name, source
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.filters["tojson"] = _tojson
-        environment.globals["raise_exception"] = _raise
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
-            raise InputError(
-                f"{name}: the chat template of the model does not parse ({error}); "
-                "use another build of the model"
-            ) from error
+        self._ask({"source": source})
         self._frames: dict[int, _Frame] = {}
         first = self._frame(_FIRST_TURN)
         # Gemma 3 and Mistral take a system message, but have no turn for it.
@@ -165,7 +163,7 @@ class ChatTemplate:
             messages = _messages(probes, takes_system)
             try:
                 text = self._render(messages)
-            except InputError:
+            except _CannotRender:
                 if not takes_system:
                     raise
                 continue
@@ -176,24 +174,39 @@ class ChatTemplate:
     def _render(
         self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE
     ) -> str:
-        try:
-            return self._template.render(
-                messages=messages,
-                add_generation_prompt=True,
-                date_string=today.strftime("%d %b %Y"),
-                strftime_now=today.strftime,
-                enable_thinking=False,
-                **self._tokens,
-            )
-        except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
-            raise self._error(messages, "cannot render", f"({error})") from error
+        variables = {
+            "messages": messages,
+            "add_generation_prompt": True,
+            "today": today.isoformat(),
+            "enable_thinking": False,
+            **self._tokens,
+        }
+        return self._ask({"source": self._source, "variables": variables})
 
-    def _error(self, messages: Sequence[Mapping[str, str]], verb: str, reason: str) -> InputError:
+    def _ask(self, request: Mapping[str, Any]) -> str:
+        """The worker's answer to a request: a text, or an error in a sentence."""
+        found = _worker().ask(request)
+        if "text" in found:
+            return found["text"]
+        reason = " ".join(found["reason"].split())[:_LONGEST_REASON]
+        if found["error"] == template_worker.NO_CHAT:
+            raise self._error(request["variables"]["messages"], "cannot render", f"({reason})")
+        what = {
+            template_worker.NO_TEMPLATE: f"does not parse ({reason})",
+            template_worker.TOO_MUCH: f"asks for more than a template may: {reason}",
+        }[found["error"]]
+        raise InputError(
+            f"{self._name}: the chat template of the model {what}; use another build of the model"
+        )
+
+    def _error(
+        self, messages: Sequence[Mapping[str, str]], verb: str, reason: str
+    ) -> _CannotRender:
         if any(message["role"] == "assistant" for message in messages):
             what, remedy = "a second turn", "leave key `verbalized` of the task out, or "
         else:
             what, remedy = "a system and a user message", ""
-        return InputError(
+        return _CannotRender(
             f"{self._name}: the chat template of the model {verb} {what} {reason}; "
             f"{remedy}use another build of the model"
         )
@@ -212,9 +225,50 @@ def _messages(texts: Sequence[str], takes_system: bool) -> list[dict[str, str]]:
     return messages
 
 
-def _raise(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
+class _Worker:
+    """A process that renders templates, and is ended by the system where one takes too long."""
+
+    def __init__(self) -> None:
+        # -I: neither the environment nor the folder of the call has a say in what it imports.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", template_worker.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="ascii",
+        )
+        self._to: IO[str] = cast(IO[str], self._process.stdin)
+        self._from: IO[str] = cast(IO[str], self._process.stdout)
+        atexit.register(self.close)
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, str]:
+        """What `template_worker.answer` says, or why it says nothing."""
+        try:
+            print(json.dumps(request), file=self._to, flush=True)
+            line = self._from.readline()
+        except BrokenPipeError:
+            line = ""
+        # A part of a line is of a worker that was ended while it wrote.
+        if line.endswith("\n"):
+            found: dict[str, str] = json.loads(line)
+            return found
+        self.close()
+        _worker.cache_clear()
+        late = self._process.returncode == -signal.SIGXCPU
+        reason = f"more than {template_worker.SECONDS} s of computing" if late else "it breaks down"
+        return {"error": template_worker.TOO_MUCH, "reason": reason}
+
+    def close(self) -> None:
+        """End the process."""
+        atexit.unregister(self.close)
+        for pipe in (self._to, self._from):
+            # What was left to write has no reader any more.
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self._process.wait()
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+@functools.cache
+def _worker() -> _Worker:
+    """The worker of this process."""
+    return _Worker()

@@ -670,6 +670,9 @@ def _read(path: Path, needed: Sequence[str]) -> dict[int, dict[str, str]]:
     return rows
 
 
+_PACKET_ID = re.compile("[bcdfghjkmnpqrstv]{12}")  # see `_letters`
+
+
 def packet_of(path: Path) -> str:
     """Id of the packet that an annotator's file is of, as its first row says.
 
@@ -677,8 +680,15 @@ def packet_of(path: Path) -> str:
         InputError: the file is not CSV, or holds no row or no id.
     """
     for row in _read(path, ["packet_id"]).values():
-        if row["packet_id"]:
-            return row["packet_id"]
+        found = row["packet_id"]
+        # It becomes part of a path.
+        if found and not _PACKET_ID.fullmatch(found):
+            raise InputError(
+                f"{path}: column `packet_id` holds {found[:40]!r}, which is no id of a packet; "
+                "restore it from the packet's answers.csv"
+            )
+        if found:
+            return found
     raise InputError(
         f"{path}: column `packet_id` is empty; start from the packet's answers.csv, where it is not"
     )

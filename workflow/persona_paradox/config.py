@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +78,7 @@ class Study:
     judge_models: dict[str, dict[str, Any]] = field(default_factory=dict)
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def cells(self) -> list[Cell]:
         """The cells of models, in the order of the study."""
         return [Cell(m, t, p) for t in self.tasks for m in self.models for p in self.personas]
@@ -87,7 +91,7 @@ class Study:
         """The cells of models in the tasks of a kind."""
         return [cell for cell in self.cells if self.tasks[cell.task]["kind"] == kind]
 
-    @property
+    @cached_property
     def rationale_tasks(self) -> list[str]:
         """Ids of the tasks in which the model reasons before it answers."""
         return [id_ for id_, task in self.tasks_of(TRIAGE).items() if task["rationale"] is not None]
@@ -104,15 +108,23 @@ class Study:
             and (spec["own_family"] or self.models[cell.model]["family"] != family)
         ]
 
-    @property
+    @cached_property
     def active_judges(self) -> list[str]:
         """Ids of the judges that have something to judge."""
         return [id_ for id_ in self.judges if self.judged_cells(id_)]
 
-    @property
+    @cached_property
     def ranked(self) -> list[str]:
         """Ids of the personas whose answers are compared with each other, sorted."""
         return self.personas_of(self.settings["rankings"]["groups"])
+
+    @cached_property
+    def ranked_pairs(self) -> list[tuple[str, str]]:
+        """Every two personas whose answers are compared in pairs, each pair sorted."""
+        pairs = list(combinations(self.ranked, 2))
+        if self.settings["rankings"]["pairs"] == "all":
+            return pairs
+        return [pair for pair in pairs if self.settings["baseline"] in pair]
 
     def personas_of(self, groups: list[str]) -> list[str]:
         """Ids of the personas of some groups, and of the baseline, sorted."""
@@ -135,7 +147,7 @@ class Study:
         tasks = {task for ids in self.form_tasks.values() for task in ids}
         return [c for c in self.cells if c.task in tasks and c.persona in personas]
 
-    @property
+    @cached_property
     def all_models(self) -> dict[str, dict[str, Any]]:
         """The models that answer and those that judge."""
         return self.models | self.judge_models
@@ -149,19 +161,19 @@ class Study:
             for rater in self.datasets[spec["dataset"]]["columns"]["human"]
         ]
 
-    @property
+    @cached_property
     def verbalized_tasks(self) -> list[str]:
         """Ids of the tasks that ask how sure the model is."""
         triage = self.tasks_of(TRIAGE)
         return [id_ for id_, task in triage.items() if task["verbalized"] is not None]
 
-    @property
+    @cached_property
     def servers(self) -> list[str]:
         """Ids of the models that a server runs."""
         models = self.all_models
         return [id_ for id_, model in models.items() if model["source"]["kind"] == "server"]
 
-    @property
+    @cached_property
     def local_models(self) -> list[str]:
         """Ids of the models that run on this machine."""
         return [id_ for id_ in self.all_models if id_ not in self.servers]
@@ -190,13 +202,29 @@ def _forms(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice."""
+    """Safe YAML that refuses a key given twice, and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next node."""
+        # A few lines of aliases of aliases stand for more than any memory holds.
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="an alias (`*name`) stands for a value; write the value itself",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
         key = loader.construct_object(key_node)
+        if not isinstance(key, str):
+            raise yaml.MarkedYAMLError(
+                problem=f"a key must be text, not {_shown(key)}; put quotes around it",
+                problem_mark=key_node.start_mark,
+            )
         if key in seen:
             raise yaml.MarkedYAMLError(
                 problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
@@ -217,6 +245,7 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+        check_plain(value, name)
     except FileNotFoundError:
         raise InputError(f"{name} is missing; write it or mend the id that names it") from None
     except UnicodeDecodeError as error:
@@ -226,9 +255,89 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(f"{name}{where} is not valid YAML: {problem}; mend that line") from error
+    except RecursionError:
+        raise InputError(f"{name} nests values too deeply; write them flat") from None
+    except (ValueError, OverflowError) as error:
+        # Dates and numbers that look right and are not.
+        raise InputError(
+            f"{name} has a value that cannot be read ({error}); put quotes around it"
+        ) from error
     if not isinstance(value, dict):
         raise InputError(f"{name} must hold keys and values; see config/README.md")
     return value
+
+
+def check_plain(value: Any, name: str) -> None:
+    """Check that a configuration holds texts, numbers, lists and mappings alone, each once.
+
+    Snakemake reads a study itself, and takes more than that: an alias, which may stand for a
+    value that contains itself, a tag that names a Python object, a number that is none.
+
+    Raises:
+        InputError: something else stands there.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[str, Any]] = [("(top level)", value)]
+    while waiting:
+        key, one = waiting.pop()
+        if isinstance(one, dict | list):
+            if id(one) in seen:
+                raise InputError(
+                    f"{name}: key `{key}` is an alias (`*name`) of another value; write the value "
+                    "itself"
+                )
+            seen.add(id(one))
+            pairs = one.items() if isinstance(one, dict) else enumerate(one)
+            for part, inner in pairs:
+                if isinstance(one, dict) and not isinstance(part, str):
+                    raise InputError(
+                        f"{name}: key `{key}` has a key that is no text, {_shown(part)}; put "
+                        "quotes around it"
+                    )
+                waiting.append((str(part) if key == "(top level)" else f"{key}.{part}", inner))
+        elif (wrong := _not_plain(one)) is not None:
+            raise InputError(
+                f"{name}: key `{key}` is {wrong}; write a text, in quotes where it looks like "
+                "something else, or a number"
+            )
+
+
+def _not_plain(value: Any) -> str | None:
+    """What a value is that no configuration holds, or None."""
+    if isinstance(value, str):
+        # What neither a file nor the name of one can hold: half of a pair, and the null character.
+        odd = [f"U+{ord(one):04X}" for one in value if one == "\0" or "\ud800" <= one <= "\udfff"]
+        return f"a text with the character {odd[0]}" if odd else None
+    if isinstance(value, int):
+        return None if value.bit_length() <= 64 else "a number of more than 64 bits"
+    if value is None or (isinstance(value, float) and math.isfinite(value)):
+        return None
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+# Of a value in an error.
+_LONGEST = 100
+
+
+def check_study_file(path: Path, name: str) -> None:
+    """Check a study before or after Snakemake reads it, which runs code that stands in it.
+
+    Snakemake passes every study to YTE, a template engine: behind the key `__use_yte__`, texts that
+    begin with a question mark are Python.
+
+    Raises:
+        InputError: the file is no plain YAML, or asks for that.
+    """
+    if "__use_yte__" in read_yaml(path, name):
+        raise InputError(
+            f"{name}: key `__use_yte__` makes Snakemake run code that stands in the file; take it "
+            "out, and write the values themselves"
+        )
 
 
 def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
@@ -242,7 +351,9 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     Raises:
         InputError: one sentence on the first thing that is wrong.
     """
-    check(settings, "study", "the study (config/config.yaml or --configfile)")
+    name = "the study (config/config.yaml or --configfile)"
+    check_plain(settings, name)
+    check(settings, "study", name)
 
     def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
@@ -322,12 +433,15 @@ def _cross_check(study: Study) -> None:
         questions = dataset["context"] == PATIENT_SAFETY
         check = _check_questions if questions else _check_dataset
         check(f"config/datasets/{id_}.yaml", dataset)
+        _check_kept(f"config/datasets/{id_}.yaml", dataset)
     for id_, task in study.tasks_of(TRIAGE).items():
         _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
     for id_, task in study.tasks.items():
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
     for id_ in study.judges:
         _check_judge(id_, study)
+    if study.settings["published"]:
+        _check_commits(study)
     for id_ in study.forms:
         _check_form(id_, study)
     for cell in study.human_cells:
@@ -336,6 +450,19 @@ def _cross_check(study: Study) -> None:
                 f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
                 "id of a persona; rename one of them"
             )
+
+
+def _check_commits(study: Study) -> None:
+    """Check that nothing comes from a revision of the hub that may move."""
+    for kind, specs in (("models", study.all_models), ("datasets", study.datasets)):
+        for id_, spec in specs.items():
+            revision = spec["source"].get("revision", "")
+            if spec["source"]["kind"] == "hub" and not re.fullmatch(r"[0-9a-f]{40}", revision):
+                raise InputError(
+                    f"config/{kind}/{id_}.yaml: key `source.revision` is {revision!r}, which may "
+                    "move, but the study has `published: true`; write the commit (40 hexadecimal "
+                    "digits) that the file comes from, as its page on the hub shows it"
+                )
 
 
 def _check_kind(id_: str, task: Mapping[str, Any], study: Study) -> None:
@@ -393,12 +520,18 @@ def levels_of(study: Study, task: Mapping[str, Any]) -> list[dict[str, Any]]:
     return levels
 
 
+def _check_once(where: str, values: Sequence[Any], remedy: str) -> None:
+    """Check that nothing stands twice in a list."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise InputError(f"{where} has {value!r} twice; {remedy} one")
+
+
 def _check_judge(id_: str, study: Study) -> None:
     judge = study.judges[id_]
     name = f"config/judges/{id_}.yaml"
     ids = [rating["id"] for rating in judge["ratings"]]
-    if len(set(ids)) < len(ids):
-        raise InputError(f"{name}: key `ratings` has an id twice; rename one")
+    _check_once(f"{name}: key `ratings`", ids, "rename")
     for rating in ids:
         if rating in MEASURES:
             raise InputError(
@@ -429,14 +562,10 @@ def _check_form(id_: str, study: Study) -> None:
     form = study.forms[id_]
     name = f"config/forms/{id_}.yaml"
     ids = [question["id"] for question in form["questions"]]
-    if len(set(ids)) < len(ids):
-        raise InputError(f"{name}: key `questions` has an id twice; rename one")
+    _check_once(f"{name}: key `questions`", ids, "rename")
     for about in [*form["questions"], form["confidence"]]:
         values = [option["value"] for option in about["options"]]
-        if len(set(values)) < len(values):
-            raise InputError(
-                f"{name}: key `options` of {about['title']!r} has a value twice; change one"
-            )
+        _check_once(f"{name}: key `options` of {about['title']!r}", values, "change")
 
 
 def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
@@ -459,8 +588,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
     """Check a data set of questions."""
     columns = dataset["columns"]
     categories = [category["id"] for category in dataset["categories"]]
-    if len(set(categories)) < len(categories):
-        raise InputError(f"{name}: key `categories` lists a category twice; remove one")
+    _check_once(f"{name}: key `categories`", categories, "remove")
     for category in categories:
         if category in GROUPS:
             raise InputError(
@@ -487,8 +615,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
 
 def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     levels = [level["id"] for level in dataset["levels"]]
-    if len(set(levels)) < len(levels):
-        raise InputError(f"{name}: key `levels` lists a level twice; remove one")
+    _check_once(f"{name}: key `levels`", levels, "remove")
     for level in dataset["high_acuity"]:
         if level not in levels:
             raise InputError(
@@ -518,8 +645,19 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
         )
     _check_groups(name, dataset)
     raters = [rater["id"] for rater in columns["human"]]
-    if len(set(raters)) < len(raters):
-        raise InputError(f"{name}: key `columns.human` names a rater twice; rename one")
+    _check_once(f"{name}: key `columns.human`", raters, "rename")
+
+
+def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that no kept column takes the place of one that is made from the file."""
+    own = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+    own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
+    for column in dataset["columns"]["keep"]:
+        if column in own:
+            raise InputError(
+                f"{name}: key `columns.keep` names {column!r}, which is what the table of items "
+                "calls a column of its own; rename it in the file"
+            )
 
 
 def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
@@ -538,15 +676,12 @@ def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
                 "add it there"
             )
-    ids = [group["id"] for group in dataset["subgroups"]]
-    if len(set(ids)) < len(ids):
-        raise InputError(f"{name}: key `subgroups` has an id twice; rename one")
+    _check_once(f"{name}: key `subgroups`", [g["id"] for g in dataset["subgroups"]], "rename")
 
 
 def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
     labels = [entry["label"] for entry in task["labels"]]
-    if len(set(labels)) < len(labels):
-        raise InputError(f"{name}: key `labels` lists a label twice; remove one")
+    _check_once(f"{name}: key `labels`", labels, "remove")
     if len({label.isdigit() for label in labels}) > 1:
         raise InputError(f"{name}: key `labels` mixes letters and digits; use one kind")
     levels = {level["id"] for level in dataset["levels"]}

@@ -39,6 +39,7 @@ from .errors import InputError
 from .files import Closing, canonical_json, sha256_bytes
 from .responses import Wanted
 from .sampling import Sampler
+from .sizes import width_of
 from .vocabulary import Prompt, Vocabulary, load, reason, start_llama
 
 log = logging.getLogger("persona_paradox")
@@ -48,8 +49,6 @@ log = logging.getLogger("persona_paradox")
 VERSION = 1
 
 MICRO_BATCH = 512
-WIDEST = 16
-GIB = 2**30
 
 Forms = Sequence[Sequence[tuple[int, ...]]]
 Logits = NDArray[np.float32]
@@ -75,48 +74,38 @@ class Settings:
 
     @classmethod
     def resolve(cls, engine: Mapping[str, Any], cache_bytes_per_token: int) -> Settings:
-        """Settings from the engine's keys of a model's file.
-
-        Where `width` is null it is the largest power of two, at most 16, for which the
-        attention cache of width + 1 windows stays within `cache_gib`, and at least 1. It does not
-        depend on the memory that happens to be free, so that a study has the same width anywhere.
-        """
-        width = engine["width"]
-        if width is None:
-            window = max(1, cache_bytes_per_token * engine["context"])
-            room = int(engine["cache_gib"] * GIB) // window - 1
-            width = min(WIDEST, 1 << max(0, room.bit_length() - 1))
+        """Settings from the engine's keys of a model's file; `sizes.width_of` says how wide."""
         return cls(
             context=engine["context"],
-            width=width,
+            width=width_of(engine, cache_bytes_per_token),
             gpu_layers=engine["gpu_layers"],
             main_gpu=engine["main_gpu"],
             tensor_split=tuple(engine["tensor_split"]),
         )
 
-    def fingerprint(self, weights_sha256: str) -> str:
-        """SHA-256 of everything besides the prompt and the decoding that may change a bit.
+    def describe(self, weights_sha256: str) -> dict[str, Any]:
+        """Everything besides the prompt and the decoding that may change a bit.
 
         The version and build of llama.cpp, the features of the processor or the cards, the
         settings of the context, the weights. The number of threads is not part of it.
         """
         start_llama()
         system = llama_cpp.llama_print_system_info().decode()
-        return sha256_bytes(
-            canonical_json(
-                {
-                    **asdict(self),
-                    "version": VERSION,
-                    "llama_cpp_python": llama_cpp.__version__,
-                    "features": re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system),
-                    "cards": cards() if self.gpu_layers else [],
-                    "micro_batch": MICRO_BATCH,
-                    "flash_attention": False,
-                    "cache": "f16",
-                    "weights": weights_sha256,
-                }
-            ).encode()
-        )
+        return {
+            **asdict(self),
+            "version": VERSION,
+            "llama_cpp_python": llama_cpp.__version__,
+            "features": re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system),
+            "cards": cards() if self.gpu_layers else [],
+            "micro_batch": MICRO_BATCH,
+            "flash_attention": False,
+            "cache": "f16",
+            "weights": weights_sha256,
+        }
+
+    def fingerprint(self, weights_sha256: str) -> str:
+        """SHA-256 of `describe`."""
+        return sha256_bytes(canonical_json(self.describe(weights_sha256)).encode())
 
 
 def cards() -> list[str]:
@@ -202,6 +191,7 @@ class Engine(Closing):
         self._held: tuple[tuple[int, ...], ...] = ()
         self._held_ahead: int | None = None
         self._held_logits: Logits = np.empty((0, 0), dtype=np.float32)
+        self._held_labels: tuple[Forms, tuple[float, ...]] | None = None
         self.computed = {"prompt": 0, "answer": 0}
         self.shares = not (
             llama_cpp.llama_model_is_recurrent(self._model)
@@ -329,7 +319,7 @@ class Engine(Closing):
             return Answer(None, TOO_LONG, 0)
         ahead = self._token_ahead(forms)
         logits = self._read(question.prompt, ahead)
-        labels = self._label_logprobs(logits, question.prompt, forms, ahead) if forms else None
+        labels = self._labels_held(logits, question.prompt, forms, ahead) if forms else None
         answer = _Running(index, question, labels, self.vocabulary, self._name)
         return answer.result() if answer.take(logits[0]) else answer
 
@@ -371,6 +361,7 @@ class Engine(Closing):
         """
         if (self._held, self._held_ahead) == (prompt.pieces, ahead):
             return self._held_logits
+        self._held_labels = None
         common = 0
         # The last piece is decoded in any case, for its logits.
         for mine, held in zip(prompt.pieces[:-1], self._held, strict=False):
@@ -396,6 +387,14 @@ class Engine(Closing):
     def _forget(self, position: int) -> bool:
         """Forget stream 0 from `position` on; False where the model's memory cannot."""
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, position, -1))
+
+    def _labels_held(
+        self, logits: Logits, prompt: Prompt, forms: Forms, ahead: int | None
+    ) -> tuple[float, ...]:
+        """`_label_logprobs` of the prompt in stream 0: once for all answers to it."""
+        if self._held_labels is None or self._held_labels[0] != forms:
+            self._held_labels = forms, self._label_logprobs(logits, prompt, forms, ahead)
+        return self._held_labels[1]
 
     def _label_logprobs(
         self, logits: Logits, prompt: Prompt, forms: Forms, ahead: int | None

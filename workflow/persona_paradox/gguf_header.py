@@ -39,7 +39,7 @@ def check_gguf(path: Path, config_file: str) -> None:
             mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
             _Gguf(data).check()
-    except (ValueError, struct.error, OverflowError) as error:
+    except (ValueError, struct.error, OverflowError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its header has no end"
         raise InputError(
             f"{config_file}: the model is truncated or damaged: {reason}; fetch it again or mend "

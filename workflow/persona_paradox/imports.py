@@ -22,7 +22,9 @@ def code_of(script: Path) -> tuple[Path, ...]:
     return tuple(sorted(seen))
 
 
-def _imported(path: Path) -> list[Path]:
+# Scripts share modules: each is read once.
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -39,7 +41,7 @@ def _imported(path: Path) -> list[Path]:
         for end in range(1, len(parts) + 1):
             place = PACKAGE.joinpath(*parts[1:end])
             found += [p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()]
-    return found
+    return tuple(found)
 
 
 def _absolute(path: Path, node: ast.ImportFrom) -> str:

@@ -51,7 +51,9 @@ def read_items(path: Path, reading: Mapping[str, Any], name: str) -> pl.DataFram
     raw = _read_raw(path, reading["format"], name)
     columns = reading["columns"]
     _check_columns(raw.columns, columns, name)
-    raw = _blank_missing(raw, reading["format"]["missing"])
+    if raw.is_empty():
+        raise InputError(f"{name}: the file of key `source` has no items; write some, or mend it")
+    raw = _blank_missing(raw, reading["format"]["missing"], name)
     item_id = columns["item_id"]
     if "column" in item_id:
         ids = raw.get_column(item_id["column"])
@@ -93,7 +95,8 @@ def _read_raw(path: Path, form: Mapping[str, Any], name: str) -> pl.DataFrame:
         else:
             raw = pl.read_parquet(path)
         return raw.with_columns(pl.all().cast(pl.String))
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+    # Of some damaged Parquet files polars says so by a panic.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{name}: the file of key `source` cannot be read as {form['kind']} ({reason}); "
@@ -125,12 +128,18 @@ def _check_columns(found: list[str], columns: Mapping[str, Any], name: str) -> N
                 )
 
 
-def _blank_missing(raw: pl.DataFrame, patterns: list[str]) -> pl.DataFrame:
+def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.DataFrame:
     value = pl.all().str.strip_chars()
     raw = raw.with_columns(pl.when(value != "").then(value))
     for pattern in patterns:
         found = pl.all().str.contains(pattern)
-        raw = raw.with_columns(pl.when(~found).then(pl.all()))
+        try:
+            raw = raw.with_columns(pl.when(~found).then(pl.all()))
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{name}: key `format.missing` has {pattern!r}, which is no regular expression "
+                f"({' '.join(str(error).split())}); mend it"
+            ) from error
     return raw
 
 
@@ -242,8 +251,9 @@ def sample(
 
     All items of the levels `keeps` are taken, whatever their number. Of what is left of the
     limit every other level gets its share by largest remainder, and at least one item where
-    there is room. Which items are drawn depends on the seed and their ids alone, so that an
-    item added elsewhere seldom changes the draw.
+    there is room. Categories of questions are looked at one by one: each gets as many items as
+    another, as far as it has them. Which items are drawn depends on the seed and their ids alone,
+    so that an item added elsewhere seldom changes the draw.
 
     Raises:
         InputError: the levels `keeps` alone have more items than `limit`.
@@ -259,7 +269,12 @@ def sample(
             f"key `limit` of the study is {limit}, but the levels of key `limit_keeps` have "
             f"{limit - room} items; raise `limit` or keep fewer levels"
         )
-    take = whole | _shares(sizes, room)
+    total, n_strata = sum(sizes.values()), len(sizes)
+    weights = {
+        level: 1 / n_strata if stratum == "category" else size / total
+        for level, size in sizes.items()
+    }
+    take = whole | _shares(sizes, weights, room)
     ranked = items.with_row_index("row").with_columns(
         rank=pl.col("item_id").map_elements(
             lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
@@ -273,10 +288,10 @@ def sample(
     return pl.concat(drawn).sort("row").drop("row", "rank")
 
 
-def _shares(sizes: Mapping[str, int], room: int) -> dict[str, int]:
+def _shares(sizes: Mapping[str, int], weights: Mapping[str, float], room: int) -> dict[str, int]:
     """How many of `room` items every level gets: by largest remainder, at least one if it can."""
-    quota = {level: room * size / sum(sizes.values()) for level, size in sizes.items()}
-    take = {level: int(share) for level, share in quota.items()}
+    quota = {level: room * weight for level, weight in weights.items()}
+    take = {level: min(sizes[level], int(share)) for level, share in quota.items()}
     if room >= len(sizes):
         take = {level: max(1, number) for level, number in take.items()}
     by_remainder = sorted(quota, key=lambda level: (take[level] - quota[level], level))

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .files import sha256_bytes
+from .files import read_table, sha256_bytes
 from .items import is_null_case
 
 Rows = list[dict[str, Any]]
@@ -109,12 +109,15 @@ def _fill(template: str, **texts: str) -> str:
         rest = rest[at + len(name) + 2 :]
 
 
-def rating_chats(answers: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:
+def rating_chats(
+    answers: pl.DataFrame, judge: Mapping[str, Any], *, action: bool = True
+) -> pl.DataFrame:
     """One chat for every answer and dimension; those of an answer share all but the question.
 
     Args:
         answers: columns `item_id`, `variant`, `repeat`, `question` and `text`.
         judge: the judge's view: `instruction`, `user` and `questions` (dimension → text).
+        action: whether to ask for the action, too.
 
     Returns:
         A table of `RATING_CHAT`.
@@ -123,6 +126,8 @@ def rating_chats(answers: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFram
     for row in said(answers).iter_rows(named=True):
         shared = _fill(judge["user"], question=row["question"], answer=row["text"]) + "\n\n"
         for dimension, question in judge["questions"].items():
+            if dimension == ACTION and not action:
+                continue
             about = {key: row[key] for key in ("item_id", "variant", "repeat")}
             rows.append(
                 _chat(judge["instruction"], shared + question, shared, **about)
@@ -223,6 +228,8 @@ def judgements(
     chats: pl.DataFrame,
     verdicts: pl.DataFrame,
     judge: Mapping[str, Any],
+    *,
+    action: bool = True,
 ) -> pl.DataFrame:
     """The ratings of a cell's answers.
 
@@ -231,6 +238,7 @@ def judgements(
         chats: what `rating_chats` made of them.
         verdicts: responses to these, in the same order, one to each.
         judge: view of the verdicts: `scale`, `better` (dimension → end) and `actions`.
+        action: whether the chats ask for the action, too.
 
     Returns:
         A table of `JUDGEMENT`, one row per answer and dimension. `value` is the expected
@@ -248,7 +256,7 @@ def judgements(
         (row["item_id"], row["variant"], row["repeat"], row["dimension"]): row
         for row in both.iter_rows(named=True)
     }
-    dimensions = [*judge["better"], *([ACTION] if judge["actions"] else [])]
+    dimensions = [*judge["better"], *([ACTION] if judge["actions"] and action else [])]
     rows: Rows = []
     keys = ("item_id", "variant", "repeat")
     for row in answers.iter_rows(named=True):
@@ -421,7 +429,20 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
 
 def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:
     """The answers of a cell with their questions, from both files; see `questioned`."""
-    return questioned(pl.read_parquet(responses), pl.read_parquet(prompts))
+    return questioned(read_table(responses), read_table(prompts))
+
+
+def read_cells(
+    responses: Path, prompts: Path, personas: Sequence[str]
+) -> tuple[dict[str, pl.DataFrame], dict[str, Path]]:
+    """The answers of several personas, as `questioned` gives them, and the files of each."""
+    cells: dict[str, pl.DataFrame] = {}
+    inputs: dict[str, Path] = {}
+    for persona in personas:
+        paths = responses / f"{persona}.parquet", prompts / f"{persona}.parquet"
+        cells[persona] = read_answers(*paths)
+        inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
+    return cells, inputs
 
 
 def paired(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
@@ -521,16 +542,6 @@ def checks_of(
         if injections is None
         else read_checks(injections, INJECTIONS, f"{judge}: key `injections`"),
     )
-
-
-def without_action(view: Mapping[str, Any]) -> dict[str, Any]:
-    """A judge's view, of its chats or of its verdicts, for answers whose action nobody asks."""
-    kept = dict(view)
-    if "questions" in kept:
-        kept["questions"] = {d: q for d, q in kept["questions"].items() if d != ACTION}
-    if "actions" in kept:
-        kept["actions"] = []
-    return kept
 
 
 def check_pairs(sanity: pl.DataFrame | None) -> pl.DataFrame:

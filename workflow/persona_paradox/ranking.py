@@ -143,7 +143,8 @@ def rankings(
     """Bradley–Terry rankings and win matrices, over all questions and by category.
 
     Args:
-        preferences: table of `judging.PREFERENCE`, of all pairs of personas.
+        preferences: table of `judging.PREFERENCE`, of every two personas or of some; no row of
+            `WINS` is about two that were not compared.
         personas: ids.
         questions: of the task.
 
@@ -282,6 +283,8 @@ def _wins(
             ((pl.col("first") == names[0]) & (pl.col("second") == names[1]))
             | ((pl.col("first") == names[1]) & (pl.col("second") == names[0]))
         )
+        if pairs.is_empty():
+            continue
         for a, b in ((i, j), (j, i)):
             is_first = pl.col("first") == personas[a]
             outcome = pl.when(is_first).then("outcome").otherwise(1 - pl.col("outcome"))
@@ -472,7 +475,7 @@ def study_rows(
     is preferred.
 
     Args:
-        preferences: of all pairs, None where the judge compares none.
+        preferences: of pairs, None where the judge compares none.
         judgements: persona → judgements.
         better: dimension → its better end.
         questions: of the task.

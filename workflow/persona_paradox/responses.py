@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,15 @@ REPORT_EVERY_S = 10.0
 LOCAL = "llama.cpp"
 SERVER = "server"
 HUMAN = "human"
+
+# What a row says of the prompt that it answers.
+ABOUT = (
+    *("item_id", "prompt_id", "variant", "n_prompt_tokens", "persona_delivered", "system_role"),
+    *("prompt_sha256", "repeat", "response_key"),
+)
+
+# Parquet metadata of answers: what their keys' fingerprint is the SHA-256 of, as JSON.
+FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True)
@@ -183,19 +194,21 @@ def respond(
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _row(one: Wanted, answer: Mapping[str, Any], backend: str) -> dict[str, Any]:
-    kept = ("item_id", "prompt_id", "variant", "n_prompt_tokens", "persona_delivered")
+def about(one: Wanted) -> dict[str, Any]:
+    """What the row of an answer says of its prompt: the columns `ABOUT`."""
     return {
-        **{key: one.row[key] for key in (*kept, "system_role", "prompt_sha256")},
-        **answer,
+        **{name: one.row[name] for name in ABOUT if name in one.row},
         "repeat": one.repeat,
-        "label_mass": _mass(answer["label_logprob"]),
         "response_key": one.key,
-        "backend": backend,
     }
 
 
-def _mass(label_logprob: Sequence[float] | None) -> float | None:
+def _row(one: Wanted, answer: Mapping[str, Any], backend: str) -> dict[str, Any]:
+    mass = label_mass(answer["label_logprob"])
+    return {**about(one), **answer, "label_mass": mass, "backend": backend}
+
+
+def label_mass(label_logprob: Sequence[float] | None) -> float | None:
     """Probability that falls on labels at all."""
     if not label_logprob:
         return None
@@ -227,6 +240,13 @@ class _Progress:
             self._tokens / seconds,
             seconds / self._done * (self._total - self._done),
         )
+
+
+def engine_of(path: Path) -> dict[str, Any] | None:
+    """What computed a file of answers, as `Settings.describe` has it; None where none did."""
+    text = pl.read_parquet_metadata(path).get(FINGERPRINT)
+    found: dict[str, Any] | None = None if text is None else json.loads(text)
+    return found
 
 
 def human_responses(

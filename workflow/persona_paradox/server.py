@@ -80,14 +80,19 @@ class ServerSettings:
         return cls(**{field.name: source[field.name] for field in fields(cls)})
 
 
-def fingerprint(source: Mapping[str, Any]) -> str:
-    """SHA-256 of what tells the answers of a server's model from others.
+def describe(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells the answers of a server's model from others.
 
     The model's name and revision, as far as the user declares them; nothing of the machine that
     runs it, which is out of sight.
     """
     parts = {key: source[key] for key in ("model", "revision", "top_logprobs")}
-    return sha256_bytes(canonical_json({"backend": "server", **parts}).encode())
+    return {"backend": "server", **parts}
+
+
+def fingerprint(source: Mapping[str, Any]) -> str:
+    """SHA-256 of `describe`."""
+    return sha256_bytes(canonical_json(describe(source)).encode())
 
 
 @dataclass(frozen=True)

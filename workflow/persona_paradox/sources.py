@@ -40,9 +40,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.tqdm import tqdm
 
 from .errors import InputError
-from .files import atomic_path, sha256_file
+from .files import DAMAGED, atomic_path, is_of_disk, sha256_file
 
 log = logging.getLogger("persona_paradox")
 
@@ -54,6 +55,7 @@ PROGRESS = 5.0  # seconds between two lines of progress
 BACK_OFF = (1.0, 2.0)  # seconds before the second and the third attempt
 TIMEOUT = 60.0  # seconds without a byte until a server counts as gone
 ANSWER = 20.0  # the same for the hub's answer to a question
+_LISTED = 12  # files that an error names
 LOG_IN = "log in with `hf auth login` (or set HF_TOKEN)"
 
 
@@ -201,7 +203,9 @@ def _member(order: _Order, wheel: Path) -> _Content:
                 ) from None
             with archive.open(info) as stream:
                 return _write(stream, order, PurePosixPath(name).name, info.file_size)
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
+        if is_of_disk(error):
+            raise
         raise order.error(
             "package", f"{wheel.name} is damaged ({error}); empty pip's cache and run again"
         ) from error
@@ -214,6 +218,8 @@ class _BrokenOff(Exception):
     """A connection ended before the file did."""
 
 
+# What a link that goes down in the middle of a file is, besides a `ConnectionError`.
+_NO_WAY = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 _WEB_TROUBLE = (
     _BrokenOff,
     urllib.error.URLError,
@@ -241,7 +247,12 @@ def _download(order: _Order) -> _Content:
     with _web().open(url, timeout=TIMEOUT) as response:
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
-        content = _write(response, order, PurePosixPath(urlsplit(url).path).name, total)
+        try:
+            content = _write(response, order, PurePosixPath(urlsplit(url).path).name, total)
+        except OSError as error:
+            if error.errno not in _NO_WAY:
+                raise
+            raise _BrokenOff(f"the connection broke off ({error.strerror})") from error
     if total is not None and content.size != total:
         raise _BrokenOff(
             f"the connection broke off after {_amount(content.size)} of {_amount(total)}"
@@ -321,12 +332,38 @@ def _without_query(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Progress(tqdm):
+    """The client's progress bar; where there is no terminal, a line of the log now and then."""
+
+    file = ""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._terminal = sys.stderr.isatty()
+        # The client would show the end of a signed address.
+        options["desc"] = PurePosixPath(self.file).name
+        if not self._terminal:
+            options |= {"disable": False, "mininterval": PROGRESS, "maxinterval": PROGRESS}
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    def display(self, *arguments: Any, **options: Any) -> None:
+        """Show how far it is."""
+        if self._terminal:
+            super().display(*arguments, **options)
+        else:
+            log.info("%s: %s of %s", self.desc, _amount(self.n), _amount(self.total or self.n))
+
+
 def _from_hub_online(api: HfApi, order: _Order) -> _Content:
     source = order.source
     repo, file, revision = source["repo"], source["file"], source["revision"]
     expected = source["sha256"]
     get: Callable[..., Any] = partial(
-        api.hf_hub_download, repo, file, revision=revision, repo_type=order.repo_type
+        api.hf_hub_download,
+        repo,
+        file,
+        revision=revision,
+        repo_type=order.repo_type,
+        tqdm_class=type("_ProgressOfFile", (_Progress,), {"file": file}),
     )
 
     def entry() -> list[Any]:
@@ -389,7 +426,14 @@ def _from_hub_cache(api: HfApi, order: _Order, cause: Exception) -> _Content:
         ) from cause
     if not isinstance(cause, OfflineModeIsEnabled):
         log.warning("the hub does not answer (%s); its cache has the file", _hub_reason(cause))
-    return _from_snapshot(order, Path(copy), _cached_lfs(Path(copy)))
+    content = _from_snapshot(order, Path(copy), _cached_lfs(Path(copy)))
+    if content.sha256 != source["sha256"] == content.more["lfs_sha256"]:
+        raise order.error(
+            "sha256",
+            f"the hub's cache has a damaged copy, {Path(copy).resolve()} ({_amount(content.size)}, "
+            f"sha256 {content.sha256}); run again where there is a network",
+        )
+    return content
 
 
 def _from_snapshot(order: _Order, copy: Path, lfs: str | None) -> _Content:
@@ -556,15 +600,17 @@ def _busy(status: int) -> bool:
 def _similar(name: str, names: Iterable[str]) -> str:
     """How to go on after `name` was not among `names`."""
     known = sorted(other for other in names if not other.endswith("/"))
+    if not known:
+        return "; correct the name"
     close = [other for other in known if PurePosixPath(other).name == PurePosixPath(name).name]
     close = close or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if not close:
         close = [
             other for other in known if PurePosixPath(other).suffix == PurePosixPath(name).suffix
         ]
-    if not close:
-        return "; correct the name"
-    return f"; did you mean {' or '.join(close[:3])}?"
+    meant = f"; did you mean {' or '.join(close[:3])}?" if close else "; take one of these"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f", but {', '.join(known[:_LISTED])}{more}{meant}"
 
 
 def _amount(size: int) -> str:

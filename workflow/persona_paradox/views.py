@@ -432,15 +432,17 @@ def _question_note(id_: str, task: Mapping[str, Any], study: Study) -> str | Non
 def write_views(study: Study, folder: str) -> dict[str, str]:
     """Write the views of a study below `folder`; name → path.
 
-    A path ends in the start of the content's SHA-256, and a file that is there is left alone.
+    A path ends in the start of the content's SHA-256, and a file that holds it is left alone.
     So its time means when this content first came up, and a dry run with another study cannot
     change what the jobs of a run in progress read.
     """
-    paths = {}
-    for name, content in views(study):
-        text = canonical_json(content)
-        path = Path(folder) / f"{name}-{sha256_bytes(text.encode())[:12]}.json"
-        if not path.exists():
-            write_text(path, text)
-        paths[name] = str(path)
-    return paths
+    return {name: write_view(name, content, folder) for name, content in views(study)}
+
+
+def write_view(name: str, content: Any, folder: str) -> str:
+    """Write one view below `folder`; its path."""
+    text = canonical_json(content)
+    path = Path(folder) / f"{name}-{sha256_bytes(text.encode())[:12]}.json"
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_text(path, text)
+    return str(path)

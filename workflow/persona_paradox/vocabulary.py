@@ -114,9 +114,18 @@ class Vocabulary:
         self.wanted_bos = self.bos_token if wanted and self.bos_token >= 0 else None
 
     def metadata(self, key: str) -> str | None:
-        """A value of the GGUF metadata, or None."""
+        """A value of the GGUF metadata, or None.
+
+        Raises:
+            InputError: it is longer than 1 MiB.
+        """
         buffer = ctypes.create_string_buffer(1 << 20)
         size = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
+        if size >= len(buffer):
+            raise InputError(
+                f"{self._name}: the model's {key} is longer than {len(buffer)} bytes; use another "
+                "build of the model"
+            )
         return None if size < 0 else buffer.raw[:size].decode("utf-8", errors="replace")
 
     @property

@@ -31,11 +31,7 @@ rule aggregate:
         code=code("aggregate"),
     output:
         expand("results/tables/{table}.parquet", table=CELL_TABLES),
-        report(
-            expand("results/tables/{table}.csv", table=CELL_TABLES),
-            caption="../report/table.rst",
-            category="Tables",
-        ),
+        in_report(CELL_TABLES, "../report/table.rst", "Triage"),
     log:
         "logs/aggregate/tables.log",
     conda:
@@ -56,11 +52,7 @@ rule decompose:
         code=code("decompose"),
     output:
         expand("results/tables/{table}.parquet", table=["variance", "interaction"]),
-        report(
-            expand("results/tables/{table}.csv", table=["variance", "interaction"]),
-            caption="../report/table.rst",
-            category="Tables",
-        ),
+        in_report(["variance", "interaction"], "../report/decomposed.rst", "Triage"),
     log:
         "logs/aggregate/decompose.log",
     conda:
@@ -78,7 +70,10 @@ rule summarize:
         code=code("summarize"),
     output:
         report(
-            "results/summary.md", caption="../report/summary.rst", category="Summary"
+            "results/summary.md",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"text": "results in words"},
         ),
     log:
         "logs/aggregate/summary.log",

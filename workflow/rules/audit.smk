@@ -23,6 +23,8 @@ rule audit:
     threads: engine_threads
     resources:
         gpu=gpu,
+        mem_mb=engine_mb,
+        runtime=engine_minutes,
     params:
         sample=STUDY.settings["audit_sample"],
         seed=STUDY.settings["seed"],
@@ -70,7 +72,16 @@ rule tabulate_audit:
         cells=VIEWS["answered"],
         code=code("tabulate_audit"),
     output:
-        "results/audit/invariance.csv",
+        report(
+            "results/audit/invariance.csv",
+            caption="../report/audit.rst",
+            category="Tables",
+            subcategory="Audit",
+            labels={
+                "table": "invariance",
+                "a row is": "a cell, computed again in one way",
+            },
+        ),
     log:
         "logs/tabulate_audit/tables.log",
     conda:

@@ -6,7 +6,14 @@
 # resources/packets from the day it was made, so that annotations outlive later runs.
 ANNOTATIONS = sorted(glob("resources/annotations/*.csv"))
 PACKETS = sorted(glob("resources/packets/*.key.csv"))
+for came_back in ANNOTATIONS + PACKETS:
+    if {"{", "}"} & {*came_back}:
+        sys.exit(
+            f"error: {came_back}: a brace in the name of a file would be a wildcard of Snakemake; "
+            "rename the file"
+        )
 FORMS = "forms" in VIEWS
+ANNOTATED = ["results/clinician/annotations.parquet"] if FORMS and ANNOTATIONS else []
 AGREEMENT_TABLES = ["clinicians", "clinician_rankings", "agreement"] if FORMS else []
 
 
@@ -77,7 +84,7 @@ if FORMS:
         conda:
             "../../environment.yml"
         shell:
-            script("read_annotations") + " --annotations {input.annotations}"
+            script("read_annotations") + " --annotations {input.annotations:q}"
             " --packets resources/packets --answered {input.answered}"
             " --table {output} --log {log}"
 
@@ -86,9 +93,7 @@ if FORMS:
             judgements=judged_files(
                 "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
             ),
-            annotations=(
-                ["results/clinician/annotations.parquet"] if ANNOTATIONS else []
-            ),
+            annotations=ANNOTATED,
             # Which of the judges are usable.
             judges=["results/tables/judges.parquet"] if JUDGES else [],
             view=VIEWS["judged"],
@@ -97,11 +102,7 @@ if FORMS:
             code=code("agree"),
         output:
             expand("results/tables/{table}.parquet", table=AGREEMENT_TABLES),
-            report(
-                expand("results/tables/{table}.csv", table=AGREEMENT_TABLES),
-                caption="../report/table.rst",
-                category="Tables",
-            ),
+            in_report(AGREEMENT_TABLES, "../report/agreement_tables.rst", "Clinicians"),
         log:
             "logs/agree/tables.log",
         conda:

@@ -4,16 +4,10 @@
 import os
 import sys
 from glob import glob
-from itertools import combinations
 from pathlib import Path
 from shlex import quote
 
-import snakemake.utils
-from snakemake.exceptions import WorkflowError
-
-LIBRARY = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(LIBRARY))
-
+from persona_paradox import cli, sizes
 from persona_paradox.config import (
     HUMAN,
     TRIAGE,
@@ -23,28 +17,28 @@ from persona_paradox.config import (
 )
 from persona_paradox.errors import InputError
 from persona_paradox.imports import code_of
-from persona_paradox.views import write_views
-
-
-def check_schema(data, kind, name):
-    """Validate by Snakemake, and say what is wrong in one sentence."""
-    schema = LIBRARY / "schemas" / f"{kind}.schema.yaml"
-    try:
-        snakemake.utils.validate(data, str(schema))
-    except WorkflowError as error:
-        found = error.__context__
-        key = ".".join(str(part) for part in found.absolute_path) or "(top level)"
-        meaning = found.schema.get("description", "").rstrip(".")
-        raise InputError(
-            f"{name}: key `{key}`: {found.message}"
-            + (f" ({meaning})" if meaning else "")
-            + "; mend it, config/README.md explains every key"
-        ) from error
+from persona_paradox.inventory import (
+    answered,
+    code_files,
+    lists,
+    manifests,
+    ranks,
+    referred,
+    restricted,
+    study_files,
+)
+from persona_paradox.provenance import configuration, git_state
+from persona_paradox.schema import check_schema
+from persona_paradox.sizes import Size
+from persona_paradox.views import write_view, write_views
 
 
 def load():
     study = load_study(config, Path(workflow.basedir) / "config", check_schema)
     check_sources(study, "resources")
+    referred(
+        study
+    )  # An archive must be able to hold what the files of judges and servers name.
     offer_data_dir(study)
     return study
 
@@ -52,8 +46,22 @@ def load():
 try:
     STUDY = load()
     VIEWS = write_views(STUDY, "results/config")
+    # The state of git is a fact about the code: another commit writes the provenance anew, and
+    # what describes it, nothing else.
+    VIEWS["provenance"] = write_view(
+        "provenance",
+        {
+            "configuration": configuration(STUDY),
+            "git": git_state(Path(workflow.basedir)),
+        },
+        "results/config",
+    )
 except InputError as error:
     sys.exit(f"error: {error}")
+except OSError as error:
+    if cli.sentence(error) is None:
+        raise
+    sys.exit(f"error: {cli.sentence(error)}")
 
 
 RATERS = [cell.persona for cell in STUDY.human_cells]
@@ -69,7 +77,9 @@ def code(script):
 
 def script(name):
     """Command that runs a script of the workflow."""
-    return f"python {os.path.relpath(LIBRARY / 'scripts' / f'{name}.py')}"
+    path = os.path.relpath(LIBRARY / "scripts" / f"{name}.py")
+    # Snakemake formats a command: a brace in the name of a folder would be a wildcard.
+    return f"python {quote(path)}".replace("{", "{{").replace("}", "}}")
 
 
 def cells(pattern, human=False, kind=None):
@@ -141,31 +151,43 @@ def first_answers(wildcards):
     return f"results/{stage}/{wildcards.model}/{wildcards.task}/{wildcards.persona}.parquet"
 
 
+def answering(wildcards):
+    """The model that answers in a job: that of the cell, or the judge's."""
+    return judge_model(wildcards) if "judge" in wildcards.keys() else wildcards.model
+
+
+def engine(wildcards):
+    return STUDY.all_models[answering(wildcards)]["engine"]
+
+
 def engine_threads(wildcards):
-    return STUDY.all_models[wildcards.model]["engine"]["threads"]
+    return engine(wildcards)["threads"]
 
 
+# What schedulers are told. The sizes are known when the model is there, and not before.
 def gpu(wildcards):
-    """Whether a job takes the graphics cards; the profile lets one such job run at a time."""
-    return int(STUDY.all_models[wildcards.model]["engine"]["gpu_layers"] != 0)
+    """Cards that a job takes; the default profile lets one such job run at a time."""
+    return sizes.cards(engine(wildcards)) or None
+
+
+def engine_mb(wildcards, input, attempt):
+    return sizes.memory_mb(Size.of(input.manifest), engine(wildcards), attempt)
+
+
+def engine_minutes(wildcards, input, attempt):
+    return sizes.minutes(Size.of(input.manifest), 1, attempt)
+
+
+def together_minutes(wildcards, input, attempt):
+    return sizes.minutes(Size.of(input.manifest), len(STUDY.personas), attempt)
 
 
 JUDGES = STUDY.active_judges
 JUDGED_TASKS = sorted(
     {cell.task for judge in JUDGES for cell in STUDY.judged_cells(judge)}
 )
-RANKING_JUDGES = [
-    judge
-    for judge in JUDGES
-    if STUDY.judges[judge]["pairs"] is not None and len(STUDY.ranked) > 1
-]
-LISTING_JUDGES = [
-    judge
-    for judge in JUDGES
-    if STUDY.judges[judge]["list"] is not None
-    and STUDY.settings["rankings"]["listwise"]
-    and len(STUDY.ranked) > 1
-]
+RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
+LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
 
 def judge_model(wildcards):
@@ -220,11 +242,11 @@ def checks_options(wildcards):
 
 
 def pairs_of(wildcards):
-    """The verdicts on all pairs of personas, sorted."""
+    """The verdicts on the pairs of personas, sorted."""
     return [
         f"results/verdicts/{wildcards.judge}/pairs/{wildcards.model}/{wildcards.task}/"
         f"{first}.vs.{second}.parquet"
-        for first, second in combinations(STUDY.ranked, 2)
+        for first, second in STUDY.ranked_pairs
     ]
 
 
@@ -239,6 +261,49 @@ def judged_files(pattern, judges):
             for cell in STUDY.judged_cells(judge)
         }
     )
+
+
+def study_members():
+    """What the archive holds of cells, data sets and models; and the sets that it leaves out."""
+    files = [path for path, _ in study_files(STUDY)]
+    return sorted(
+        {*files, *(f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets)}
+    )
+
+
+def project_files():
+    """The code, which goes into the archive as well."""
+    root = Path(workflow.basedir)
+    return [os.path.relpath(root / path) for path in code_files(root)]
+
+
+def report_cells():
+    """What the page shows behind the numbers: every file of a cell, sorted."""
+    triage = cells("results/scores/{cell}.parquet", human=True, kind=TRIAGE)
+    judged = judged_files(
+        "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
+    )
+    ranked = judged_files(
+        "results/rankings/{judge}/{model}/{task}.parquet", RANKING_JUDGES
+    )
+    answers = cells("results/responses/{cell}.parquet")
+    return sorted(
+        {
+            *answers,
+            *triage,
+            *judged,
+            *ranked,
+            *cells("results/delivered/{cell}.parquet"),
+        }
+    )
+
+
+def configfiles():
+    """The files of the study as a reader would name them."""
+    own = os.path.realpath("config/config.yaml")
+    given = [path for path in workflow.configfiles if os.path.realpath(path) != own]
+    inside = [os.path.relpath(path) for path in given]
+    return [os.path.basename(p) if p.startswith("..") else p for p in inside]
 
 
 # Moving the store reruns nothing: it is no part of any job.

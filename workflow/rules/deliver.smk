@@ -37,12 +37,7 @@ rule tabulate_delivery:
         code=code("tabulate_delivery"),
     output:
         parquet="results/tables/delivery.parquet",
-        csv=report(
-            "results/tables/delivery.csv",
-            caption="../report/delivery.rst",
-            category="Tables",
-            labels={"table": "delivery"},
-        ),
+        csv=in_report(["delivery"], "../report/delivery.rst", "Delivery"),
     log:
         "logs/tabulate_delivery/tables.log",
     conda:

@@ -27,6 +27,8 @@ rule generate:
     threads: engine_threads
     resources:
         gpu=gpu,
+        mem_mb=engine_mb,
+        runtime=engine_minutes,
     params:
         model_file="config/models/{model}.yaml",
     shell:
@@ -35,6 +37,53 @@ rule generate:
         " --engine {input.engine} --model {input.model} --manifest {input.manifest}"
         " --config-file {params.model_file} --threads {threads}"
         f" {STORE} --responses {{output}} --log {{log}}"
+
+
+# Made when asked for by name, before the study: all personas' answers of a model to a task, for
+# which the model is loaded once. They go to the response store, from which every cell takes its own.
+rule answer_together:
+    input:
+        delivered=expand(
+            "results/delivered/{{model}}/{{task}}/{persona}.parquet",
+            persona=sorted(STUDY.personas),
+        ),
+        decoding=view("decoding/{task}"),
+        engine=view("engine/{model}"),
+        manifest="resources/models/{model}/manifest.json",
+        model=ancient("resources/models/{model}/model.gguf"),
+        code=code("generate"),
+    output:
+        "results/together/{model}/{task}.json",
+    log:
+        "logs/answer_together/{model}/{task}.log",
+    benchmark:
+        "logs/benchmarks/answer_together/{model}/{task}.tsv"
+    wildcard_constraints:
+        model=one_of([id_ for id_ in STUDY.models if id_ in STUDY.local_models]),
+    conda:
+        "../../environment.yml"
+    threads: engine_threads
+    resources:
+        gpu=gpu,
+        mem_mb=engine_mb,
+        runtime=together_minutes,
+    params:
+        model_file="config/models/{model}.yaml",
+    shell:
+        script("generate")
+        + " --delivered {input.delivered} --decoding {input.decoding}"
+        " --engine {input.engine} --model {input.model} --manifest {input.manifest}"
+        " --config-file {params.model_file} --threads {threads}"
+        f" {STORE} --counts {{output}} --log {{log}}"
+
+
+rule together:
+    input:
+        expand(
+            "results/together/{model}/{task}.json",
+            model=[id_ for id_ in STUDY.models if id_ in STUDY.local_models],
+            task=list(STUDY.tasks),
+        ),
 
 
 rule ask_server:

@@ -142,11 +142,6 @@ use rule generate as judge with:
         judge=one_of(
             [j for j in JUDGES if STUDY.judges[j]["model"] in STUDY.local_models]
         ),
-    threads: lambda wildcards: STUDY.all_models[judge_model(wildcards)]["engine"]["threads"]
-    resources:
-        gpu=lambda wildcards: int(
-            STUDY.all_models[judge_model(wildcards)]["engine"]["gpu_layers"] != 0
-        ),
     params:
         model_file=judge_model_file,
 
@@ -213,9 +208,9 @@ rule rank:
     conda:
         "../../environment.yml"
     params:
-        personas=STUDY.ranked,
+        pairs=[".vs.".join(pair) for pair in STUDY.ranked_pairs],
     shell:
-        script("rank") + " --judge {input.judge} --personas {params.personas}"
+        script("rank") + " --judge {input.judge} --pairs {params.pairs}"
         " --responses results/responses/{wildcards.model}/{wildcards.task}"
         " --prompts results/prompts/{wildcards.task}"
         " --verdicts results/verdicts/{wildcards.judge}/pairs/{wildcards.model}/{wildcards.task}"
@@ -312,11 +307,8 @@ rule assess:
         code=code("assess"),
     output:
         expand("results/tables/{table}.parquet", table=JUDGED_TABLES or ["no_judges"]),
-        report(
-            expand("results/tables/{table}.csv", table=JUDGED_TABLES or ["no_judges"]),
-            caption="../report/table.rst",
-            category="Tables",
-        ),
+        in_report(JUDGED_TABLES, "../report/judged_tables.rst", "Judges")
+        or "results/tables/no_judges.csv",
     log:
         "logs/assess/tables.log",
     conda:

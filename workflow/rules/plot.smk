@@ -37,7 +37,8 @@ rule plot:
             "results/figures/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
-            labels={"figure": "{figure}"},
+            subcategory="Triage",
+            labels=figure_labels,
         ),
     log:
         "logs/plot/{figure}.log",
@@ -61,6 +62,15 @@ use rule plot as plot_judged with:
         ),
         figures=VIEWS["judged_figures"],
         code=code("plot"),
+    output:
+        pdf="results/figures/{figure}.pdf",
+        png=report(
+            "results/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory="Judges and clinicians",
+            labels=figure_labels,
+        ),
     wildcard_constraints:
         figure="|".join(JUDGED_FIGURES),
     params:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
@@ -23,16 +22,16 @@ def measure(arguments: Namespace, model: str, task: str) -> Part:
     personas = [p for m, t, p in view["cells"] if (m, t) == (model, task)]
     items = None
     if spec["subgroups"]:
-        items = pl.read_parquet(arguments.items / f"{spec['dataset']}.parquet")
+        items = files.read_table(arguments.items / f"{spec['dataset']}.parquet")
     scores, folder = arguments.scores / model / task, arguments.calibration / model / task
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
         return Measurement((model, task), view, settings, items=items).measure(
-            {p: pl.read_parquet(scores / f"{p}.parquet") for p in personas},
+            {p: files.read_table(scores / f"{p}.parquet") for p in personas},
             {
                 p: (
-                    pl.read_parquet(folder / f"{p}.parquet"),
-                    pl.read_parquet(folder / f"{p}.draws.parquet"),
+                    files.read_table(folder / f"{p}.parquet"),
+                    files.read_table(folder / f"{p}.draws.parquet"),
                 )
                 for p in personas
             },
@@ -59,7 +58,7 @@ def main(arguments: Namespace) -> None:
     raters = []
     with threadpool_limits(1):
         for _, task, rater in view["human"]:
-            scores = pl.read_parquet(arguments.scores / "human" / task / f"{rater}.parquet")
+            scores = files.read_table(arguments.scores / "human" / task / f"{rater}.parquet")
             raters.append(rated(task, rater, scores, asked.get(task), view=view, settings=settings))
         found = tables_of(parts, raters, view, settings)
     inputs = {"cells": arguments.cells, "statistics": arguments.statistics}

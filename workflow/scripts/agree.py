@@ -44,7 +44,7 @@ class Judges:
     def rater(self, judge: str, task: str, dimension: str, turned: int | None = None) -> Rater:
         """A judge's ratings of all cells of a task; `turned` is the highest, to turn them round."""
         found = {
-            (model, persona): pl.read_parquet(
+            (model, persona): files.read_table(
                 self.folder / judge / model / task / f"{persona}.parquet"
             )
             for model, other in self.view["judges"][judge]["places"]
@@ -59,7 +59,7 @@ def usable_judges(quality: Path | None) -> dict[str, bool]:
     """Judge → whether it is usable, from the table on the judges; nothing without one."""
     if quality is None:
         return {}
-    rule = pl.read_parquet(quality).filter(pl.col("metric") == "usable")
+    rule = files.read_table(quality).filter(pl.col("metric") == "usable")
     return dict(rule.select("judge", "met").iter_rows())
 
 
@@ -176,7 +176,7 @@ def main(arguments: Namespace) -> None:
     inputs = {"view": arguments.view, "statistics": arguments.statistics}
     forms = files.read_json(arguments.forms)
     if arguments.annotations:
-        annotations = pl.read_parquet(arguments.annotations)
+        annotations = files.read_table(arguments.annotations)
         inputs["annotations"] = arguments.annotations
     if arguments.judges:
         inputs["judges"] = arguments.judges

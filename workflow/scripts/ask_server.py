@@ -8,12 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.decoding import Answer
-from persona_paradox.responses import SERVER, Request, Wanted, respond
-from persona_paradox.server import Server, ServerSettings, ask_server, fingerprint
+from persona_paradox.responses import FINGERPRINT, SERVER, Request, Wanted, respond
+from persona_paradox.server import Server, ServerSettings, ask_server, describe, fingerprint
 from persona_paradox.store import Store
 
 
@@ -32,14 +30,15 @@ def main(arguments: Namespace) -> None:
             yield from ask_server(server, wanted, request.labels)
 
     with Store(arguments.store, request.scope) as store:
-        delivered = pl.read_parquet(arguments.delivered)
+        delivered = files.read_table(arguments.delivered)
         responses = respond(delivered, request, SERVER, ask=ask, store=store, name=name)
     inputs = {
         "delivered": arguments.delivered,
         "decoding": arguments.decoding,
         "source": arguments.source,
     }
-    files.write_table(responses, arguments.responses, inputs)
+    about = {FINGERPRINT: files.canonical_json(describe(source))}
+    files.write_table(responses, arguments.responses, inputs, about)
     cli.log.info("%s: done in %.1f s", name, time.monotonic() - started)
 
 

@@ -33,7 +33,7 @@ class Study:
 
     def items(self, task: str) -> pl.DataFrame:
         """The data set of a task."""
-        return pl.read_parquet(
+        return files.read_table(
             self.folders.items / f"{self.view['tasks'][task]['dataset']}.parquet"
         )
 
@@ -43,12 +43,12 @@ class Study:
         for model, task in spec["places"]:
             folder = self.folders.judgements / judge / model / task
             self.judgements[judge, model, task] = {
-                persona: pl.read_parquet(folder / f"{persona}.parquet")
+                persona: files.read_table(folder / f"{persona}.parquet")
                 for persona in self.view["personas"]
             }
             if spec["compares"]:
                 path = self.folders.rankings / judge / model / f"{task}.parquet"
-                self.preferences[judge, model, task] = pl.read_parquet(path)
+                self.preferences[judge, model, task] = files.read_table(path)
 
     def add_panels(self) -> None:
         """Where several judges read the same cells, a panel of all of them."""
@@ -110,7 +110,9 @@ class Study:
             self.rows["rankings"] += [place | row for row in ranked]
             self.rows["wins"] += [place | row for row in wins]
         if judge != PANEL and spec["lists"]:
-            lists = pl.read_parquet(self.folders.rankings / judge / model / f"{task}.lists.parquet")
+            lists = files.read_table(
+                self.folders.rankings / judge / model / f"{task}.lists.parquet"
+            )
             ranked = ranking.listwise(lists, self.view["ranked"], questions)
             self.rows["rankings"] += [place | row for row in ranked]
 
@@ -118,7 +120,7 @@ class Study:
         """Add the rows on what a judge makes of answers whose worth is known beforehand."""
         spec = self.view["judges"][judge]
         ratings, pairs = (
-            pl.read_parquet(self.folders.checks / judge / f"{name}.parquet")
+            files.read_table(self.folders.checks / judge / f"{name}.parquet")
             for name in ("ratings", "pairs")
         )
         rows = ranking.check_rows(ratings, pairs, spec["better"], spec["usable"], self.settings)

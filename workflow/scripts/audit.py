@@ -22,6 +22,7 @@ Checks = Iterator[tuple[str, audit.Way]]
 def audit_engine(arguments: Namespace, request: Request, others: list[Wanted]) -> Checks:
     """Alone, in another order, among other answers, on another number of threads."""
     settings = engine_settings(arguments)
+    files.check_sha256(arguments.model, files.read_json(arguments.manifest)["sha256"])
     threads = min(arguments.threads, usable_cpus())
 
     def on(engine: Engine) -> audit.Way:
@@ -63,8 +64,8 @@ def main(arguments: Namespace) -> None:
     else:
         backend, print_ = SERVER, fingerprint(source)
     request = Request.of(files.read_json(arguments.decoding), print_)
-    wanted = request.wanted(pl.read_parquet(arguments.delivered))
-    responses = pl.read_parquet(arguments.responses)
+    wanted = request.wanted(files.read_table(arguments.delivered))
+    responses = files.read_table(arguments.responses)
     chosen = audit.sample(wanted, responses, arguments.sample, arguments.seed)
     taken = {one.key for one in chosen}
     others = [one for one in wanted if one.key not in taken and one.row["status"] == OK]

@@ -134,7 +134,7 @@ def main(arguments: Namespace) -> None:
     """Calibrate every wording of a cell."""
     settings = files.read_json(arguments.settings)
     # Sampled answers are repetitions, not further items.
-    scores = pl.read_parquet(arguments.scores).filter(pl.col("repeat") == 0)
+    scores = files.read_table(arguments.scores).filter(pl.col("repeat") == 0)
     rows: Rows = []
     draws: Rows = []
     for _, wording in scores.group_by("variant", maintain_order=True):

@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.rationale import concluded, conclusions
 
@@ -15,10 +13,10 @@ from persona_paradox.rationale import concluded, conclusions
 def main(arguments: Namespace) -> None:
     """Join the two steps."""
     rationale = files.read_json(arguments.rationale)
-    reasonings = pl.read_parquet(arguments.reasonings)
-    prompts = pl.read_parquet(arguments.prompts)
+    reasonings = files.read_table(arguments.reasonings)
+    prompts = files.read_table(arguments.prompts)
     chats = conclusions(prompts, reasonings, rationale["header"], rationale["answer_prefix"])
-    responses = concluded(reasonings, chats, pl.read_parquet(arguments.answers))
+    responses = concluded(reasonings, chats, files.read_table(arguments.answers))
     names = ("prompts", "reasonings", "rationale", "answers")
     files.write_table(responses, arguments.responses, {n: getattr(arguments, n) for n in names})
     cli.log.info("%d responses", responses.height)

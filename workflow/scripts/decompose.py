@@ -57,7 +57,7 @@ def answers(view: Mapping[str, Any], folder: Path) -> pl.DataFrame:
     """The greedy answers of all cells: item, model, task, persona, variant, right, readable."""
     parts = []
     for model, task, persona in view["cells"]:
-        scores = pl.read_parquet(folder / model / task / f"{persona}.parquet")
+        scores = files.read_table(folder / model / task / f"{persona}.parquet")
         parts.append(
             scores.filter(pl.col("repeat") == 0).select(
                 "item_id",

@@ -7,8 +7,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.decoding import Decoding, grammar_of
 from persona_paradox.delivery import deliver, open_template
@@ -31,7 +29,7 @@ def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -
 
 def main(arguments: Namespace) -> None:
     """Read the vocabulary, or the template of a server's model, and write the table."""
-    prompts = pl.read_parquet(arguments.prompts)
+    prompts = files.read_table(arguments.prompts)
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
     name = "/".join(arguments.delivered.with_suffix("").parts[-3:])

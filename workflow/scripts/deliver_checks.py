@@ -18,8 +18,9 @@ def main(arguments: Namespace) -> None:
     name = arguments.judge_file
     sanity, injections = judging.checks_of(arguments.sanity, arguments.injections, name)
     chats = {
+        # What an answer of known worth does, nobody asks.
         "ratings": judging.rating_chats(
-            judging.check_answers(sanity, injections), judging.without_action(judge)
+            judging.check_answers(sanity, injections), judge, action=False
         ),
         "pairs": judging.pair_chats(judging.check_pairs(sanity), judge),
     }

@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.delivery import deliver_chats
 from persona_paradox.rationale import conclusions
@@ -18,8 +16,8 @@ def main(arguments: Namespace) -> None:
     rationale = files.read_json(arguments.rationale)
     view = files.read_json(arguments.template)
     chats = conclusions(
-        pl.read_parquet(arguments.prompts),
-        pl.read_parquet(arguments.reasonings),
+        files.read_table(arguments.prompts),
+        files.read_table(arguments.reasonings),
         rationale["header"],
         rationale["answer_prefix"],
     )

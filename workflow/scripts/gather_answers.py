@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> None:
         prompts = arguments.prompts / task / f"{persona}.parquet"
         spec = view["tasks"][task]
         cases = arguments.items / f"{spec['dataset']}.parquet"
-        items = pl.read_parquet(cases)
+        items = files.read_table(cases)
         answers = read_answers(responses, prompts)
         main_wording = (pl.col("variant") == "main") & (pl.col("repeat") == 0)
         parts.append(

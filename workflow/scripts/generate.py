@@ -1,19 +1,21 @@
-"""Answer every prompt of one cell by the engine: label log-probabilities and texts."""
+"""Answer every prompt of one cell by the engine: label log-probabilities and texts.
+
+Of several cells at once, the answers go to the response store alone, and the model is loaded once.
+"""
 
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.decoding import Answer
 from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.responses import LOCAL, Request, Wanted, respond
+from persona_paradox.responses import FINGERPRINT, LOCAL, Request, Wanted, respond
 from persona_paradox.store import Store
 
 
@@ -24,56 +26,81 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.engine)
     settings = Settings.resolve(view, manifest["cache_bytes_per_token"])
     decoding = files.read_json(arguments.decoding)
+    description = settings.describe(manifest["sha256"])
     request = Request.of(decoding, settings.fingerprint(manifest["sha256"]))
-    name = "/".join(arguments.responses.with_suffix("").parts[-3:])
+    answered = {}
 
-    def ask(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Answer]]:
-        threads = min(arguments.threads, usable_cpus())
-        with Engine(arguments.model, settings, threads, arguments.config_file) as engine:
-            loaded = time.monotonic()
-            cli.log.info(
-                "%s: model loaded in %.1f s; width %d, %d threads",
-                name,
-                loaded - started,
-                settings.width,
-                threads,
-            )
+    with Store(arguments.store, request.scope) as store, ExitStack() as stack:
+        engines: list[Engine] = []
+
+        def ask(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Answer]]:
+            if not engines:
+                # Answers of other weights must not be stored as those of the manifest's.
+                files.check_sha256(arguments.model, manifest["sha256"])
+                threads = min(arguments.threads, usable_cpus())
+                engines.append(
+                    stack.enter_context(
+                        Engine(arguments.model, settings, threads, arguments.config_file)
+                    )
+                )
+                cli.log.info(
+                    "%s: model loaded in %.1f s; width %d, %d threads",
+                    name,
+                    time.monotonic() - started,
+                    settings.width,
+                    threads,
+                )
+            (engine,) = engines
+            before, loaded = dict(engine.computed), time.monotonic()
             yield from ask_engine(engine, wanted, request.labels)
-            seconds = time.monotonic() - loaded
             cli.log.info(
                 "%s: %d prompt tokens and %d answer tokens computed in %.1f s",
                 name,
-                engine.computed["prompt"],
-                engine.computed["answer"],
-                seconds,
+                engine.computed["prompt"] - before["prompt"],
+                engine.computed["answer"] - before["answer"],
+                time.monotonic() - loaded,
             )
 
-    with Store(arguments.store, request.scope) as store:
-        delivered = pl.read_parquet(arguments.delivered)
-        responses = respond(delivered, request, LOCAL, ask=ask, store=store, name=name)
-    inputs = {
-        "delivered": arguments.delivered,
-        "decoding": arguments.decoding,
-        "engine": arguments.engine,
-        "model": arguments.manifest,
-    }
-    # What `store.py verify` needs to compute an answer again.
-    made_by = files.canonical_json({"engine": view, "decoding": decoding})
-    files.write_table(responses, arguments.responses, inputs, {"made_by": made_by})
+        for path in arguments.delivered:
+            name = "/".join(path.with_suffix("").parts[-3:])
+            delivered = files.read_table(path)
+            responses = respond(delivered, request, LOCAL, ask=ask, store=store, name=name)
+            answered[name] = len(responses)
+    if arguments.counts:
+        files.write_text(arguments.counts, files.canonical_json(answered))
+    else:
+        inputs = {
+            "delivered": arguments.delivered[0],
+            "decoding": arguments.decoding,
+            "engine": arguments.engine,
+            "model": arguments.manifest,
+        }
+        # What `store.py verify` needs to compute an answer again.
+        made_by = files.canonical_json({"engine": view, "decoding": decoding})
+        about = {"made_by": made_by, FINGERPRINT: files.canonical_json(description)}
+        files.write_table(responses, arguments.responses, inputs, about)
     cli.log.info("%s: done in %.1f s", name, time.monotonic() - started)
 
 
 if __name__ == "__main__":
     options = cli.parser(
         __doc__,
-        delivered="Parquet file of tokenized prompts",
         decoding="view of the task's labels and decoding",
         engine="view of the model's engine settings",
         model="prepared GGUF file",
         manifest="its manifest",
         store="folder of the response store",
-        responses="Parquet file to write",
     )
+    options.add_argument(
+        "--delivered",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="Parquet files of tokenized prompts; one with --responses",
+    )
+    written = options.add_mutually_exclusive_group(required=True)
+    written.add_argument("--responses", type=Path, help="Parquet file to write")
+    written.add_argument("--counts", type=Path, help="file to write: number of answers per cell")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     options.add_argument("--threads", type=int, default=1, help="threads of the computation")
     cli.run(main, options)

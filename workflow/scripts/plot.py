@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
 from persona_paradox.figures import (
@@ -70,7 +68,7 @@ def main(arguments: Namespace) -> None:
     for path in paths.values():
         if not path.is_file():
             raise InputError(f"{path} is missing; run snakemake to make it")
-    tables = {name: pl.read_parquet(path) for name, path in paths.items()}
+    tables = {name: files.read_table(path) for name, path in paths.items()}
     figure = FIGURES[arguments.figure].draw(tables, files.read_json(arguments.settings))
     with files.atomic_path(arguments.pdf) as temporary:
         style.save(figure, temporary, "pdf")

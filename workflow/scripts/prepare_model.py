@@ -11,7 +11,10 @@ import os
 import shutil
 import sys
 from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,6 +26,7 @@ from gguf.quants import dequantize
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
 
+T = TypeVar("T")
 FORMATS = {
     "f16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
     "q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
@@ -76,6 +80,21 @@ def cache_bytes_per_token(model: Path) -> int:
     return 2 * (value("block_count") or 0) * shared * (key + this)
 
 
+def read_header(read: Callable[[Path], T], source: Path) -> T:
+    """What `read` finds in the header of a GGUF file.
+
+    Raises:
+        InputError: the header lacks it, or holds something else in its place.
+    """
+    try:
+        return read(source)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{source}: the header of the model cannot be read ({error!r}); use another build of "
+            "the model"
+        ) from error
+
+
 def quantize(source: Path, result: Path, kind: str) -> None:
     """Convert a GGUF file by llama.cpp's own function.
 
@@ -104,8 +123,11 @@ def quantize(source: Path, result: Path, kind: str) -> None:
 
 def main(arguments: Namespace) -> None:
     """Prepare the model and write its manifest."""
-    kind = choose(files.read_json(arguments.prepare)["prepare"], arguments.source)
     origin = files.read_json(arguments.source_manifest)
+    files.check_sha256(arguments.source, origin["sha256"])
+    asked = files.read_json(arguments.prepare)["prepare"]
+    kind = read_header(partial(choose, asked), arguments.source)
+    cache_bytes = read_header(cache_bytes_per_token, arguments.source)
     with files.atomic_path(arguments.model) as temporary:
         if kind == "none":
             temporary.unlink()
@@ -122,7 +144,7 @@ def main(arguments: Namespace) -> None:
         "sha256": sha256,
         "format": kind,
         "largest_weight_change": change,
-        "cache_bytes_per_token": cache_bytes_per_token(arguments.model),
+        "cache_bytes_per_token": cache_bytes,
         "size": arguments.model.stat().st_size,
         "origin": origin,
     }

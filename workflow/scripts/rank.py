@@ -2,7 +2,6 @@
 
 import sys
 from argparse import Namespace
-from itertools import combinations
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -10,27 +9,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import pair_chats, paired, preferences, read_answers
+from persona_paradox.judging import pair_chats, paired, preferences, read_cells
 
 
 def main(arguments: Namespace) -> None:
-    """Write the preferences of all pairs."""
+    """Write the preferences of the pairs."""
     judge = files.read_json(arguments.judge)
-    inputs = {"judge": arguments.judge}
-    cells = {}
-    for persona in arguments.personas:
-        paths = [
-            folder / f"{persona}.parquet" for folder in (arguments.responses, arguments.prompts)
-        ]
-        inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
-        cells[persona] = read_answers(*paths)
+    pairs = [pair.split(".vs.") for pair in arguments.pairs]
+    personas = sorted({persona for pair in pairs for persona in pair})
+    cells, inputs = read_cells(arguments.responses, arguments.prompts, personas)
+    inputs["judge"] = arguments.judge
     found = []
-    for first, second in combinations(arguments.personas, 2):
+    for first, second in pairs:
         path = arguments.verdicts / f"{first}.vs.{second}.parquet"
         inputs[f"verdicts.{first}.{second}"] = path
-        pairs = paired(cells[first], cells[second])
-        verdicts = pl.read_parquet(path)
-        found.append(preferences(pairs, pair_chats(pairs, judge), verdicts, (first, second)))
+        asked = paired(cells[first], cells[second])
+        verdicts = files.read_table(path)
+        found.append(preferences(asked, pair_chats(asked, judge), verdicts, (first, second)))
     table = pl.concat(found)
     files.write_table(table, arguments.preferences, inputs)
     statuses = table.group_by("status").len().sort("status").iter_rows()
@@ -46,5 +41,5 @@ if __name__ == "__main__":
         verdicts="folder of the verdicts on pairs",
         preferences="Parquet file to write: pairs",
     )
-    options.add_argument("--personas", nargs="+", required=True, help="ids, sorted")
+    options.add_argument("--pairs", nargs="+", required=True, help="ids of personas: A.vs.B")
     cli.run(main, options)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.responses import human_responses
 
@@ -16,7 +14,7 @@ def main(arguments: Namespace) -> None:
     """Read the rater's column and write it in the form of a model's answers."""
     scoring = files.read_json(arguments.scoring)
     label_of_level = {entry["level"]: entry["label"] for entry in scoring["labels"]}
-    responses = human_responses(pl.read_parquet(arguments.items), arguments.rater, label_of_level)
+    responses = human_responses(files.read_table(arguments.items), arguments.rater, label_of_level)
     inputs = {"items": arguments.items, "scoring": arguments.scoring}
     files.write_table(responses, arguments.responses, inputs)
     cli.log.info("%d levels of rater %s", responses.height, arguments.rater)

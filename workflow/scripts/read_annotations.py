@@ -13,6 +13,25 @@ from persona_paradox.clinicians import KEY, packet_of, read_annotations
 from persona_paradox.errors import InputError
 
 
+def read_key(path: Path, packet_id: str) -> pl.DataFrame:
+    """The key of a packet, as it was kept.
+
+    Raises:
+        InputError: the file was changed, as by a spreadsheet program that saved it.
+    """
+    try:
+        key = pl.read_csv(path, schema=KEY)
+        whole = key.drop("side", "category").drop_nulls().height == key.height > 0
+    except pl.exceptions.PolarsError:
+        whole = False
+    if not whole or set(key["packet_id"]) != {packet_id}:
+        raise InputError(
+            f"{path} is not the key of packet {packet_id} as it was kept when the packet was made; "
+            "put that back, without opening it in a spreadsheet"
+        )
+    return key
+
+
 def check_cells(key: pl.DataFrame, cells: list[list[str]], packet_id: str) -> None:
     """Check that the study has what was rated: tables and figures could not name it otherwise.
 
@@ -47,7 +66,7 @@ def main(arguments: Namespace) -> None:
                 f"{arguments.annotations[0]} is of packet {packet_id}, whose {name} {path} is "
                 "missing; put back what was kept when the packet was made"
             )
-    key = pl.read_csv(key_path, schema=KEY)
+    key = read_key(key_path, packet_id)
     check_cells(key, files.read_json(arguments.answered)["cells"], packet_id)
     table = read_annotations(arguments.annotations, key, files.read_json(forms_path))
     inputs = {"key": key_path, "forms": forms_path, "answered": arguments.answered}

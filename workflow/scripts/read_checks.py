@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files, judging
 
 
@@ -18,13 +16,13 @@ def main(arguments: Namespace) -> None:
         arguments.sanity, arguments.injections, arguments.judge_file
     )
     answers = judging.check_answers(sanity, injections)
-    chats = judging.rating_chats(answers, judging.without_action(judge))
-    verdicts = pl.read_parquet(arguments.rating_verdicts)
-    view = judging.without_action(files.read_json(arguments.view))
-    rated = judging.judgements(answers, chats, verdicts, view)
+    chats = judging.rating_chats(answers, judge, action=False)
+    verdicts = files.read_table(arguments.rating_verdicts)
+    view = files.read_json(arguments.view)
+    rated = judging.judgements(answers, chats, verdicts, view, action=False)
     pairs = judging.check_pairs(sanity if judge["pairs"] else None)
     chats = judging.pair_chats(pairs, judge)
-    verdicts = pl.read_parquet(arguments.pair_verdicts)
+    verdicts = files.read_table(arguments.pair_verdicts)
     preferred = judging.preferences(pairs, chats, verdicts, judging.SANITY[2:])
     paths = ("judge", "view", "sanity", "injections", "rating_verdicts", "pair_verdicts")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}

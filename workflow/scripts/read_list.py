@@ -6,26 +6,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
-from persona_paradox.judging import list_chats, list_preferences, listed, read_answers
+from persona_paradox.judging import list_chats, list_preferences, listed, read_cells
 
 
 def main(arguments: Namespace) -> None:
     """Write how likely every answer is called the best."""
     judge = files.read_json(arguments.judge)
-    inputs = {"judge": arguments.judge, "verdicts": arguments.verdicts}
-    cells = {}
-    for persona in arguments.personas:
-        paths = [
-            folder / f"{persona}.parquet" for folder in (arguments.responses, arguments.prompts)
-        ]
-        inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
-        cells[persona] = read_answers(*paths)
+    cells, inputs = read_cells(arguments.responses, arguments.prompts, arguments.personas)
     lists = listed(list(cells.values()))
-    verdicts = pl.read_parquet(arguments.verdicts)
+    verdicts = files.read_table(arguments.verdicts)
     table = list_preferences(lists, list_chats(lists, judge), verdicts, list(cells))
+    inputs |= {"judge": arguments.judge, "verdicts": arguments.verdicts}
     files.write_table(table, arguments.preferences, inputs)
     cli.log.info("%d answers", table.height)
 

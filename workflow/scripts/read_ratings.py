@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.judging import judgements, rating_chats, read_answers
 
@@ -17,7 +15,7 @@ def main(arguments: Namespace) -> None:
     answers = read_answers(arguments.responses, arguments.prompts)
     chats = rating_chats(answers, files.read_json(arguments.judge))
     view = files.read_json(arguments.view)
-    table = judgements(answers, chats, pl.read_parquet(arguments.verdicts), view)
+    table = judgements(answers, chats, files.read_table(arguments.verdicts), view)
     names = ("responses", "prompts", "judge", "view", "verdicts")
     inputs = {name: getattr(arguments, name) for name in names}
     files.write_table(table, arguments.judgements, inputs)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.scoring import score
 
@@ -15,9 +13,9 @@ from persona_paradox.scoring import score
 def main(arguments: Namespace) -> None:
     """Score a cell."""
     scoring = files.read_json(arguments.scoring)
-    responses = pl.read_parquet(arguments.responses)
-    verbalized = pl.read_parquet(arguments.verbalized) if arguments.verbalized else None
-    scores = score(responses, pl.read_parquet(arguments.items), scoring, verbalized)
+    responses = files.read_table(arguments.responses)
+    verbalized = files.read_table(arguments.verbalized) if arguments.verbalized else None
+    scores = score(responses, files.read_table(arguments.items), scoring, verbalized)
     inputs = {
         "responses": arguments.responses,
         "items": arguments.items,

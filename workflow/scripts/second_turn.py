@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.delivery import deliver_chats
 from persona_paradox.verbalized import example, second_turns
@@ -15,7 +13,7 @@ from persona_paradox.verbalized import example, second_turns
 
 def main(arguments: Namespace) -> None:
     """Put the question behind the answers of a cell; without answers, behind an example."""
-    prompts = pl.read_parquet(arguments.prompts)
+    prompts = files.read_table(arguments.prompts)
     question = files.read_json(arguments.question)["question"]
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
@@ -24,7 +22,7 @@ def main(arguments: Namespace) -> None:
     # A cell, or model and task.
     name = "/".join(arguments.delivered.with_suffix("").parts[-3 if arguments.responses else -2 :])
     if arguments.responses:
-        responses = pl.read_parquet(arguments.responses)
+        responses = files.read_table(arguments.responses)
     else:
         # A task that reasons reads its labels in a step of its own.
         responses = example(prompts, (read_out["labels"] or ["1"])[0])

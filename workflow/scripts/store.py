@@ -2,10 +2,11 @@
 
     python workflow/scripts/store.py shrink    keep only the answers that stand in results/
     python workflow/scripts/store.py empty     remove every answer
-    python workflow/scripts/store.py verify    compute a sample again and compare bit for bit
+    python workflow/scripts/store.py verify    compute some models' answers again and compare
 
 The store is the folder named by PERSONA_STORE_DIR, else resources/store. Shrink or empty it
-while no workflow writes to it. `verify` takes answers of the engine from results/responses.
+while no workflow writes to it. `verify` takes answers of the engine from results/responses; of
+tasks with a reasoning, from results/reasonings; of judges, none.
 """
 
 import json
@@ -23,20 +24,33 @@ from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.errors import InputError
 from persona_paradox.responses import LOCAL, Request
 
-# Folder of answers, and of the prompts that they answer.
-STAGES = {"responses": "delivered", "statements": "second_turns"}
+# Folders whose answers came from the store.
+STORED = ("responses", "reasonings", "conclusions", "statements", "verdicts")
+# Folder of answers that are verified, and of the prompts that they answer.
+STAGES = {"responses": "delivered", "reasonings": "delivered", "statements": "second_turns"}
 
 
 def cells(results: Path) -> list[Path]:
-    """The answers of all cells under `results`."""
-    return [path for stage in STAGES for path in sorted((results / stage).glob("*/*/*.parquet"))]
+    """The answers of all cells under `results`; of those with a reasoning, the reasonings."""
+    reasoned = {path.relative_to(results / "reasonings") for path in answers(results, "reasonings")}
+    return [
+        path
+        for stage in STAGES
+        for path in answers(results, stage)
+        if stage != "responses" or path.relative_to(results / stage) not in reasoned
+    ]
+
+
+def answers(results: Path, stage: str) -> list[Path]:
+    """All files of a stage under `results`."""
+    return sorted((results / stage).rglob("*.parquet"))
 
 
 def shrink(arguments: Namespace) -> None:
-    """Keep what the responses name."""
+    """Keep what the answers of all stages name."""
     keys: set[str] = set()
-    for path in cells(arguments.results):
-        keys |= set(pl.read_parquet(path, columns=["response_key"]).to_series().drop_nulls())
+    for path in [path for stage in STORED for path in answers(arguments.results, stage)]:
+        keys |= set(files.read_table(path, columns=["response_key"]).to_series().drop_nulls())
     counts = store.shrink(arguments.store, keys)
     cli.log.info("%(kept)d answers kept, %(removed)d removed, %(damaged)d damaged ones", counts)
 
@@ -54,7 +68,7 @@ def verify(arguments: Namespace) -> None:
     checked = missing = 0
     for path in cells(arguments.results):
         name = "/".join(path.with_suffix("").parts[-3:])
-        responses = pl.read_parquet(path)
+        responses = files.read_table(path)
         if set(responses.get_column("backend")) != {LOCAL}:
             cli.log.info("%s: not answered by the engine, left out", name)
             continue
@@ -64,7 +78,7 @@ def verify(arguments: Namespace) -> None:
         settings = Settings.resolve(made_by["engine"], manifest["cache_bytes_per_token"])
         request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
         stage = STAGES[path.parts[-4]]
-        delivered = pl.read_parquet(arguments.results / stage / f"{name}.parquet")
+        delivered = files.read_table(arguments.results / stage / f"{name}.parquet")
         wanted = request.wanted(delivered)
         chosen = audit.sample(wanted, responses, arguments.sample, arguments.seed)
         if not chosen and responses.get_column("text").null_count() < responses.height:
@@ -75,6 +89,7 @@ def verify(arguments: Namespace) -> None:
         stored = store.Store(arguments.store, request.scope).find({one.key for one in chosen})
         rows = {row["response_key"]: row for row in responses.iter_rows(named=True)}
         threads = min(arguments.threads, usable_cpus())
+        files.check_sha256(model / "model.gguf", manifest["sha256"])
         with Engine(model / "model.gguf", settings, threads, str(model / "model.gguf")) as engine:
             for index, answer in audit.one_by_one(
                 lambda some, engine=engine, labels=request.labels: ask_engine(engine, some, labels)

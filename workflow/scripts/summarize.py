@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.summary import summary
 
@@ -33,7 +31,7 @@ def main(arguments: Namespace) -> None:
         *(JUDGED if settings["judges"] else ()),
         *(RATED if settings["judged_tasks"] else ()),
     ]
-    tables = {name: pl.read_parquet(arguments.tables / f"{name}.parquet") for name in wanted}
+    tables = {name: files.read_table(arguments.tables / f"{name}.parquet") for name in wanted}
     text = summary(tables, settings, files.read_json(arguments.statistics))
     files.write_text(arguments.summary, text)
     cli.log.info("%d lines", text.count("\n"))

@@ -16,7 +16,7 @@ def main(arguments: Namespace) -> None:
     tables = []
     for model, task, persona in files.read_json(arguments.cells)["cells"]:
         place = {"model": model, "task": task, "persona": persona}
-        table = pl.read_parquet(arguments.audits / model / task / f"{persona}.parquet")
+        table = files.read_table(arguments.audits / model / task / f"{persona}.parquet")
         tables.append(table.select(*(pl.lit(v).alias(k) for k, v in place.items()), "*"))
     table = pl.concat(tables)
     files.write_csv(table, arguments.table)

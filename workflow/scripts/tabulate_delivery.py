@@ -16,7 +16,7 @@ def main(arguments: Namespace) -> None:
     """Summarize every cell that the study names."""
     rows = []
     for model, task, persona in files.read_json(arguments.cells)["cells"]:
-        delivered = pl.read_parquet(arguments.delivered / model / task / f"{persona}.parquet")
+        delivered = files.read_table(arguments.delivered / model / task / f"{persona}.parquet")
         rows.append({"model": model, "task": task, "persona": persona, **summary(delivered)})
     table = pl.DataFrame(rows)
     files.write_table(table, arguments.parquet, {"cells": arguments.cells})

@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
-
 from persona_paradox import cli, files
 from persona_paradox.verbalized import verbalized
 
@@ -15,7 +13,7 @@ from persona_paradox.verbalized import verbalized
 def main(arguments: Namespace) -> None:
     """Read the stated confidences of a cell."""
     inputs = {"responses": arguments.responses, "statements": arguments.statements}
-    table = verbalized(*(pl.read_parquet(path) for path in inputs.values()))
+    table = verbalized(*(files.read_table(path) for path in inputs.values()))
     files.write_table(table, arguments.verbalized, inputs)
     statuses = table.group_by("status").len().sort("status").iter_rows()
     cli.log.info(

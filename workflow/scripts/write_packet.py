@@ -15,7 +15,7 @@ from persona_paradox.clinicians import draw, mask, packet
 def main(arguments: Namespace) -> None:
     """Blind, draw and pack; the key is on the disk before the packet is."""
     view = files.read_json(arguments.view)
-    answers = mask(pl.read_parquet(arguments.answers), view["strings"])
+    answers = mask(files.read_table(arguments.answers), view["strings"])
     tasks, counts = draw(
         answers, view["seed"], view["n_answers"], view["n_pairs"], view["baseline"]
     )

@@ -17,7 +17,7 @@ def main(arguments: Namespace) -> None:
     """Build and write the prompts."""
     task = files.read_json(arguments.task)
     texts = files.read_json(arguments.persona)["texts"]
-    items = pl.read_parquet(arguments.items).filter(pl.col("excluded").is_null())
+    items = files.read_table(arguments.items).filter(pl.col("excluded").is_null())
     items = sample(items, task["limit"], task.get("seed", 0), task.get("limit_keeps", ()))
     nulls = null_cases(task["null_cases"])
     prompts = build_prompts(pl.concat([items.select(nulls.columns), nulls]), texts, task)

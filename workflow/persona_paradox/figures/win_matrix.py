@@ -66,7 +66,11 @@ def _part(block: Block) -> Part:
             axes.text(x - 0.4, -2.0, str(i + 1), ha="right", **small)
             for j, other in enumerate(personas):
                 box = (j * cell, i * _ROW_MM, cell, _ROW_MM)
-                _draw_cell(axes, block, cells.get((persona, other)), f"{name}|{other}", box)
+                gid = f"{name}|{other}"
+                if persona == other:
+                    heat.draw(axes, box, [], face=style.PALE, gid=gid)
+                else:
+                    _draw_cell(axes, block, cells.get((persona, other)), gid, box)
 
     rows = list(cells.values())
     about = (
@@ -95,7 +99,7 @@ def _draw_cell(
     box: tuple[float, float, float, float],
 ) -> None:
     if row is None:
-        heat.draw(axes, box, [], face=style.PALE, gid=name)
+        heat.draw(axes, box, ["–"], face="#FFFFFF", gid=name, color=style.MIDDLE)
         return
     count = f"{row['n_inconsistent']}/{row['n']}"
     few = block.study.few(row, "n", "share")
@@ -128,7 +132,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         "wins of the row's persona over the column's, its interval in percent, and how many of "
         "its n verdicts are inconsistent, which differ between the two orders of the same answers "
         "and count as ties (our own definition). Bold: the interval, not adjusted, excludes 50%, "
-        "which is white.",
+        "which is white. A dash: not compared.",
         f"Intervals: {style.bootstrap_note(study.settings, tasks)}.",
         *judged.panel_note(blocks, judged.PREFERENCES),
     ]
