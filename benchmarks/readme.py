@@ -1,4 +1,4 @@
-"""The parts of the README that a benchmark writes."""
+"""The parts of the README, or of another document, that a benchmark writes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ README = Path(__file__).with_name("README.md")
 BUSY = 0.5  # load average of a machine on which others work
 
 
-def write(name: str, text: str) -> None:
+def write(name: str, text: str, document: Path = README) -> None:
     """Put a text between the markers `<!-- name begins -->` and `<!-- name ends -->`."""
     begin, end = f"<!-- {name} begins -->", f"<!-- {name} ends -->"
-    old = README.read_text(encoding="utf-8")
+    old = document.read_text(encoding="utf-8")
     before, found, rest = old.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found and found_end):
-        raise SystemExit(f"error: {README} has no markers {begin} and {end}")
-    README.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+        raise SystemExit(f"error: {document} has no markers {begin} and {end}")
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def processor() -> str:
