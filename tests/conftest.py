@@ -23,7 +23,8 @@ hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "environment.yml", "profiles", "workflow", "config", "resources/bundled")
+PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
+PARTS = (*PARTS, "resources/bundled")
 
 
 def assert_quiet(code: str) -> None:
@@ -78,8 +79,17 @@ class Project:
         return done.stdout
 
     def jobs(self, *arguments: str) -> list[str]:
-        """The jobs of a dry run, as `rule model/task/persona`, sorted; without the target rule."""
-        output = self.run("-n", *arguments)
+        """The jobs of a dry run, as `rule model/task/persona`, sorted.
+
+        Without the target rule, and without those that write down what the study was made of and
+        what it left, which run whenever another job does.
+        """
+        last = ("provenance", "report", "crate")
+        return [job for job in self.all_jobs(*arguments) if job not in last]
+
+    def all_jobs(self, *arguments: str, **environment: str) -> list[str]:
+        """The jobs of a dry run, without the target rule alone."""
+        output = self.run("-n", *arguments, **environment)
         found = []
         for block in re.split(r"\n(?=(?:local)?rule )", output)[1:]:
             rule = re.match(r"(?:local)?rule (\w+):", block)
@@ -116,11 +126,8 @@ class Project:
         }
 
 
-def new_project(path: Path) -> Project:
-    """Copy the project's own files to `path`; tasks ask for one answer to every item, no more.
-
-    What they ask for besides (sampled answers, null cases) has tests of its own.
-    """
+def copy_project(path: Path) -> Project:
+    """Copy the project's own files, as they are, to `path`."""
     ignore = shutil.ignore_patterns("__pycache__")
     for part in PARTS:
         source = ROOT / part
@@ -129,7 +136,15 @@ def new_project(path: Path) -> Project:
         else:
             path.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, path / part)
-    project = Project(path)
+    return Project(path)
+
+
+def new_project(path: Path) -> Project:
+    """Copy the project's own files to `path`; tasks ask for one answer to every item, no more.
+
+    What they ask for besides (sampled answers, null cases) has tests of its own.
+    """
+    project = copy_project(path)
     for file in sorted((path / "config/tasks").glob("*.yaml")):
         project.edit(f"config/tasks/{file.name}", _ask_once)
     return project

@@ -13,6 +13,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ class Hub:
     small: set[str] = field(default_factory=set)  # files that are in git, not in LFS
     # the next bodies end after so many bytes; the last entry holds for all that follow
     ends: list[int | None] = field(default_factory=lambda: [None])
+    pause: float = 0.0  # seconds before every MiB that is sent
     reset: bool = False  # an early end is a reset of the connection
     length: bool = True  # whether a file below /files/ comes with its length
     # the next answers have this status and this error code; afterwards all is well
@@ -190,7 +192,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         end = self.hub.next_end()
         try:
-            self.wfile.write(data[:end])
+            for start in range(0, len(data[:end]), 1 << 20):
+                time.sleep(self.hub.pause)
+                self.wfile.write(data[:end][start : start + (1 << 20)])
             self.wfile.flush()
         except ConnectionError:
             return  # the client has seen enough

@@ -302,6 +302,28 @@ def test_only_new_pieces_of_a_prompt_are_computed(tmp_path: Path) -> None:
         assert engine.computed["prompt"] == sum(len(node[-1]) for node in nodes)
 
 
+def test_labels_are_read_once_for_all_answers_to_a_prompt(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "tiny.gguf")
+    computed = []
+    for seeds in (1, 3):
+        with Engine(tmp_path / "tiny.gguf", SETTINGS, 1, "x") as engine:
+            forms = engine.vocabulary.label_forms(["1", "2"])
+            # Two kinds of forms go on behind their first token.
+            assert len({form[0] for own in forms for form in own if len(form) > 1}) > 1
+            some = prompts(engine.vocabulary)
+            todo = [Question(p, SAMPLED, seed) for seed in range(seeds) for p in some]
+            found = dict(engine.generate(todo, forms))
+            assert len(found) == len(todo)
+            for i, answer in found.items():
+                assert answer.label_logprob == found[i % len(some)].label_logprob
+            others = dict(engine.score(some, engine.vocabulary.label_forms(["1", "3"])))
+            for i in range(len(some)):
+                assert others[i].label_logprob[0] == found[i].label_logprob[0]
+                assert others[i].label_logprob[1] != found[i].label_logprob[1]
+            computed.append(engine.computed["prompt"])
+    assert computed[0] == computed[1]
+
+
 def test_forms_that_end_in_the_same_token_count_once(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "tiny.gguf")
     with open_vocabulary(tmp_path / "tiny.gguf", "x") as vocabulary:
@@ -400,9 +422,7 @@ def test_a_persona_is_folded_where_there_is_no_system_role() -> None:
 
 def test_no_default_system_message_for_an_empty_one() -> None:
     template = ChatTemplate(CHATML, "", "<|im_end|>", "x")
-    assert "helpful AI assistant" in template._template.render(
-        messages=[{"role": "user", "content": "x"}], add_generation_prompt=True
-    )
+    assert "helpful AI assistant" in template._render([{"role": "user", "content": "x"}])
     chat = template.render("", "x", "")
     assert chat.delivered
     assert "helpful AI assistant" not in chat.text

@@ -11,15 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import pytest
 import yaml
-from docutils.core import publish_parts
-from jinja2 import Environment, StrictUndefined
+from captions import caption
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -41,7 +40,6 @@ from persona_paradox.scoring import score
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "workflow" / "scripts"
-CAPTIONS = ROOT / "workflow" / "report"
 FIGURES: dict[str, Any] = {
     "triage_accuracy": triage_accuracy,
     "reliability": reliability,
@@ -706,31 +704,19 @@ def test_the_word_for_human_raters_is_the_configurations() -> None:
 
 @pytest.mark.parametrize("name", [*FIGURES, "table"])
 def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
-    file = CAPTIONS / f"{name}.rst"
-    of_table = file.is_file()
-    source = (file if of_table else CAPTIONS / "figure.rst").read_text(encoding="utf-8")
-    environment = Environment(  # noqa: S701 (reStructuredText, as Snakemake renders it)
-        trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    template = environment.from_string(source)
+    of_table = name == "table"
+    file = name if of_table else "figure"
     default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-
-    def job(settings: dict) -> SimpleNamespace:
-        return SimpleNamespace(config=settings, wildcards=SimpleNamespace(figure=name))
-
     own = {"seed": 77, "limit": 12, "statistics": {"confidence": 0.999, "draws": 321}}
     for settings in (default, own, {}, {"statistics": None}):
-        text = template.render(snakemake=job(settings))
-        strict = {"halt_level": 2, "report_level": 2}
-        publish_parts(text, writer="html", settings_overrides=strict)
-        flat = " ".join(text.split())
-        assert "author-written and not clinically validated" in flat
-        assert "Not medical advice." in flat
-        assert "own definition" in flat
-    flat = " ".join(template.render(snakemake=job(own)).split())
+        text = caption(file, settings, figure=name)
+        assert "author-written and not clinically validated" in text
+        assert "Not medical advice." in text
+        assert "own definition" in text
+    text = caption(file, own, figure=name)
     title = "table of the study" if of_table else name.replace("_", " ").capitalize()
-    assert flat.removeprefix("A ").startswith(f"**{title}")
-    assert "99.9% " in flat
-    assert "321 " in flat
-    assert "77" in flat
-    assert "at most 12 items per task" in flat
+    assert text.removeprefix("A ").startswith(f"**{title}")
+    assert "99.9% " in text
+    assert "321 " in text
+    assert "77" in text
+    assert "at most 12 items per task" in text

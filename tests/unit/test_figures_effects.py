@@ -8,14 +8,12 @@ import sys
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import pytest
-from docutils.core import publish_parts
-from jinja2 import Environment, StrictUndefined
+from captions import caption
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
@@ -835,24 +833,16 @@ def test_script_draws_from_all_tables_and_the_same_in_every_process(
 
 @pytest.mark.parametrize("figure", NEW)
 def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
-    source = (ROOT / "workflow" / "report" / "figure.rst").read_text(encoding="utf-8")
-    environment = Environment(  # noqa: S701 (reStructuredText, as Snakemake renders it)
-        trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
     statistics = {"confidence": 0.999, "draws": 321, "interval": "bca", "too_few_below": 7}
     own = {"seed": 77, "limit": 12, "statistics": statistics | {"small_group_below": 44}}
     for settings in (own, {}):
-        job = SimpleNamespace(config=settings, wildcards=SimpleNamespace(figure=figure))
-        text = environment.from_string(source).render(snakemake=job)
-        strict = {"halt_level": 2, "report_level": 2}
-        publish_parts(text, writer="html", settings_overrides=strict)
-        flat = " ".join(text.split())
-        assert flat.startswith(f"**{figure.replace('_', ' ').capitalize()}")
-        assert "own definition" in flat
+        text = caption("figure", settings, figure=figure)
+        assert text.startswith(f"**{figure.replace('_', ' ').capitalize()}")
+        assert "own definition" in text
         if settings:
             kind = "basic" if figure == "spread" else "BCa"
-            assert f"99.9% {kind} bootstrap" in flat
-            assert "(321 draws, seed 77)" in flat
-            assert "fewer than 7" in flat
-            assert "at most 12 items per task" in flat
-            assert ("44 items" in flat) == (figure == "subgroup_effects")
+            assert f"99.9% {kind} bootstrap" in text
+            assert "(321 draws, seed 77)" in text
+            assert "fewer than 7" in text
+            assert "at most 12 items per task" in text
+            assert ("44 items" in text) == (figure == "subgroup_effects")

@@ -89,10 +89,19 @@ def test_an_item_added_elsewhere_keeps_the_draw_of_other_levels() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(counts, st.integers(1, 120), st.integers(0, 5))
-def test_questions_are_stratified_by_category(sizes: list[int], limit: int, seed: int) -> None:
-    drawn = sample(table(sizes, "category"), limit, seed)
-    by_reference = sample(table(sizes), limit, seed)
-    assert drawn.rename({"category": "reference"}).equals(by_reference)
+def test_questions_are_drawn_evenly_from_the_categories(
+    sizes: list[int], limit: int, seed: int
+) -> None:
+    items = table(sizes, "category")
+    drawn = sample(items, limit, seed)
+    assert drawn.height == min(limit, items.height)
+    assert drawn.equals(items.filter(pl.col("item_id").is_in(drawn["item_id"].to_list())))
+    taken = dict(drawn.group_by("category").len().iter_rows())
+    for level, size in enumerate(sizes):
+        mine = taken.get(f"level_{level}", 0)
+        # Nobody has two more than one that could have another.
+        if mine < size:
+            assert max(taken.values()) <= mine + 1
 
 
 # --- questions ----------------------------------------------------------------------------
@@ -203,3 +212,25 @@ def test_bad_questions(tmp_path: Path, name: str) -> None:
     assert "\n" not in message
     for word in words:
         assert word in message, f"{word!r} is not in: {message}"
+
+
+@pytest.mark.parametrize("ids", [{"prefix": "case_"}, {"column": "id"}])
+def test_a_file_without_items_is_an_error(ids: dict[str, str], tmp_path: Path) -> None:
+    """Found by a fuzzer."""
+    path = tmp_path / "x.csv"
+    path.write_text("id,case,esi\n")
+    columns = {"item_id": ids, "case": {"column": "case"}, "never_shown": [], "keep": []}
+    columns |= {"reference": {"column": "esi", "values": {"1": "esi_1"}}}
+    form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": []}
+    with pytest.raises(InputError, match=r"x\.yaml: the file of key `source` has no items"):
+        read_items(path, {"format": form, "columns": columns}, "config/datasets/x.yaml")
+
+
+def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,case,esi\na,b,1\n")
+    columns = {"item_id": {"column": "id"}, "case": {"column": "case"}, "never_shown": []}
+    columns |= {"keep": [], "reference": {"column": "esi", "values": {"1": "esi_1"}}}
+    form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": ["(?P<"]}
+    with pytest.raises(InputError, match=r"`format.missing` has '\(\?P<', which is no regular"):
+        read_items(path, {"format": form, "columns": columns}, "config/datasets/x.yaml")

@@ -194,6 +194,63 @@ def test_pairs_are_shown_in_both_orders() -> None:
     ]
 
 
+@given(TEXTS, TEXTS, TEXTS)
+def test_both_orders_of_a_pair_share_the_question_and_no_answer(
+    question: str, text: str, other: str
+) -> None:
+    first, second = f"<{text}>", f"[{other}]"
+    two = {"item_id": "a", "question": question, "text": first, "text_other": second}
+    chats = pair_chats(pl.DataFrame(two), JUDGE)
+    shared = f"Q: {question}\n1: "
+    assert chats["shared"].to_list() == [shared] * 2
+    assert chats["user"].to_list() == [
+        f"{shared}{first}\n2: {second}\n\nWhich?",
+        f"{shared}{second}\n2: {first}\n\nWhich?",
+    ]
+
+
+@given(TEXTS, st.lists(SAYING, min_size=2, max_size=9))
+def test_all_rotations_of_a_list_share_the_question_and_no_answer(
+    question: str, texts: list[str]
+) -> None:
+    several = {"item_id": "a", "question": question, "texts": [texts]}
+    chats = list_chats(pl.DataFrame(several), JUDGE)
+    shared = f"Q: {question}\n"
+    assert chats["shared"].to_list() == [shared] * len(texts)
+    for user, text in zip(chats["user"], texts, strict=True):
+        assert user.startswith(f"{shared}1) {text}\n\n2) ")
+
+
+@pytest.mark.parametrize(
+    ("user", "shared"),
+    [
+        ("{question} 1: {first} 2: {second}", "Is it safe? 1: "),
+        ("{question} 2: {second} 1: {first}", "Is it safe? 2: "),
+        ("{question}{question}{first}{second}", "Is it safe?Is it safe?"),
+        ("1: {first} 2: {second} To: {question}", "1: "),
+        ("1: {first} To: {question} 2: {second}", "1: "),
+    ],
+)
+def test_what_is_shared_ends_before_the_first_answer_of_any_template(
+    user: str, shared: str
+) -> None:
+    asked = JUDGE | {"pairs": JUDGE["pairs"] | {"user": user}}
+    chats = pair_chats(pairs(("a", "Yes.", "No.")), asked)
+    assert chats["shared"].to_list() == [shared] * 2
+    assert all(text.startswith(shared) for text in chats["user"])
+
+
+@pytest.mark.parametrize(
+    ("user", "shared"),
+    [("To {question}: {answers}", "To Is it safe?: "), ("All: {answers} To {question}", "All: ")],
+)
+def test_what_a_list_shares_ends_before_its_answers(user: str, shared: str) -> None:
+    asked = JUDGE | {"list": JUDGE["list"] | {"user": user}}
+    chats = list_chats(lists(("a", ["Yes.", "No.", "Ask."])), asked)
+    assert chats["shared"].to_list() == [shared] * 3
+    assert all(text.startswith(shared) for text in chats["user"])
+
+
 def test_equal_answers_are_not_compared() -> None:
     assert pair_chats(pairs(("a", "Yes.", "Yes."), ("b", "Yes.\n", " Yes.")), JUDGE).is_empty()
     assert pair_chats(pairs(("a", "Yes.", "yes.")), JUDGE).height == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import re
 import subprocess
@@ -32,6 +33,14 @@ def test_every_pin_is_exact_and_what_is_installed() -> None:
     for pin in PINS:
         name, version = re.fullmatch(r"([\w.-]+)==([\w.!]+)", pin).groups()
         assert importlib.metadata.version(name).partition("+")[0] == version
+
+
+def test_the_plugin_for_slurm_is_pinned_apart_from_the_default_list() -> None:
+    lines = (ROOT / "requirements-slurm.txt").read_text().splitlines()
+    pins = [line for line in lines if line[:1] not in "#"]
+    names = {canonicalize_name(re.fullmatch(r"([\w.-]+)==[\w.]+", pin)[1]) for pin in pins}
+    assert "snakemake-executor-plugin-slurm" in names
+    assert not names & {canonicalize_name(pin.split("==")[0]) for pin in PINS}
 
 
 def test_the_list_holds_everything_that_its_packages_need() -> None:
@@ -90,6 +99,89 @@ def test_every_key_of_a_schema_is_described(kind: str) -> None:
     check(schema, kind)
 
 
+def patterns(schema: object) -> Iterator[str]:
+    """Every regular expression of a schema."""
+    if isinstance(schema, dict):
+        for name, value in schema.items():
+            if name == "pattern" and isinstance(value, str):
+                yield value
+            elif name == "patternProperties":
+                yield from value
+            yield from patterns(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from patterns(value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_pattern_lets_a_line_end_behind_what_it_allows(kind: str) -> None:
+    """In Python `$` matches in front of a last line break too."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas" / f"{kind}.schema.yaml").read_text())
+    found = [pattern for pattern in patterns(schema) if pattern.startswith("^")]
+    assert found or kind == "safety_task"
+    assert [pattern for pattern in found if not pattern.endswith(r"$(?!\n)")] == []
+
+
+# What turns bytes into objects by running what the bytes say.
+UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve"}
+UNSAFE_MODULES |= {"marshal", "jsonpickle"}
+UNSAFE_CALLS = {"read_pickle", "to_pickle", "unsafe_load", "full_load", "load_all", "eval", "exec"}
+
+
+def unsafe(path: Path) -> list[str]:
+    """What a source file uses to read objects, or to run a text."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found += [name for name in names if UNSAFE_MODULES & {name, name.split(".")[0]}]
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            words = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            # An expression of polars is no text.
+            polars = name == "eval" and isinstance(called, ast.Attribute)
+            if (name in UNSAFE_CALLS and not polars) or words.get("shell") == "True":
+                found.append(name)
+            if words.get("allow_pickle", "False") != "False":
+                found.append("allow_pickle")
+            loader = words.get("Loader", "")
+            if ast.unparse(called) == "yaml.load" and loader not in ("_Loader", "yaml.SafeLoader"):
+                found.append(f"yaml.load with {loader or 'no loader'}")
+    return found
+
+
+SOURCES = sorted(
+    path for folder in ("workflow", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_nothing_is_unpickled_and_no_text_is_run(path: Path) -> None:
+    assert unsafe(path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("import pickle", "from pickle import loads", "import joblib.numpy_pickle"),
+        *(
+            "numpy.load(p, allow_pickle=True)",
+            "pandas.read_pickle(p)",
+            "torch = __import__; exec(x)",
+        ),
+        *("yaml.load(t)", "yaml.load(t, Loader=yaml.FullLoader)", "yaml.unsafe_load(t)"),
+        "subprocess.run('ls', shell=True)",
+    ],
+)
+def test_what_would_be_found(text: str, tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(text)
+    assert unsafe(tmp_path / "x.py")
+
+
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 
@@ -115,5 +207,15 @@ def test_the_import_graph_is_what_python_imports(script: Path) -> None:
 def test_every_source_file_is_used() -> None:
     used = {path for script in SCRIPTS for path in code_of(script)}
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
-    snakefile_only = {"config.py", "imports.py", "views.py"}
+    snakefile_only = {"imports.py", "progress.py", "schema.py", "views.py"}
     assert {path.name for path in library - used} == snakefile_only
+
+
+def test_the_default_study_has_no_sample_that_is_too_small_for_numbers() -> None:
+    """Figures say “too few” in the place of a number below the least number of items."""
+    study = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    least = study["statistics"]["too_few_below"]
+    assert set(study["limits"]) <= set(study["tasks"])
+    for task in study["tasks"]:
+        limit = study["limits"].get(task, study["limit"])
+        assert limit is None or limit >= least, task

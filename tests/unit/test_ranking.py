@@ -119,6 +119,21 @@ def test_intervals_cover_the_true_strengths():
     assert first / studies > 0.8
 
 
+def test_an_order_is_found_by_way_of_the_baseline():
+    """Where each meets the baseline alone, the others are ordered by how they fare against it."""
+    strength = {"ed_nurse": -1.5, "no_persona": 0.2, "pastry_chef": 1.3}
+    ids, asked = questions(120)
+    told = simulated(np.random.default_rng(1), ids, strength, 0.4)
+    told = told.filter((pl.col("first") == "no_persona") | (pl.col("second") == "no_persona"))
+    ranked, wins = rankings(told, NAMES, asked)
+    rows = by(ranked, category="all")
+    assert [rows[name]["rank"] for name in NAMES] == [3, 2, 1]
+    assert [rows[name]["n_pairs"] for name in NAMES] == [120, 240, 120]
+    everything = [row for row in wins if row["category"] == "all"]
+    compared = {(row["persona"], row["other"]) for row in everything}
+    assert compared == {(a, b) for a in NAMES for b in NAMES if a != b and "no_persona" in (a, b)}
+
+
 def test_a_known_order_is_found():
     strength = {"ed_nurse": -1.5, "no_persona": 0.2, "pastry_chef": 1.3}
     ids, asked = questions(120)

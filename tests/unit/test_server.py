@@ -23,6 +23,7 @@ from tiny_model import write_tiny_model
 
 from persona_paradox.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from persona_paradox.errors import InputError
+from persona_paradox.schema import check_schema
 from persona_paradox.server import Server, ServerQuestion, ServerSettings
 
 NAME = "config/models/far.yaml"
@@ -656,6 +657,17 @@ def test_a_key_that_is_not_there(monkeypatch: pytest.MonkeyPatch, value: str | N
         monkeypatch.setenv("FAR_KEY", value)
     with pytest.raises(InputError, match=r"`source\.api_key_env`.*FAR_KEY is not set; set it"):
         Server(ServerSettings("http://127.0.0.1:9/v1", "far", api_key_env="FAR_KEY"), NAME)
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "persona_key", "PERSONA_"])
+def test_no_variable_but_those_for_endpoints_is_sent(name: str) -> None:
+    source = {"kind": "server", "url": "http://127.0.0.1:9/v1", "model": "far", "revision": "1"}
+    model = {"title": "Far", "family": "far", "licence": "MIT"}
+    model |= {"source": source | {"template": "t.jinja", "api_key_env": "PERSONA_KEY"}}
+    check_schema(model, "model", NAME)
+    model["source"]["api_key_env"] = name
+    with pytest.raises(InputError, match=r"key `source\.api_key_env`: .* begins with PERSONA_"):
+        check_schema(model, "model", NAME)
 
 
 def test_keys_of_others_stay_here(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

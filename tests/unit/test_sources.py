@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
+import http.client
 import json
 import logging
 import os
+import pty
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +33,7 @@ from loopback_hub import COMMIT, Hub, loopback_hub, sha256
 from persona_paradox import sources
 from persona_paradox.errors import InputError
 from persona_paradox.gguf_header import check_gguf
+from persona_paradox.schema import check_schema
 from persona_paradox.sources import fetch
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
@@ -107,6 +116,13 @@ def environment(tmp_path: Path, hub: Hub | str, **more: str) -> dict[str, str]:
     return {**kept, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "hf"), **more}
 
 
+def options(tmp_path: Path, source: dict[str, str]) -> list[str]:
+    """What download_model.py is called with, in the folder `tmp_path`."""
+    (tmp_path / "source.json").write_text(json.dumps({"source": source, "licence": "MIT"}))
+    files = ["--source=source.json", "--model=results/m.gguf", "--manifest=results/m.json"]
+    return [*files, "--config-file", CONFIG]
+
+
 def download(
     tmp_path: Path,
     source: dict[str, str],
@@ -115,10 +131,8 @@ def download(
     **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run download_model.py; the model is results/m.gguf, the manifest results/m.json."""
-    (tmp_path / "source.json").write_text(json.dumps({"source": source, "licence": "MIT"}))
-    files = ["--source=source.json", "--model=results/m.gguf", "--manifest=results/m.json"]
     return subprocess.run(
-        [sys.executable, SCRIPT, *files, "--config-file", CONFIG, *arguments],
+        [sys.executable, SCRIPT, *options(tmp_path, source), *arguments],
         cwd=tmp_path,
         env=environment(tmp_path, hub, **more),
         capture_output=True,
@@ -257,6 +271,90 @@ def test_dropped_connection_resumes(tmp_path: Path, filled: Hub) -> None:
         assert "Signature" not in text
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("reset", [False, True])
+def test_connection_that_drops_on_the_way(
+    tmp_path: Path, filled: Hub, share: float, reset: bool
+) -> None:
+    large = gguf(tmp_path / "large.gguf", 6 << 20)
+    filled.repos["models", REPO] = {FILE: large}
+    filled.ends, filled.reset = [int(share * len(large)), None], reset
+    manifest = succeeded(download(tmp_path, hub_source(large), filled), tmp_path)
+    assert manifest["sha256"] == manifest["lfs_sha256"] == sha256(large)
+    first, second = filled.downloads()
+    # What came in whole pieces of 10 MiB is not sent again, unless the connection was reset.
+    kept = 0 if reset else int(share * len(large)) // (10 << 20) * (10 << 20)
+    assert first.range is None
+    assert second.range == (f"bytes={kept}-" if kept else None)
+
+
+def test_download_that_was_killed_leaves_nothing_that_counts(tmp_path: Path, filled: Hub) -> None:
+    large = gguf(tmp_path / "large.gguf", 6 << 20)
+    filled.repos["models", REPO] = {FILE: large}
+    filled.pause = 0.2
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, *options(tmp_path, hub_source(large))],
+        cwd=tmp_path,
+        env=environment(tmp_path, filled),
+        stderr=subprocess.DEVNULL,
+    ) as running:
+        while not filled.downloads():
+            time.sleep(0.05)
+        running.kill()
+    assert not (tmp_path / "results" / "m.gguf").exists()
+    assert not (tmp_path / "results" / "m.json").exists()
+    filled.pause = 0.0
+    assert download(tmp_path, hub_source(large), filled).returncode == 0
+    assert sha256((tmp_path / "results" / "m.gguf").read_bytes()) == sha256(large)
+
+
+def test_slow_link_shows_a_progress_bar_on_a_terminal(tmp_path: Path, filled: Hub) -> None:
+    large = gguf(tmp_path / "large.gguf", 6 << 20)
+    filled.repos["models", REPO] = {FILE: large}
+    filled.pause = 0.05
+    terminal, far_end = pty.openpty()
+    fcntl.ioctl(far_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, *options(tmp_path, hub_source(large))],
+        cwd=tmp_path,
+        env=environment(tmp_path, filled),
+        stdout=far_end,
+        stderr=far_end,
+    ) as running:
+        os.close(far_end)
+        shown = b""
+        with contextlib.suppress(OSError):  # nobody writes to it any more
+            while data := os.read(terminal, 1 << 16):
+                shown += data
+    os.close(terminal)
+    assert running.returncode == 0, shown
+    assert re.search(rb"tiny-q8_0\.gguf: +\d+%\|.*[\d.]+M/25\.2M", shown), shown
+    assert b"Signature" not in shown
+
+
+def test_slow_link_without_a_terminal_tells_the_log(tmp_path: Path, filled: Hub) -> None:
+    large = gguf(tmp_path / "large.gguf", 6 << 20)
+    filled.repos["models", REPO] = {FILE: large}
+    program = (
+        "import runpy, sys; from persona_paradox import sources; sources.PROGRESS = 0.0;"
+        "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    arguments = [SCRIPT, *options(tmp_path, hub_source(large)), "--log=m.log"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        env=environment(tmp_path, filled, PYTHONPATH=str(WORKFLOW)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    succeeded(done, tmp_path)
+    for text in (done.stderr, (tmp_path / "m.log").read_text()):
+        assert re.search(r"^tiny-q8_0\.gguf: [\d.]+ MB of 25\.2 MB$", text, re.MULTILINE), text
+        assert "%|" not in text
+        assert "Signature" not in text
+
+
 def test_reset_connection_is_tried_again(tmp_path: Path, filled: Hub, model: bytes) -> None:
     filled.ends, filled.reset = [100, None], True
     succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
@@ -274,6 +372,12 @@ def test_missing_file_names_its_like(tmp_path: Path, filled: Hub, model: bytes) 
     failed(done, tmp_path, "source.file", "holds no tiny-q4_0.gguf", f"did you mean {FILE}?")
     done = download(tmp_path, hub_source(model, file="f16.gguf"), filled)
     failed(done, tmp_path, "source.file", "did you mean gguf/f16.gguf?")
+    failed(done, tmp_path, f"but README.md, gguf/f16.gguf, {FILE}; did")
+    done = download(tmp_path, hub_source(model, file="zzz.bin"), filled)
+    failed(done, tmp_path, f"but README.md, gguf/f16.gguf, {FILE}; take one of these")
+    filled.repos["models", REPO] |= {f"part-{number:02d}.bin": b"" for number in range(30)}
+    done = download(tmp_path, hub_source(model, file="tiny-q9_9.gguf"), filled)
+    failed(done, tmp_path, "part-09.bin and 21 more; did you mean")
 
 
 @pytest.mark.parametrize(
@@ -329,6 +433,17 @@ def test_offline(tmp_path: Path, filled: Hub, model: bytes) -> None:
     assert filled.requests == []
 
 
+def test_damaged_cache_without_a_network(tmp_path: Path, filled: Hub, model: bytes) -> None:
+    """The sha256 of the source is right: nobody is told to take that of the damaged copy."""
+    succeeded(download(tmp_path, hub_source(model), filled), tmp_path)
+    shutil.rmtree(tmp_path / "results")
+    (blob,) = [path for path in left(tmp_path / "hf") if path.name == sha256(model)]
+    blob.write_bytes(model[:-1])
+    done = download(tmp_path, hub_source(model), filled, HF_HUB_OFFLINE="1")
+    failed(done, tmp_path, "source.sha256", "has a damaged copy", str(blob), "is a network")
+    assert "set `source.sha256`" not in done.stderr
+
+
 def test_no_connection(tmp_path: Path, filled: Hub, model: bytes) -> None:
     with socket.socket() as bound:  # nobody listens, and nobody else can begin to
         bound.bind(("127.0.0.1", 0))
@@ -348,6 +463,16 @@ def test_answer_of_something_that_is_no_hub(tmp_path: Path, filled: Hub, model: 
     filled.redirect = f"{filled.address}/files/"
     done = download(tmp_path, source, f"{filled.address}/files/elsewhere?")
     failed(done, tmp_path, "source.file", "the answer is not a hub's", "HF_ENDPOINT")
+
+
+@pytest.mark.parametrize("revision", ["a/../../../outside", "..", "a..b", "/etc"])
+def test_revision_is_no_path(revision: str) -> None:
+    """The client makes it part of the name of a file in its cache; git has no such name."""
+    model = {"title": "Tiny", "family": "tiny", "licence": "MIT", "source": hub_source(b"")}
+    for allowed in ("main", "v1.0", "refs/pr/1", "release-1.x"):
+        check_schema(model | {"source": hub_source(b"", revision=allowed)}, "model", CONFIG)
+    with pytest.raises(InputError, match=r"key `source\.revision`"):
+        check_schema(model | {"source": hub_source(b"", revision=revision)}, "model", CONFIG)
 
 
 def test_data_set_of_the_hub(tmp_path: Path, hub: Hub) -> None:
@@ -412,6 +537,19 @@ def test_url_that_always_drops(tmp_path: Path, hub: Hub, reset: bool) -> None:
     hub.sent["data.csv"], hub.ends, hub.reset = b"0123456789", [4], reset
     reason = "reset" if reset else "broke off after 4 bytes of 10 bytes"
     refused(tmp_path, url_source(hub, b"0123456789"), CONFIG, "source.url", reason, "run again")
+    assert len(hub.requests) == 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_url_whose_network_goes_down(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any) -> bytes:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    hub.sent["data.csv"] = b"0123456789"
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    refused(tmp_path, url_source(hub, b"0123456789"), "source.url", "is unreachable", "run again")
     assert len(hub.requests) == 3
 
 
@@ -547,6 +685,26 @@ def test_damaged_wheel(tmp_path: Path, wheels: Path) -> None:
     content = wheel.read_bytes()
     wheel.write_bytes(content.replace(b"a,b\n", b"a;b\n", 1))
     refused(tmp_path, wheel_source(), CONFIG, "source.package", "is damaged")
+
+
+@pytest.mark.parametrize("name", ["../escaped.csv", "{}/escaped.csv", "a/../../escaped.csv"])
+def test_wheel_cannot_write_outside_of_its_folder(tmp_path: Path, wheels: Path, name: str) -> None:
+    (wheel,) = wheels.iterdir()
+    name = name.format(tmp_path)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr(name, b"escaped")
+    for source in (wheel_source(), wheel_source(member=name, sha256=sha256(b"escaped"))):
+        fetch(source, tmp_path / "results" / "data.csv", config_file=CONFIG)
+    assert left(tmp_path) == [wheel, tmp_path / "results" / "data.csv"]
+
+
+def test_wheel_with_a_member_that_cannot_be_unpacked(tmp_path: Path, wheels: Path) -> None:
+    (wheel,) = wheels.iterdir()
+    good = wheel.read_bytes()
+    at = good.index(b"PK\x01\x02")  # the directory, whose first entry is the member
+    for offset, number in ((8, 1), (10, 99)):  # encrypted; packed in an unknown way
+        wheel.write_bytes(good[: at + offset] + bytes([number]) + good[at + offset + 1 :])
+        refused(tmp_path, wheel_source(), CONFIG, "source.package", "is damaged")
 
 
 # --- disk ---------------------------------------------------------------------------------

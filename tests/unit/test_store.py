@@ -10,6 +10,8 @@ import multiprocessing
 import os
 import random
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -18,6 +20,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -503,3 +506,28 @@ def test_an_entry_says_what_it_is_in_plain_text() -> None:
     assert key == key_of(1)
     assert check == hashlib.sha256(f"{key} {value}".encode()).hexdigest()[:16]
     assert json.loads(value) == value_of(1)
+
+
+def test_the_program_keeps_whatever_answers_and_verdicts_name(tmp_path: Path) -> None:
+    results = [
+        "responses/m/t/p",
+        "reasonings/m/t/p",
+        "conclusions/m/t/p",
+        "statements/m/t/p",
+        "verdicts/j/checks/ratings",
+        "verdicts/j/ratings/m/t/p",
+        "verdicts/j/pairs/m/t/p.vs.q",
+    ]
+    keys = [f"{number:064}" for number in range(len(results) + 1)]
+    with Store(tmp_path / "store", "ab" * 16) as store:
+        for key in keys:
+            store.put(key, {"text": key})
+    for name, key in zip(results, keys, strict=False):
+        path = tmp_path / f"results/{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame({"response_key": [key, None]}).write_parquet(path)
+    script = Path(__file__).resolve().parents[2] / "workflow/scripts/store.py"
+    command = [sys.executable, str(script), "shrink", "--store", "store"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(results)} answers kept, 1 removed" in done.stderr

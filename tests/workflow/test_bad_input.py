@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +58,10 @@ def set_key(file: str, *path: str | int, value: object) -> Callable[[Project], N
         project.edit(file, edit)
 
     return change
+
+
+def set_text(file: str, text: str) -> Callable[[Project], None]:
+    return lambda project: (project.path / file).write_text(text)
 
 
 CONFIGURATION = {
@@ -217,6 +222,164 @@ def test_cases(project: Project, name: str) -> None:
     refused_by_a_job(project, "resources/datasets/teaching_ed.parquet", *words)
 
 
+RAN = "ran"
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+COMMAND = "__import__('pathlib').Path('ran').touch()"
+
+
+def in_file(file: str, text: str) -> Callable[[Project], None]:
+    """Put a line of YAML in front of a file."""
+
+    def change(project: Project) -> None:
+        path = project.path / file
+        path.write_text(text + path.read_text())
+
+    return change
+
+
+HOSTILE = {
+    "code of a template engine": (
+        in_file("config/config.yaml", f"__use_yte__: true\ncontexts: ?{COMMAND}\n"),
+        ("config/config.yaml", "`__use_yte__`", "take it out"),
+    ),
+    "a Python object in the study": (
+        in_file("config/config.yaml", "contexts: !!python/object/apply:os.mkdir [ran]\n"),
+        ("config/config.yaml, line 1", "python/object/apply:os.mkdir", "mend"),
+    ),
+    "the name of a Python function in the study": (
+        in_file("config/config.yaml", "contexts: !!python/name:os.mkdir\n"),
+        ("config/config.yaml, line 1", "python/name:os.mkdir", "mend"),
+    ),
+    "a Python object": (
+        set_text(PERSONA, "title: !!python/object/apply:os.mkdir [ran]\ngroup: own\n"),
+        (f"{PERSONA}, line 1", "python/object/apply:os.mkdir", "mend"),
+    ),
+    "aliases of aliases": (
+        set_text(PERSONA, LAUGHS),
+        (f"{PERSONA}, line 2", "an alias", "write the value itself"),
+    ),
+    "aliases of aliases in the study": (
+        in_file("config/config.yaml", LAUGHS),
+        ("config/config.yaml, line 2", "an alias", "write the value itself"),
+    ),
+    "a value in itself": (
+        in_file("config/config.yaml", "contexts: &a [*a]\n"),
+        ("config/config.yaml, line 1", "an alias"),
+    ),
+    "values in values in values": (
+        set_text(PERSONA, "title: " + "[" * 5000),
+        (PERSONA, "nests values too deeply"),
+    ),
+    "a key that is no text": (
+        set_text(PERSONA, "[a, b]: c\n"),
+        (f"{PERSONA}, line 1", "a key must be text"),
+    ),
+    "a date that is none": (
+        set_text(PERSONA, "title: 2001-13-45\n"),
+        (PERSONA, "month must be in 1..12", "quotes"),
+    ),
+    "a date": (set_text(PERSONA, "title: 2001-01-01\n"), (PERSONA, "`title`", "in quotes")),
+    "a number that is none": (
+        set_key("config/config.yaml", "statistics", value={"confidence": float("nan")}),
+        ("`statistics.confidence`", "nan"),
+    ),
+    "a number that no machine can hold": (
+        set_text(PERSONA, f"title: 0x{'f' * 5000}\n"),
+        (PERSONA, "`title`", "more than 64 bits"),
+    ),
+    "half of a character": (
+        set_text(PERSONA, 'title: "\\ud800"\n'),
+        (PERSONA, "`title`", "U+D800"),
+    ),
+    "a persona that is a command": (
+        set_key("config/config.yaml", "personas", value=["no_persona", "x; touch ran"]),
+        ("`personas.1`", "'x; touch ran' does not match"),
+    ),
+    "an id that ends a line": (
+        set_key("config/config.yaml", "personas", value=["no_persona", "ed_nurse\n"]),
+        ("`personas.1`", "does not match"),
+    ),
+    "an id that is too long for a file": (
+        set_key("config/config.yaml", "personas", value=["no_persona", "x" * 300]),
+        ("`personas.1`", "does not match"),
+    ),
+    "a path that is too long": (
+        set_key(MODEL, "source", "path", value="x" * 300),
+        ("x" * 300, "File name too long", "shorten the name"),
+    ),
+    "a bundled file that is none": (
+        set_key(DATASET, "source", "path", value="resources/bundled/../../../secret.csv"),
+        (DATASET, "`source.path`", "does not match"),
+    ),
+    "a kept column in the place of another": (
+        set_key(DATASET, "columns", "keep", value=["age", "age_years", "sex", "complaint", "case"]),
+        (DATASET, "`columns.keep`", "'case'", "rename"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_configuration(project: Project, name: str) -> None:
+    change, words = HOSTILE[name]
+    change(project)
+    refused_at_once(project, *words)
+    assert not (project.path / RAN).exists()
+
+
+def test_study_of_someone_else_is_checked_before_snakemake_reads_it(project: Project) -> None:
+    path = project.path / "config/studies/theirs.yaml"
+
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "workflow/scripts/check_study.py", "config/studies/theirs.yaml"],
+            cwd=project.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    path.mkdir(parents=True)
+    done = check()
+    assert done.returncode == 1
+    assert done.stderr == f"error: {path.relative_to(project.path)}: Is a directory; name a file\n"
+    path.rmdir()
+    path.write_text("title: A good one\n")
+    assert check().returncode == 0
+    for text, word in (
+        (f"__use_yte__: true\ntitle: ?{COMMAND}\n", "__use_yte__"),
+        (LAUGHS, "alias"),
+    ):
+        path.write_text(text)
+        done = check()
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: config/studies/theirs.yaml")
+        assert word in line
+        assert not (project.path / RAN).exists()
+    # Snakemake would have run it; then nothing else runs.
+    path.write_text(f"__use_yte__: true\ntitle: ?{COMMAND}\n")
+    done = project.snakemake("-n", "--configfile", "config/studies/theirs.yaml")
+    assert done.returncode != 0
+    assert "error: config/studies/theirs.yaml: key `__use_yte__`" in done.stdout
+
+
+def on_hub(revision: str) -> Callable[[dict], None]:
+    source = {"kind": "hub", "repo": "someone/tiny", "file": "tiny.gguf", "sha256": "0" * 64}
+    return lambda model: model.update(source=source | {"revision": revision})
+
+
+def test_published_study_pins_every_revision(project: Project) -> None:
+    project.edit(MODEL, on_hub("main"))
+    assert project.jobs()
+    project.edit("config/config.yaml", lambda study: study.update(published=True))
+    refused_at_once(project, MODEL, "`source.revision`", "'main'", "`published: true`", "commit")
+    project.edit(MODEL, on_hub("0123456789abcdef0123456789abcdef01234567"))
+    assert project.jobs()
+
+
 GGUF = "resources/models/tiny/model.gguf"
 RESPONSES = "results/responses/tiny/triage_ed/ed_nurse.parquet"
 
@@ -254,6 +417,29 @@ def test_model_without_a_chat_template(project: Project) -> None:
 def test_model_whose_template_loses_the_users_words(project: Project) -> None:
     add_model(project, template=CHATML.replace("message['content']", "'Hello'"))
     refused_by_a_job(project, RESPONSES, MODEL, "chat template", "use another build")
+
+
+ENDLESS = """\
+{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}\
+{% endfor %}{% endfor %}"""
+DOUBLING = """\
+{% set kept = namespace(text='ha') %}\
+{% for i in range(99) %}{% set kept.text = kept.text ~ kept.text %}{% endfor %}"""
+TEMPLATES = {
+    "never ends": (ENDLESS + CHATML, "more than 2 s of computing"),
+    "writes without end": (DOUBLING + CHATML, "it writes too much"),
+    "looks behind the scenes": (
+        "{{ messages.__class__.__mro__[1].__subclasses__() }}" + CHATML,
+        "attribute '__class__' of 'list'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_model_whose_template_is_hostile(project: Project, name: str) -> None:
+    template, words = TEMPLATES[name]
+    add_model(project, template=template)
+    refused_by_a_job(project, RESPONSES, MODEL, "chat template", words, "use another build")
 
 
 def test_window_larger_than_the_model_was_trained_for(project: Project) -> None:

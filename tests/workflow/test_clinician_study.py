@@ -9,7 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import report_page
 from conftest import Project
+from documented import check_files
 from test_bad_input import refused_by_a_job
 from test_safety_study import PERSONAS, SAFETY, small_study
 
@@ -95,6 +97,12 @@ def test_annotations_come_back_into_the_tables(copied: Project) -> None:
     assert {"agreement", "judge_human"} <= {
         path.stem for path in (copied.path / "results/figures").glob("*.png")
     }
+    seen = check_files(copied.path)
+    judged = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
+    tables = (*judged, "clinicians", "clinician_rankings", "agreement")
+    assert {f"results/tables/{name}.parquet" for name in tables} <= seen
+    copied.run("--report", "report.html")
+    report_page.check(copied.path, copied.path / "report.html")
     words = (copied.path / "results/summary.md").read_text(encoding="utf-8")
     assert "3 clinicians" in words
     assert "human–human" in words
@@ -112,12 +120,12 @@ def test_annotations_outlive_the_packet_that_the_study_would_make_now(copied: Pr
 def test_a_file_of_an_unknown_packet_is_refused(copied: Project) -> None:
     path = fill(copied, "R1")
     (packet_id,) = {row["packet_id"] for row in csv.DictReader(path.read_text().splitlines())}
-    path.write_text(path.read_text().replace(packet_id, "bcdfghjklmnp"))
+    path.write_text(path.read_text().replace(packet_id, "bcdfghjkmnpq"))
     refused_by_a_job(
         copied,
         "results/clinician/annotations.parquet",
-        "resources/annotations/R1.csv is of packet bcdfghjklmnp, whose key "
-        "resources/packets/bcdfghjklmnp.key.csv is missing; put back what was kept when the packet "
+        "resources/annotations/R1.csv is of packet bcdfghjkmnpq, whose key "
+        "resources/packets/bcdfghjkmnpq.key.csv is missing; put back what was kept when the packet "
         "was made",
     )
 

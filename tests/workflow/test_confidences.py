@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import yaml
 from conftest import STUDY, Project, add_model, new_project
+from documented import check_files
 from loopback_server import running_server
 from test_bad_input import refused_at_once, refused_by_a_job
 from test_response_store import environment
@@ -169,6 +170,9 @@ def test_null_cases_are_no_part_of_a_sample(ran: Project) -> None:
 def test_null_cases_are_audited_like_any_other_prompt(ran: Project) -> None:
     ran.run("--cores", "2", f"results/audit/{CELL}.parquet")
     table = read(ran, "audit")
+    seen = check_files(ran.path)
+    assert "results/verbalized/{model}/{task}/{persona}.parquet" in seen
+    assert "results/audit/{model}/{task}/{persona}.parquet" in seen
     assert table["n"].to_list() == [(ITEMS - 1) * (ANSWERS + 1) + NULLS] * 4
     assert table["text_changes"].sum() == table["max_logprob_difference"].sum() == 0
 

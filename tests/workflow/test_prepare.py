@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +135,33 @@ def test_cache_bytes_per_token(tmp_path: Path, architecture: str) -> None:
     taken = 16 * 2048 * manifest["cache_bytes_per_token"]
     # Jamba has a cache in one layer of two: the manifest counts both.
     assert allocated(result) == (taken / 2 if architecture == "jamba" else taken)
+
+
+@pytest.mark.parametrize("kind", ["auto", "none"])
+@pytest.mark.parametrize("key", ["general.architecture", "llama.block_count"])
+def test_a_header_that_says_something_else(tmp_path: Path, key: str, kind: str) -> None:
+    source = tmp_path / "tiny.gguf"
+    write_tiny_model(source)
+    whole = source.read_bytes()
+    # Without the key, or with a value of another type: an array of no texts.
+    name = key.encode()
+    at = whole.index(name) + len(name)
+    others = [whole.replace(name, name[:-1] + b"?")] if key.startswith("general") else []
+    others.append(whole[:at] + struct.pack("<IIQ", 9, 8, 0) + whole[value_end(whole, at) :])
+    for other in others:
+        source.write_bytes(other)
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            prepare(tmp_path, source, kind)
+        text = caught.value.stderr.decode()
+        assert "Traceback" not in text
+        assert text.startswith(f"error: {source}: the header of the model cannot be read")
+        assert not (tmp_path / "model.gguf").exists()
+
+
+def value_end(data: bytes, at: int) -> int:
+    """Where the text or the number of 32 bits ends whose type stands at `at`."""
+    (kind,) = struct.unpack_from("<I", data, at)
+    return at + 12 + struct.unpack_from("<Q", data, at + 4)[0] if kind == 8 else at + 8
 
 
 PUBLISHED = {

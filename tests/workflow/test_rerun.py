@@ -43,7 +43,7 @@ def whole_cells(personas: tuple[str, ...]) -> list[str]:
 
 
 def test_nothing_to_do(finished: Project) -> None:
-    assert finished.jobs() == []
+    assert finished.all_jobs() == []
 
 
 def test_text_of_one_persona(finished: Project) -> None:
@@ -62,13 +62,13 @@ def test_touch(finished: Project, where: str) -> None:
     path = finished.path / where
     for file in [path] if path.is_file() else path.rglob("*"):
         os.utime(file, (later, later))
-    assert finished.jobs() == []
+    assert finished.all_jobs() == []
 
 
 def test_order_of_keys(finished: Project) -> None:
     for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "datasets/teaching_ed"):
         finished.edit(f"config/{file}.yaml", _reverse_keys)
-    assert finished.jobs() == []
+    assert finished.all_jobs() == []
 
 
 def _reverse_keys(value: dict) -> None:
@@ -80,7 +80,7 @@ def test_comment(finished: Project) -> None:
     for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "config"):
         path = finished.path / "config" / f"{file}.yaml"
         path.write_text("# a comment\n" + path.read_text() + "# and another\n")
-    assert finished.jobs() == []
+    assert finished.all_jobs() == []
 
 
 def test_fresh_clone_with_results_carried_over(finished: Project, tmp_path: Path) -> None:
@@ -95,12 +95,12 @@ def test_fresh_clone_with_results_carried_over(finished: Project, tmp_path: Path
     later = time.time() + 10
     for file in (clone.path / "config").rglob("*"):
         os.utime(file, (later, later))
-    assert clone.jobs() == []
+    assert clone.all_jobs() == []
 
 
 def test_lost_snakemake_folder(finished: Project) -> None:
     shutil.rmtree(finished.path / ".snakemake")
-    assert finished.jobs() == []
+    assert finished.all_jobs() == []
     finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
     assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
 

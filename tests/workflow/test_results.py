@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
+import report_page
 import yaml
 from conftest import STUDY, Project, add_model, new_project
+from documented import check_files
 
 from persona_paradox.files import sha256_bytes
 
@@ -46,6 +50,17 @@ SCORES = {
     "entropy",
     "margin",
 }
+# Markup of captions (reStructuredText) and of pages.
+MARKED_UP = "*a* `b <javascript:c>`_ |d| <b>e</b> {{ f }} :raw:`g` h_ \\i"
+TRIAGE_TABLES = ("cells", "contrasts", "robustness", "spread", "confusion", "calibration")
+TRIAGE_TABLES += (
+    "reliability",
+    "risk_coverage",
+    "subgroups",
+    "variance",
+    "interaction",
+    "delivery",
+)
 STAGES = (
     "prompts",
     "delivered",
@@ -55,7 +70,9 @@ STAGES = (
     "tables",
     "figures",
     "config",
+    "report",
 )
+WRITTEN_LAST = ("summary.md", "provenance.json", "report.html", "ro-crate-metadata.json")
 
 
 def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
@@ -67,7 +84,7 @@ def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
     other.run("--cores", "1")
     first, second = finished.checksums(), other.checksums()
     assert first == second
-    assert {Path(name).parts[0] for name in first} == {*STAGES, "summary.md"}
+    assert {Path(name).parts[0] for name in first} == {*STAGES, *WRITTEN_LAST}
     assert sum(name.endswith(".pdf") for name in first) == 10
 
 
@@ -134,12 +151,27 @@ def test_tables_count_what_the_scores_hold(finished: Project) -> None:
     assert merged["difference"].to_list() == pytest.approx(expected.to_list())
 
 
-def test_a_report_is_one_page_with_every_figure_and_caption(finished: Project) -> None:
+def test_a_report_has_every_figure_and_table_with_labels_and_captions(finished: Project) -> None:
+    finished.edit("config/config.yaml", lambda study: study.update(title=MARKED_UP))
+    finished.run("--cores", "2")
     finished.run("--report", "report.html")
-    page = (finished.path / "report.html").read_text()
-    for figure in (finished.path / "results/figures").glob("*.png"):
-        assert f"results/figures/{figure.name}" in page
-    assert "not clinically validated" in page
+    data = report_page.check(finished.path, finished.path / "report.html")
+    captions = {path: result["caption"] for path, result in data["results"].items()}
+    for path, caption in captions.items():
+        if "/figures/" in path:
+            assert "seed 7" in caption or "Seed\n7" in caption, path
+    assert "not clinically validated" in captions["results/figures/triage_accuracy.png"]
+    # The title is words alone, whatever it spells.
+    said = html.unescape(re.sub(r"<[^>]+>", "", data["workflow_desc"]))
+    assert f"Study: {MARKED_UP}." in " ".join(said.split())
+    assert "<b>" not in data["workflow_desc"]
+    assert "href=" not in data["workflow_desc"]
+
+
+def test_every_file_has_the_columns_that_are_documented(finished: Project) -> None:
+    seen = check_files(finished.path)
+    assert {f"results/tables/{name}.parquet" for name in TRIAGE_TABLES} <= seen
+    assert "resources/datasets/{dataset}.parquet" in seen
 
 
 def test_a_prompt_that_cannot_be_run_stays_as_a_row_that_says_why(project: Project) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -11,9 +13,11 @@ import polars as pl
 import pytest
 import yaml
 from conftest import Project, add_model, new_project
+from documented import check_files
 from loopback_server import running_server
 from scipy import special
 from test_bad_input import refused_at_once, refused_by_a_job, set_key
+from test_response_store import environment
 from test_server_study import add_server
 
 from persona_paradox.answers import parse_label
@@ -142,6 +146,13 @@ def fresh(tmp_path: Path) -> Project:
 
 def read(project: Project, path: str) -> pl.DataFrame:
     return pl.read_parquet(project.path / f"results/{path}.parquet")
+
+
+def test_every_file_has_the_columns_that_are_documented(ran: Project) -> None:
+    seen = check_files(ran.path)
+    assert "results/rankings/{judge}/{model}/{task}.lists.parquet" in seen
+    assert "results/reasonings/{model}/{task}/{persona}.parquet" in seen
+    assert "results/checks/{judge}/pairs.parquet" in seen
 
 
 def text_of(project: Project, persona: str) -> str:
@@ -350,6 +361,25 @@ def test_reasonings_are_rated_with_their_label(ran: Project) -> None:
         assert f"Explanation:\n{answer}\n\n1 to 5?" in text
 
 
+def test_the_store_keeps_and_verifies_reasonings_and_verdicts(copied: Project) -> None:
+    def store(action: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "workflow/scripts/store.py", action],
+            cwd=copied.path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert ", 0 removed" in store("shrink")
+    said = store("verify")
+    assert f"{REASONING}: 5 answers computed again" in said
+    assert " 0 not in the store, 0 differences" in said
+
+
 def test_results_are_the_same_elsewhere_and_on_other_cores(ran: Project, fresh: Project) -> None:
     fresh.run("--cores", "1", f"results/rankings/careful/{CELL}.parquet", TARGETS[-2])
     expected, found = ran.checksums(), fresh.checksums()
@@ -485,6 +515,31 @@ def test_one_more_persona(copied: Project) -> None:
             *LISTED,
         ]
     )
+
+
+def test_each_persona_with_the_baseline_alone(copied: Project) -> None:
+    copied.edit("config/config.yaml", lambda study: study["rankings"].update(pairs="baseline"))
+    assert copied.jobs(*TARGETS) == [f"rank careful/{CELL}"], "the verdicts are there"
+    copied.run("--cores", "2", *TARGETS)
+    ranked = read(copied, f"rankings/careful/{CELL}")
+    baseline = pl.lit("no_persona")
+    assert ranked.select(
+        ((pl.col("first") == baseline) | (pl.col("second") == baseline)).all()
+    ).item()
+    others = [persona for persona in PERSONAS if persona != "no_persona"]
+    assert set(ranked["first"]) | set(ranked["second"]) == {"no_persona", *others}
+
+
+def test_a_judge_with_a_list_and_without_pairs(fresh: Project) -> None:
+    fresh.edit(CAREFUL_FILE, lambda judge: judge.update(pairs=None))
+    fresh.edit("config/config.yaml", lambda study: study.update(tasks=[SAFETY], judges=["careful"]))
+    jobs = fresh.jobs()
+    expected = [*rated("careful", *CELLS), *LISTED, *CHECKED]
+    assert [job for job in jobs if " careful" in job] == sorted(expected), "no pairs, no ranking"
+    assert {"assess", "plot_judged bradley_terry"} <= set(jobs)
+    fresh.edit(CAREFUL_FILE, lambda judge: judge.update(pairs=CAREFUL["pairs"], list=None))
+    expected = [*rated("careful", *CELLS), *compared(*PAIRS), *CHECKED]
+    assert [job for job in fresh.jobs() if " careful" in job] == sorted(expected)
 
 
 # --- bad input ----------------------------------------------------------------------------

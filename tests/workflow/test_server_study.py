@@ -90,10 +90,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     add_model(project, file_type="F16")
     project.edit("config/models/tiny.yaml", lambda model: model.update(prepare="none"))
     with running_server(project.path / "tiny.gguf", window=2048, api_key=SECRET) as url:
-        add_server(project, url, api_key_env="FAR_KEY")
+        add_server(project, url, api_key_env="PERSONA_FAR_KEY")
         ask_for(project)
         plan = project.jobs()
-        output = project.run("--cores", "2", "all", INVARIANCE, FAR_KEY=SECRET)
+        output = project.run("--cores", "2", "all", INVARIANCE, PERSONA_FAR_KEY=SECRET)
     return Ran(project, plan, output)
 
 
@@ -208,7 +208,9 @@ def test_the_key_of_the_endpoint_stays_in_the_environment(ran: Ran) -> None:
     assert any(path.suffix == ".answers" for path in written)
     holding = [path for path in written if SECRET.encode() in path.read_bytes()]
     assert holding == []
-    assert any(b"FAR_KEY" in path.read_bytes() for path in written if path.suffix == ".json")
+    assert any(
+        b"PERSONA_FAR_KEY" in path.read_bytes() for path in written if path.suffix == ".json"
+    )
 
 
 def test_what_was_answered_needs_no_server(stopped: Project) -> None:
@@ -229,8 +231,8 @@ def test_other_weights_under_the_same_name_are_asked_anew(stopped: Project) -> N
 
 def test_a_key_that_is_not_set(stopped: Project) -> None:
     shutil.rmtree(stopped.path / "resources/store")
-    stopped.edit(MODEL, lambda model: model["source"].update(api_key_env="NO_SUCH_KEY"))
-    refused_by_a_job(stopped, RESPONSES, MODEL, "`source.api_key_env`", "NO_SUCH_KEY is not set")
+    stopped.edit(MODEL, lambda model: model["source"].update(api_key_env="PERSONA_NO_KEY"))
+    refused_by_a_job(stopped, RESPONSES, MODEL, "`source.api_key_env`", "PERSONA_NO_KEY is not set")
 
 
 def test_nobody_answers(nobody: Project) -> None:

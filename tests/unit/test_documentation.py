@@ -1,0 +1,137 @@
+"""The reference pages say what the code says: columns of files, metrics of tables."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import polars as pl
+import pytest
+from documented import ROOT, Documented, matches, tables
+
+from persona_paradox import (
+    aggregation,
+    audit,
+    calibration,
+    clinicians,
+    delivery,
+    judging,
+    panel,
+    prompts,
+    ranking,
+    recalibration,
+    responses,
+    safety,
+    scoring,
+    verbalized,
+)
+from persona_paradox.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
+
+CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
+CELL = "{model}/{task}/{persona}.parquet"
+SCHEMAS = {
+    "results/prompts/{task}/{persona}.parquet": prompts.SCHEMA,
+    f"results/delivered/{CELL}": delivery.SCHEMA,
+    f"results/responses/{CELL}": responses.SCHEMA,
+    f"results/verbalized/{CELL}": verbalized.SCHEMA,
+    f"results/scores/{CELL}": scoring.SCHEMA,
+    f"results/calibration/{CELL}": CALIBRATE["SCHEMA"],
+    "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
+    "results/judgements/{judge}/{model}/{task}/{persona}.parquet": judging.JUDGEMENT,
+    "results/rankings/{judge}/{model}/{task}.parquet": judging.PREFERENCE,
+    "results/rankings/{judge}/{model}/{task}.lists.parquet": judging.LISTED,
+    "results/clinician/annotations.parquet": clinicians.ANNOTATIONS,
+    f"results/audit/{CELL}": audit.SCHEMA,
+    **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
+    "results/tables/judgements.parquet": safety.JUDGED | ranking.TRUST,
+    "results/tables/judgement_contrasts.parquet": safety.CONTRASTS | ranking.TRUST,
+    "results/tables/rankings.parquet": ranking.RANKING | ranking.TRUST,
+    "results/tables/clinician_rankings.parquet": {
+        name: dtype for name, dtype in ranking.RANKING.items() if name != "usable"
+    },
+    "results/tables/wins.parquet": ranking.WINS | ranking.TRUST,
+    "results/tables/judges.parquet": ranking.QUALITY,
+    "results/tables/clinicians.parquet": panel.CLINICIAN,
+    "results/tables/agreement.parquet": panel.AGREEMENT,
+}
+METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", SCHEMAS)
+def test_columns_are_those_of_the_code(file: str) -> None:
+    (documented,) = [table for table in tables() if file in table.files]
+    schema = pl.DataFrame(schema=SCHEMAS[file]).schema
+    assert matches(documented.columns, schema)
+
+
+def test_another_column_another_order_and_another_type_are_seen() -> None:
+    schema = {"item_id": pl.String(), "n": pl.Int64(), "draws": pl.List(pl.Float32)}
+    columns = {"item_id": "text", "n": "whole", "draws": "list of number"}
+    assert matches(columns, schema)
+    assert not matches(columns | {"more": "text"}, schema)
+    assert not matches(dict(reversed(columns.items())), schema)
+    assert not matches(columns | {"n": "number"}, schema)
+
+
+def test_a_path_is_about_one_kind_of_file() -> None:
+    cell = Documented((f"results/calibration/{CELL}",), {})
+    assert cell.about("results/calibration/tiny/triage_ed/ed_nurse.parquet")
+    assert not cell.about("results/calibration/tiny/triage_ed/ed_nurse.draws.parquet")
+    assert not cell.about("results/calibration/tiny/ed_nurse.parquet")
+
+
+# Figures that have no constant: of judged answers, of judges, of raters.
+JUDGED = {safety.OVER_REFUSAL, safety.CARES, safety.UNJUDGED, safety.AGREEMENT, safety.LENGTH}
+JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
+FIGURES = {
+    *(*PAIRED, *UNPAIRED, *SHARES, *RESAMPLED, *HEADLINES),
+    *calibration.METRICS,
+    *recalibration.METHODS,
+    *CALIBRATE["CONFIDENCES"],
+    *JUDGED,
+}
+
+
+def emitted() -> set[str]:
+    """Names of figures that stand in the source of the modules that make rows of metrics."""
+    found = set()
+    for module in ("ranking", "panel", "agreement"):
+        text = (ROOT / f"workflow/persona_paradox/{module}.py").read_text(encoding="utf-8")
+        found |= set(re.findall(r'_(?:share|mean)\(\s*"(\w+)"', text))
+        found |= set(re.findall(r'"metric": "(\w+)"', text))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES | emitted()))
+def test_every_figure_has_a_formula(name: str) -> None:
+    assert re.search(rf"^\|[^|]*`{name}`.*\|.*\S.*\|", METRICS, re.MULTILINE)
+
+
+def test_figures_of_the_judges_were_found() -> None:
+    assert {"self_agreement", "injection_shift", "length_correlation"} <= emitted()
+
+
+def first_names(text: str) -> set[tuple[str, str]]:
+    """The sources of a text, each by its first name and its year."""
+    found = set()
+    for part in re.split(r"[;:|()]", text):
+        years = re.findall(r"\b(?:18|19|20)\d\d\b", part)
+        names = re.findall(r"\b[A-ZŁ][\w–-]+", part)
+        found |= {(names[0], year) for year in years}
+    return found
+
+
+def test_every_source_is_listed_and_every_listed_source_is_cited() -> None:
+    body, _, sources = METRICS.partition("## Sources")
+    listed = re.findall(r"^- (\S+?),? .*?(\d{4})\.", sources, re.MULTILINE)
+    names = [name.replace("ł", "l").casefold() for name, _ in listed]
+    assert names == sorted(names)
+    assert len(listed) == len(set(listed)) > 40
+    assert first_names(body) == set(listed)
+
+
+def test_pages_from_elsewhere_are_there() -> None:
+    hooks = runpy.run_path(str(ROOT / "docs/hooks.py"))
+    for document in hooks["ELSEWHERE"].values():
+        assert (Path(ROOT) / document).is_file()

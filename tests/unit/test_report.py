@@ -1,0 +1,173 @@
+"""What the report makes of tables, before any browser sees it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from scipy.special import softmax
+
+from persona_paradox import report
+from persona_paradox import report_cells as cells
+from persona_paradox.errors import InputError
+from persona_paradox.report_figures import figures
+from persona_paradox.withholding import Texts
+
+ROOT = Path(__file__).resolve().parents[2]
+IDS = pl.DataFrame({"item_id": ["b", "a", "c"]})
+LABELS = ["C", "B", "A"]
+
+
+def test_answers_are_in_the_order_of_the_items() -> None:
+    scores = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "repeat": [0, 0],
+            "label": ["A", None],
+            "label_logprob_argmax": ["C", "B"],
+            "parse_status": ["label", "missing"],
+            "confidence": [0.33349, None],
+        }
+    )
+    found = cells.triage_column(scores, IDS, LABELS)
+    assert found["label"] == [cells.INVALID, 2, cells.NONE]
+    assert found["top"] == [1, 0, cells.NONE]
+    assert found["confidence"] == [None, 333, None]
+    assert found["status"] == ["missing", "label", None]
+
+
+def test_confidences_are_not_rounded_and_those_that_no_answer_has_are_left_out() -> None:
+    columns = {column: [None, None] for column in cells.CONFIDENCES.values()}
+    columns |= {"confidence": [0.30000000000000004, None], "confidence_repeat": [None, 0.0]}
+    scores = pl.DataFrame({"item_id": ["a", "b"]} | columns)
+    assert cells.confidences(scores, IDS) == {
+        "top_label": [None, 0.30000000000000004, None],
+        "repeat_agreement": [0.0, None, None],
+    }
+
+
+def test_an_answer_that_lacks_a_verdict_has_no_action() -> None:
+    judgements = pl.DataFrame(
+        {
+            "item_id": ["a", "b", "c"] * 2,
+            "repeat": [0] * 6,
+            "dimension": ["action"] * 3 + ["harm"] * 3,
+            "status": ["read", "read", "invalid", "read", "invalid", "read"],
+            "mode": [3, 1, None, 2, None, 4],
+            "value": [None, None, None, 2.125, None, 4.0],
+        }
+    )
+    found = cells.judged_column(judgements, IDS)
+    assert found == {"action": [None, 2, None], "harm": [None, 212, 400]}
+
+
+def test_probabilities_are_those_of_a_softmax_in_the_order_of_urgency() -> None:
+    logprob = [-1.5, -0.2, -3.0]
+    responses = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "repeat": [0, 0],
+            "text": ["A", "?"],
+            "finish_reason": ["stop", "length"],
+            "label_logprob": [logprob, None],
+            "label_mass": [0.5, None],
+        },
+        schema_overrides={"label_logprob": pl.List(pl.Float64)},
+    )
+    scores = pl.DataFrame(
+        {
+            "item_id": ["a", "a", "a", "b"],
+            "repeat": [0, 1, 2, 0],
+            "label": ["A", "C", None, None],
+            "confidence_verbalized": [0.85, None, None, None],
+        }
+    )
+    found = cells.triage_answers(responses, scores, IDS, LABELS, [2, 1, 0])
+    assert found["probability"][0] is None
+    wanted = 1000 * softmax(logprob)[::-1]
+    assert found["probability"][1] == pytest.approx(wanted, abs=0.5)
+    assert found["sampled"] == [None, [0, cells.INVALID], None]
+    assert found["verbalized"] == [None, 850, None]
+    assert found["finish"] == ["length", "stop", None]
+
+
+def test_a_prompt_is_what_stands_around_the_case_or_itself() -> None:
+    cases = pl.DataFrame({"item_id": ["a", "b", "c"], "case": ["one", "two", "three"]})
+    delivered = pl.DataFrame(
+        {
+            "item_id": ["a", "b", "c"],
+            "text": ["<s>Be kind\none?</s>", "<s>Be kind\ntwo?</s>", "<s>Be kind\nTHREE?</s>"],
+        }
+    )
+    around, other = cells.shown_prompt(delivered, IDS, cases, "{case}?")
+    assert around == {"head": "<s>Be kind\n", "tail": "</s>"}
+    assert other == [None, None, "<s>Be kind\nTHREE?</s>"]
+    trimmed = delivered.with_columns(pl.col("text").str.replace_all(r"\?", ""))
+    around, other = cells.shown_prompt(trimmed, IDS, cases, "{case}?")
+    assert around is None
+    assert other == ["<s>Be kind\ntwo</s>", "<s>Be kind\none</s>", "<s>Be kind\nTHREE</s>"]
+
+
+def test_a_block_is_a_part_of_every_column() -> None:
+    columns = {"x": [1, 2, 3], "y": {"z": ["a", "b", "c"]}}
+    assert cells.block(columns, 1, 3) == {"x": [2, 3], "y": {"z": ["b", "c"]}}
+    assert cells.block(columns, 2, 9) == {"x": [3], "y": {"z": ["c"]}}
+
+
+def test_what_repeats_a_case_is_marked() -> None:
+    table = pl.DataFrame({"text": ["a man with chest pain since today", "nothing of it", None]})
+    texts = Texts(["A man with chest pain since today."])
+    marked = cells.without_texts(table, texts)["text"].to_list()
+    assert marked[0].startswith("[withheld, SHA-256 ")
+    assert marked[1:] == ["nothing of it", None]
+    assert cells.without_texts(table, None).equals(table)
+
+
+@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, "</script>"]}, "\u202e \0 𝄞", []])
+def test_a_chunk_is_packed_the_same_every_time(value: object) -> None:
+    content = report.packed(value)
+    assert content == report.packed(value)
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", content)
+    assert json.loads(gzip.decompress(base64.b64decode(content))) == value
+
+
+def test_undefined_numbers_are_nulls() -> None:
+    table = pl.DataFrame({"x": [1.0, float("nan"), None], "n": [1, 2, None], "t": ["a", None, ""]})
+    assert report.table_columns(table) == {
+        "x": [1.0, None, None],
+        "n": [1, 2, None],
+        "t": ["a", None, ""],
+    }
+
+
+def test_markdown_shows_markup_as_text() -> None:
+    found = report.as_html("# A <b>title</b>\n\n- one\n  - two <script>x</script>\n\n`a & b`")
+    assert "<h2>A &lt;b&gt;title&lt;/b&gt;</h2>" in found
+    assert "<script" not in found
+    assert found.count("<ul>") == 2
+    assert "<code>a &amp; b</code>" in found
+    for text in ("[a](javascript:b)", "![a](http://b)", "<http://a.b>", "&lt;", "[a][]\n\n[a]: b"):
+        assert not re.search("<(a|img|script)", report.as_html(text))
+
+
+def test_the_methods_are_those_of_the_reference_without_its_links() -> None:
+    readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    found = report.methods(readme)
+    for title in (*report.METHODS, "Judged answers"):
+        assert re.search(rf"<h[34]>{title}</h[34]>", found)
+    assert "<a " not in found
+    assert "<h3>Archive" not in found
+    with pytest.raises(InputError, match="no section 'Robust effects'"):
+        report.methods(readme.replace("## Robust effects", "## Robustness"))
+
+
+def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() -> None:
+    text = json.dumps([figure.spec for figure in figures()])
+    assert text == json.dumps([figure.spec for figure in figures()])
+    assert "http" not in text
+    assert "url" not in text

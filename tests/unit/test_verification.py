@@ -1,0 +1,233 @@
+"""An archive of somebody else: whatever stands in it, a sentence comes of it and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import snakemake.utils
+import yaml
+
+from persona_paradox import archive
+from persona_paradox.config import load_study
+from persona_paradox.decoding import Decoding
+from persona_paradox.errors import InputError
+from persona_paradox.inventory import Answered
+from persona_paradox.provenance import configuration
+from persona_paradox.responses import Wanted
+from persona_paradox.verification import Findings, difference
+
+ROOT = Path(__file__).resolve().parents[2]
+SUM = "0" * 64
+
+
+def program() -> Any:
+    """`workflow/scripts/verify.py` as a module."""
+    spec = importlib.util.spec_from_file_location("verify", ROOT / "workflow/scripts/verify.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+VERIFY = program()
+
+
+def described(*entities: Any) -> dict[str, Any]:
+    return {"@graph": list(entities)}
+
+
+def file(name: Any, sha256: str = SUM) -> dict[str, Any]:
+    return {"@type": "File", "@id": name, "sha256": sha256}
+
+
+def test_names_of_a_description_are_read_as_web_addresses() -> None:
+    found = archive.checksums(described(file("resources/a%40b%2Bc.csv"), {"@type": "Person"}))
+    assert found == {"resources/a@b+c.csv": SUM}
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        [],
+        {"@graph": "File"},
+        described(file(1)),
+        described(file(["a"])),
+        described(file("a"), file("a", "1" * 64)),
+        described({"@type": "File", "@id": "a"}),
+    ],
+)
+def test_what_is_no_description_is_refused_in_a_sentence(description: Any) -> None:
+    with pytest.raises(InputError, match=r"does not give each file's SHA-256; take an archive"):
+        archive.checksums(description)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b"9" * 10_000])
+def test_json_that_is_none_is_refused_under_its_name_in_the_archive(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"^results/a\.json of the archive cannot be read"):
+        archive.read_untrusted(tmp_path / "a.json", "results/a.json")
+
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_member_that_does_not_decompress_is_refused(tmp_path: Path, method: int) -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", method) as made:
+        made.writestr("a.csv", bytes(range(256)) * 40)
+    content = bytearray(whole.getvalue())
+    # What is compressed stands behind a header of 30 bytes and the name.
+    content[39:47] = b"\xff" * 8
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(InputError, match="is not a whole zip file"):
+        archive.unpack(tmp_path / "a.zip", tmp_path / "out", archive.GIB)
+
+
+def test_a_folder_is_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no file; name the archive"):
+        archive.unpack(tmp_path, tmp_path / "out", archive.GIB)
+
+
+@pytest.mark.parametrize("start", [4, 40, -30, -8])
+def test_a_damaged_table_is_a_difference(tmp_path: Path, start: int) -> None:
+    mine = tmp_path / "mine.parquet"
+    pl.DataFrame({"n": list(range(100)), "text": [str(i) for i in range(100)]}).write_parquet(mine)
+    content = bytearray(mine.read_bytes())
+    place = start % len(content)
+    content[place : place + 4] = b"\xff" * 4
+    (tmp_path / "theirs.parquet").write_bytes(content)
+    told = difference("results/a.parquet", tmp_path / "theirs.parquet", mine)
+    assert told is not None
+    assert told.startswith("results/a.parquet")
+
+
+def test_what_an_archive_says_is_no_command_of_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    findings = Findings()
+    with caplog.at_level(logging.INFO):
+        findings.agree("answers", "item a\x1b[2K\nnothing differs: é another text")
+        findings.unchecked("items of \u202ea")
+        findings.report()
+    assert findings.n_differences == 1
+    text = "\n".join(record.getMessage() for record in caplog.records)
+    assert r"differs: item a\x1b[2K\nnothing differs: é another text" in text
+    assert r"not checked: items of \u202ea" in text
+
+
+# --- configurations -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def configured() -> dict[str, Any]:
+    """The configuration of the default study, as a provenance has it."""
+
+    def check(data: dict[str, Any], kind: str, _: str) -> None:
+        snakemake.utils.validate(data, str(ROOT / f"workflow/schemas/{kind}.schema.yaml"))
+
+    default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    return json.loads(json.dumps(configuration(load_study(default, ROOT / "config", check))))
+
+
+def renamed(id_: str) -> Callable[[dict[str, Any]], object]:
+    """A change of the name of a persona."""
+
+    def change(given: dict[str, Any]) -> None:
+        given["personas"][id_] = given["personas"].pop("ed_nurse")
+        given["study"]["personas"].append(id_)
+
+    return change
+
+
+HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no limits": lambda c: c["study"].pop("limits"),
+    "limits that are none": lambda c: c["study"].update(limits=3),
+    "no source": lambda c: c["datasets"]["teaching_ed"].pop("source"),
+    "a path that is none": lambda c: c["datasets"]["teaching_ed"]["source"].update(path=3),
+    "no licence": lambda c: c["datasets"]["teaching_ed"].pop("licence"),
+    "tasks that are none": lambda c: c.update(tasks=[1]),
+    "an id that leads out": renamed("../../outside"),
+    "an id that is too long": renamed("a" * 300),
+    "code among the files of a judge": lambda c: c["judges"]["smollm2_safety"].update(
+        sanity="yaml.py"
+    ),
+    "weights among them": lambda c: c["judges"]["smollm2_safety"].update(
+        sanity="resources/models/smollm2_135m_instruct/model.gguf"
+    ),
+    "a number among them": lambda c: c["judges"]["smollm2_safety"].update(sanity=3),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_a_configuration_that_is_none_is_refused_before_anything_runs(
+    tmp_path: Path, configured: dict[str, Any], how: str
+) -> None:
+    theirs = tmp_path / "archive"
+    changed = json.loads(json.dumps(configured))
+    HOSTILE[how](changed)
+    for name in ("yaml.py", "resources/models/smollm2_135m_instruct/model.gguf"):
+        (theirs / name).parent.mkdir(parents=True, exist_ok=True)
+        (theirs / name).write_text("raise SystemExit('it runs')")
+    (theirs / "results").mkdir()
+    (theirs / archive.PROVENANCE).write_text(json.dumps({"configuration": changed}))
+    with pytest.raises(InputError):
+        VERIFY.Copy(VERIFY.read_study(theirs), theirs, tmp_path / "copy", "1")
+    assert not (tmp_path / "copy/yaml.py").exists()
+    assert not list(tmp_path.glob("copy/resources/models/*/model.gguf"))
+    assert not list(tmp_path.glob("outside*"))
+
+
+# --- what a file of answers says beside the answers ---------------------------------------
+
+FILE = Answered("results/responses/m/t/p.parquet", "d", "v", "m", "t", True)
+
+
+def asked(item: str, repeat: int) -> Wanted:
+    row = {"item_id": item, "prompt_id": f"p{item}", "variant": "main", "n_prompt_tokens": 7}
+    row |= {"persona_delivered": True, "system_role": "native", "prompt_sha256": item * 64}
+    return Wanted(row, repeat, Decoding(max_tokens=1), f"{item}{repeat}")
+
+
+ASKED = [asked(item, repeat) for item in "ab" for repeat in (0, 1)]
+
+
+def rows() -> list[dict[str, Any]]:
+    labels = {"label_logprob": [-1.0, -2.0], "label_mass": 0.503214724408055}
+    return [VERIFY.about(one) | {"backend": VERIFY.LOCAL} | labels for one in ASKED]
+
+
+def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
+    assert VERIFY.strange(FILE, ASKED, rows()) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows[0].update(item_id="b"), "row 1: item_id 'b', where the prompts lead"),
+        (lambda rows: rows.reverse(), "row 1: item_id 'b'"),
+        (lambda rows: rows[1].update(repeat=0), "row 2: repeat 0"),
+        (lambda rows: rows[2].update(backend="server"), "row 3: backend 'server'"),
+        (lambda rows: rows.pop(), "3 answers to 4 prompts"),
+        (lambda rows: rows.append(rows[0]), "5 answers to 4 prompts"),
+        (lambda rows: rows[3].update(label_mass=0.9), "row 4: label_mass is not that"),
+        (lambda rows: rows[3].update(label_mass=None), "row 4: label_mass is not that"),
+        (lambda rows: rows[3].update(response_key="x"), "1 response keys are not those"),
+    ],
+)
+def test_rows_that_are_not_those_of_the_prompts_are_told(
+    change: Callable[[list[dict[str, Any]]], object], says: str
+) -> None:
+    changed = rows()
+    change(changed)
+    assert says in (VERIFY.strange(FILE, ASKED, changed) or "")

@@ -1,0 +1,139 @@
+"""What a scheduler is told, and a model that is loaded once for all personas: by command line."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import yaml
+from conftest import ROOT, STUDY, Project
+
+from persona_paradox.files import read_json
+from persona_paradox.store import SUFFIX, Segment
+
+CELLS = [f"tiny/{task}/{persona}" for task in STUDY["tasks"] for persona in STUDY["personas"]]
+
+
+def profile(name: str) -> dict:
+    return yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+
+
+def requested(output: str, rule: str) -> list[dict[str, str]]:
+    """What the jobs of a rule ask for in a dry run."""
+    blocks = re.split(r"\n(?=(?:local)?rule )", output)
+    lines = [
+        re.search(r"^    resources: (.*)$", block, re.MULTILINE)
+        for block in blocks
+        if re.match(rf"(?:local)?rule {rule}:", block)
+    ]
+    return [dict(p.split("=") for p in line[1].split(", ")) if line else {} for line in lines]
+
+
+def test_the_profile_says_how_to_run_and_nothing_else() -> None:
+    """A profile takes the place of the default one, which says how files are compared."""
+    shared = ("max-checksum-file-size", "rerun-incomplete", "show-failed-logs")
+    for key in (*shared, "max-jobs-per-timespan"):
+        assert profile("slurm")[key] == profile("default")[key]
+    assert "configfile" not in profile("slurm")
+    assert "config" not in profile("slurm")
+
+
+def test_the_profile_names_rules_that_exist() -> None:
+    rules = set()
+    for file in (ROOT / "workflow/rules").glob("*.smk"):
+        rules |= set(re.findall(r"^\s*rule (\w+):", file.read_text(), re.MULTILINE))
+        rules |= set(re.findall(r"use rule \w+ as (\w+) with", file.read_text()))
+    named = set(profile("slurm")["set-resources"])
+    named |= {entry.partition("=")[0] for entry in profile("slurm")["groups"]}
+    assert named <= rules
+
+
+def test_the_page_says_what_the_profile_asks_for() -> None:
+    text = (ROOT / "docs/clusters.md").read_text()
+    rows = dict(re.findall(r"^\| `(mem_mb|runtime)` \| (.*) \|$", text, re.MULTILINE))
+    asked = [dict(one.split("=") for one in profile("slurm")["default-resources"])]
+    asked += profile("slurm")["set-resources"].values()
+    found = {(key, value) for one in asked for key, value in one.items()}
+    assert len(found) == 6
+    for key, value in found:
+        (number,) = re.fullmatch(r"attempt \* (\d+)", value).groups()
+        assert re.search(rf"\b{int(number):,}\b", rows[key]), f"{key}: {value}"
+
+
+def test_a_job_asks_for_what_the_size_of_its_model_needs(finished: Project) -> None:
+    manifest = read_json(finished.path / "resources/models/tiny/manifest.json")
+    cache = 17 * 1024 * manifest["cache_bytes_per_token"]
+    megabytes = 1500 - (-(manifest["size"] + cache) // 10**6)
+    jobs = requested(finished.run("-n", "--forcerun", "generate"), "generate")
+    assert len(jobs) == len(CELLS)
+    for job in jobs:
+        assert job["mem_mb"] == str(megabytes)
+        assert job["runtime"] == "15"
+        assert "gpu" not in job
+    finished.edit("config/models/tiny.yaml", lambda model: model["engine"].update(width=64))
+    wide = requested(finished.run("-n"), "generate")
+    assert len(wide) == len(CELLS)
+    more = 48 * 1024 * manifest["cache_bytes_per_token"] / 10**6
+    for job in wide:
+        assert abs(int(job["mem_mb"]) - megabytes - more) <= 1
+
+
+def test_a_model_that_is_not_there_has_no_size_yet(project: Project) -> None:
+    jobs = requested(project.run("-n"), "generate")
+    assert len(jobs) == len(CELLS)
+    for job in jobs:
+        assert job["mem_mb"] == job["runtime"] == "<TBD>"
+
+
+def test_cards_follow_the_split_of_the_model(finished: Project) -> None:
+    finished.edit(
+        "config/models/tiny.yaml",
+        lambda model: model["engine"].update(gpu_layers=-1, tensor_split=[0.5, 0.5]),
+    )
+    found = requested(finished.run("-n", "--resources", "gpu=8"), "generate")
+    assert [job["gpu"] for job in found] == ["2"] * len(CELLS)
+
+
+def stored(project: Project) -> list[str]:
+    segments = sorted((project.path / "resources/store").rglob(f"*{SUFFIX}"))
+    return [key for path in segments for key, _ in Segment(path)]
+
+
+def test_a_model_is_loaded_once_for_all_personas(finished: Project) -> None:
+    before, apart = finished.checksums(), stored(finished)
+    for folder in ("results", "logs", "resources/store", ".snakemake"):
+        shutil.rmtree(finished.path / folder)
+    finished.run("--cores", "2", "together")
+    for task in STUDY["tasks"]:
+        log = (finished.path / f"logs/answer_together/tiny/{task}.log").read_text()
+        assert log.count("model loaded") == 1
+        counts = read_json(finished.path / f"results/together/tiny/{task}.json")
+        assert counts == {f"tiny/{task}/{persona}": 6 for persona in STUDY["personas"]}
+    answered = stored(finished)
+    assert sorted(answered) == sorted(set(apart))
+    finished.run("--cores", "2")
+    assert stored(finished) == answered
+    for cell in CELLS:
+        log = (finished.path / f"logs/generate/{cell}.log").read_text()
+        assert "6 of 6 answers from the store" in log
+        assert "model loaded" not in log
+    after = {k: v for k, v in finished.checksums().items() if not k.startswith("together/")}
+    assert after == before
+
+
+def test_one_persona_that_changes_is_answered_together_and_reruns_its_cells_alone(
+    project: Project,
+) -> None:
+    project.run("--cores", "2", "together")
+    project.run("--cores", "2", "--until", "generate")
+    project.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
+    jobs = project.jobs("--until", "generate")
+    assert [job for job in jobs if job.startswith("generate")] == [
+        f"generate tiny/{task}/ed_nurse" for task in STUDY["tasks"]
+    ]
+    before = set(stored(project))
+    project.run("--cores", "2", "together")
+    log = (project.path / "logs/answer_together/tiny/triage_ed.log").read_text()
+    assert log.count("6 of 6 answers from the store") == 2
+    assert log.count("0 of 6 answers from the store") == 1
+    assert len(stored(project)) == len(before) + 12

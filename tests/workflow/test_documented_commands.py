@@ -1,0 +1,307 @@
+"""Every command that the documents show does what they say, or would."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, Project, new_project
+from documented_commands import all_commands, commands
+from tiny_model import write_tiny_model
+
+from persona_paradox.files import sha256_file
+
+MODEL = "smollm2_135m_instruct"
+NIGHT = "night_shift"
+
+# What the tutorial does, in its order, in a small study.
+TUTORIAL = [
+    "snakemake --cores all",
+    "snakemake -n",
+    "rm results/figures/triage_accuracy.png",
+    *[command for command in all_commands() if command.startswith("python -c ")],
+    f"tail -f logs/generate/{MODEL}/triage_ed/ed_nurse.log",
+    "snakemake --cores all --quiet progress",
+    "snakemake --report report.html",
+    "python workflow/scripts/store.py verify",
+    "python workflow/scripts/store.py shrink",
+    "python workflow/scripts/store.py empty",
+]
+# What would run in the project as it is; of what is long, or needs weights, no more than that.
+PLANNED = [
+    *(
+        f"snakemake --configfile config/studies/{study}.yaml --cores all"
+        for study in ("real-data", "effects", "paper", "safety", "safety-cpu", "rationale")
+    ),
+    "snakemake --cores all results/clinician/packet.zip",
+    "snakemake --cores all --configfile config/studies/effects.yaml -- results/tables/cells.csv",
+    "snakemake --cores all results/report.html",
+    "snakemake --cores all results/figures/triage_accuracy.pdf",
+    f"snakemake --cores all results/scores/{MODEL}/triage_ed/ed_nurse.parquet",
+    "snakemake --cores all --forcerun plot",
+    "snakemake --cores all results/tables/agreement.csv",
+    "snakemake --cores all results/audit/invariance.csv",
+    "snakemake --cores all results/tables/delivery.csv",
+    f"snakemake -n --config 'models=[{MODEL}]'",
+    "snakemake --cores all --config variants=all",
+    "snakemake --until download_model download_dataset",
+    "snakemake --workflow-profile slurm together",
+    "snakemake --workflow-profile slurm",
+    "snakemake together",
+    "snakemake results/archive.zip",
+    "snakemake results/audit/invariance.csv",
+    "snakemake results/tables/agreement.csv",
+    "snakemake --batch aggregate=1/10 results/tables/cells.csv",
+    "snakemake --config 'models=[llama_3_1_8b_instruct]'",
+]
+# Hours, a network, or somebody's archive: that the program knows every option.
+OPTIONS = [command for command in all_commands() if command.startswith("python benchmarks/")]
+OPTIONS.append("python workflow/scripts/verify.py FILE")
+# What make would do.
+MAKE = [command for command in all_commands() if command.split()[0] == "make"]
+# Programs of others, which a stand-in takes the place of: what they are given is there.
+FOREIGN = [
+    "conda env create -f environment.yml",
+    "conda activate persona-paradox",
+    'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-deps --no-cache-dir '
+    '"$(grep ^llama_cpp_python requirements.txt)"',
+    "pip install pip-audit",
+    "pip-audit --requirement requirements.txt --no-deps --disable-pip",
+    "pip install -r requirements-slurm.txt",
+    "pip install linkchecker",
+    "linkchecker --check-extern site/index.html",
+]
+# What looks at the project, or unlocks it.
+SEEN = [
+    "snakemake --lint",
+    "snakemake --unlock",
+    "python workflow/scripts/check_study.py config/studies/theirs.yaml",
+]
+# A shell's own words, with names that stand for the reader's.
+SHELL = [
+    "export PERSONA_DATA_DIR=/path/to/data",
+    "source .venv/bin/activate",
+    "sha256sum resources/my_cases.csv",
+    "sha256sum resources/my_model.gguf",
+    "xdg-open results/report.html",
+]
+KNOWN = [*TUTORIAL, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *SHELL]
+
+
+def test_no_command_stands_in_a_document_that_no_test_knows() -> None:
+    found = all_commands()
+    assert {command: found[command] for command in found.keys() - set(KNOWN)} == {}
+    assert set(KNOWN) - found.keys() == set()
+
+
+def test_a_new_command_would_be_seen() -> None:
+    text = "Run\n\n```\nmake     # all\nsnakemake \\\n    --new\n```\n\n```yaml\nmake: no\n```\n"
+    text += "Then `snakemake\n--newer`, as `make` does.\n"
+    assert list(commands(text)) == ["make", "snakemake --new", "snakemake --newer"]
+    assert "snakemake --new" not in KNOWN
+
+
+def shell(project: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, in the environment of the tests."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        env=env | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def done(project: Path, command: str, **environment: str) -> str:
+    """Run a command that succeeds; returns what it said."""
+    run = shell(project, command, **environment)
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said[-4000:]
+    return said
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as it is; nothing has run."""
+    path = tmp_path_factory.mktemp("plain") / "project"
+    new_project(path)
+    for name in ("Makefile", "requirements.txt", "requirements-slurm.txt", "docs", "mkdocs.yml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, path / name)
+    return path
+
+
+@pytest.mark.parametrize("command", PLANNED)
+def test_command_plans_what_it_should(
+    command: str, plain: Path, request: pytest.FixtureRequest
+) -> None:
+    # Studies other than the default one read real data.
+    data = {}
+    if "--configfile" in command:
+        data = {"PERSONA_DATA_DIR": str(request.getfixturevalue("data_dir"))}
+    # SLURM's plugin is no part of the environment; the rest of its profile is read.
+    local = " --executor local" if "slurm" in command else ""
+    # In front of the rest: behind a `--` there are targets alone.
+    said = done(plain, command.replace("snakemake", f"snakemake -n{local}", 1), **data)
+    assert "This was a dry-run" in said
+    assert "Job stats:" in said
+
+
+@pytest.mark.parametrize("command", SEEN)
+def test_command_does_no_harm(command: str, plain: Path) -> None:
+    study = plain / "config/studies"
+    shutil.copy2(study / "paper.yaml", study / "theirs.yaml")
+    done(plain, command)
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_make_knows_its_target(command: str, plain: Path) -> None:
+    (plain / "FILE").touch()
+    assert done(plain, command.replace("make", "make -n", 1))
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_program_knows_its_options(command: str) -> None:
+    _, program, *words = command.split()
+    said = done(ROOT, f"python {program} --help")
+    options = [word for word in words if word.startswith("--")]
+    assert [option for option in options if option not in said] == []
+    files = [word for word in words if "/" in word]
+    assert len(files) <= said.count("[") + len(re.findall(r"^  \w+ ", said, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", FOREIGN)
+def test_programs_of_others_are_given_what_is_there(
+    command: str, plain: Path, tmp_path: Path
+) -> None:
+    for name in ("pip", "conda", "pip-audit", "linkchecker"):
+        stand_in = tmp_path / name
+        stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        stand_in.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    given = done(plain, f"export PATH={path!r}; {command}").split("\n")
+    for word in given:
+        if word.endswith((".txt", ".yml")):
+            assert (plain / word).is_file()
+    if "CMAKE_ARGS" in command:
+        (pin,) = [word for word in given if "==" in word]
+        assert pin in (ROOT / "requirements.txt").read_text().splitlines()
+    if "activate" in command:
+        assert yaml.safe_load((plain / "environment.yml").read_text())["name"] in given
+
+
+# --- the tutorial, word for word ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default study made small, with random weights under the name of its model."""
+    path = tmp_path_factory.mktemp("tutorial") / "project"
+    project = new_project(path)
+    write_tiny_model(path / "tiny.gguf")
+    source = {"kind": "path", "path": "tiny.gguf", "sha256": sha256_file(path / "tiny.gguf")}
+    project.edit(f"config/models/{MODEL}.yaml", lambda model: model.update(source=source))
+    small = {"tasks": ["triage_ed"], "limit": 5, "judges": [], "audit_sample": 2}
+    small["personas"] = ["no_persona", "ed_nurse"]
+    project.edit("config/config.yaml", lambda study: study.update(small))
+    project.edit("config/config.yaml", lambda study: study["statistics"].update(draws=100))
+    done(path, TUTORIAL[0])
+    return path
+
+
+def yaml_block(document: str) -> str:
+    """The first YAML block of a page."""
+    (block, *_) = re.findall(r"^```yaml\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    return block
+
+
+def test_first_run(tutorial: Path) -> None:
+    assert (tutorial / "results/summary.md").read_text().strip()
+    assert "Nothing to be done" in done(tutorial, "snakemake -n")
+    figure = tutorial / "results/figures/triage_accuracy.png"
+    before = sha256_file(figure)
+    done(tutorial, "rm results/figures/triage_accuracy.png")
+    jobs = Project(tutorial).jobs()
+    assert jobs == ["plot triage_accuracy"]
+    done(tutorial, "snakemake --cores all")
+    assert sha256_file(figure) == before
+    (command,) = [c for c in TUTORIAL if c.startswith("python -c ") and "responses" in c]
+    assert "item_id" in done(tutorial, command)
+    done(tutorial, "snakemake --report report.html")
+    assert (tutorial / "report.html").stat().st_size > 10**6
+
+
+def test_add_a_persona(tutorial: Path) -> None:
+    page = (ROOT / "docs/tutorial/add-a-persona.md").read_text(encoding="utf-8")
+    (tutorial / f"config/personas/{NIGHT}.yaml").write_text(yaml_block(page), encoding="utf-8")
+    project = Project(tutorial)
+    project.edit("config/config.yaml", lambda study: study["personas"].append(NIGHT))
+    jobs = project.jobs()
+    cells = [job for job in jobs if "/triage_ed/" in job or job.startswith("write_prompts")]
+    assert {job.split()[0] for job in cells} >= {"generate", "score", "calibrate"}
+    assert all(NIGHT in job for job in cells)
+    # Of all that is to be made the part that is looked at: the rest are figures, as in a first run.
+    done(tutorial, "snakemake --cores all --quiet progress -- results/tables/contrasts.csv")
+    (command,) = [c for c in TUTORIAL if c.startswith("python -c ") and "contrasts" in c]
+    said = done(tutorial, command)
+    assert "triage_ed" in said
+    assert "p_holm" in said
+    # In its three wordings, its cells alone are asked anew.
+    jobs = project.jobs("--config", "variants=all")
+    assert {job.rpartition("/")[2] for job in jobs if job.startswith("generate")} == {
+        "ed_nurse",
+        NIGHT,
+    }
+
+
+def test_watch_a_run(tutorial: Path) -> None:
+    (command,) = [c for c in TUTORIAL if c.startswith("tail ")]
+    assert "answers computed" in done(tutorial, command.replace("tail -f", "tail -n +1"))
+
+
+def test_the_store_is_looked_after(tutorial: Path) -> None:
+    for word in ("verify", "shrink", "empty"):
+        done(tutorial, f"python workflow/scripts/store.py {word}")
+    assert not list((tutorial / "resources/store").rglob("*.sqlite*"))
+
+
+def test_the_data_set_of_the_guide_is_accepted(tmp_path: Path) -> None:
+    """The guide's own YAML, with a file that has the columns that it names."""
+    page = (ROOT / "docs/how-to/own-data.md").read_text(encoding="utf-8")
+    project = new_project(tmp_path / "project")
+    cases = project.path / "resources/my_cases.csv"
+    head = "visit,level,age,complaint,temperature,diagnosis,disposition,patient,sex"
+    rows = [f"v{i},{1 + i % 5},4{i},cough number {i},37.{i},x,y,p{i // 2},f" for i in range(10)]
+    cases.write_text("\n".join([head, *rows, ""]))
+    block = yaml_block(page).replace("THE_SUM", done(project.path, SHELL[2]).split()[0])
+    (project.path / "config/datasets/my_cases.yaml").write_text(block, encoding="utf-8")
+    task = project.path / "config/tasks/triage_mine.yaml"
+    shutil.copy2(project.path / "config/tasks/triage_ed.yaml", task)
+    project.edit(f"config/tasks/{task.name}", lambda t: t.update(dataset="my_cases", title="Mine"))
+    project.edit("config/config.yaml", lambda study: study.update(tasks=["triage_mine"], judges=[]))
+    target = "results/prompts/triage_mine/ed_nurse.parquet"
+    done(project.path, f"snakemake --cores all {target}")
+    assert (project.path / target).is_file()
+
+
+def test_the_model_of_the_guide_is_accepted(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/own-model.md").read_text(encoding="utf-8")
+    project = new_project(tmp_path / "project")
+    write_tiny_model(project.path / "resources/my_model.gguf")
+    digest = done(project.path, SHELL[3]).split()[0]
+    block = yaml_block(page).replace("THE_SUM", digest)
+    (project.path / "config/models/my_model.yaml").write_text(block, encoding="utf-8")
+    small = {"models": ["my_model"], "tasks": ["triage_ed"], "personas": ["no_persona", "ed_nurse"]}
+    project.edit("config/config.yaml", lambda study: study.update(small, limit=5, judges=[]))
+    done(project.path, "snakemake --cores all results/tables/delivery.csv")
+    table = (project.path / "results/tables/delivery.csv").read_text()
+    assert table.count("my_model") == 2
