@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
 import pytest
 import yaml
+from playwright.sync_api import Browser, sync_playwright
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
@@ -50,6 +51,21 @@ def data_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser without a window; skips, or fails under PERSONA_DATA_REQUIRED, without it."""
+    program = os.environ.get("PERSONA_CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        message = "no browser: install Chromium, or name its program in PERSONA_CHROMIUM"
+        if os.environ.get("PERSONA_DATA_REQUIRED"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @dataclass(frozen=True)

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 from clinician_packet import FORMS, PERSONAS, blank_rows, filled_rows, make, members, write_rows
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from persona_paradox.clinicians import read_annotations
 
-CHROMIUM = os.environ.get("PERSONA_CHROMIUM") or shutil.which("chromium")
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        message = "no browser: install Chromium, or name its program in PERSONA_CHROMIUM"
-        if os.environ.get("PERSONA_DATA_REQUIRED"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from conftest import STUDY, Project, add_model, new_project
 from documented import check_files
 from loopback_server import running_server
 from test_bad_input import refused_at_once, refused_by_a_job
-from test_response_store import environment
+from test_response_store import look_after
 from test_server_study import add_server
 from tiny_model import CHATML, NO_SYSTEM
 
@@ -325,23 +323,14 @@ def test_from_nothing_on_one_core_all_is_the_same(ran: Project) -> None:
 
 def test_the_store_keeps_and_verifies_statements(ran: Project) -> None:
     keys = set(read(ran, "statements")["response_key"])
-
-    def store(action: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "workflow/scripts/store.py", action],
-            cwd=ran.path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-
-    assert ", 0 removed" in store("shrink")
+    shrunk = look_after(ran, "shrink")
+    assert ", 0 removed" in shrunk
+    assert shrunk.endswith("\n0")
     segments = (ran.path / "resources/store").rglob("*.answers")
     assert keys <= {key for path in segments for key, _ in Segment(path)}
-    checked = re.search(r"(\d+) answers, 0 not in the store, 0 differences", store("verify"))
+    verified = look_after(ran, "verify")
+    assert verified.endswith("\n0")
+    checked = re.search(r"(\d+) answers, 0 not in the store, 0 differences", verified)
     # Up to 20 of each cell, and all 5 statements.
     assert int(checked[1]) == 2 * (20 + ITEMS - 1)
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from conftest import Project
 
 ROWS, COLUMNS = 30, 100
+SILENCE_S = 0.2
 TARGET = "results/scores/tiny/triage_ed/ed_nurse.parquet"
 LINE = re.compile(rb"\x1b7\x1b\[%d;1H\x1b\[2K([^\x1b]*)\x1b8" % ROWS)
 KEPT, GIVEN_BACK = b"\x1b[1;%dr" % (ROWS - 1), b"\x1b[r"
@@ -26,7 +28,8 @@ def in_terminal(
 ) -> tuple[int, bytes]:
     """Run snakemake in a terminal; returns its exit status and all that it wrote.
 
-    As soon as `interrupt` is read, it gets what Ctrl-C sends.
+    Once `interrupt` was read and nothing more is said, it gets what Ctrl-C sends: Snakemake's
+    logger ignores one that comes while it writes.
     """
     terminal, end = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
@@ -44,14 +47,15 @@ def in_terminal(
     os.close(end)
     written = b""
     while True:
+        asked = interrupt is not None and interrupt in written
+        if asked and not select.select([terminal], [], [], SILENCE_S)[0]:
+            os.killpg(running.pid, signal.SIGINT)
+            interrupt = None
         try:
             part = os.read(terminal, 1 << 16)
         except OSError:  # the other end is closed
             break
         written += part
-        if interrupt is not None and interrupt in written:
-            os.killpg(running.pid, signal.SIGINT)
-            interrupt = None
     os.close(terminal)
     return running.wait(), written
 

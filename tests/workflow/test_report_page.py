@@ -8,7 +8,6 @@ import hashlib
 import html
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,14 +20,13 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, STUDY, Project, add_model, new_project
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from test_safety_study import CAREFUL, CAREFUL_FILE, write
 
 from persona_paradox.files import table_bytes
 
-CHROMIUM = os.environ.get("PERSONA_CHROMIUM") or shutil.which("chromium")
-# A machine that does other things, too, takes its time; what is never there still fails.
-expect.set_options(timeout=60_000)
+# A machine that does other things, too, takes its time to draw; what is never there still fails.
+PATIENCE_MS = 60_000
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 REPORT = "results/report.html"
 ED, PRIMARY, SAFETY = "triage_ed", "triage_primary", "safety_teaching"
@@ -109,19 +107,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        message = "no browser: install Chromium, or name its program in PERSONA_CHROMIUM"
-        if os.environ.get("PERSONA_DATA_REQUIRED"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def open_report(chromium: Browser, ran: Project) -> Iterator[Callable[..., Page]]:
     """Opens the report; nothing but the page may be asked for, and no script may fail."""
@@ -155,12 +140,13 @@ def open_report(chromium: Browser, ran: Project) -> Iterator[Callable[..., Page]
 def ready(page: Page) -> None:
     """Wait until the page shows what its address says."""
     address = page.evaluate("location.hash") or "#"
-    expect(page.locator("body")).to_have_attribute("data-ready", address)
+    expect(page.locator("body")).to_have_attribute("data-ready", address, timeout=PATIENCE_MS)
 
 
 def drawn(page: Page) -> None:
     """Wait until all figures are drawn."""
-    expect(page.locator("body")).to_have_attribute("data-drawn", re.compile(r"\d+"))
+    body = page.locator("body")
+    expect(body).to_have_attribute("data-drawn", re.compile(r"\d+"), timeout=PATIENCE_MS)
 
 
 def listed(page: Page) -> list[str]:

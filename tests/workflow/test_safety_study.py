@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +15,7 @@ from documented import check_files
 from loopback_server import running_server
 from scipy import special
 from test_bad_input import refused_at_once, refused_by_a_job, set_key
-from test_response_store import environment
+from test_response_store import look_after
 from test_server_study import add_server
 
 from persona_paradox.answers import parse_label
@@ -362,20 +360,11 @@ def test_reasonings_are_rated_with_their_label(ran: Project) -> None:
 
 
 def test_the_store_keeps_and_verifies_reasonings_and_verdicts(copied: Project) -> None:
-    def store(action: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "workflow/scripts/store.py", action],
-            cwd=copied.path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-
-    assert ", 0 removed" in store("shrink")
-    said = store("verify")
+    shrunk = look_after(copied, "shrink")
+    assert ", 0 removed" in shrunk
+    assert shrunk.endswith("\n0")
+    said = look_after(copied, "verify")
+    assert said.endswith("\n0")
     assert f"{REASONING}: 5 answers computed again" in said
     assert " 0 not in the store, 0 differences" in said
 
@@ -526,8 +515,16 @@ def test_each_persona_with_the_baseline_alone(copied: Project) -> None:
     assert ranked.select(
         ((pl.col("first") == baseline) | (pl.col("second") == baseline)).all()
     ).item()
-    others = [persona for persona in PERSONAS if persona != "no_persona"]
-    assert set(ranked["first"]) | set(ranked["second"]) == {"no_persona", *others}
+    assert set(ranked["first"]) | set(ranked["second"]) == set(PERSONAS)
+    # The table has the pairs that were compared, and no other.
+    copied.edit(
+        "config/config.yaml", lambda study: study.update(tasks=[SAFETY], judges=["careful"])
+    )
+    copied.run("--cores", "2", "results/tables/wins.parquet")
+    wins = read(copied, "tables/wins")
+    others = {persona for persona in PERSONAS if persona != "no_persona"}
+    found = {frozenset(pair) for pair in wins.select("first", "second").rows()}
+    assert found == {frozenset({"no_persona", other}) for other in others}
 
 
 def test_a_judge_with_a_list_and_without_pairs(fresh: Project) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 
 def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -100,34 +100,31 @@ def server(site: Path) -> Iterator[str]:
         running.shutdown()
 
 
-def test_a_browser_asks_for_nothing_from_elsewhere(site: Path, server: str) -> None:
-    chromium = os.environ.get("PERSONA_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Chromium, or name its program in PERSONA_CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        for start in (site.as_uri(), server):
-            # The page of what is not found belongs to servers.
-            for name in pages(site).keys() - {"404.html"}:
-                page.goto(f"{start}/{name}")
-                # On a telephone, too, a page is read without being moved sideways.
-                assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
-            assert [url for url in asked if not url.startswith((start, "data:"))] == []
-            assert len(asked) > len(pages(site))
-            asked.clear()
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(f"{server}/index.html")
-        page.locator(".md-search__input").click()
-        page.locator(".md-search__input").press_sequentially("McNemar")
-        page.locator(".md-search-result__link").first.wait_for(state="attached")
-        assert "reference/metrics" in "".join(
-            link.get_attribute("href") for link in page.locator(".md-search-result__link").all()
-        )
-        assert [url for url in asked if not url.startswith((server, "data:"))] == []
-        browser.close()
+def test_a_browser_asks_for_nothing_from_elsewhere(
+    site: Path, server: str, chromium: Browser
+) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for start in (site.as_uri(), server):
+        # The page of what is not found belongs to servers.
+        for name in pages(site).keys() - {"404.html"}:
+            page.goto(f"{start}/{name}")
+            # On a telephone, too, a page is read without being moved sideways.
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+        assert [url for url in asked if not url.startswith((start, "data:"))] == []
+        assert len(asked) > len(pages(site))
+        asked.clear()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{server}/index.html")
+    page.locator(".md-search__input").click()
+    page.locator(".md-search__input").press_sequentially("McNemar")
+    page.locator(".md-search-result__link").first.wait_for(state="attached")
+    assert "reference/metrics" in "".join(
+        link.get_attribute("href") for link in page.locator(".md-search-result__link").all()
+    )
+    assert [url for url in asked if not url.startswith((server, "data:"))] == []
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import yaml
 from clinician_packet import FORMS, SHOWN, filled_rows, make, write_rows
 from conftest import STUDY, Project, add_model, new_project
 from loopback_hub import COMMIT, Hub, loopback_hub
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from test_bad_input import MODEL, RESPONSES, refused_at_once, refused_by_a_job
 from test_safety_study import SAFETY, small_study
 
@@ -118,7 +117,7 @@ def test_packet_of_an_annotators_file_is_no_path(tmp_path: Path, odd: str) -> No
 # --- markup -------------------------------------------------------------------------------
 
 
-def test_markup_in_texts_runs_nothing_in_the_report(finished: Project) -> None:
+def test_markup_in_texts_runs_nothing_in_the_report(finished: Project, chromium: Browser) -> None:
     project = finished
     project.edit("config/config.yaml", lambda study: study.update(title=SCRIPT))
     for file in (MODEL, "config/tasks/triage_ed.yaml", "config/personas/ed_nurse.yaml"):
@@ -129,19 +128,14 @@ def test_markup_in_texts_runs_nothing_in_the_report(finished: Project) -> None:
     text = (project.path / "report.html").read_text()
     assert "triage_accuracy" in text
     assert SCRIPT not in text
-    chromium = os.environ.get("PERSONA_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no browser: install Chromium, or name its program in PERSONA_CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_context(offline=True).new_page()
-        # Every part of the report that a reader can open; an open one hides the others.
-        for name in ("Workflow", "Statistics", "About", "Figures", "Tables", "Summary"):
-            page.goto((project.path / "report.html").as_uri())
-            page.get_by_role("link", name=name, exact=True).click(timeout=10_000)
-            page.wait_for_timeout(200)
-            assert page.evaluate("window.ran") is None
-        browser.close()
+    page = chromium.new_page(offline=True)
+    # Every part of the report that a reader can open; an open one hides the others.
+    for name in ("Workflow", "Statistics", "About", "Figures", "Tables", "Summary"):
+        page.goto((project.path / "report.html").as_uri())
+        page.get_by_role("link", name=name, exact=True).click(timeout=10_000)
+        page.wait_for_timeout(200)
+        assert page.evaluate("window.ran") is None
+    page.close()
 
 
 # --- secrets ------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ outside of its folder.
 from __future__ import annotations
 
 import stat
-import struct
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -248,7 +247,7 @@ def unpack(path: Path, folder: Path, most_bytes: int) -> list[str]:
         raise InputError(
             f"{path} has a file where it has a folder; it cannot be trusted"
         ) from error
-    except (*DAMAGED, ValueError, struct.error) as error:
+    except (*DAMAGED, ValueError) as error:
         if is_of_disk(error):
             raise
         raise InputError(f"{path} is not a whole zip file ({error}); fetch it again") from error

@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -31,7 +32,10 @@ CONTENT = "content_sha256"
 
 # What reading a member of a damaged zip file raises: it may be encrypted, packed in an unknown way,
 # or end too soon. Only bzip2 says so by an `OSError`, which is not of the disk.
-DAMAGED = (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error, lzma.LZMAError, OSError)
+DAMAGED = (
+    *(zipfile.BadZipFile, RuntimeError, EOFError, struct.error),
+    *(zlib.error, lzma.LZMAError, OSError),
+)
 
 
 def is_of_disk(error: Exception) -> bool:

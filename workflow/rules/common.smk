@@ -36,9 +36,8 @@ from persona_paradox.views import write_view, write_views
 def load():
     study = load_study(config, Path(workflow.basedir) / "config", check_schema)
     check_sources(study, "resources")
-    referred(
-        study
-    )  # An archive must be able to hold what the files of judges and servers name.
+    # An archive must be able to hold what the files of judges and servers name.
+    referred(study)
     offer_data_dir(study)
     return study
 
