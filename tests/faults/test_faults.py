@@ -499,14 +499,14 @@ def test_everything_on_a_full_disk(
 
 @pytest.mark.quick
 def test_a_read_only_results_folder(study: Project, expected: dict[str, str]) -> None:
-    """Named before any job, or by the first that writes; with the rights back it goes on."""
+    """Named before any job; with the rights back it goes on."""
     lost = forget(study, "ed_nurse")
     results = study.path / "results"
     with mounted("--bind", str(results), at=results):
         read_only = ["mount", "-o", "remount,ro,bind", str(results)]
         subprocess.run(read_only, check=True)
         said = fails(study, TABLES)
-        assert re.search("Read-only file system|Write-protected output files", said)
+        assert "Write-protected output files" in said
         assert "results/tables/cells" in said
         # A study that needs files of its own there is refused in one sentence.
         said = fails(study, "--config", "seed=8")
@@ -613,8 +613,9 @@ def test_views_and_a_manifest_are_damaged(study: Project, expected: dict[str, st
     manifest = "resources/models/tiny/manifest.json"
     cut(study.path / manifest)
     named = re.compile(rf"error: {manifest} is damaged \(no JSON: .*\); remove it and run")
-    for message in errors(fails(study, TABLES)):
-        assert named.match(message), message
+    messages = errors(fails(study, TABLES))
+    assert messages
+    assert [message for message in messages if not named.match(message)] == []
     (study.path / manifest).unlink()
     assert_going_on(study, expected, computed=0)
 

@@ -277,6 +277,10 @@ HOSTILE = {
         set_text(PERSONA, "[a, b]: c\n"),
         (f"{PERSONA}, line 1", "a key must be text"),
     ),
+    "a key with a new line and a command for the terminal": (
+        set_text(PERSONA, 'title: {"\\n\\e[2J": "\\0"}\n'),
+        (PERSONA, r"`title.\n\x1b[2J`", "U+0000"),
+    ),
     "a date that is none": (
         set_text(PERSONA, "title: 2001-13-45\n"),
         (PERSONA, "month must be in 1..12", "quotes"),

@@ -32,7 +32,8 @@ def requested(output: str, rule: str) -> list[dict[str, str]]:
 def test_the_profile_says_how_to_run_and_nothing_else() -> None:
     """A profile takes the place of the default one, which says how files are compared."""
     shared = ("max-checksum-file-size", "rerun-incomplete", "show-failed-logs")
-    for key in (*shared, "max-jobs-per-timespan"):
+    scheduling = ("max-jobs-per-timespan", "scheduler", "scheduler-subsample")
+    for key in (*shared, *scheduling):
         assert profile("slurm")[key] == profile("default")[key]
     assert "configfile" not in profile("slurm")
     assert "config" not in profile("slurm")

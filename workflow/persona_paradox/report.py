@@ -232,12 +232,20 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
         "raters": sorted({cell.persona for cell in study.human_cells}),
         "human": HUMAN,
         "restricted": [study.datasets[id_]["title"] for id_ in restricted(study)],
+        "data_files": data_files(study),
         "texts_shown": study.settings["report"]["withheld_texts"],
         "statistics": study.settings["statistics"],
         "seed": study.settings["seed"],
         "git": provenance["git"],
         "python": provenance["python"],
     }
+
+
+def data_files(study: Study) -> list[str]:
+    """What whoever repeats a study must have in a folder of their own, as paths in it."""
+    sources = [spec["source"] for spec in (*study.datasets.values(), *study.all_models.values())]
+    paths = [source["path"] for source in sources if "{data_dir}" in source.get("path", "")]
+    return sorted({path.replace("{data_dir}/", "") for path in paths})
 
 
 def as_html(text: str) -> Markup:

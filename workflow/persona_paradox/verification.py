@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from polars.testing import assert_series_equal
 
+from .errors import printable
+
 log = logging.getLogger("persona_paradox")
 
 T = TypeVar("T")
@@ -62,11 +64,6 @@ class Findings:
                 log.error("differs: %s", difference)
             if len(told) > MOST_LINES:
                 log.error("and %d more of %s", len(told) - MOST_LINES, what)
-
-
-def printable(text: str) -> str:
-    """A text of somebody else without what a terminal takes for a command or a new line."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def difference(

@@ -34,7 +34,7 @@ from persona_paradox.config import KINDS, Study
 from persona_paradox.decoding import CONTROL_TOKENS, Answer
 from persona_paradox.delivery import OK
 from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.errors import InputError
+from persona_paradox.errors import InputError, printable
 from persona_paradox.inventory import (
     Answered,
     answered,
@@ -63,7 +63,6 @@ from persona_paradox.verification import (
     Findings,
     difference,
     drawn,
-    printable,
 )
 from persona_paradox.withholding import Texts, is_withheld, withhold
 
