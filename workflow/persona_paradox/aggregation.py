@@ -34,6 +34,13 @@ SCHEMAS = {
     "subgroups": PLACE | ABOUT | tables.SUBGROUP | {"p_holm": pl.Float64},
 }
 
+# Tables of which a cell has many rows, before p values are adjusted over all cells.
+_LONG = {
+    "contrasts": PLACE | ABOUT | VARIANT | tables.CONTRAST,
+    "confusion": SCHEMAS["confusion"],
+    "subgroups": PLACE | ABOUT | tables.SUBGROUP,
+}
+
 # Columns of the calibration that are not those of a plain figure.
 _CURVE = ("coverage", "threshold")
 _BIN = ("bin", "lower", "upper", "mean_confidence")
@@ -45,19 +52,27 @@ class Part:
 
     Attributes:
         rows: table → rows.
+        tables: table of `_LONG` → what `pack` made of its rows.
         calibration: the calibration of the cells, with what they are.
         drawn: metric of the family → (persona, variant) → effect, and the effect in every draw.
         asked: ids of the items.
     """
 
-    rows: dict[str, Rows] = field(
-        default_factory=lambda: {"cells": [], "contrasts": [], "confusion": [], "subgroups": []}
-    )
+    rows: dict[str, Rows] = field(default_factory=lambda: {name: [] for name in ("cells", *_LONG)})
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     calibration: list[pl.DataFrame] = field(default_factory=list)
     drawn: dict[str, dict[tuple[str, str], tuple[float, NDArray[np.float32]]]] = field(
         default_factory=dict
     )
     asked: list[str] = field(default_factory=list)
+
+    def pack(self) -> Part:
+        """Make tables of what is complete: the rows of a large study do not fit into memory."""
+        for name, schema in _LONG.items():
+            self.tables[name] = pl.DataFrame(self.rows.pop(name), schema=schema)
+        if self.calibration:
+            self.calibration[:] = [pl.concat(self.calibration, rechunk=True)]
+        return self
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,7 @@ class Measurement:
                 if persona != name:
                     both = calibrated.get(variant, {}), their_calibration
                     self._contrast(part, place, mine, theirs, both)
-        return part
+        return part.pack()
 
     def _contrast(
         self,
@@ -210,7 +225,7 @@ def rated(
         place = {**_about("human", task, spec), "persona": rater, "variant": variant}
         part.rows["cells"].append({**place, **tables.cell_row(this, figures)})
         _confusion(part, place, this, spec, settings)
-    return part
+    return part.pack()
 
 
 def tables_of(
@@ -222,7 +237,8 @@ def tables_of(
     """Put the parts of all models and tasks, and of human raters, into tables.
 
     Args:
-        parts: (model, task) → part, in the order of the tables.
+        parts: (model, task) → part, in the order of the tables; they are emptied on the way,
+            because a large study fits into memory once and not twice.
         raters: parts of human raters.
         view: the view of all cells.
         settings: the statistics'.
@@ -230,29 +246,26 @@ def tables_of(
     Returns:
         Tables by name; those of `SCHEMAS` have these columns.
     """
-
-    def rows(name: str) -> Rows:
-        return [row for part in [*parts.values(), *raters] for row in part.rows[name]]
-
-    contrasts = tables.with_family(
-        pl.DataFrame(rows("contrasts"), schema=PLACE | ABOUT | VARIANT | tables.CONTRAST),
-        settings["family"],
-        view["groups"],
-    )
+    everything = [*parts.values(), *raters]
+    long = {
+        name: pl.concat([part.tables.pop(name) for part in everything], rechunk=True)
+        for name in _LONG
+    }
+    contrasts = tables.with_family(long["contrasts"], settings["family"], view["groups"])
     robustness, spread = _beyond_wording(parts, contrasts, view, settings)
-    calibration = pl.concat([table for part in parts.values() for table in part.calibration])
+    calibration = pl.concat([part.calibration.pop() for part in parts.values()], rechunk=True)
     is_bin, is_point = pl.col("bin").is_not_null(), pl.col("coverage").is_not_null()
-    subgroups = pl.DataFrame(rows("subgroups"), schema=PLACE | ABOUT | tables.SUBGROUP)
+    cells = [row for part in everything for row in part.rows["cells"]]
     return {
-        "cells": pl.DataFrame(rows("cells"), infer_schema_length=None),
+        "cells": pl.DataFrame(cells, infer_schema_length=None),
         "contrasts": contrasts.select(*SCHEMAS["contrasts"]),
         "robustness": pl.DataFrame(robustness, schema=SCHEMAS["robustness"]),
         "spread": pl.DataFrame(spread, schema=SCHEMAS["spread"]),
-        "confusion": pl.DataFrame(rows("confusion"), schema=SCHEMAS["confusion"]),
+        "confusion": long["confusion"],
         "calibration": calibration.filter(~is_bin & ~is_point).drop(*_BIN, *_CURVE),
         "reliability": calibration.filter(is_bin).drop(*_CURVE),
         "risk_coverage": _curves(calibration.filter(is_point)),
-        "subgroups": _with_holm(subgroups),
+        "subgroups": _with_holm(long["subgroups"]),
     }
 
 
