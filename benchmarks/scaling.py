@@ -271,7 +271,7 @@ def report(costs: Sequence[Cost], load: float) -> str:
 
 def draw(costs: Sequence[Cost], path: Path) -> None:
     """Time and memory by the number of cells."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.1, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(7.1, 3.6), layout="constrained")
     looks = dict(zip(TITLES, ("o-", "s--", "^-.", "D:"), strict=True))
     for kind, title in TITLES.items():
         ours = [one for one in costs if one.kind == kind]
@@ -285,7 +285,8 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
     for axis in axes:
         axis.set_xlabel("cells")
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7, frameon=False)
+    lines = axes[0].get_lines()
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200, metadata={"Software": None})
 
