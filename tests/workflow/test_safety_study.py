@@ -523,7 +523,7 @@ def test_each_persona_with_the_baseline_alone(copied: Project) -> None:
     copied.run("--cores", "2", "results/tables/wins.parquet")
     wins = read(copied, "tables/wins")
     others = {persona for persona in PERSONAS if persona != "no_persona"}
-    found = {frozenset(pair) for pair in wins.select("first", "second").rows()}
+    found = {frozenset(pair) for pair in wins.select("persona", "other").rows()}
     assert found == {frozenset({"no_persona", other}) for other in others}
 
 
