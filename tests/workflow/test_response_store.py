@@ -395,6 +395,16 @@ def look_after(project: Project, *arguments: str, store: Path | None = None) -> 
     return f"{output}{done.returncode}"
 
 
+def shrink_loses_nothing(project: Project) -> None:
+    """Every answer of a study that has run stays, once: two jobs at a time may both store one."""
+    store = project.path / "resources/store"
+    before = stored(store)
+    twice = before.total() - len(before)
+    said = look_after(project, "shrink")
+    assert said.endswith(f"{len(before)} answers kept, {twice} removed, 0 damaged ones\n0")
+    assert stored(store) == Counter(before.keys())
+
+
 def test_shrink_and_empty(answered: Project, jobs: dict[str, str], tmp_path: Path) -> None:
     before, store = answered.checksums(), answered.path / "resources/store"
     with Store(store, segments(store)[0].parent.name) as orphans:

@@ -321,7 +321,7 @@ def test_real_model_on_real_cases(data_dir: Path, tmp_path: Path) -> None:
     assert 0 < manifest["largest_weight_change"] < 0.01
     assert manifest["origin"]["sha256"].startswith("b179c952")
     page = html.unescape((project.path / "results/report.html").read_text())
-    command = re.search("^export PERSONA_DATA_DIR=/path/to/data +# (.*)$", page, re.MULTILINE)
+    command = re.search("[\n>]export PERSONA_DATA_DIR=/path/to/data +# (.*)\n", page)
     assert re.findall(r"[\w/]+\.(?:csv|jsonl)", command[1]) == [
         "ktas1267/data_raw_cp.csv",
         "semigran45/semigran_vignettes.jsonl",
