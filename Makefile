@@ -25,8 +25,9 @@ SEED ?= 1
 all: $(READY)
 	snakemake --cores $(CORES)
 
+# A process of the tests that dies is not replaced: it would die again, over and over.
 test: $(READY)
-	python -m pytest --numprocesses auto --dist loadfile $(PYTEST_OPTIONS)
+	python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(PYTEST_OPTIONS)
 
 test-faults: $(READY)
 	python -m pytest tests/faults $(PYTEST_OPTIONS)

@@ -1,6 +1,6 @@
 """What changes the logits of a prompt: flash attention, the split point, the number of threads.
 
-    python benchmarks/purity.py MODEL.gguf [results/delivered/MODEL/TASK/PERSONA.parquet]
+    python benchmarks/purity.py MODEL.gguf [results/delivered/MODEL/TASK/PERSONA.parquet] [--amx]
 
 For flash attention on and off: the largest difference of a logit (a) between a prompt decoded in
 one call and in two, for split points all along it, without and with pieces of one token; (b)
@@ -14,12 +14,18 @@ from __future__ import annotations
 import argparse
 import ctypes
 import itertools
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import llama_cpp
 import numpy as np
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from persona_paradox.vocabulary import weights_parameters
 
 TEXT = "The patient reports chest pain since this morning and looks pale. " * 60
 GENERATED = 40
@@ -124,6 +130,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("model", help="GGUF file")
     parser.add_argument("delivered", nargs="?", help="prompts of a cell, results/delivered/…")
+    parser.add_argument(
+        "--amx", action="store_true", help="with llama.cpp's kernels for AMX, if it has them"
+    )
     options = parser.parse_args()
 
     @llama_cpp.llama_log_callback
@@ -132,7 +141,8 @@ def main() -> None:
 
     llama_cpp.llama_log_set(quiet, ctypes.c_void_p())
     llama_cpp.llama_backend_init()
-    parameters = llama_cpp.llama_model_default_params()
+    parameters = weights_parameters()
+    parameters.use_extra_bufts |= options.amx
     parameters.n_gpu_layers = 0
     model = llama_cpp.llama_model_load_from_file(options.model.encode(), parameters)
     if options.delivered:

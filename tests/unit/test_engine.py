@@ -29,7 +29,7 @@ from persona_paradox.chat import FROZEN_DATE, ChatTemplate
 from persona_paradox.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from persona_paradox.engine import Engine, Question, Settings
 from persona_paradox.errors import InputError
-from persona_paradox.vocabulary import Prompt, Vocabulary, open_vocabulary
+from persona_paradox.vocabulary import Prompt, Vocabulary, open_vocabulary, weights_parameters
 
 WORDS = ["chest pain", "a cut finger", "fever for three days", "no pulse", "itching", "48 years"]
 SYSTEMS = [
@@ -385,6 +385,22 @@ def test_the_fingerprint_follows_what_changes_bits() -> None:
     ]
     assert len(set(prints)) == len(prints)
     assert Settings(2048, 16).fingerprint("a") == prints[0]
+
+
+@pytest.mark.parametrize(
+    ("built_with", "extra_buffers", "features"),
+    [
+        (b"AVX512 = 1 | REPACK = 1 | ", True, "AVX512 = 1 | REPACK = 1"),
+        (b"AMX_INT8 = 1 | REPACK = 1 | ", False, "AMX_INT8 = off | REPACK = 1"),
+    ],
+)
+def test_amx_is_off_and_the_fingerprint_says_so(
+    monkeypatch: pytest.MonkeyPatch, built_with: bytes, extra_buffers: bool, features: str
+) -> None:
+    """What AMX does to answers the other tests see, on a processor that has it."""
+    monkeypatch.setattr(llama_cpp, "llama_print_system_info", lambda: b"CPU : " + built_with)
+    assert weights_parameters().use_extra_bufts == extra_buffers
+    assert Settings(2048, 16).describe("a")["features"].strip() == "CPU : " + features
 
 
 def test_a_card_that_is_not_there_is_an_error(tmp_path: Path) -> None:

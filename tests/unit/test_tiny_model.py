@@ -25,6 +25,8 @@ from tiny_model import (
     write_tiny_model,
 )
 
+from persona_paradox.vocabulary import weights_parameters
+
 CHAT = [
     {"role": "system", "content": "You are an Emergency Department Nurse."},
     {"role": "user", "content": "The patient has a cough."},
@@ -38,9 +40,7 @@ def question(text: str) -> dict[str, str]:
 @contextmanager
 def loaded(path: Path) -> Iterator[llama_cpp.llama_model_p]:
     llama_cpp.llama_backend_init()
-    model = llama_cpp.llama_model_load_from_file(
-        str(path).encode(), llama_cpp.llama_model_default_params()
-    )
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), weights_parameters())
     assert model is not None
     try:
         yield model

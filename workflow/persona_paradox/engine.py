@@ -22,7 +22,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -40,7 +39,7 @@ from .files import Closing, canonical_json, sha256_bytes
 from .responses import Wanted
 from .sampling import Sampler
 from .sizes import width_of
-from .vocabulary import Prompt, Vocabulary, load, reason, start_llama
+from .vocabulary import Prompt, Vocabulary, features, load, reason, start_llama, weights_parameters
 
 log = logging.getLogger("persona_paradox")
 
@@ -90,12 +89,11 @@ class Settings:
         settings of the context, the weights. The number of threads is not part of it.
         """
         start_llama()
-        system = llama_cpp.llama_print_system_info().decode()
         return {
             **asdict(self),
             "version": VERSION,
             "llama_cpp_python": llama_cpp.__version__,
-            "features": re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", system),
+            "features": features(),
             "cards": cards() if self.gpu_layers else [],
             "micro_batch": MICRO_BATCH,
             "flash_attention": False,
@@ -208,7 +206,7 @@ class Engine(Closing):
 
     def _load(self, model: Path) -> Any:
         settings = self._settings
-        parameters = llama_cpp.llama_model_default_params()
+        parameters = weights_parameters()
         # llama.cpp takes a number beyond the model's layers for "all".
         parameters.n_gpu_layers = 1_000_000 if settings.gpu_layers < 0 else settings.gpu_layers
         parameters.main_gpu = settings.main_gpu

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from .errors import InputError
 
 # A shorter piece of a prompt joins the next one: a call of its own would cost more than it shares.
 SHORTEST_PIECE = 8
+
+# As llama.cpp says it where it was built with them.
+_AMX = "AMX_INT8 = 1"
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,31 @@ def reason(messages: deque[str]) -> str:
     lines = [line for line in messages if line]
     errors = [line for line in lines if "error" in line.lower() or "fail" in line.lower()]
     return errors[0] if errors else (lines or ["no reason given"])[-1]
+
+
+def features() -> str:
+    """What llama.cpp was built with and uses of the processor or the cards; not the threads."""
+    found = re.sub(r"n_threads\S*\s*=\s*\d+|\|\s*$", "", _system_info())
+    return found.replace(_AMX, "AMX_INT8 = off")
+
+
+def weights_parameters() -> Any:
+    """llama.cpp's parameters for loading a model: its own, but never with its kernels for AMX.
+
+    Intel's processors have AMX since Sapphire Rapids. GCC 12, for one, drops part of the tile
+    configuration, so that the process dies at the first quantized weight (llama.cpp's issue 20824
+    and pull request 26954, both open); and the F16 weights of the recurrent models in
+    tests/unit/test_engine.py give NaN, or other answers with every load. The kernels belong to
+    llama.cpp's extra buffers, which go with them.
+    """
+    parameters = llama_cpp.llama_model_default_params()
+    parameters.use_extra_bufts = _AMX not in _system_info()
+    return parameters
+
+
+def _system_info() -> str:
+    info: bytes = llama_cpp.llama_print_system_info()
+    return info.decode()
 
 
 def load(model: Path, parameters: Any, messages: deque[str], name: str) -> Any:
