@@ -66,6 +66,7 @@ TITLES = {
     "plan": "dry run",
     "batch": f"dry run of one of {BATCHES} batches",
     "schedule": "all jobs of the cells, each doing nothing",
+    "schedule_batch": f"jobs of one of {BATCHES} batches, each doing nothing",
     "aggregate": "tables, by the real program",
 }
 
@@ -160,16 +161,17 @@ def plan(project: Project, cells: int, *batch: str) -> Cost:
     return Cost("batch" if batch else "plan", cells, jobs_in(output), *cost)
 
 
-def schedule(project: Project, cells: int) -> Cost:
-    """All jobs of the cells, by programs that do nothing."""
+def schedule(project: Project, cells: int, *which: str) -> Cost:
+    """Jobs of the cells, by programs that do nothing; leaves their files."""
     folder = project.path / "stand-in"
     folder.mkdir()
     program = folder / "python"
     program.write_text(STAND_IN)
     program.chmod(0o755)
-    command = ("snakemake", "--cores", "2", "--quiet", "rules", "--until", "calibrate")
+    command = ("snakemake", "--cores", "2", "--quiet", "rules", *which)
     output, *cost = timed(command, project.path, user(folder))
-    return Cost("schedule", cells, jobs_in(output), *cost)
+    kind = "schedule_batch" if "--batch" in which else "schedule"
+    return Cost(kind, cells, jobs_in(output), *cost)
 
 
 def template(folder: Path) -> Project:
@@ -196,10 +198,15 @@ def aggregate(project: Project, real: Project, cells: int) -> Cost:
         for model, task, persona in view["cells"]:
             for suffix in suffixes:
                 source = "no_persona" if persona == "no_persona" else "ed_nurse"
+                kept = project.path / "kept" / stage / model / f"{source}{suffix}"
+                if not kept.exists():
+                    # One for each model: ext4 gives a file at most 65,000 links.
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(real.path / f"results/{stage}/tiny/triage_ed/{kept.name}", kept)
                 path = project.path / f"results/{stage}/{model}/{task}/{persona}{suffix}"
                 path.unlink(missing_ok=True)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                os.link(real.path / f"results/{stage}/tiny/triage_ed/{source}{suffix}", path)
+                os.link(kept, path)
     datasets = project.path / "resources" / "datasets"
     shutil.copytree(real.path / "resources" / "datasets", datasets, dirs_exist_ok=True)
     command = [sys.executable, "workflow/scripts/aggregate.py"]
@@ -272,7 +279,7 @@ def report(costs: Sequence[Cost], load: float) -> str:
 def draw(costs: Sequence[Cost], path: Path) -> None:
     """Time and memory by the number of cells."""
     figure, axes = plt.subplots(1, 2, figsize=(7.1, 3.6), layout="constrained")
-    looks = dict(zip(TITLES, ("o-", "s--", "^-.", "D:"), strict=True))
+    looks = dict(zip(TITLES, ("o-", "s--", "^-.", "v-.", "D:"), strict=True))
     for kind, title in TITLES.items():
         ours = [one for one in costs if one.kind == kind]
         cells = [one.cells for one in ours]
@@ -323,8 +330,13 @@ def main(arguments: argparse.Namespace) -> None:
             if cells >= arguments.batched_from:
                 one = ("--batch", f"aggregate=1/{BATCHES}")
                 keep("batch", cells, partial(plan, project, cells, *one))
+                part = many(folder / f"{cells}-batch", cells)
+                one = (*one, "--", "results/tables/cells.csv")
+                keep("schedule_batch", cells, partial(schedule, part, cells, *one))
+                shutil.rmtree(part.path)
             if cells <= arguments.scheduled_to:
-                keep("schedule", cells, partial(schedule, project, cells))
+                all_ = ("--until", "calibrate")
+                keep("schedule", cells, partial(schedule, project, cells, *all_))
             if cells <= arguments.aggregated_to:
                 keep("aggregate", cells, partial(tables, project, cells))
             shutil.rmtree(project.path)

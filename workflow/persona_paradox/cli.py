@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import faulthandler
 import logging
 import signal
 import sys
@@ -66,8 +67,9 @@ def run(main: Callable[[argparse.Namespace], None], options: argparse.ArgumentPa
 
     What it logs goes to the terminal and to `--log`; so does the one line that an `InputError`, a
     disk that cannot be written, a lack of memory (exit status 1) or SIGTERM (143) becomes, and the
-    traceback of anything else.
+    traceback of anything else. Where llama.cpp brings the process down, the terminal shows where.
     """
+    faulthandler.enable()
     arguments = options.parse_args()
     # A log that cannot be written must not hide what the terminal shows.
     logging.raiseExceptions = False
