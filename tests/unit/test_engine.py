@@ -29,7 +29,7 @@ from persona_paradox.chat import FROZEN_DATE, ChatTemplate
 from persona_paradox.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from persona_paradox.engine import Engine, Question, Settings
 from persona_paradox.errors import InputError
-from persona_paradox.vocabulary import Prompt, Vocabulary, open_vocabulary, weights_parameters
+from persona_paradox.vocabulary import Prompt, Vocabulary, open_vocabulary
 
 WORDS = ["chest pain", "a cut finger", "fever for three days", "no pulse", "itching", "48 years"]
 SYSTEMS = [
@@ -395,11 +395,25 @@ def test_the_fingerprint_follows_what_changes_bits() -> None:
     ],
 )
 def test_amx_is_off_and_the_fingerprint_says_so(
-    monkeypatch: pytest.MonkeyPatch, built_with: bytes, extra_buffers: bool, features: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    built_with: bytes,
+    extra_buffers: bool,
+    features: str,
 ) -> None:
     """What AMX does to answers the other tests see, on a processor that has it."""
     monkeypatch.setattr(llama_cpp, "llama_print_system_info", lambda: b"CPU : " + built_with)
-    assert weights_parameters().use_extra_bufts == extra_buffers
+    loaded_with = []
+    real = llama_cpp.llama_model_load_from_file
+
+    def load(path: bytes, parameters: llama_cpp.llama_model_params) -> object:
+        loaded_with.append(parameters.use_extra_bufts)
+        return real(path, parameters)
+
+    monkeypatch.setattr(llama_cpp, "llama_model_load_from_file", load)
+    write_tiny_model(tmp_path / "tiny.gguf")
+    with Engine(tmp_path / "tiny.gguf", SETTINGS, 1, "x"):
+        assert loaded_with == [extra_buffers]
     assert Settings(2048, 16).describe("a")["features"].strip() == "CPU : " + features
 
 

@@ -1,7 +1,7 @@
 """The engine: answers of a GGUF model that are a pure function of their inputs.
 
 Built on the low-level interface of llama-cpp-python, because the high-level one cannot
-fix what changes bits. Four rules make an answer independent of everything but its prompt and
+fix what changes bits. Five rules make an answer independent of everything but its prompt and
 its decoding:
 
 - A prompt is always decoded in the same calls, one for each of its pieces, and the pieces
@@ -14,6 +14,7 @@ its decoding:
   change the shape of any sum, nor does the moment when it begins.
 - Flash attention is off. On CPUs its single-token kernel splits long contexts over the
   threads, so that results change with their number; without it they do not.
+- Kernels for AMX are off (`vocabulary.weights_parameters` says why).
 - What is drawn is drawn with a seed of the answer's own.
 """
 
