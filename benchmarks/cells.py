@@ -19,7 +19,7 @@ from pathlib import Path
 
 import paths
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 from workload import TASK, semigran_file
 
 from persona_paradox.store import Segment, Store, segments

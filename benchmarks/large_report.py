@@ -30,8 +30,8 @@ import polars as pl
 import psutil
 import readme
 import yaml
-from conftest import STUDY, Project, add_model, new_project
 from playwright.sync_api import Browser, Page, sync_playwright
+from project import STUDY, Project, add_model, new_project
 
 from persona_paradox import files
 from persona_paradox.config import load_study

@@ -28,8 +28,8 @@ import numpy as np
 import paths
 import readme
 import yaml
-from conftest import STUDY, Project, add_model, new_project
 from matplotlib import pyplot as plt
+from project import STUDY, Project, add_model, new_project
 from scipy import stats
 
 DOCUMENT = paths.ROOT / "docs" / "scaling.md"

@@ -1,44 +1,22 @@
-"""What the tests share: real data, and small projects run through the command line."""
+"""What the tests share: real data, a browser, and small projects."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import yaml
 from playwright.sync_api import Browser, sync_playwright
-from tiny_model import write_tiny_model
-
-from persona_paradox.files import sha256_file
+from project import ROOT, STUDY, Project, add_model, new_project
+from studies import shared
 
 # The same examples on every machine, however slow it is.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
-
-ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
-PARTS = (*PARTS, "resources/bundled")
-
-
-def assert_quiet(code: str) -> None:
-    """Run code on the library in a fresh Python, which must not say a word."""
-    done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code],
-        cwd=ROOT / "workflow",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == ""
-    assert done.stderr == ""
 
 
 @pytest.fixture(scope="session")
@@ -68,157 +46,25 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@dataclass(frozen=True)
-class Project:
-    """A copy of this project in a folder of its own, driven by the command line."""
-
-    path: Path
-
-    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run snakemake as a user would; stdout holds all output."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
-        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-        return subprocess.run(
-            ["snakemake", *arguments],
-            cwd=self.path,
-            env=env | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-    def run(self, *arguments: str, **environment: str) -> str:
-        """Run snakemake and expect success; returns its output."""
-        done = self.snakemake(*arguments, **environment)
-        assert done.returncode == 0, done.stdout[-6000:]
-        return done.stdout
-
-    def jobs(self, *arguments: str) -> list[str]:
-        """The jobs of a dry run, as `rule model/task/persona`, sorted.
-
-        Without the target rule, and without those that write down what the study was made of and
-        what it left, which run whenever another job does.
-        """
-        last = ("provenance", "report", "crate")
-        return [job for job in self.all_jobs(*arguments) if job not in last]
-
-    def all_jobs(self, *arguments: str, **environment: str) -> list[str]:
-        """The jobs of a dry run, without the target rule alone."""
-        output = self.run("-n", *arguments, **environment)
-        found = []
-        for block in re.split(r"\n(?=(?:local)?rule )", output)[1:]:
-            rule = re.match(r"(?:local)?rule (\w+):", block)
-            assert rule
-            wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
-            pairs = dict(p.split("=") for p in wildcards[1].split(", ")) if wildcards else {}
-            order = ("judge", "what", "model", "dataset", "task", "persona", "first", "second")
-            order = (*order, "figure")
-            name = "/".join(pairs[key] for key in order if key in pairs)
-            found.append(f"{rule[1]} {name}".strip())
-        return sorted(job for job in found if job != "all")
-
-    def edit(self, file: str, change: Callable[[dict], object]) -> None:
-        """Change a YAML file in place."""
-        path = self.path / file
-        value = yaml.safe_load(path.read_text())
-        change(value)
-        path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
-
-    def replace(self, file: str, old: str, new: str) -> None:
-        """Replace a text that stands in a file."""
-        path = self.path / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-    def checksums(self) -> dict[str, str]:
-        """SHA-256 of every file under results/."""
-        root = self.path / "results"
-        return {
-            str(path.relative_to(root)): sha256_file(path)
-            for path in sorted(root.rglob("*"))
-            if path.is_file()
-        }
-
-
-def copy_project(path: Path) -> Project:
-    """Copy the project's own files, as they are, to `path`."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, path / part, ignore=ignore)
-        else:
-            path.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, path / part)
-    return Project(path)
-
-
-def new_project(path: Path) -> Project:
-    """Copy the project's own files to `path`; tasks ask for one answer to every item, no more.
-
-    What they ask for besides (sampled answers, null cases) has tests of its own.
-    """
-    project = copy_project(path)
-    for file in sorted((path / "config/tasks").glob("*.yaml")):
-        project.edit(f"config/tasks/{file.name}", _ask_once)
-    return project
-
-
-def _ask_once(task: dict) -> None:
-    task["decoding"].pop("sampled", None)
-    if task.get("kind") != "safety":
-        task["null_cases"] = []
-
-
-def add_model(project: Project, name: str = "tiny", **options: object) -> None:
-    """Write a random-weights model into a project, with its configuration file."""
-    gguf = project.path / f"{name}.gguf"
-    write_tiny_model(gguf, **options)
-    model = {
-        "title": f"Random weights ({name})",
-        "family": "tiny",
-        "licence": "MIT",
-        "source": {"kind": "path", "path": gguf.name, "sha256": sha256_file(gguf)},
-        "engine": {"context": 1024},
-    }
-    path = project.path / "config" / "models" / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(model, sort_keys=False))
-
-
-STUDY = {
-    "title": "A small study",
-    "models": ["tiny"],
-    "tasks": ["triage_ed", "triage_primary"],
-    "personas": ["no_persona", "ed_nurse", "bridge_engineer"],
-    "baseline": "no_persona",
-    "limit": 6,
-    "seed": 7,
-    "statistics": {"draws": 200},
-}
+def _small_study(path: Path) -> Project:
+    made = new_project(path)
+    add_model(made)
+    (made.path / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    return made
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with a small study of a random-weights model; nothing has run."""
-    made = new_project(tmp_path / "project")
-    add_model(made)
-    (made.path / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    return made
+    return _small_study(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = new_project(tmp_path_factory.mktemp("finished") / "project")
-    add_model(made)
-    (made.path / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    made.run("--cores", "2")
-    return made
+    return shared(tmp_path_factory, "finished", lambda path: _small_study(path).run("--cores", "1"))
 
 
 @pytest.fixture
 def finished(_finished: Project, tmp_path: Path) -> Project:
     """A copy of a project whose small study has run, times of files and all."""
-    shutil.copytree(_finished.path, tmp_path / "project")
-    return Project(tmp_path / "project")
+    return _finished.copy(tmp_path / "project")

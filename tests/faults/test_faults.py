@@ -24,7 +24,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 
 from persona_paradox.store import SUFFIX, Segment
 

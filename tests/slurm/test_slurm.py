@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 import slurm_cluster
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 from slurm_cluster import Cluster, wait
 
 from persona_paradox.files import read_json

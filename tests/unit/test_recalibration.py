@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from conftest import assert_quiet
 from hypothesis import given
 from hypothesis import strategies as st
+from project import assert_quiet
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 from rocrate.rocrate import ROCrate
 
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Project, add_model
+from project import Project, add_model
 from tiny_model import CHATML
 
 from persona_paradox.files import sha256_file

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import report_page
-from conftest import Project
 from documented import check_files
+from project import Project
 from test_bad_input import refused_by_a_job
 from test_safety_study import PERSONAS, SAFETY, small_study
 

@@ -6,7 +6,7 @@ import re
 import shutil
 
 import yaml
-from conftest import ROOT, STUDY, Project
+from project import ROOT, STUDY, Project
 
 from persona_paradox.files import read_json
 from persona_paradox.store import SUFFIX, Segment

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Project, copy_project
+from project import ROOT, Project, copy_project
 
 DEFAULT = "config/config.yaml"
 STUDIES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("config/studies/*.yaml"))

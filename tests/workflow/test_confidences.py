@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
 from documented import check_files
 from loopback_server import running_server
+from project import STUDY, Project, add_model, new_project
 from test_bad_input import refused_at_once, refused_by_a_job
 from test_response_store import look_after, shrink_loses_nothing
 from test_server_study import add_server

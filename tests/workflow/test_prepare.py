@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Project, add_model
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize
+from project import ROOT, Project, add_model
 from tiny_model import ARCHITECTURES, CHATML, write_tiny_model
 
 from persona_paradox.engine import Engine, Settings

@@ -14,7 +14,7 @@ import sys
 import termios
 from pathlib import Path
 
-from conftest import Project
+from project import Project
 
 ROWS, COLUMNS = 30, 100
 SILENCE_S = 0.2

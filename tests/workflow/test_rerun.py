@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Project, add_model, new_project
+from project import Project, add_model, new_project
 
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")

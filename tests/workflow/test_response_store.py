@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 
 from persona_paradox import files
 from persona_paradox.store import HEADER, SUFFIX, Segment, Store, entry

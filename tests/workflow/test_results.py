@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 import report_page
 import yaml
-from conftest import STUDY, Project, add_model, new_project
 from documented import check_files
+from project import STUDY, Project, add_model, new_project
 
 from persona_paradox.files import sha256_bytes
 

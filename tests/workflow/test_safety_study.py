@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from conftest import Project, add_model, new_project
 from documented import check_files
 from loopback_server import running_server
+from project import Project, add_model, new_project
 from scipy import special
 from test_bad_input import refused_at_once, refused_by_a_job, set_key
 from test_response_store import look_after, shrink_loses_nothing

@@ -12,7 +12,7 @@ import llama_cpp
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 from test_bad_input import refused_at_once, refused_by_a_job
 
 from persona_paradox.decoding import Decoding

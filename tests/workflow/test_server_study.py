@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
 from loopback_server import ALIAS, running_server
+from project import STUDY, Project, add_model, new_project
 from test_bad_input import refused_at_once, refused_by_a_job
 from tiny_model import CHATML
 

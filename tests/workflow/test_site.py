@@ -15,8 +15,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from playwright.sync_api import Browser
+from project import ROOT
 
 
 def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:

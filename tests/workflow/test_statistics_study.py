@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from conftest import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import yaml
 from clinician_packet import FORMS, SHOWN, filled_rows, make, write_rows
-from conftest import STUDY, Project, add_model, new_project
 from loopback_hub import COMMIT, Hub, loopback_hub
 from playwright.sync_api import Browser
+from project import STUDY, Project, add_model, new_project
 from test_bad_input import MODEL, RESPONSES, refused_at_once, refused_by_a_job
 from test_safety_study import SAFETY, small_study
 

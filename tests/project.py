@@ -1,0 +1,169 @@
+"""Small projects in folders of their own, run through the command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tiny_model import write_tiny_model
+
+from persona_paradox.files import sha256_file
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
+PARTS = (*PARTS, "resources/bundled")
+
+
+def assert_quiet(code: str) -> None:
+    """Run code on the library in a fresh Python, which must not say a word."""
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code],
+        cwd=ROOT / "workflow",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    assert done.stderr == ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of this project in a folder of its own, driven by the command line."""
+
+    path: Path
+
+    def copy(self, path: Path) -> Project:
+        """A copy of it, the times of files and links as they are."""
+        return Project(shutil.copytree(self.path, path, symlinks=True))
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run snakemake as a user would; stdout holds all output."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
+        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+        return subprocess.run(
+            ["snakemake", *arguments],
+            cwd=self.path,
+            env=env | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run snakemake and expect success; returns its output."""
+        done = self.snakemake(*arguments, **environment)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    def jobs(self, *arguments: str) -> list[str]:
+        """The jobs of a dry run, as `rule model/task/persona`, sorted.
+
+        Without the target rule, and without those that write down what the study was made of and
+        what it left, which run whenever another job does.
+        """
+        last = ("provenance", "report", "crate")
+        return [job for job in self.all_jobs(*arguments) if job not in last]
+
+    def all_jobs(self, *arguments: str, **environment: str) -> list[str]:
+        """The jobs of a dry run, without the target rule alone."""
+        output = self.run("-n", *arguments, **environment)
+        found = []
+        for block in re.split(r"\n(?=(?:local)?rule )", output)[1:]:
+            rule = re.match(r"(?:local)?rule (\w+):", block)
+            assert rule
+            wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
+            pairs = dict(p.split("=") for p in wildcards[1].split(", ")) if wildcards else {}
+            order = ("judge", "what", "model", "dataset", "task", "persona", "first", "second")
+            order = (*order, "figure")
+            name = "/".join(pairs[key] for key in order if key in pairs)
+            found.append(f"{rule[1]} {name}".strip())
+        return sorted(job for job in found if job != "all")
+
+    def edit(self, file: str, change: Callable[[dict], object]) -> None:
+        """Change a YAML file in place."""
+        path = self.path / file
+        value = yaml.safe_load(path.read_text())
+        change(value)
+        path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        """Replace a text that stands in a file."""
+        path = self.path / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file under results/."""
+        root = self.path / "results"
+        return {
+            str(path.relative_to(root)): sha256_file(path)
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        }
+
+
+def copy_project(path: Path) -> Project:
+    """Copy the project's own files, as they are, to `path`."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, path / part, ignore=ignore)
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, path / part)
+    return Project(path)
+
+
+def new_project(path: Path) -> Project:
+    """Copy the project's own files to `path`; tasks ask for one answer to every item, no more.
+
+    What they ask for besides (sampled answers, null cases) has tests of its own.
+    """
+    project = copy_project(path)
+    for file in sorted((path / "config/tasks").glob("*.yaml")):
+        project.edit(f"config/tasks/{file.name}", _ask_once)
+    return project
+
+
+def _ask_once(task: dict) -> None:
+    task["decoding"].pop("sampled", None)
+    if task.get("kind") != "safety":
+        task["null_cases"] = []
+
+
+def add_model(project: Project, name: str = "tiny", **options: object) -> None:
+    """Write a random-weights model into a project, with its configuration file."""
+    gguf = project.path / f"{name}.gguf"
+    write_tiny_model(gguf, **options)
+    model = {
+        "title": f"Random weights ({name})",
+        "family": "tiny",
+        "licence": "MIT",
+        "source": {"kind": "path", "path": gguf.name, "sha256": sha256_file(gguf)},
+        "engine": {"context": 1024},
+    }
+    path = project.path / "config" / "models" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(model, sort_keys=False))
+
+
+STUDY = {
+    "title": "A small study",
+    "models": ["tiny"],
+    "tasks": ["triage_ed", "triage_primary"],
+    "personas": ["no_persona", "ed_nurse", "bridge_engineer"],
+    "baseline": "no_persona",
+    "limit": 6,
+    "seed": 7,
+    "statistics": {"draws": 200},
+}
