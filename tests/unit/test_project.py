@@ -125,6 +125,7 @@ def test_no_pattern_lets_a_line_end_behind_what_it_allows(kind: str) -> None:
 # What turns bytes into objects by running what the bytes say.
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve"}
 UNSAFE_MODULES |= {"marshal", "jsonpickle"}
+SAFE_LOADERS = ("_Loader", "_SAFE_LOADER")
 UNSAFE_CALLS = {"read_pickle", "to_pickle", "unsafe_load", "full_load", "load_all", "eval", "exec"}
 
 
@@ -149,7 +150,7 @@ def unsafe(path: Path) -> list[str]:
             if words.get("allow_pickle", "False") != "False":
                 found.append("allow_pickle")
             loader = words.get("Loader", "")
-            if ast.unparse(called) == "yaml.load" and loader not in ("_Loader", "yaml.SafeLoader"):
+            if ast.unparse(called) == "yaml.load" and loader not in SAFE_LOADERS:
                 found.append(f"yaml.load with {loader or 'no loader'}")
     return found
 

@@ -15,6 +15,9 @@ from referencing import Registry, Resource
 
 from .errors import InputError
 
+# In C, where PyYAML was built with it.
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 
 
@@ -47,16 +50,21 @@ _LONGEST = 1000
 
 
 @cache
-def _validator(kind: str) -> Any:
-    contents = {
-        path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+def _schemas() -> dict[str, Any]:
+    """Every schema, by the name of its file."""
+    return {
+        path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506
         for path in FOLDER.glob("*.schema.yaml")
     }
+
+
+@cache
+def _validator(kind: str) -> Any:
     registry: Any = Registry().with_resources(
-        (name, Resource.from_contents(content)) for name, content in contents.items()
+        (name, Resource.from_contents(content)) for name, content in _schemas().items()
     )
     validator = jsonschema.validators.extend(Draft202012Validator, {"properties": _properties})
-    return validator(contents[f"{kind}.schema.yaml"], registry=registry)
+    return validator(_schemas()[f"{kind}.schema.yaml"], registry=registry)
 
 
 def _properties(
