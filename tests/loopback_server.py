@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+from project import Project
+from tiny_model import CHATML
+
 ALIAS = "tiny"
+FAR, TEMPLATE = "config/models/far.yaml", "config/models/far.jinja"
 
 
 @contextmanager
@@ -60,3 +65,24 @@ def _listens(url: str) -> bool:
         return True  # it wants the key
     except (urllib.error.URLError, ConnectionError):
         return False
+
+
+def add_server(project: Project, url: str, **source: object) -> None:
+    """A model `far` behind an endpoint, with the chat template of the tiny model."""
+    (project.path / TEMPLATE).write_text(CHATML)
+    model = {
+        "title": "Random weights (far)",
+        "family": "tiny",
+        "licence": "MIT",
+        "source": {
+            "kind": "server",
+            "url": url,
+            "model": ALIAS,
+            "revision": "1",
+            "template": TEMPLATE,
+            # More than the vocabulary has tokens.
+            "top_logprobs": 1000,
+            **source,
+        },
+    }
+    (project.path / FAR).write_text(yaml.safe_dump(model))

@@ -12,8 +12,8 @@ import pytest
 import report_page
 from documented import check_files
 from project import Project
-from test_bad_input import refused_by_a_job
-from test_safety_study import PERSONAS, SAFETY, small_study
+from refusals import refused_by_a_job
+from safety_study import PERSONAS, SAFETY, small_study
 
 ANNOTATORS = ("R1", "R2", "R3")
 AGREEMENT = "results/tables/agreement.csv"

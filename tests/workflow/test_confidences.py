@@ -10,12 +10,11 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from answer_store import look_after, shrink_loses_nothing
 from documented import check_files
-from loopback_server import running_server
+from loopback_server import add_server, running_server
 from project import STUDY, Project, add_model, new_project
-from test_bad_input import refused_at_once, refused_by_a_job
-from test_response_store import look_after, shrink_loses_nothing
-from test_server_study import add_server
+from refusals import refused_at_once, refused_by_a_job
 from tiny_model import CHATML, NO_SYSTEM
 
 from persona_paradox.answers import parse_label

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import yaml
 from project import STUDY, Project, add_model
-from test_bad_input import refused_by_a_job
+from refusals import refused_by_a_job
 from tiny_model import FOREIGN_PERSONA, NO_SYSTEM
 
 TABLE = "results/tables/delivery.csv"

@@ -21,7 +21,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from project import ROOT, STUDY, Project, add_model, new_project
-from test_safety_study import CAREFUL, CAREFUL_FILE, write
+from safety_study import CAREFUL, CAREFUL_FILE, write
 
 from persona_paradox.files import table_bytes
 

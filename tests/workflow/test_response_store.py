@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from answer_store import look_after, segments, start, stored
 from project import STUDY, Project, add_model, new_project
 
 from persona_paradox import files
@@ -66,26 +66,6 @@ def jobs(_answered: Project) -> dict[str, str]:
     return commands(_answered, "generate")
 
 
-def environment(store: Path | None = None) -> dict[str, str]:
-    """A user's, with the store in the project or elsewhere."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
-    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-    return env | ({"PERSONA_STORE_DIR": str(store)} if store else {})
-
-
-def start(project: Project, *command: str, store: Path | None = None) -> subprocess.Popen[str]:
-    """Start a command in the project, in a process group of its own."""
-    return subprocess.Popen(
-        command,
-        cwd=project.path,
-        env=environment(store),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def job(project: Project, command: str, store: Path | None = None) -> subprocess.Popen[str]:
     """Start a rule's command."""
     return start(project, "bash", "-c", f"exec {command}", store=store)
@@ -120,24 +100,9 @@ def log_of(project: Project, persona: str) -> str:
     return (project.path / f"logs/generate/{CELL.format(persona)}.log").read_text()
 
 
-def segments(store: Path) -> list[Path]:
-    return sorted(store.rglob(f"*{SUFFIX}"))
-
-
 def count(store: Path) -> int:
     """Answers in the store, counted fast."""
     return sum(max(0, path.read_bytes().count(b"\n") - 1) for path in segments(store))
-
-
-def stored(store: Path) -> Counter[str]:
-    """How often every key is stored; what is no entry is the cut end of a segment."""
-    keys: Counter[str] = Counter()
-    for path in segments(store):
-        segment = Segment(path)
-        keys.update(key for key, _ in segment)
-        assert len(segment.damaged) <= 1
-        assert all("ends in the middle" in damage.what for damage in segment.damaged)
-    return keys
 
 
 def keys_of(project: Project, persona: str) -> list[str]:
@@ -386,23 +351,6 @@ def test_a_full_disk(
 
 
 # --- looking after it ---------------------------------------------------------------------
-
-
-def look_after(project: Project, *arguments: str, store: Path | None = None) -> str:
-    """Run `store.py`; its output, which ends with the exit status."""
-    done = start(project, "python", "workflow/scripts/store.py", *arguments, store=store)
-    output, _ = done.communicate(timeout=300)
-    return f"{output}{done.returncode}"
-
-
-def shrink_loses_nothing(project: Project) -> None:
-    """Every answer of a study that has run stays, once: two jobs at a time may both store one."""
-    store = project.path / "resources/store"
-    before = stored(store)
-    twice = before.total() - len(before)
-    said = look_after(project, "shrink")
-    assert said.endswith(f"{len(before)} answers kept, {twice} removed, 0 damaged ones\n0")
-    assert stored(store) == Counter(before.keys())
 
 
 def test_shrink_and_empty(answered: Project, jobs: dict[str, str], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 from project import STUDY, Project, add_model, new_project
-from test_bad_input import refused_at_once, refused_by_a_job
+from refusals import refused_at_once, refused_by_a_job
 
 from persona_paradox.decoding import Decoding
 from persona_paradox.responses import Request

@@ -11,16 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from loopback_server import ALIAS, running_server
+from loopback_server import FAR, TEMPLATE, add_server, running_server
 from project import STUDY, Project, add_model, new_project
-from test_bad_input import refused_at_once, refused_by_a_job
-from tiny_model import CHATML
+from refusals import refused_at_once, refused_by_a_job
 
 from persona_paradox.responses import SCHEMA
 from persona_paradox.scoring import score
 
-MODEL = "config/models/far.yaml"
-TEMPLATE = "config/models/far.jinja"
 TASK = "triage_primary"
 PERSONAS = ("no_persona", "ed_nurse")
 CELLS = [f"far/{TASK}/{persona}" for persona in PERSONAS]
@@ -28,27 +25,6 @@ RESPONSES = f"results/responses/{CELLS[1]}.parquet"
 ITEMS = 10
 SECRET = "sk-do-not-show-1234567890"  # noqa: S105
 INVARIANCE = "results/audit/invariance.csv"
-
-
-def add_server(project: Project, url: str, **source: object) -> None:
-    """A model `far` behind an endpoint, with the chat template of the tiny model."""
-    (project.path / TEMPLATE).write_text(CHATML)
-    model = {
-        "title": "Random weights (far)",
-        "family": "tiny",
-        "licence": "MIT",
-        "source": {
-            "kind": "server",
-            "url": url,
-            "model": ALIAS,
-            "revision": "1",
-            "template": TEMPLATE,
-            # More than the vocabulary has tokens.
-            "top_logprobs": 1000,
-            **source,
-        },
-    }
-    (project.path / MODEL).write_text(yaml.safe_dump(model))
 
 
 def ask_for(project: Project, **study: object) -> None:
@@ -223,27 +199,27 @@ def test_what_was_answered_needs_no_server(stopped: Project) -> None:
 
 
 def test_other_weights_under_the_same_name_are_asked_anew(stopped: Project) -> None:
-    stopped.edit(MODEL, lambda model: model["source"].update(revision="2", api_key_env=None))
-    refused_by_a_job(stopped, RESPONSES, MODEL, "`source.url`", "cannot be reached")
+    stopped.edit(FAR, lambda model: model["source"].update(revision="2", api_key_env=None))
+    refused_by_a_job(stopped, RESPONSES, FAR, "`source.url`", "cannot be reached")
     log = (stopped.path / f"logs/generate/{CELLS[1]}.log").read_text()
     assert f"{CELLS[1]}: 0 of {ITEMS} answers from the store" in log
 
 
 def test_a_key_that_is_not_set(stopped: Project) -> None:
     shutil.rmtree(stopped.path / "resources/store")
-    stopped.edit(MODEL, lambda model: model["source"].update(api_key_env="PERSONA_NO_KEY"))
-    refused_by_a_job(stopped, RESPONSES, MODEL, "`source.api_key_env`", "PERSONA_NO_KEY is not set")
+    stopped.edit(FAR, lambda model: model["source"].update(api_key_env="PERSONA_NO_KEY"))
+    refused_by_a_job(stopped, RESPONSES, FAR, "`source.api_key_env`", "PERSONA_NO_KEY is not set")
 
 
 def test_nobody_answers(nobody: Project) -> None:
     refused_by_a_job(
-        nobody, RESPONSES, MODEL, "`source.url`", "cannot be reached", "start the server"
+        nobody, RESPONSES, FAR, "`source.url`", "cannot be reached", "start the server"
     )
 
 
 def test_the_template_is_missing(nobody: Project) -> None:
     (nobody.path / TEMPLATE).unlink()
-    refused_at_once(nobody, MODEL, "`source.template`", TEMPLATE, "cannot be read", "put")
+    refused_at_once(nobody, FAR, "`source.template`", TEMPLATE, "cannot be read", "put")
 
 
 @pytest.mark.parametrize("key", ["grammar", "json_schema"])
@@ -263,8 +239,8 @@ UNKNOWN = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_keys_of_a_server(name: str, nobody: Project) -> None:
     change, words = UNKNOWN[name]
-    nobody.edit(MODEL, lambda model: change(model["source"]))
-    refused_at_once(nobody, MODEL, *words)
+    nobody.edit(FAR, lambda model: change(model["source"]))
+    refused_at_once(nobody, FAR, *words)
 
 
 def test_items_without_a_listed_label_have_no_confidence(ran: Ran) -> None:

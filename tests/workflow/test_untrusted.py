@@ -15,11 +15,13 @@ from clinician_packet import FORMS, SHOWN, filled_rows, make, write_rows
 from loopback_hub import COMMIT, Hub, loopback_hub
 from playwright.sync_api import Browser
 from project import STUDY, Project, add_model, new_project
-from test_bad_input import MODEL, RESPONSES, refused_at_once, refused_by_a_job
-from test_safety_study import SAFETY, small_study
+from refusals import refused_at_once, refused_by_a_job
+from safety_study import SAFETY, small_study
 
 from persona_paradox.files import sha256_file
 
+MODEL = "config/models/tiny.yaml"
+RESPONSES = "results/responses/tiny/triage_ed/ed_nurse.parquet"
 COMMAND = "touch ran"
 HOSTILE = f"""x'; {COMMAND}; "$({COMMAND})" `{COMMAND}` {{model}} <b>&"""
 SCRIPT = "</script><script>window.ran = 1</script><img src=x onerror='window.ran = 2'>"
