@@ -99,6 +99,24 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("n", [*CASES, 2, 6, 60, 1245])
+def test_figures_of_netcal_and_relplot_are_theirs_to_the_last_bit(n):
+    from netcal.metrics.confidence import ECE, MCE  # noqa: PLC0415 - they take seconds
+    from relplot import smECE  # noqa: PLC0415
+
+    confidence, correct = CASES[n] if n in CASES else sample(n, seed=n)
+    outcome = correct.astype(float)
+    result = calibration_metrics(confidence, correct, BINS)
+    assert result["ece_equal_width"] == ECE(BINS).measure(confidence, outcome)
+    assert result["mce"] == MCE(BINS).measure(confidence, outcome)
+    if np.unique(mass_edges(confidence)).size == BINS + 1:
+        mass = ECE(BINS, equal_intervals=False).measure(confidence, outcome)
+        assert result["ece_equal_mass"] == mass
+    place = np.clip(confidence, 0.001, 0.999)
+    assert result["smooth_ece"] == smECE(place, outcome + place - confidence)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_binned_errors_are_the_naive_sum_over_bins(case):
     confidence, correct = CASES[case]

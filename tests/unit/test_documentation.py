@@ -15,6 +15,7 @@ from persona_paradox import (
     audit,
     calibration,
     clinicians,
+    confidences,
     delivery,
     judging,
     panel,
@@ -28,6 +29,7 @@ from persona_paradox import (
 )
 from persona_paradox.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
 
+RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
 CELL = "{model}/{task}/{persona}.parquet"
 SCHEMAS = {
@@ -37,6 +39,7 @@ SCHEMAS = {
     f"results/verbalized/{CELL}": verbalized.SCHEMA,
     f"results/scores/{CELL}": scoring.SCHEMA,
     f"results/calibration/{CELL}": CALIBRATE["SCHEMA"],
+    "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
     "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
     "results/judgements/{judge}/{model}/{task}/{persona}.parquet": judging.JUDGEMENT,
     "results/rankings/{judge}/{model}/{task}.parquet": judging.PREFERENCE,
@@ -88,7 +91,7 @@ FIGURES = {
     *(*PAIRED, *UNPAIRED, *SHARES, *RESAMPLED, *HEADLINES),
     *calibration.METRICS,
     *recalibration.METHODS,
-    *CALIBRATE["CONFIDENCES"],
+    *confidences.CONFIDENCES,
     *JUDGED,
 }
 

@@ -238,6 +238,7 @@ def make(
             statistics=statistics_file,
             scores=scores,
             calibration=calibration,
+            recalibration=None,
             items=folder / "items",
             tables=folder / "tables",
             threads=1,

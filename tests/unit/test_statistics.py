@@ -3,6 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox import statistics
 
@@ -21,6 +25,47 @@ pytestmark = pytest.mark.filterwarnings("error")
 )
 def test_wilson_agrees_with_published_intervals(successes, n, low, high):
     assert statistics.wilson(successes, n, 0.95) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.975, 0.99])
+def test_wilson_is_that_of_statsmodels_to_the_last_bit(confidence):
+    for n in (1, 2, 3, 10, 60, 1245):
+        for successes in np.arange(0.5, n, 0.5):
+            theirs = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+            assert statistics.wilson(successes, n, confidence) == theirs
+
+
+def test_mcnemar_is_that_of_statsmodels_to_the_last_bit():
+    for first in range(0, 60, 3):
+        for second in range(0, 90, 7):
+            theirs = mcnemar([[0, first], [second, 0]], exact=True).pvalue
+            assert statistics.mcnemar_exact(first, second) == theirs
+
+
+@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.02, np.nan])), max_size=30))
+def test_holm_is_that_of_statsmodels_to_the_last_bit(p_values):
+    made = ~np.isnan(p_values)
+    ours = statistics.holm(p_values)
+    assert np.isnan(ours[~made]).all()
+    if made.any():
+        theirs = multipletests(np.array(p_values)[made], method="holm")[1]
+        assert np.array_equal(ours[made], theirs)
+
+
+@given(st.lists(st.tuples(st.one_of(st.floats(0, 1), st.sampled_from([0.2, 0.6])), st.booleans())))
+def test_the_area_under_the_curve_is_that_of_scikit_learn_to_the_last_bit(items):
+    score, positive = np.array([s for s, _ in items]), np.array([p for _, p in items], dtype=bool)
+    if positive.all() or not positive.any():
+        assert np.isnan(statistics.roc_auc(score, positive))
+    else:
+        assert statistics.roc_auc(score, positive) == roc_auc_score(positive, score)
+
+
+def test_an_area_of_nothing_or_of_unequal_shapes_is_refused():
+    with pytest.raises(ValueError, match="do not match"):
+        statistics.roc_auc([0.5], [True, False])
+    with pytest.raises(ValueError, match="do not match"):
+        statistics.roc_auc([np.nan, 0.2], [True, False])
 
 
 def test_wilson_of_nothing_is_nan():

@@ -10,21 +10,11 @@ from pathlib import Path
 import pytest
 from project import Project, add_model, new_project
 
+from persona_paradox.products import TRIAGE_FIGURES
+
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
-FIGURES = (
-    "confusion",
-    "consistency",
-    "persona_effect",
-    "reliability",
-    "risk_coverage",
-    "risk_plane",
-    "sensitivity_criterion",
-    "spread",
-    "subgroup_effects",
-    "triage_accuracy",
-)
-PLOTS = [f"plot {figure}" for figure in FIGURES]
+PLOTS = [f"plot {figure}" for figure in sorted(TRIAGE_FIGURES)]
 WORDS_AND_PLOTS = [*PLOTS, "summarize"]
 TABLES_AND_PLOTS = ["aggregate", "decompose", *WORDS_AND_PLOTS]
 # What follows from prompts that changed.
@@ -214,14 +204,36 @@ def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
     assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
 
 
-def test_number_of_folds_reruns_calibration(finished: Project) -> None:
+def test_recalibrations_are_jobs_of_their_own(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=3))
-    assert finished.jobs() == sorted(cells("calibrate") + TABLES_AND_PLOTS)
+    assert finished.jobs() == [], "nothing is recalibrated"
+    finished.edit("config/config.yaml", lambda study: study.update(recalibrations=["isotonic"]))
+    jobs = [f"recalibrate tiny/{task}" for task in TASKS]
+    assert finished.jobs() == sorted([*jobs, "aggregate", *WORDS_AND_PLOTS])
+    finished.run("--cores", "2", "results/tables/calibration.csv")
+    finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=4))
+    assert finished.jobs() == sorted([*jobs, "aggregate", *WORDS_AND_PLOTS])
+    finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=3))
+    # Those of a model and task are fitted together.
+    finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
+    stages = ("generate", "score", "calibrate")
+    changed = [job for stage in stages for job in cells(stage, tasks=("triage_ed",))]
+    assert finished.jobs() == sorted([*changed, jobs[0], *TABLES_AND_PLOTS])
+
+
+def test_fewer_tables_and_figures_rerun_words_only(finished: Project) -> None:
+    finished.edit(
+        "config/config.yaml", lambda study: study.update(tables=["cells"], figures=["spread"])
+    )
+    assert finished.jobs() == ["summarize"]
 
 
 def test_one_figure_by_itself(project: Project) -> None:
+    project.edit("config/config.yaml", lambda study: study.update(figures=[], tables=[]))
     jobs = project.jobs("results/figures/triage_accuracy.pdf")
     assert [job for job in jobs if job.startswith("plot")] == ["plot triage_accuracy"]
+    assert "aggregate" in jobs
+    assert "decompose" not in jobs, "what no figure needs"
     assert [job for job in jobs if job.startswith("generate")] == sorted(cells("generate"))
 
 

@@ -12,6 +12,8 @@ from project import STUDY, Project, add_model, new_project
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from persona_paradox.recalibration import METHODS
+
 PERSONAS = (
     "no_persona",
     "ed_nurse",
@@ -34,6 +36,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "variants": "all",
         "limit": ITEMS,
         "limit_keeps": ["esi_1"],
+        "recalibrations": list(METHODS),
         "statistics": {"draws": 300, "family": {"metrics": FAMILY}, "too_few_below": 5},
     }
     (project.path / "config/config.yaml").write_text(yaml.safe_dump(STUDY | change))
@@ -204,8 +207,14 @@ def test_a_confusion_matrix_counts_every_answer(ran: Project) -> None:
 
 def test_recalibration_is_cross_fitted_and_only_of_main_wordings(ran: Project) -> None:
     calibration = table(ran, "calibration")
-    methods = {"none", "temperature", "logistic", "beta", "isotonic", "histogram"}
-    assert set(calibration["recalibration"]) == methods
+    assert set(calibration["recalibration"]) == {"none", *METHODS}
+    # A confidence has its figures together, plain ones first.
+    keys = ["task", "persona", "variant", "confidence"]
+    assert calibration.select(pl.struct(keys).rle_id().max()).item() + 1 == (
+        calibration.select(keys).n_unique()
+    )
+    first = calibration.group_by(keys).agg(pl.col("recalibration").first())
+    assert set(first["recalibration"]) == {"none"}
     after = calibration.filter(pl.col("recalibration") != "none")
     assert set(after["variant"]) == {"main"}
     assert (after["n"] + after["n_without_confidence"] == ITEMS).all()

@@ -113,12 +113,14 @@ class Measurement:
         self,
         scores: Mapping[str, pl.DataFrame],
         calibration: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]],
+        recalibration: pl.DataFrame | None = None,
     ) -> Part:
         """Measure all cells.
 
         Args:
             scores: persona → its scores.
             calibration: persona → its calibration, and the draws of its figures.
+            recalibration: the figures of all personas after recalibration.
         """
         part = Part()
         name = self._view["baseline"]
@@ -135,6 +137,8 @@ class Measurement:
             columns = tables.calibration_columns(table)
             calibrated = _figures(*calibration[persona], draws.least_p, self._settings)
             about = {**self._about, "persona": persona, "backend": baseline.backend}
+            if recalibration is not None:
+                table = _beside(table, recalibration.filter(persona=persona).drop("persona"))
             part.calibration.append(
                 table.select(*(pl.lit(v).alias(k) for k, v in about.items()), "*")
             )
@@ -283,6 +287,13 @@ def _confusion(
 ) -> None:
     found = tables.confusion_rows(this, spec["levels"], settings["confidence"])
     part.rows["confusion"] += [{**place, **row} for row in found]
+
+
+def _beside(table: pl.DataFrame, recalibrated: pl.DataFrame) -> pl.DataFrame:
+    """The calibration of a cell, with the recalibrated figures of a confidence behind its own."""
+    both = pl.concat([table, recalibrated], how="diagonal").with_row_index("row")
+    first = pl.col("row").min().over("variant", "confidence")
+    return both.sort(first, maintain_order=True).drop("row")
 
 
 def _figures(

@@ -12,18 +12,15 @@ have the same confidence, the bins between them are empty.
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import wofz
-from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from .statistics import wilson
+from .statistics import roc_auc, wilson
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -50,7 +47,9 @@ METRICS = (
 _LOG_LOSS_CLIP = 1e-12
 _RELPLOT_STEP = 1e-3
 _RELPLOT_MESH = 200
-_STEPS = 1024  # of the bandwidth of smECE: ten halvings
+_RELPLOT_DENSITY = 1e-4  # that is added to every density, lest one be 0
+_HALVINGS = 10  # of the bandwidth
+_STEPS = 2**_HALVINGS  # of the bandwidth
 _SLACK = 1e-9  # a softmax may exceed 1 by its rounding error
 _BLOCK = 512  # resamples that are measured at a time: some 5 kB per item
 
@@ -59,11 +58,11 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
     """Measure calibration.
 
     - `ece_equal_width`, `ece_equal_mass`: expected calibration error, the sum over bins of
-      n_b / n |mean confidence - accuracy| (Naeini et al. 2015), from netcal. netcal refuses
-      quantiles that coincide; the same rule then gives the figure here.
-    - `smooth_ece`: the bin-free smECE (Błasiok and Nakkiran 2023), from relplot. Items
-      within 0.001 of 0 or 1 are smoothed from 0.001 inside, because relplot halves their weight
-      at the very ends; what they add to the error is not changed.
+      n_b / n |mean confidence - accuracy| (Naeini et al. 2015), to the last bit that of netcal
+      (which refuses quantiles that coincide), added up in its order.
+    - `smooth_ece`: the bin-free smECE (Błasiok and Nakkiran 2023), to the last bit that of
+      relplot. Items within 0.001 of 0 or 1 are smoothed from 0.001 inside, because relplot halves
+      their weight at the very ends; what they add to the error is not changed.
     - `ece_debiased`: root of the debiased squared calibration error of Kumar, Liang and Ma
       (2019), in equal-mass bins: the sum over bins of n_b / n [(mean confidence
       - accuracy)² - accuracy (1 - accuracy) / (n_b - 1)], a bin of one item counting 0 as in
@@ -71,7 +70,7 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
       reliability of Ferro and Fricker (2012). It is a root mean square over bins, and hence
       not below the ECE where both are exact.
     - `mce`: maximum calibration error, the largest |mean confidence - accuracy| of an
-      equal-width bin that holds an item (Naeini et al. 2015), from netcal.
+      equal-width bin that holds an item (Naeini et al. 2015), to the last bit that of netcal.
     - `brier`: mean of (confidence - correct)² (Brier 1950). In equal-width bins it is
       exactly reliability - resolution + uncertainty + within_bin_variance
       - within_bin_covariance (Murphy 1973; the last two: Stephenson, Coelho and Jolliffe 2008):
@@ -84,7 +83,7 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
       [1e-12, 1 - 1e-12].
     - `mean_confidence`, `accuracy`, and `overconfidence`, the former minus the latter.
     - `auroc`: probability that a correct answer has the higher confidence than a wrong one,
-      ties counting half, from scikit-learn; nan where all answers are correct, or all wrong.
+      ties counting half, as in scikit-learn; nan where all answers are correct, or all wrong.
     - `aurc`: area under the risk-coverage curve (El-Yaniv and Wiener 2010; Geifman and
       El-Yaniv 2017), the mean over items of the share of wrong answers among the items of at
       least its confidence (Geifman, Uziel and El-Yaniv 2019), so that items of equal
@@ -104,23 +103,21 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
     confidence, correct = checked(confidence, correct)
     if confidence.size == 0:
         return dict.fromkeys(METRICS, float("nan"))
-    ece, mce, sm_ece = _libraries()
-    outcome = correct.astype(np.float64)
-    place = _relplot_place(confidence)
-    figures = _binned_and_ranked(confidence, correct, bins, np.ones((1, correct.size)))
+    figures: dict[str, Any] = dict(
+        _binned_and_ranked(confidence, correct, bins, np.ones((1, correct.size)))
+    )
     figures |= {name: value.mean() for name, value in _item_values(confidence, correct).items()}
-    figures |= {
-        "ece_equal_width": ece(int(bins)).measure(confidence, outcome),
-        "mce": mce(int(bins)).measure(confidence, outcome),
-        # relplot uses the outcome in `confidence - outcome` alone, which is left as it is.
-        "smooth_ece": sm_ece(place, outcome + place - confidence),
-    }
-    if 0 < correct.sum() < correct.size:
-        figures["auroc"] = roc_auc_score(correct, confidence)
-    with contextlib.suppress(ValueError):
-        figures["ece_equal_mass"] = ece(int(bins), equal_intervals=False).measure(
-            confidence, outcome
-        )
+    gap, share = _gaps(confidence, correct, np.linspace(0, 1, bins + 1))
+    figures |= {"ece_equal_width": np.sum(gap * share), "mce": np.max(gap)}
+    place = _relplot_place(confidence)
+    # It uses the outcome in `confidence - outcome` alone, which is left as it is.
+    figures["smooth_ece"] = _smooth_ece(place, correct + place - confidence)
+    figures["auroc"] = roc_auc(confidence, correct)
+    quantiles = np.quantile(_inside(confidence), np.linspace(0, 1, bins + 1))
+    quantiles[[0, -1]] = 0, 1
+    if np.diff(quantiles).all():
+        gap, share = _gaps(confidence, correct, quantiles)
+        figures["ece_equal_mass"] = np.sum(gap * share)
     return {name: float(np.squeeze(figures[name])) for name in METRICS}
 
 
@@ -277,13 +274,66 @@ def checked(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, NDArray[
     return np.clip(confidence, 0.0, 1.0), correct
 
 
-def _libraries() -> tuple[Any, Any, Any]:
-    """netcal's ECE and MCE and relplot's smECE, which take seconds to import; quietly."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from netcal.metrics.confidence import ECE, MCE  # noqa: PLC0415
-        from relplot import smECE  # noqa: PLC0415
-    return ECE, MCE, smECE
+def _inside(confidence: Floats) -> Floats:
+    """Confidences within the open interval from 0 to 1, as netcal takes them."""
+    epsilon = np.finfo(np.float64).eps
+    return np.clip(confidence, epsilon, 1 - epsilon)
+
+
+def _gaps(confidence: Floats, correct: NDArray[np.bool_], edges: Floats) -> tuple[Floats, Floats]:
+    """|mean confidence - accuracy| of the items between edges, 0 for none, and their share.
+
+    netcal's sums and their order: items are added up one after the other.
+    """
+    confidence = _inside(confidence)
+    bins = edges.size - 1
+    member = np.minimum(np.searchsorted(edges, confidence, side="right") - 1, bins - 1)
+    n = np.bincount(member, minlength=bins).astype(np.float64)
+    sums = [np.bincount(member, values, bins) for values in (correct, confidence)]
+    right, mean = (np.divide(one, n, out=np.zeros(bins), where=n > 0) for one in sums)
+    return np.abs(right - mean), n / n.sum()
+
+
+def _smooth_ece(confidence: Floats, outcome: Floats) -> Any:
+    """smECE, step by step as relplot computes it; the import of relplot brings all of seaborn."""
+    # The smallest bandwidth that is not below its error, by halving.
+    bandwidth, below = 1.0, 0.0
+    if _smoothed(confidence, outcome, bandwidth) <= bandwidth:
+        for _ in range(_HALVINGS):
+            middle = (bandwidth + below) / 2
+            if middle < _RELPLOT_STEP or middle < _smoothed(confidence, outcome, middle):
+                below = middle
+            else:
+                bandwidth = middle
+    return _smoothed(confidence, outcome, bandwidth)
+
+
+def _smoothed(confidence: Floats, outcome: Floats, bandwidth: float) -> Any:
+    """Smoothed error at a bandwidth, by a Gaussian that is reflected at 0 and 1."""
+    size = max(2000, round(20 / bandwidth)) // 2 + 1
+    distance = np.linspace(0, 1, size) - 0.5
+    kernel = np.exp(-distance * distance / (2 * bandwidth**2))
+    kernel /= np.sqrt(2 * np.pi) * bandwidth
+    # Items share what they have between the two points of the grid beside them, ...
+    place = (confidence * (size - 1)).astype(int).clip(0, size - 2)
+    share = confidence * (size - 1) - place
+    # ... and the mesh, on which errors are added up, takes from the two beside it.
+    mesh = np.linspace(0, 1, max(round(10 / bandwidth), _RELPLOT_MESH))
+    step = 1 / (size - 1)
+    beside = (mesh * (size - 1)).astype(int).clip(0, size - 2)
+    weight = (mesh - beside * step) / step
+
+    def spread(values: Floats) -> Floats:
+        grid = np.zeros(size)
+        np.add.at(grid, place, (1 - share) * values)
+        np.add.at(grid, place + 1, share * values)
+        reflected = np.concatenate([np.flip(grid)[:-1], grid, np.flip(grid)[1:]])
+        smooth = np.convolve(reflected, kernel, "valid")[size // 2 : size // 2 + size]
+        return np.asarray(smooth[beside] * (1 - weight) + smooth[beside + 1] * weight)
+
+    density = spread(np.ones_like(outcome)) + _RELPLOT_DENSITY
+    error = spread(confidence - outcome) / density
+    return np.sum(np.abs(error) * density) / np.sum(density)
 
 
 def _relplot_place(confidence: Floats) -> Floats:

@@ -15,6 +15,15 @@ from typing import Any
 import yaml
 
 from .errors import InputError
+from .products import (
+    CELL_TABLES,
+    CLINICIAN_TABLES,
+    DECOMPOSED_TABLES,
+    JUDGED_FIGURES,
+    JUDGED_TABLES,
+    TRIAGE_FIGURES,
+    TRUST_TABLES,
+)
 
 KINDS = {
     "models": "model",
@@ -24,6 +33,9 @@ KINDS = {
     "judges": "judge",
     "forms": "form",
 }
+
+# A list of ids that names none of them.
+ALL = "all"
 
 # What a task is about: a label for a case, or free text for a patient.
 TRIAGE, SAFETY = "triage", "safety"
@@ -151,6 +163,34 @@ class Study:
     def all_models(self) -> dict[str, dict[str, Any]]:
         """The models that answer and those that judge."""
         return self.models | self.judge_models
+
+    @cached_property
+    def possible_tables(self) -> list[str]:
+        """Ids of the tables that the study has the answers for."""
+        return [
+            *((*CELL_TABLES, *DECOMPOSED_TABLES) if self.tasks_of(TRIAGE) else ()),
+            *(JUDGED_TABLES if self.active_judges else ()),
+            *(CLINICIAN_TABLES if self.forms else ()),
+            "delivery",
+        ]
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Ids of the tables that are asked for, and of those that say whether to trust them."""
+        wanted = self.settings["tables"]
+        return [
+            id_
+            for id_ in self.possible_tables
+            if wanted == ALL or id_ in wanted or id_ in TRUST_TABLES
+        ]
+
+    @cached_property
+    def possible_figures(self) -> list[str]:
+        """Ids of the figures that the study has tables for."""
+        return [
+            *(TRIAGE_FIGURES if self.tasks_of(TRIAGE) else ()),
+            *(JUDGED_FIGURES if self.active_judges or self.forms else ()),
+        ]
 
     @property
     def human_cells(self) -> list[Cell]:
@@ -490,6 +530,13 @@ def _check_settings(study: Study) -> None:
                 f"key `limit_keeps` of the study names {level!r}, which is no level of its data "
                 f"sets; use one of {', '.join(sorted(levels))}"
             )
+    for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
+        for id_ in settings[key] if settings[key] != ALL else ():
+            if id_ not in possible:
+                raise InputError(
+                    f"key `{key}` of the study names {id_!r}, for which it has no tasks or judges; "
+                    f"take it out, or use {ALL!r} or some of {', '.join(possible)}"
+                )
 
 
 def _check_decoding(name: str, decoding: Mapping[str, Any], study: Study) -> None:

@@ -112,6 +112,9 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
         if cell.task in study.tasks_of(TRIAGE):
             yield f"results/scores/{cell.path}.parquet", cell.task
             yield f"results/calibration/{cell.path}.parquet", cell.task
+    for task in study.tasks_of(TRIAGE) if study.settings["recalibrations"] else ():
+        for model in study.models:
+            yield f"results/recalibration/{model}/{task}.parquet", task
     for cell in study.human_cells:
         yield f"results/responses/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
         yield f"results/scores/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task

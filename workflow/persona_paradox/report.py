@@ -236,6 +236,7 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
         "texts_shown": study.settings["report"]["withheld_texts"],
         "statistics": study.settings["statistics"],
         "seed": study.settings["seed"],
+        "figures": study.settings["figures"],
         "git": provenance["git"],
         "python": provenance["python"],
     }

@@ -1,4 +1,8 @@
-"""Intervals, tests and the bootstrap that every comparison of personas shares."""
+"""Intervals, tests and the bootstrap that every comparison of personas shares.
+
+The formulas that statsmodels and scikit-learn have, too, give their results to the last bit; to
+import these libraries takes longer than all else that is done with a cell.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
 
 def wilson(successes: float, n: int, confidence: float) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927), from statsmodels.
+    """Wilson score interval of a proportion (Wilson 1927), as in statsmodels.
 
     Args:
         successes: number of successes, 0 to `n`; with ties as halves the interval is too wide,
@@ -29,9 +30,13 @@ def wilson(successes: float, n: int, confidence: float) -> tuple[float, float]:
     """
     if n == 0:
         return float("nan"), float("nan")
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    share, z = successes / n, -ndtri((1 - confidence) / 2)
+    scale = 1 + z**2 / n
+    middle = (share + z**2 / (2 * n)) / scale
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4.0 * n**2)) / scale
     # At the ends the bound is exact; rounding puts it next to it.
-    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+    low = 0.0 if successes == 0 else float(middle - half)
+    return low, 1.0 if successes == n else float(middle + half)
 
 
 def bootstrap_counts(n_items: int, draws: int, seed: int) -> NDArray[np.unsignedinteger[Any]]:
@@ -110,7 +115,7 @@ def numbered(clusters: ArrayLike) -> NDArray[np.intp]:
     if labels.ndim != 1:
         raise ValueError(f"clusters of shape {labels.shape}: one per item is needed")
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    return np.asarray(rankdata(first, method="ordinal")[inverse] - 1, dtype=np.intp)
+    return np.argsort(np.argsort(first))[inverse]
 
 
 def clusters_of(scores: pl.DataFrame) -> NDArray[Any]:
@@ -141,7 +146,7 @@ def percentile_interval(values: ArrayLike, confidence: float) -> tuple[Floats, F
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Exact two-sided p of McNemar's test (McNemar 1947), from statsmodels.
+    """Exact two-sided p of McNemar's test (McNemar 1947), as in statsmodels.
 
     Args:
         only_first: items that are right under the first condition only.
@@ -150,11 +155,14 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     Returns:
         p value; 1 where no pair is discordant.
     """
-    return float(mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue)
+    from scipy.stats import binom  # noqa: PLC0415 - slow to import, and of no use for a cell
+
+    fewer = min(only_first, only_second)
+    return min(1.0, float(binom.cdf(fewer, only_first + only_second, 0.5) * 2))
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Holm's step-down adjustment (Holm 1979), from statsmodels.
+    """Holm's step-down adjustment (Holm 1979), as in statsmodels.
 
     Args:
         p_values: shape (tests,); nan, a test that could not be made, does not count.
@@ -163,7 +171,37 @@ def holm(p_values: ArrayLike) -> Floats:
         Adjusted p values, shape (tests,); nan stays nan.
     """
     adjusted = np.array(p_values, dtype=np.float64)
-    made = ~np.isnan(adjusted)
-    if made.any():
-        adjusted[made] = multipletests(adjusted[made], method="holm")[1]
+    made = np.flatnonzero(~np.isnan(adjusted))
+    rising = made[np.argsort(adjusted[made], kind="stable")]
+    raised = adjusted[rising] * np.arange(rising.size, 0, -1)
+    adjusted[rising] = np.minimum(np.maximum.accumulate(raised), 1)
     return adjusted
+
+
+def roc_auc(score: ArrayLike, positive: ArrayLike) -> float:
+    """Area under the ROC curve, ties counting half, as in scikit-learn.
+
+    Args:
+        score: shape (n,).
+        positive: shape (n,), bool; which items should have the higher scores.
+
+    Returns:
+        Share between 0 and 1; nan where all items are positive, or none.
+
+    Raises:
+        ValueError: the shapes differ, or a score is nan.
+    """
+    score, positive = np.asarray(score, dtype=np.float64), np.asarray(positive, dtype=bool)
+    if score.shape != positive.shape or np.isnan(score).any():
+        raise ValueError(f"scores {score.shape} and outcomes {positive.shape} do not match")
+    if positive.all() or not positive.any():
+        return float("nan")
+    falling = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.diff(score[falling], append=-np.inf))
+    right = np.cumsum(positive[falling])[last].astype(np.float64)
+    wrong = 1 + last - right
+    # Without points between others on a line, as there, where it is the order of the sum.
+    corner = np.ones(last.size, dtype=bool)
+    corner[1:-1] = (np.diff(right, 2) != 0) | (np.diff(wrong, 2) != 0)
+    share, of = (np.concatenate([[0.0], one[corner] / one[-1]]) for one in (right, wrong))
+    return float(np.trapezoid(share, of))

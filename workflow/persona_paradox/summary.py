@@ -37,18 +37,19 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
     """The text of `results/summary.md`.
 
     Args:
-        tables: by name, all tables of the study.
+        tables: by name; what only another one says is left out.
         settings: the view of the figures: titles of everything.
         statistics: the view of the statistics.
     """
     lines = [f"# {settings['title']}: results in words", ""]
     if settings["tasks"]:
         lines += _study(tables, settings, statistics)
-    for title, section in _TRIAGE if settings["tasks"] else ():
-        lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
+    for title, needed, section in _TRIAGE if settings["tasks"] else ():
+        if needed in tables:
+            lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
     if settings["judges"]:
         lines += ["", "## What judges say of the answers", "", *judged(tables, settings)]
-    if settings["judged_tasks"]:
+    if {"clinicians", "agreement"} & {*tables}:
         lines += ["", "## What clinicians say", "", *clinicians(tables, settings)]
     lines += [
         "",
@@ -65,20 +66,27 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
 
 
 def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
-    cells = tables["cells"].filter(pl.col("model") != "human")
     level = _percent(settings["confidence"])
-    family = statistics["family"]
-    n_tests = int(tables["contrasts"]["in_family"].sum())
-    yield (
+    about = (
         "Written from the tables of the study. Baseline: "
         f"{_persona(settings, settings['baseline'])}. Intervals in brackets are {level}, "
         f"{settings['interval']} bootstrap over items ({settings['draws']} draws, seed "
-        f"{settings['seed']}), and Wilson for plain shares. The tests of the study are its "
-        f"{n_tests} contrasts in {', '.join(family['metrics'])} ({family['wordings']} wordings), "
-        f"adjusted together by Holm's method at {_percent(1 - settings['confidence'])}; every "
-        "other interval stands unadjusted."
+        f"{settings['seed']}), and Wilson for plain shares."
     )
+    if "contrasts" in tables:
+        family = statistics["family"]
+        n_tests = int(tables["contrasts"]["in_family"].sum())
+        about += (
+            f" The tests of the study are its {n_tests} contrasts in "
+            f"{', '.join(family['metrics'])} ({family['wordings']} wordings), adjusted together by "
+            f"Holm's method at {_percent(1 - settings['confidence'])}; every other interval stands "
+            "unadjusted."
+        )
+    yield about
+    if "cells" not in tables:
+        return
     yield ""
+    cells = tables["cells"].filter(pl.col("model") != "human")
     for task in settings["tasks"]:
         rows = cells.filter(pl.col("task") == task)
         if rows.is_empty():
@@ -110,11 +118,10 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
     if contrasts.is_empty():
         yield "The study has no persona beside the baseline."
     for (model, task), part in contrasts.group_by("model", "task", maintain_order=True):
-        base = tables["cells"].filter(
-            model=model, task=task, persona=settings["baseline"], variant="main"
-        )
         yield from _heading(settings, part)
-        for row in base.iter_rows(named=True):
+        for row in _rows(
+            tables, "cells", model=model, task=task, persona=settings["baseline"], variant="main"
+        ):
             yield (
                 f"- Baseline: accuracy {_share(row, 'accuracy')}, {row['n_invalid']} invalid; a "
                 f"uniform guess has {100 / len(settings['tasks'][task]['levels']):.0f}%."
@@ -162,9 +169,7 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
         yield "No contrast in accuracy is a test of this study."
     for (model, task), part in table.group_by("model", "task", maintain_order=True):
         yield from _heading(settings, part)
-        for row in (
-            tables["spread"].filter(model=model, task=task, metric="accuracy").iter_rows(named=True)
-        ):
+        for row in _rows(tables, "spread", model=model, task=task, metric="accuracy"):
             if row["sd"] is None:
                 yield f"- Spread of {row['kind']}s: not defined, {row['n_effects']} effects."
                 continue
@@ -288,12 +293,12 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
         "model", "task", "confidence", maintain_order=True
     ):
         base = part.filter(pl.col("persona") == settings["baseline"])
-        changes = tables["contrasts"].filter(
-            (pl.col("metric") == "smooth_ece")
-            & (pl.col("variant") == "main")
-            & ((pl.col("low") > 0) | (pl.col("high") < 0)),
-            model=model, task=task, confidence=confidence,
-        )  # fmt: skip
+        where = {"model": model, "task": task, "confidence": confidence, "variant": "main"}
+        changes = [
+            row
+            for row in _rows(tables, "contrasts", metric="smooth_ece", **where)
+            if row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
+        ]
         after = table.filter(
             model=model, task=task, confidence=confidence, persona=settings["baseline"],
             recalibration="temperature",
@@ -309,10 +314,10 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
                 f", after cross-fitted temperature scaling {row['value']:.3f} [{row['low']:.3f}, "
                 f"{row['high']:.3f}]"
             )
-        effects = "; ".join(_effect(row, settings, 3) for row in changes.iter_rows(named=True))
-        yield (
-            text + f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}."
-        )
+        if "contrasts" in tables:
+            effects = "; ".join(_effect(row, settings, 3) for row in changes)
+            text += f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}"
+        yield text + "."
     yield ""
     yield (
         "A calibration error cannot be negative, and resampling raises it: its interval may lie "
@@ -373,17 +378,22 @@ def _variance(tables: Tables, settings: Settings, statistics: Settings) -> Itera
 # --- words -------------------------------------------------------------------------------
 
 
-# Sections on triage.
+# Sections on triage: title, the table without which there is nothing to say, and what is said.
 _TRIAGE = (
-    ("Does a persona change the accuracy?", _effects),
-    ("Is it more than wording, and more than any sentence does?", _robust),
-    ("Risk: which way the errors go", _risk),
-    ("Does the effect depend on the context?", _context),
-    ("Consistency", _consistency),
-    ("Calibration", _calibration),
-    ("Subgroups", _subgroups),
-    ("Where the variance lies", _variance),
+    ("Does a persona change the accuracy?", "contrasts", _effects),
+    ("Is it more than wording, and more than any sentence does?", "robustness", _robust),
+    ("Risk: which way the errors go", "contrasts", _risk),
+    ("Does the effect depend on the context?", "interaction", _context),
+    ("Consistency", "cells", _consistency),
+    ("Calibration", "calibration", _calibration),
+    ("Subgroups", "subgroups", _subgroups),
+    ("Where the variance lies", "variance", _variance),
 )
+
+
+def _rows(tables: Tables, name: str, **where: Any) -> list[Row]:
+    """Rows of a table in which these columns have these values; none where it is not made."""
+    return [*tables[name].filter(**where).iter_rows(named=True)] if name in tables else []
 
 
 def _place(settings: Settings, model: str, task: str) -> str:

@@ -27,6 +27,12 @@ _WORDS = {
 
 def judged(tables: Tables, settings: Settings) -> Iterator[str]:
     """What every judge says of the answers, and whether it can be trusted."""
+    if "judgements" in tables:
+        yield from _judgements(tables, settings)
+    yield from _trust(tables, settings)
+
+
+def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
     judgements, verdicts = tables["judgements"], _verdicts(tables)
     keys = ["judge", "model", "task"]
     for (judge, model, task), part in judgements.group_by(keys, maintain_order=True):
@@ -56,22 +62,28 @@ def judged(tables: Tables, settings: Settings) -> Iterator[str]:
             )
             + "."
         )
-        contrasts = tables["judgement_contrasts"].filter(
-            (pl.col("judge") == judge)
-            & (pl.col("model") == model)
-            & (pl.col("task") == task)
-            & pl.col("p_holm").is_not_null()
-        )
-        found = contrasts.filter(pl.col("p_holm") <= 1 - settings["confidence"])
-        yield (
-            f"- Differences from the baseline with p (Holm over {contrasts.height} tests) at most "
-            f"{100 * (1 - settings['confidence']):.0f}%: "
-            + ("; ".join(_contrast(settings, row) for row in found.iter_rows(named=True)) or "none")
-            + "."
-        )
-        yield from _ranking(tables, settings, (judge, model, task))
+        if "judgement_contrasts" in tables:
+            yield _contrasts(tables["judgement_contrasts"], settings, (judge, model, task))
+        if "rankings" in tables:
+            yield from _ranking(tables, settings, (judge, model, task))
         yield ""
-    yield from _trust(tables, settings)
+
+
+def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, Any]) -> str:
+    judge, model, task = place
+    contrasts = table.filter(
+        (pl.col("judge") == judge)
+        & (pl.col("model") == model)
+        & (pl.col("task") == task)
+        & pl.col("p_holm").is_not_null()
+    )
+    found = contrasts.filter(pl.col("p_holm") <= 1 - settings["confidence"])
+    return (
+        f"- Differences from the baseline with p (Holm over {contrasts.height} tests) at most "
+        f"{100 * (1 - settings['confidence']):.0f}%: "
+        + ("; ".join(_contrast(settings, row) for row in found.iter_rows(named=True)) or "none")
+        + "."
+    )
 
 
 def _sanity(accuracy: Any, judge: Any) -> str:
@@ -134,7 +146,13 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
 
 def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
     """What clinicians say, and how far raters agree."""
-    rated, agreement = tables["clinicians"], tables["agreement"]
+    if "clinicians" in tables:
+        yield from _rated(tables["clinicians"], settings)
+    if "agreement" in tables:
+        yield from _agreement(tables["agreement"], settings)
+
+
+def _rated(rated: pl.DataFrame, settings: Settings) -> Iterator[str]:
     if rated.is_empty():
         yield (
             "No annotations yet: `snakemake results/clinician/packet.zip` makes the packet, and "
@@ -153,6 +171,9 @@ def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
             + f". {n} clinician{'s' * (n > 1)}; low confidence in "
             f"{100 * _mean_share(part):.1f}% of {sum(part['n_ratings'].to_list())} ratings."
         )
+
+
+def _agreement(agreement: pl.DataFrame, settings: Settings) -> Iterator[str]:
     averages = agreement.filter(
         pl.col("rater_a").is_null()
         & (pl.col("statistic") == "kappa")

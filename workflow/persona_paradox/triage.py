@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
+from .statistics import roc_auc
+
 Floats = NDArray[np.float64]
 
 
@@ -140,7 +142,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def high_acuity_auc(p_high: ArrayLike, is_high: ArrayLike) -> float:
-    """Area under the ROC curve of P(high acuity), from scikit-learn.
+    """Area under the ROC curve of P(high acuity), as in scikit-learn.
 
     Args:
         p_high: shape (n,), probability that the model gives to the levels of high acuity.
@@ -153,11 +155,7 @@ def high_acuity_auc(p_high: ArrayLike, is_high: ArrayLike) -> float:
         ValueError: the shapes differ, or a probability is nan.
     """
     is_high = np.asarray(is_high, dtype=bool)
-    if is_high.all() or not is_high.any():
-        return float("nan")
-    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import, rarely needed
-
-    return float(roc_auc_score(is_high, np.asarray(p_high)))
+    return roc_auc(p_high, is_high)
 
 
 def high_acuity_auc_draws(p_high: ArrayLike, is_high: ArrayLike, counts: ArrayLike) -> Floats:

@@ -57,10 +57,12 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_ in study.active_judges:
         yield from _judge_views(id_, study)
     statistics = {**settings["statistics"], "seed": settings["seed"]}
-    resampling = ("bins", "confidence", "draws", "folds", "seed")
-    yield "calibrate", {key: statistics[key] for key in resampling}
-    drawn = ("binned_ece_warning_below", "too_few_below", "cares")
-    yield "statistics", {key: statistics[key] for key in statistics if key not in drawn}
+    resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
+    yield "calibrate", resampling
+    methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
+    yield "recalibrate", resampling | methods
+    elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds")
+    yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
     yield (

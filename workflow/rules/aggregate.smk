@@ -1,22 +1,15 @@
 # Needs: scores and calibration of all cells. Leaves: the tables, as Parquet and CSV, and the
 # results in words.
 
-# What one rule writes together: every table of cells and of contrasts.
-CELL_TABLES = [
-    "cells",
-    "contrasts",
-    "robustness",
-    "spread",
-    "confusion",
-    "calibration",
-    "reliability",
-    "risk_coverage",
-    "subgroups",
-]
-TABLES = CELL_TABLES + ["variance", "interaction"]
-# What a study has: no triage, no judge, and nothing for clinicians are possible.
-WANTED_TABLES = (
-    (TABLES if STUDY.tasks_of(TRIAGE) else []) + JUDGED_TABLES + AGREEMENT_TABLES
+# The figures after recalibration, of every model and task, where the study asks for them.
+RECALIBRATED = (
+    expand(
+        "results/recalibration/{model}/{task}.parquet",
+        model=STUDY.models,
+        task=list(STUDY.tasks_of(TRIAGE)),
+    )
+    if STUDY.settings["recalibrations"]
+    else []
 )
 
 
@@ -25,6 +18,7 @@ rule aggregate:
         scores=cells("results/scores/{cell}.parquet", human=True, kind=TRIAGE),
         calibration=cells("results/calibration/{cell}.parquet", kind=TRIAGE),
         draws=cells("results/calibration/{cell}.draws.parquet", kind=TRIAGE),
+        recalibration=RECALIBRATED,
         cases=triage_cases(),
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
@@ -37,11 +31,14 @@ rule aggregate:
     conda:
         "../../environment.yml"
     threads: len(STUDY.models) * len(STUDY.tasks_of(TRIAGE))
+    # Of a former study, some may lie in the folder.
+    params:
+        recalibration="--recalibration results/recalibration" if RECALIBRATED else "",
     # The cells are named in a file: a large study would not fit on a command line.
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --calibration results/calibration"
-        " --items resources/datasets --tables results/tables --threads {threads} --log {log}"
+        " {params.recalibration} --items resources/datasets --tables results/tables --threads {threads} --log {log}"
 
 
 rule decompose:
@@ -51,8 +48,8 @@ rule decompose:
         statistics=VIEWS["statistics"],
         code=code("decompose"),
     output:
-        expand("results/tables/{table}.parquet", table=["variance", "interaction"]),
-        in_report(["variance", "interaction"], "../report/decomposed.rst", "Triage"),
+        expand("results/tables/{table}.parquet", table=DECOMPOSED_TABLES),
+        in_report(DECOMPOSED_TABLES, "../report/decomposed.rst", "Triage"),
     log:
         "logs/aggregate/decompose.log",
     conda:
@@ -64,7 +61,7 @@ rule decompose:
 
 rule summarize:
     input:
-        tables=expand("results/tables/{table}.parquet", table=WANTED_TABLES),
+        tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
         figures=VIEWS["judged_figures"],
         statistics=VIEWS["statistics"],
         code=code("summarize"),
@@ -79,6 +76,9 @@ rule summarize:
         "logs/aggregate/summary.log",
     conda:
         "../../environment.yml"
+    params:
+        names=STUDY.tables,
     shell:
-        script("summarize") + " --tables results/tables --settings {input.figures}"
+        script("summarize") + " --tables results/tables --names {params.names}"
+        " --settings {input.figures}"
         " --statistics {input.statistics} --summary {output} --log {log}"

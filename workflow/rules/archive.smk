@@ -4,13 +4,13 @@
 TABLE_FILES = [
     *expand(
         "results/tables/{table}.{suffix}",
-        table=[*WANTED_TABLES, "delivery"],
+        table=STUDY.tables,
         suffix=["csv", "parquet"],
     ),
     "results/summary.md",
 ]
 FIGURE_FILES = expand(
-    "results/figures/{figure}.{suffix}", figure=WANTED_FIGURES, suffix=["pdf", "png"]
+    "results/figures/{figure}.{suffix}", figure=FIGURES, suffix=["pdf", "png"]
 )
 
 # A report that shows what may not be passed on stays out of the archive.

@@ -1,6 +1,7 @@
-# Needs: the scores of a cell. Leaves: its calibration figures, before and after recalibration, its
-# reliability bins and its curve of selective accuracy; and the bootstrap draws of the figures, from
-# which the tables take paired differences.
+# Needs: the scores of a cell. Leaves: its calibration figures, its reliability bins and its curve of
+# selective accuracy; and the bootstrap draws of the figures, from which the tables take paired
+# differences. And, where the study asks for it, the figures after recalibration, of all cells of a
+# model and a task: netcal takes longer to import than it needs for many cells.
 
 
 rule calibrate:
@@ -18,3 +19,24 @@ rule calibrate:
     shell:
         script("calibrate") + " --scores {input.scores} --settings {input.settings}"
         " --calibration {output.calibration} --draws {output.draws} --log {log}"
+
+
+rule recalibrate:
+    input:
+        scores=expand(
+            "results/scores/{{model}}/{{task}}/{persona}.parquet",
+            persona=sorted(STUDY.personas),
+        ),
+        settings=VIEWS["recalibrate"],
+        code=code("recalibrate"),
+    output:
+        "results/recalibration/{model}/{task}.parquet",
+    log:
+        "logs/recalibrate/{model}/{task}.log",
+    wildcard_constraints:
+        task=one_of(STUDY.tasks_of(TRIAGE) if STUDY.settings["recalibrations"] else []),
+    conda:
+        "../../environment.yml"
+    shell:
+        script("recalibrate") + " --scores {input.scores} --settings {input.settings}"
+        " --recalibration {output} --log {log}"

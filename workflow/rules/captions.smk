@@ -55,8 +55,9 @@ def figure_labels(wildcards):
 
 
 def in_report(tables, caption, subcategory):
-    """The CSV files of tables, each with what a row of it is."""
+    """The CSV files of tables; those that are asked for, each with what a row of it is."""
     about = {"caption": caption, "category": "Tables", "subcategory": subcategory}
     labels = {table: {"table": table, "a row is": ROW_IS[table]} for table in tables}
     paths = {table: f"results/tables/{table}.csv" for table in tables}
-    return [report(paths[table], labels=labels[table], **about) for table in tables]
+    asked = {t: report(paths[t], labels=labels[t], **about) for t in tables}
+    return [(asked if table in STUDY.tables else paths)[table] for table in tables]

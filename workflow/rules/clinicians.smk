@@ -14,7 +14,6 @@ for came_back in ANNOTATIONS + PACKETS:
         )
 FORMS = "forms" in VIEWS
 ANNOTATED = ["results/clinician/annotations.parquet"] if FORMS and ANNOTATIONS else []
-AGREEMENT_TABLES = ["clinicians", "clinician_rankings", "agreement"] if FORMS else []
 
 
 if FORMS:
@@ -101,8 +100,8 @@ if FORMS:
             statistics=VIEWS["statistics"],
             code=code("agree"),
         output:
-            expand("results/tables/{table}.parquet", table=AGREEMENT_TABLES),
-            in_report(AGREEMENT_TABLES, "../report/agreement_tables.rst", "Clinicians"),
+            expand("results/tables/{table}.parquet", table=CLINICIAN_TABLES),
+            in_report(CLINICIAN_TABLES, "../report/agreement_tables.rst", "Clinicians"),
         log:
             "logs/agree/tables.log",
         conda:

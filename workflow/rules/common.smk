@@ -9,6 +9,7 @@ from shlex import quote
 
 from persona_paradox import cli, sizes
 from persona_paradox.config import (
+    ALL,
     HUMAN,
     TRIAGE,
     check_sources,
@@ -26,6 +27,14 @@ from persona_paradox.inventory import (
     referred,
     restricted,
     study_files,
+)
+from persona_paradox.products import (
+    CELL_TABLES,
+    CLINICIAN_TABLES,
+    DECOMPOSED_TABLES,
+    JUDGED_FIGURES,
+    JUDGED_TABLES,
+    TRIAGE_FIGURES,
 )
 from persona_paradox.provenance import configuration, git_state
 from persona_paradox.schema import check_schema

@@ -272,49 +272,42 @@ rule read_checks:
         " --ratings {output.ratings} --pairs {output.pairs} --log {log}"
 
 
-# What one rule writes together: every table of judged answers.
-JUDGED_TABLES = (
-    ["judgements", "judgement_contrasts", "rankings", "wins", "judges"]
-    if JUDGES
-    else []
-)
+if JUDGES:
 
-
-rule assess:
-    input:
-        judgements=judged_files(
-            "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
-        ),
-        rankings=judged_files(
-            "results/rankings/{judge}/{model}/{task}.parquet", RANKING_JUDGES
-        ),
-        lists=judged_files(
-            "results/rankings/{judge}/{model}/{task}.lists.parquet", LISTING_JUDGES
-        ),
-        checks=expand(
-            "results/checks/{judge}/{form}.parquet",
-            judge=JUDGES,
-            form=["ratings", "pairs"],
-        ),
-        cases=sorted(
-            {
-                f"resources/datasets/{STUDY.tasks[task]['dataset']}.parquet"
-                for task in JUDGED_TASKS
-            }
-        ),
-        view=VIEWS["judged"],
-        statistics=VIEWS["statistics"],
-        code=code("assess"),
-    output:
-        expand("results/tables/{table}.parquet", table=JUDGED_TABLES or ["no_judges"]),
-        in_report(JUDGED_TABLES, "../report/judged_tables.rst", "Judges")
-        or "results/tables/no_judges.csv",
-    log:
-        "logs/assess/tables.log",
-    conda:
-        "../../environment.yml"
-    shell:
-        script("assess") + " --view {input.view} --statistics {input.statistics}"
-        " --judgements results/judgements --rankings results/rankings"
-        " --checks results/checks --items resources/datasets"
-        " --tables results/tables --log {log}"
+    rule assess:
+        input:
+            judgements=judged_files(
+                "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
+            ),
+            rankings=judged_files(
+                "results/rankings/{judge}/{model}/{task}.parquet", RANKING_JUDGES
+            ),
+            lists=judged_files(
+                "results/rankings/{judge}/{model}/{task}.lists.parquet", LISTING_JUDGES
+            ),
+            checks=expand(
+                "results/checks/{judge}/{form}.parquet",
+                judge=JUDGES,
+                form=["ratings", "pairs"],
+            ),
+            cases=sorted(
+                {
+                    f"resources/datasets/{STUDY.tasks[task]['dataset']}.parquet"
+                    for task in JUDGED_TASKS
+                }
+            ),
+            view=VIEWS["judged"],
+            statistics=VIEWS["statistics"],
+            code=code("assess"),
+        output:
+            expand("results/tables/{table}.parquet", table=JUDGED_TABLES),
+            in_report(JUDGED_TABLES, "../report/judged_tables.rst", "Judges"),
+        log:
+            "logs/assess/tables.log",
+        conda:
+            "../../environment.yml"
+        shell:
+            script("assess") + " --view {input.view} --statistics {input.statistics}"
+            " --judgements results/judgements --rankings results/rankings"
+            " --checks results/checks --items resources/datasets"
+            " --tables results/tables --log {log}"

@@ -1,34 +1,23 @@
 # Needs: the tables. Leaves: the figures, as PDF for papers and PNG for screens.
 
-FIGURES = [
-    "triage_accuracy",
-    "reliability",
-    "risk_coverage",
-    "risk_plane",
-    "sensitivity_criterion",
-    "confusion",
-    "consistency",
-    "persona_effect",
-    "spread",
-    "subgroup_effects",
-]
-JUDGED_FIGURES = [
-    "safety",
-    "action_shares",
-    "win_matrix",
-    "bradley_terry",
-    "judge_quality",
-    "agreement",
-    "judge_human",
-]
-WANTED_FIGURES = (FIGURES if STUDY.tasks_of(TRIAGE) else []) + (
-    JUDGED_FIGURES if JUDGES or ANNOTATIONS else []
+# Where all are asked for, those of judges and clinicians need one of them.
+FIGURES = (
+    [
+        figure
+        for figure in STUDY.possible_figures
+        if figure in TRIAGE_FIGURES or JUDGES or ANNOTATIONS
+    ]
+    if STUDY.settings["figures"] == ALL
+    else STUDY.settings["figures"]
 )
+JUDGED = [
+    id_ for id_ in STUDY.possible_tables if id_ in JUDGED_TABLES + CLINICIAN_TABLES
+]
 
 
 rule plot:
     input:
-        tables=expand("results/tables/{table}.parquet", table=TABLES),
+        tables=expand("results/tables/{table}.parquet", table=CELL_TABLES),
         figures=VIEWS["figures"],
         code=code("plot"),
     output:
@@ -43,11 +32,11 @@ rule plot:
     log:
         "logs/plot/{figure}.log",
     wildcard_constraints:
-        figure="|".join(FIGURES),
+        figure="|".join(TRIAGE_FIGURES),
     conda:
         "../../environment.yml"
     params:
-        names=TABLES,
+        names=CELL_TABLES,
     shell:
         script("plot") + " --figure {wildcards.figure} --tables results/tables"
         " --names {params.names} --settings {input.figures}"
@@ -57,9 +46,7 @@ rule plot:
 # A study without judges or annotations has none of these tables; its figures say so.
 use rule plot as plot_judged with:
     input:
-        tables=expand(
-            "results/tables/{table}.parquet", table=JUDGED_TABLES + AGREEMENT_TABLES
-        ),
+        tables=expand("results/tables/{table}.parquet", table=JUDGED),
         figures=VIEWS["judged_figures"],
         code=code("plot"),
     output:
@@ -74,4 +61,4 @@ use rule plot as plot_judged with:
     wildcard_constraints:
         figure="|".join(JUDGED_FIGURES),
     params:
-        names=JUDGED_TABLES + AGREEMENT_TABLES,
+        names=JUDGED,

@@ -9,9 +9,7 @@ TEXTS_SHOWN = STUDY.settings["report"]["withheld_texts"]
 rule report:
     input:
         provenance="results/provenance.json",
-        tables=expand(
-            "results/tables/{table}.parquet", table=[*WANTED_TABLES, "delivery"]
-        ),
+        tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
         summary="results/summary.md",
         cells=report_cells(),
         cases=expand("resources/datasets/{dataset}.parquet", dataset=STUDY.datasets),
@@ -31,7 +29,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        names=[*WANTED_TABLES, "delivery"],
+        names=STUDY.tables,
         configfiles=" ".join(map(quote, configfiles())),
     shell:
         script("write_report") + " --provenance {input.provenance}"

@@ -24,6 +24,9 @@ def measure(arguments: Namespace, model: str, task: str) -> Part:
     if spec["subgroups"]:
         items = files.read_table(arguments.items / f"{spec['dataset']}.parquet")
     scores, folder = arguments.scores / model / task, arguments.calibration / model / task
+    recalibrated = None
+    if arguments.recalibration is not None:
+        recalibrated = files.read_table(arguments.recalibration / model / f"{task}.parquet")
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
         return Measurement((model, task), view, settings, items=items).measure(
@@ -35,6 +38,7 @@ def measure(arguments: Namespace, model: str, task: str) -> Part:
                 )
                 for p in personas
             },
+            recalibrated,
         )
 
 
@@ -77,5 +81,6 @@ if __name__ == "__main__":
         items="folder of data sets",
         tables="folder to write to",
     )
+    options.add_argument("--recalibration", type=Path, help="folder of recalibrated figures")
     options.add_argument("--threads", type=int, default=1, help="models × tasks at a time")
     cli.run(main, options)

@@ -10,30 +10,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import polars as pl
 
-from persona_paradox import cli, files
-from persona_paradox.calibration import (
-    calibration_draws,
-    calibration_metrics,
-    reliability_bins,
-    risk_coverage,
-)
-from persona_paradox.recalibration import METHODS, cross_fitted, item_folds
-from persona_paradox.statistics import cluster_counts, clusters_of, percentile_interval
-
-# Each confidence, and what being right means for it.
-CONFIDENCES = {
-    "top_label": ("confidence", pl.col("label_logprob_argmax") == pl.col("reference")),
-    "generated_label": ("confidence_generated", pl.col("correct")),
-    "contextual_label": (
-        "confidence_contextual",
-        pl.col("label_contextual") == pl.col("reference"),
-    ),
-    "repeat_agreement": ("confidence_repeat", pl.col("correct")),
-    "verbalized": ("confidence_verbalized", pl.col("correct")),
-}
-# Those that every study has; the others are options of a task. They are recalibrated too, in
-# the main wording.
-ALWAYS = ("top_label", "generated_label")
+from persona_paradox import cli, confidences, files
+from persona_paradox.calibration import calibration_draws, reliability_bins, risk_coverage
+from persona_paradox.statistics import cluster_counts, clusters_of
 
 # The curve of selective accuracy has about so many points.
 COVERAGES = 50
@@ -70,22 +49,16 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Row
     rows: Rows = []
     draws: Rows = []
     scores = scores.sort("item_id")
-    clusters = clusters_of(scores)
-    counts = cluster_counts(clusters, settings["draws"], settings["seed"])
+    counts = cluster_counts(clusters_of(scores), settings["draws"], settings["seed"])
     level = settings["confidence"]
-    for name, (column, right) in CONFIDENCES.items():
-        known = scores[column].is_not_null().to_numpy()
-        if not known.any() and name not in ALWAYS:
-            continue
-        confidence = scores[column].to_numpy()[known]
-        correct = scores.select(right).to_series().to_numpy()[known].astype(bool)
+    for name, known, confidence, correct in confidences.known(scores):
         about = {"variant": scores.item(0, "variant"), "confidence": name}
         plain = about | {
             "recalibration": "none",
             "n_without_confidence": int(scores.height - known.sum()),
         }
         drawn = calibration_draws(confidence, correct, settings["bins"], counts[:, known])
-        rows += _figures(plain, confidence, correct, drawn, settings)
+        rows += confidences.figures(plain, confidence, correct, drawn, settings)
         draws += [about | {"metric": m, "draws": d.astype(np.float32)} for m, d in drawn.items()]
         for b in reliability_bins(confidence, correct, settings["bins"], level):
             rows.append(plain | b | {"metric": "accuracy_in_bin", "value": b.pop("accuracy")})
@@ -93,34 +66,7 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Row
         for point in _thinned(curve):
             value = {"metric": "selective_accuracy", "value": point.pop("accuracy")}
             rows.append(plain | point | value)
-        if name not in ALWAYS or about["variant"] != "main":
-            continue
-        fold = item_folds(correct, clusters[known], settings["folds"], settings["seed"])
-        for method in METHODS:
-            fitted = cross_fitted(confidence, correct, method, fold=fold, bins=settings["bins"])
-            found = ~np.isnan(fitted.confidence)
-            here = fitted.confidence[found], correct[found]
-            drawn = calibration_draws(*here, settings["bins"], counts[:, known][:, found])
-            after = plain | {
-                "recalibration": method,
-                "n_without_confidence": int(scores.height - found.sum()),
-            }
-            rows += _figures(after, *here, drawn, settings)
-            for number, reason in fitted.unfitted.items():
-                cli.log.info("%s %s: fold %d has no map: %s", name, method, number, reason)
     return rows, draws
-
-
-def _figures(
-    about: dict[str, Any], confidence: Any, correct: Any, drawn: Any, settings: dict[str, Any]
-) -> Rows:
-    """All figures of a confidence with their intervals."""
-    rows: Rows = []
-    for metric, value in calibration_metrics(confidence, correct, settings["bins"]).items():
-        low, high = percentile_interval(drawn[metric], settings["confidence"])
-        figure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}
-        rows.append(about | {"metric": metric} | figure)
-    return rows
 
 
 def _thinned(curve: Rows) -> Rows:

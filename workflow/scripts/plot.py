@@ -28,6 +28,7 @@ from persona_paradox.figures import (
     triage_accuracy,
     win_matrix,
 )
+from persona_paradox.products import CELL_TABLES
 
 FIGURES = {
     "triage_accuracy": triage_accuracy,
@@ -48,18 +49,6 @@ FIGURES = {
     "agreement": agreement,
     "judge_human": judge_human,
 }
-
-TABLES = (
-    "cells",
-    "contrasts",
-    "reliability",
-    "robustness",
-    "spread",
-    "confusion",
-    "calibration",
-    "risk_coverage",
-    "subgroups",
-)
 
 
 def main(arguments: Namespace) -> None:
@@ -88,5 +77,5 @@ if __name__ == "__main__":
     )
     options.add_argument("--figure", choices=sorted(FIGURES), required=True, help="which figure")
     # A study without judges has none of their tables, and an older one may lie in the folder.
-    options.add_argument("--names", nargs="*", default=TABLES, help="tables that there are")
+    options.add_argument("--names", nargs="*", default=CELL_TABLES, help="tables that there are")
     cli.run(main, options)

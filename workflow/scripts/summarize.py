@@ -9,42 +9,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from persona_paradox import cli, files
 from persona_paradox.summary import summary
 
-TRIAGE = (
-    "cells",
-    "contrasts",
-    "robustness",
-    "spread",
-    "calibration",
-    "subgroups",
-    "variance",
-    "interaction",
-)
-JUDGED = ("judgements", "judgement_contrasts", "rankings", "judges")
-RATED = ("clinicians", "agreement")
-
 
 def main(arguments: Namespace) -> None:
     """Read the tables and write the text."""
     settings = files.read_json(arguments.settings)
-    wanted = [
-        *(TRIAGE if settings["tasks"] else ()),
-        *(JUDGED if settings["judges"] else ()),
-        *(RATED if settings["judged_tasks"] else ()),
-    ]
-    tables = {name: files.read_table(arguments.tables / f"{name}.parquet") for name in wanted}
+    tables = {
+        name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
+    }
     text = summary(tables, settings, files.read_json(arguments.statistics))
     files.write_text(arguments.summary, text)
     cli.log.info("%d lines", text.count("\n"))
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        cli.parser(
-            __doc__,
-            tables="folder of tables",
-            settings="view of the figures' settings",
-            statistics="view of the statistics",
-            summary="Markdown file to write",
-        ),
+    options = cli.parser(
+        __doc__,
+        tables="folder of tables",
+        settings="view of the figures' settings",
+        statistics="view of the statistics",
+        summary="Markdown file to write",
     )
+    # An older study's tables may lie in the folder.
+    options.add_argument("--names", nargs="+", required=True, help="tables that there are")
+    cli.run(main, options)

@@ -69,12 +69,14 @@ from persona_paradox.withholding import Texts, is_withheld, withhold
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 # What makes tables of answers, and what makes of a study's configuration the prompts of a model.
-TABLES = ("conclude", "verbalize", "rate", "score", "calibrate", "aggregate", "decompose")
-TABLES += ("read_ratings", "rank", "read_list", "read_checks", "assess", "agree")
+TABLES = ("conclude", "verbalize", "rate", "score", "calibrate", "recalibrate", "aggregate")
+TABLES += ("decompose", "read_ratings", "rank", "read_list", "read_checks", "assess", "agree")
 TABLES += ("tabulate_delivery", "summarize", "tables", "provenance")
 DELIVER = ("deliver", "deliver_conclusions", "try_second_turn", "second_turn")
 DELIVER += ("deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
 MODELS = ("download_model", "prepare_model")
+# Files of cells that hold no text of an answer.
+NO_TEXTS = ("prompts", "calibration", "recalibration")
 
 ANNOTATIONS = "results/clinician/annotations.parquet"
 
@@ -246,7 +248,7 @@ def read_study(theirs: Path) -> Study:
     with one_sentence():
         study = study_of(archive.read_untrusted(theirs / name, name)["configuration"])
         # What the names of files are made of.
-        list(answered(study)), list(derived(study)), restricted_tasks(study)
+        list(answered(study)), list(derived(study)), restricted_tasks(study), study.tables
     return study
 
 
@@ -316,7 +318,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
         findings.agree("data sets from their own source", told)
     kept = withheld_tasks(copy)
     for name, task in derived(study):
-        if task in kept and name.split("/")[1] not in ("prompts", "delivered", "calibration"):
+        if task in kept and name.split("/")[1] not in ("delivered", *NO_TEXTS):
             if copy.take(name):
                 # Newer than what it was made of, so that it is not made again.
                 os.utime(copy.path / name)
@@ -331,7 +333,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     for name, task in derived(study):
         # Nothing is compared with itself; what models read is checked with the answers.
         stage = name.split("/")[1]
-        if stage == "delivered" or (task in kept and stage not in ("prompts", "calibration")):
+        if stage == "delivered" or (task in kept and stage not in NO_TEXTS):
             continue
         if (copy.path / name).is_file():
             findings.agree(stage, copy.difference(name, task))
@@ -339,11 +341,21 @@ def check_tables(copy: Copy, findings: Findings) -> None:
             missing[stage] += 1
     for stage, n in missing.items():
         findings.unchecked(f"results/{stage} ({n}), which could not be made here")
-    made = sorted((copy.path / "results/tables").glob("*.*"))
-    made += [path for path in [copy.path / "results/summary.md"] if path.is_file()]
-    for path in made:
+    for name in made_tables(copy):
+        findings.agree("tables", difference(name, copy.theirs / name, copy.path / name))
+
+
+def made_tables(copy: Copy) -> Iterator[str]:
+    """The tables that were made here, and the summary.
+
+    Without those that were made beside what the study asks for, and that its archive lacks.
+    """
+    for path in sorted((copy.path / "results/tables").glob("*.*")):
         name = path.relative_to(copy.path).as_posix()
-        findings.agree("tables", difference(name, copy.theirs / name, path))
+        if path.stem in copy.study.tables or (copy.theirs / name).is_file():
+            yield name
+    if (copy.path / "results/summary.md").is_file():
+        yield "results/summary.md"
 
 
 def check_others(copy: Copy, names: Iterable[str], findings: Findings) -> None:

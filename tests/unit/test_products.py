@@ -1,0 +1,73 @@
+"""What a study makes: the tables and figures of its keys `tables` and `figures`."""
+
+from __future__ import annotations
+
+import runpy
+from typing import Any
+
+import pytest
+import yaml
+from project import ROOT
+
+from persona_paradox import products, recalibration
+from persona_paradox.config import Study, load_study
+from persona_paradox.errors import InputError
+from persona_paradox.schema import check_schema
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"]
+TABLES = [
+    *products.CELL_TABLES,
+    *products.DECOMPOSED_TABLES,
+    *products.JUDGED_TABLES,
+    *products.CLINICIAN_TABLES,
+    "delivery",
+]
+FIGURES = [*products.TRIAGE_FIGURES, *products.JUDGED_FIGURES]
+
+
+def study(**change: Any) -> Study:
+    """The default study with some keys changed."""
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | change
+    return load_study(settings, ROOT / "config", check_schema)
+
+
+TRIAGE = {"tasks": ["triage_ed"], "judges": [], "limits": {}}
+
+
+def test_the_schema_knows_every_table_every_figure_and_every_map() -> None:
+    assert SCHEMA["tables"]["else"]["items"]["enum"] == TABLES
+    assert SCHEMA["figures"]["else"]["items"]["enum"] == FIGURES
+    assert SCHEMA["recalibrations"]["items"]["enum"] == list(recalibration.METHODS)
+    plot = runpy.run_path(str(ROOT / "workflow/scripts/plot.py"), run_name="plot")
+    assert list(plot["FIGURES"]) == FIGURES
+
+
+def test_all_is_what_the_study_has_answers_for() -> None:
+    assert study().tables == TABLES
+    assert study().possible_figures == FIGURES
+    triage = [*products.CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
+    assert study(**TRIAGE).tables == triage
+    assert study(**TRIAGE).possible_figures == list(products.TRIAGE_FIGURES)
+
+
+def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:
+    assert study(tables=["wins", "cells"]).tables == ["cells", "wins", "judges", "delivery"]
+    assert study(tables=[]).tables == ["judges", "delivery"]
+    assert study(**TRIAGE, tables=["cells"]).tables == ["cells", "delivery"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tables": "some"}, "key `tables`: 'all' was expected"),
+        ({"tables": ["cell"]}, "key `tables.0`: 'cell' is not one of"),
+        ({"figures": ["spread", "spread"]}, "key `figures`: .* has non-unique elements"),
+        ({"figures": None}, "key `figures`: None is not of type 'array'"),
+        ({"recalibrations": ["platt"]}, "key `recalibrations.0`: 'platt' is not one of"),
+        (TRIAGE | {"tables": ["wins"]}, "key `tables` of the study names 'wins', for which"),
+        (TRIAGE | {"figures": ["safety"]}, "key `figures` of the study names 'safety', for which"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        study(**change)

@@ -1,0 +1,86 @@
+"""The confidences of a cell, and how well each matches how often it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .calibration import calibration_metrics
+from .statistics import percentile_interval
+
+Rows = list[dict[str, Any]]
+
+# Each confidence, and what being right means for it.
+CONFIDENCES = {
+    "top_label": ("confidence", pl.col("label_logprob_argmax") == pl.col("reference")),
+    "generated_label": ("confidence_generated", pl.col("correct")),
+    "contextual_label": (
+        "confidence_contextual",
+        pl.col("label_contextual") == pl.col("reference"),
+    ),
+    "repeat_agreement": ("confidence_repeat", pl.col("correct")),
+    "verbalized": ("confidence_verbalized", pl.col("correct")),
+}
+# Those that every study has; the others are options of a task. They are recalibrated too, in
+# the main wording.
+ALWAYS = ("top_label", "generated_label")
+
+# Columns of a calibration figure.
+SCHEMA = {
+    "variant": pl.String,
+    "confidence": pl.String,
+    "recalibration": pl.String,
+    "metric": pl.String,
+    "n": pl.Int64,
+    "n_without_confidence": pl.Int64,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+
+
+def known(
+    scores: pl.DataFrame,
+) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]]:
+    """The confidences of the answers that have one.
+
+    Args:
+        scores: of one wording of a cell.
+
+    Yields:
+        Name of a confidence; which rows have it, shape (rows,); and of those, shape (n,), the
+        confidence and whether it is right. A confidence that no row has is left out, unless
+        every study has it.
+    """
+    for name, (column, right) in CONFIDENCES.items():
+        has = scores[column].is_not_null().to_numpy()
+        if has.any() or name in ALWAYS:
+            correct = scores.select(right).to_series().to_numpy()[has].astype(bool)
+            yield name, has, scores[column].to_numpy()[has], correct
+
+
+def figures(
+    about: dict[str, Any], confidence: Any, correct: Any, drawn: Any, settings: dict[str, Any]
+) -> Rows:
+    """All calibration figures of a confidence with their percentile intervals.
+
+    Args:
+        about: columns that are the same in every row.
+        confidence: shape (n,).
+        correct: shape (n,).
+        drawn: what `calibration_draws` gives of them.
+        settings: of the calibration.
+
+    Returns:
+        One row per metric.
+    """
+    rows: Rows = []
+    for metric, value in calibration_metrics(confidence, correct, settings["bins"]).items():
+        low, high = percentile_interval(drawn[metric], settings["confidence"])
+        figure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}
+        rows.append(about | {"metric": metric} | figure)
+    return rows

@@ -1,0 +1,72 @@
+"""Recalibrate the confidences of a model's cells in a task, and measure what that makes of them."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import polars as pl
+
+from persona_paradox import cli, confidences, files
+from persona_paradox.calibration import calibration_draws
+from persona_paradox.recalibration import cross_fitted, item_folds
+from persona_paradox.statistics import cluster_counts, clusters_of
+
+SCHEMA = {"persona": pl.String} | confidences.SCHEMA
+
+Rows = list[dict[str, Any]]
+
+
+def recalibrate(persona: str, scores: pl.DataFrame, settings: dict[str, Any]) -> Rows:
+    """Rows of `SCHEMA` of the main wording of one cell."""
+    rows: Rows = []
+    scores = scores.sort("item_id")
+    clusters = clusters_of(scores)
+    counts = cluster_counts(clusters, settings["draws"], settings["seed"])
+    for name, known, confidence, correct in confidences.known(scores):
+        if name not in confidences.ALWAYS:
+            continue
+        about = {"persona": persona, "variant": "main", "confidence": name}
+        fold = item_folds(correct, clusters[known], settings["folds"], settings["seed"])
+        for method in settings["methods"]:
+            fitted = cross_fitted(confidence, correct, method, fold=fold, bins=settings["bins"])
+            found = ~np.isnan(fitted.confidence)
+            here = fitted.confidence[found], correct[found]
+            drawn = calibration_draws(*here, settings["bins"], counts[:, known][:, found])
+            after = about | {
+                "recalibration": method,
+                "n_without_confidence": int(scores.height - found.sum()),
+            }
+            rows += confidences.figures(after, *here, drawn, settings)
+            for number, reason in fitted.unfitted.items():
+                told = persona, name, method, number, reason
+                cli.log.info("%s, %s %s: fold %d has no map: %s", *told)
+    return rows
+
+
+def main(arguments: Namespace) -> None:
+    """Recalibrate one cell after the other."""
+    settings = files.read_json(arguments.settings)
+    rows: Rows = []
+    for path in arguments.scores:
+        # Sampled answers are repetitions, not further items.
+        scores = files.read_table(path).filter(repeat=0, variant="main")
+        rows += recalibrate(path.stem, scores, settings)
+    table = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
+    files.write_table(table, arguments.recalibration, {"settings": arguments.settings})
+    cli.log.info("%d figures of %d cells", table.height, len(arguments.scores))
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        settings="view of the settings of the recalibration",
+        recalibration="Parquet file to write",
+    )
+    options.add_argument(
+        "--scores", nargs="+", type=Path, required=True, help="Parquet files, a persona each"
+    )
+    cli.run(main, options)
