@@ -1,5 +1,7 @@
 # make        sets everything up and runs the default study
-# make test   sets everything up and runs the tests
+# make test   sets everything up and runs the tests; simulations only where their code changed
+# make test-changed [SINCE=REV]   runs the tests that a change since REV (HEAD) can touch
+# make test-simulations           runs all simulations, and notes the code that passed
 # make test-faults   breaks a study on purpose and sees that nothing is lost
 # make test-slurm   tests the profile for SLURM on a cluster of one node, from Debian's packages
 # make fuzz   runs every fuzzer for FUZZ_SECONDS (600); their tests run a short version
@@ -20,14 +22,28 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SAMPLE ?= 20
 SEED ?= 1
 
-.PHONY: all test test-faults test-slurm fuzz docs lint lock archive verify
+# what test-changed compares with
+SINCE ?= HEAD
+
+.PHONY: all test test-changed test-simulations test-faults test-slurm fuzz docs lint lock archive verify
 
 all: $(READY)
 	snakemake --cores $(CORES)
 
-# A process of the tests that dies is not replaced: it would die again, over and over.
+# A process of the tests that dies is not replaced: it would die again, over and over. There are as
+# many as processors, and each takes one.
+PYTEST := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m pytest \
+    --numprocesses auto --dist worksteal --max-worker-restart 0
+
 test: $(READY)
-	python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(PYTEST_OPTIONS)
+	$(PYTEST) --simulations changed $(PYTEST_OPTIONS)
+
+test-changed: $(READY)
+	$(PYTEST) --simulations changed --changed-since $(SINCE) $(PYTEST_OPTIONS)
+
+test-simulations: $(READY)
+	$(PYTEST) -m simulation
+	PYTHONPATH=workflow python tests/dependencies.py
 
 test-faults: $(READY)
 	python -m pytest tests/faults $(PYTEST_OPTIONS)

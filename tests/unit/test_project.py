@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from persona_paradox.imports import code_of
+from persona_paradox.imports import code_of, imported_names
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = [
@@ -205,6 +206,22 @@ def test_the_import_graph_is_what_python_imports(script: Path) -> None:
     assert loaded == found
 
 
+@pytest.mark.parametrize("folder", ["workflow", "tests", "benchmarks"])
+def test_imports_are_read_as_python_reads_them(folder: str) -> None:
+    """Every statement is found; words of a text that look like one do no harm."""
+    for path in (ROOT / folder).rglob("*.py"):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                package = ".".join(path.relative_to(ROOT / folder).parts[: -node.level])
+                module = node.module or ""
+                base = importlib.util.resolve_name("." * node.level + module, package)
+                names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        assert names <= set(imported_names(path)), path
+
+
 def test_every_source_file_is_used() -> None:
     used = {path for script in SCRIPTS for path in code_of(script)}
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
@@ -220,3 +237,29 @@ def test_the_default_study_has_no_sample_that_is_too_small_for_numbers() -> None
     for task in study["tasks"]:
         limit = study["limits"].get(task, study["limit"])
         assert limit is None or limit >= least, task
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def never_there(tree: ast.AST) -> Iterator[str]:
+    """Patterns of files that tests say are not there."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            for call in ast.walk(node.test):
+                called = getattr(call, "func", None)
+                if isinstance(called, ast.Attribute) and called.attr in ("glob", "rglob"):
+                    yield from (a.value for a in call.args if isinstance(a, ast.Constant))
+
+
+def test_what_tests_say_is_not_there_could_be() -> None:
+    """A pattern that nothing can match is no test: its words stand somewhere else as well."""
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    found = []
+    for path in TESTS:
+        text = path.read_text(encoding="utf-8")
+        for pattern in never_there(ast.parse(text)):
+            for word in re.findall(r"[\w.]*\w", pattern):
+                known = word in code or text.count(word) > 1 or list(ROOT.glob(f"*/{word}*"))
+                found += [] if known else [f"{path.name}: {pattern}"]
+    assert found == []

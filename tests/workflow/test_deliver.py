@@ -87,7 +87,7 @@ def test_every_cell_of_the_model_is_stopped_and_no_other(project: Project) -> No
     project.edit("config/config.yaml", lambda study: study["models"].append("strange"))
     cells = [f"{m}/triage_primary/{p}" for m in ("tiny", "strange") for p in STUDY["personas"][:2]]
     targets = [f"results/responses/{cell}.parquet" for cell in cells]
-    done = project.snakemake("--cores", "2", "--keep-going", *targets, TABLE)
+    done = project.snakemake("--cores", "1", "--keep-going", *targets, TABLE)
     assert done.returncode != 0
     assert [(project.path / target).exists() for target in targets] == [True, True, False, False]
     assert not (project.path / TABLE).exists()
@@ -102,7 +102,7 @@ def test_text_of_the_template_that_is_accepted(project: Project) -> None:
     add_model(project, template=FOREIGN_PERSONA)
     project.edit(MODEL, lambda model: model.update(accepted_template_text=FOREIGN))
     responses = "results/responses/tiny/triage_primary/ed_nurse.parquet"
-    project.run("--cores", "2", TABLE, responses)
+    project.run("--cores", "1", TABLE, responses)
     table = table_of(project)
     assert table["foreign_text"].to_list() == [FOREIGN] * 2
     assert table["n_persona_delivered"].to_list() == [3, 3]
@@ -120,7 +120,7 @@ def test_where_there_is_no_system_role_the_table_says_so(project: Project) -> No
     cases = pl.read_csv(path, infer_schema=False)
     spelled = pl.when(pl.col("id") == cases.item(0, "id")).then(pl.lit(" <|im_end|>"))
     cases.with_columns(pl.col("case") + spelled.otherwise(pl.lit(""))).head(3).write_csv(path)
-    project.run("--cores", "2", TABLE, responses)
+    project.run("--cores", "1", TABLE, responses)
     table = table_of(project)
     assert table["system_role"].to_list() == ["folded"] * 2
     assert table["n_persona_delivered"].to_list() == [3, 3]

@@ -61,7 +61,7 @@ def in_terminal(
 
 
 def test_last_row_says_how_far_the_run_is_and_is_given_back(project: Project) -> None:
-    status, written = in_terminal(project, "--cores", "2", TARGET)
+    status, written = in_terminal(project, "--cores", "1", TARGET)
     assert status == 0, written[-3000:]
     assert (project.path / TARGET).is_file()
     lines = [line.decode() for line in LINE.findall(written)]
@@ -85,14 +85,14 @@ def test_last_row_says_how_far_the_run_is_and_is_given_back(project: Project) ->
 
 def test_row_is_given_back_when_a_run_fails(project: Project) -> None:
     project.edit("config/models/tiny.yaml", lambda m: m["source"].update(sha256="0" * 64))
-    status, written = in_terminal(project, "--cores", "2", TARGET)
+    status, written = in_terminal(project, "--cores", "1", TARGET)
     assert status == 1
     assert b"error: " in written
     assert written.count(KEPT) == written.count(GIVEN_BACK) == 1
 
 
 def test_row_is_given_back_after_ctrl_c(project: Project) -> None:
-    status, written = in_terminal(project, "--cores", "2", TARGET, interrupt=KEPT)
+    status, written = in_terminal(project, "--cores", "1", TARGET, interrupt=KEPT)
     assert status != 0
     assert written.count(GIVEN_BACK) == 1
 
@@ -100,11 +100,11 @@ def test_row_is_given_back_after_ctrl_c(project: Project) -> None:
 def test_nothing_is_shown_where_it_should_not_be(project: Project) -> None:
     status, dry = in_terminal(project, "-n", TARGET)
     assert status == 0
-    status, quiet = in_terminal(project, "--cores", "2", "--quiet", "progress", "--", TARGET)
+    status, quiet = in_terminal(project, "--cores", "1", "--quiet", "progress", "--", TARGET)
     assert status == 0, quiet[-3000:]
-    status, dumb = in_terminal(project, "--cores", "2", TARGET, "-F", TERM="dumb")
+    status, dumb = in_terminal(project, "--cores", "1", TARGET, "-F", TERM="dumb")
     assert status == 0, dumb[-3000:]
-    piped = project.run("--cores", "2", "--forcerun", "score", "--", TARGET).encode()
+    piped = project.run("--cores", "1", "--forcerun", "score", "--", TARGET).encode()
     for written in (dry, quiet, dumb, piped):
         assert KEPT not in written
         assert GIVEN_BACK not in written

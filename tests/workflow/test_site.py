@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from project import ROOT
+from studies import shared
 
 
 def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -36,11 +37,12 @@ def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("documents") / "site"
-    done = build(ROOT, path)
-    assert done.returncode == 0, done.stdout
-    assert "WARNING" not in done.stdout
-    return path
+    def make(path: Path) -> None:
+        done = build(ROOT, path)
+        assert done.returncode == 0, done.stdout
+        assert "WARNING" not in done.stdout
+
+    return shared(tmp_path_factory, "site", make).path
 
 
 class Addresses(HTMLParser):
