@@ -1,6 +1,6 @@
 """How fast the engine is, against the physical limit and against what people use instead.
 
-    python benchmarks/engine.py            # about 20 minutes on 2 cores; nothing else should run
+    python benchmarks/engine.py            # about half an hour on 2 cores; nothing else should run
     python benchmarks/engine.py --write    # the same, and puts the tables into the README here
     python benchmarks/engine.py --quick    # a trial run of everything with random weights
 
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     parser.add_argument(
         "--threads", type=int, default=usable_cpus(), help="of every computation; all cores"
     )
-    parser.add_argument("--repeats", type=int, help="rounds, 3")
+    parser.add_argument("--repeats", type=int, help="rounds, 5")
     parser.add_argument("--cases", type=int, help="cases under each persona, all")
     parser.add_argument("--answers", type=int, help="free-text answers, 40")
     parser.add_argument("--profile", action="store_true", help="show where our time goes, too")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
+from typing import Any
 
-from limits import Raw, Run, explain, score
+from limits import Raw, Run, explain, forget, score
 from rivals import HighLevel, rate, serve
 from workload import PERSONAS, Chat, Weights, Workload, tree_tokens
 
@@ -22,7 +24,7 @@ class Plan:
         cases: per persona, None for all.
         answers: free-text answers.
         max_tokens: most tokens of one.
-        repeats: rounds.
+        repeats: rounds, medians of which are reported.
         seconds: of each measurement of raw prompt speed.
         each: cases per persona that the high-level loop and the server answer in a round.
         paper: the same for the paper's procedure, which is slow.
@@ -33,7 +35,7 @@ class Plan:
     cases: int | None = None
     answers: int = 40
     max_tokens: int = 128
-    repeats: int = 3
+    repeats: int = 5
     seconds: float = 1.5
     each: int = 3
     paper: int = 1
@@ -58,7 +60,8 @@ class Round:
         copy: seconds by which copying a prompt to a stream delays the next call.
         scored: ours, the labels of all triage prompts.
         explained: ours, the free text.
-        rates: rival → prompts/s, or tokens/s where its name ends in `text`.
+        rates: rival → prompts/s, or tokens/s where its name ends in `text`; `ours` is the engine on
+            the rivals' own prompts, `jobs` jobs of one thread side by side on all.
     """
 
     load: Workload
@@ -95,6 +98,16 @@ class Round:
     def score_rate(self) -> float:
         """Prompts/s."""
         return len(self.load.triage) / self.scored.clock.total
+
+    @property
+    def over_rivals(self) -> float:
+        """Ours ÷ the faster of those that say label probabilities, on the same prompts."""
+        return self.rates["ours"] / max(self.rates["high"], self.rates["server"])
+
+    @property
+    def text_over_rivals(self) -> float:
+        """Ours ÷ the faster of the others, in free text."""
+        return self.text_rate / max(self.rates["high text"], self.rates["server text"])
 
     @property
     def text_prompts(self) -> float:
@@ -156,10 +169,12 @@ def measure(number: int, found: Weights, load: Workload, plan: Plan, threads: in
         speeds.append(raw.prompt_speed())
         copy = raw.copy_seconds()
         forms = engine.vocabulary.label_forms(load.labels)
-    some, before = part(load.triage, number, plan.each)
+        some, before = part(load.triage, number, plan.each)
+        forget(engine)
+        rates = {"ours": rate(lambda chat: _label(engine, chat, forms), some, before)}
     few, _ = part(load.triage, number, plan.paper)
     texts = cycle(load.explain, number * plan.texts, plan.texts)
-    rates = {}
+    rates |= side_by_side(found, load, threads)
     with HighLevel(found, threads, logits_all=True) as high:
         rates["high"] = rate(high.score, some, before)
         rates["paper"] = rate(lambda chat: high.paper(chat, forms), few)
@@ -171,6 +186,57 @@ def measure(number: int, found: Weights, load: Workload, plan: Plan, threads: in
         rates["server text"] = rate(lambda chat: endpoint.explain(chat, load.max_tokens), texts)
     width = found.settings.width
     return Round(load, width, speeds, mixed, steps, copy, scored, explained, rates)
+
+
+def _label(engine: Engine, chat: Chat, forms: Any) -> int:
+    """One prompt's label log-probabilities."""
+    ((_, answer),) = engine.score([chat.prompt], forms)
+    if answer.label_logprob is None:
+        raise RuntimeError("a prompt was not read")
+    return 1
+
+
+def side_by_side(found: Weights, load: Workload, jobs: int) -> dict[str, float]:
+    """The engine as the workflow runs it: as many jobs as cores, each of one thread.
+
+    Returns:
+        `jobs`, prompts/s, and `jobs text`, tokens/s, of all jobs from their common start to the end
+        of the last; a model is loaded before.
+    """
+    fresh = multiprocessing.get_context("spawn")
+    barrier, results = fresh.Barrier(jobs, timeout=600), fresh.Queue()
+    shares = [
+        replace(
+            load,
+            triage=load.triage[i * len(load.triage) // jobs : (i + 1) * len(load.triage) // jobs],
+            explain=load.explain[
+                i * len(load.explain) // jobs : (i + 1) * len(load.explain) // jobs
+            ],
+        )
+        for i in range(jobs)
+    ]
+    processes = [
+        fresh.Process(target=_job, args=(found, share, barrier, results)) for share in shares
+    ]
+    for process in processes:
+        process.start()
+    done = [results.get(timeout=1200) for _ in processes]
+    for process in processes:
+        process.join()
+    scored, explained, tokens = zip(*done, strict=True)
+    return {
+        "jobs": len(load.triage) / max(scored),
+        "jobs text": sum(tokens) / max(explained),
+    }
+
+
+def _job(found: Weights, load: Workload, barrier: Any, results: Any) -> None:
+    with Engine(found.path, found.settings, 1, str(found.path)) as engine:
+        barrier.wait()
+        scored = score(engine, load)
+        barrier.wait()
+        explained = explain(engine, load)
+    results.put((scored.clock.total, explained.clock.total, explained.n_tokens))
 
 
 def part(chats: Sequence[Chat], number: int, count: int) -> tuple[list[Chat], dict[str, Chat]]:
