@@ -4,8 +4,8 @@
 
 For flash attention on and off: the largest difference of a logit (a) between a prompt decoded in
 one call and in two, for split points all along it, without and with pieces of one token; (b)
-between one thread and more, for prompts and for generated tokens; and the speed in tokens/s. For
-the prompts of a cell: (c) between prompts in calls of their own and several prompts in one call,
+between one thread and more, for prompts and for generated tokens; and the speed in tokens/s, also of
+16 answers side by side, in turns. For the prompts of a cell: (c) between prompts in calls of their own and several prompts in one call,
 and how often the likeliest next token is another one.
 """
 
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import llama_cpp
 import numpy as np
@@ -29,6 +30,8 @@ from persona_paradox.vocabulary import weights_parameters
 
 TEXT = "The patient reports chest pain since this morning and looks pale. " * 60
 GENERATED = 40
+SIDE_BY_SIDE = 16
+TURNS = 5
 
 
 class Context:
@@ -96,6 +99,45 @@ class Context:
         speeds = len(tokens) / (read - started), GENERATED / (written - read)
         return first, np.array(rows), *speeds
 
+    def steps(self, tokens: Sequence[int], width: int) -> float:
+        """Tokens/s of `width` answers side by side behind one prompt, a stream for each."""
+        self.prompt(tokens)
+        for stream in range(1, width):
+            llama_cpp.llama_memory_seq_cp(self.memory, 0, stream, -1, -1)
+        batch = llama_cpp.llama_batch_init(width, 0, 1)
+        batch.n_tokens = width
+        started = 0.0
+        for step in range(GENERATED + 1):
+            if step == 1:  # the first one copies the streams
+                started = time.perf_counter()
+            for i in range(width):
+                batch.token[i], batch.pos[i] = tokens[(step + i) % len(tokens)], len(tokens) + step
+                batch.n_seq_id[i], batch.logits[i] = 1, True
+                batch.seq_id[i][0] = i
+            if llama_cpp.llama_decode(self.context, batch):
+                raise RuntimeError("llama_decode failed")
+            llama_cpp.llama_synchronize(self.context)
+        spent = time.perf_counter() - started
+        llama_cpp.llama_batch_free(batch)
+        llama_cpp.llama_memory_clear(self.memory, True)
+        return GENERATED * width / spent
+
+
+def compare_speed(model: object, tokens: Sequence[int]) -> None:
+    """Print medians of reading and of writing side by side, flash attention off and on in turns."""
+    contexts = {flash: Context(model, flash, 1, SIDE_BY_SIDE) for flash in (False, True)}
+    read: dict[bool, list[float]] = {False: [], True: []}
+    written: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(TURNS):
+        for flash, context in contexts.items():
+            started = time.perf_counter()
+            context.prompt(tokens)
+            read[flash].append(len(tokens) / (time.perf_counter() - started))
+            written[flash].append(context.steps(tokens, SIDE_BY_SIDE))
+    for name, found in (("prompt", read), (f"{SIDE_BY_SIDE} answers side by side", written)):
+        off, on = (median(found[flash]) for flash in (False, True))
+        print(f"{name}, 1 thread: {off:.0f} tokens/s without, {on:.0f} with: {on / off:.2f} times")
+
 
 def tokenize(model: object, text: str) -> list[int]:
     """Tokens of a text."""
@@ -150,6 +192,7 @@ def main() -> None:
         batching(model, [[t for piece in pieces for t in piece] for pieces in cell])
     tokens = tokenize(model, TEXT)[:700]
     short = tokens[:206]
+    compare_speed(model, short)
     for flash in (False, True):
         context = Context(model, flash, threads=2)
         whole = context.prompt(short)

@@ -28,6 +28,7 @@ rule aggregate:
         in_report(CELL_TABLES, "../report/table.rst", "Triage"),
     log:
         "logs/aggregate/tables.log",
+    priority: 2
     conda:
         "../../environment.yml"
     threads: len(STUDY.models) * len(STUDY.tasks_of(TRIAGE))

@@ -14,6 +14,7 @@ rule calibrate:
         draws="results/calibration/{model}/{task}/{persona}.draws.parquet",
     log:
         "logs/calibrate/{model}/{task}/{persona}.log",
+    priority: 2
     conda:
         "../../environment.yml"
     shell:
@@ -35,6 +36,7 @@ rule recalibrate:
         "logs/recalibrate/{model}/{task}.log",
     wildcard_constraints:
         task=one_of(STUDY.tasks_of(TRIAGE) if STUDY.settings["recalibrations"] else []),
+    priority: 2
     conda:
         "../../environment.yml"
     shell:

@@ -1,6 +1,8 @@
 # Needs: what a model reads, and its weights or its server; or a data set with a human rater's
 # levels. Leaves: the responses of one cell, one row per answer. What was answered before comes
 # out of the response store.
+#
+# Priorities: what triage needs comes before judges, so that the first figure is there early.
 
 
 rule generate:
@@ -22,6 +24,7 @@ rule generate:
         model=one_of(STUDY.local_models),
         task=one_of(ONE_STEP),
         persona=one_of(STUDY.personas),
+    priority: 1
     conda:
         "../../environment.yml"
     threads: engine_threads
@@ -100,6 +103,7 @@ rule ask_server:
         model=one_of(STUDY.servers),
         task=one_of(ONE_STEP),
         persona=one_of(STUDY.personas),
+    priority: 1
     conda:
         "../../environment.yml"
     # The profile lets one such job run at a time; it keeps several requests in flight.

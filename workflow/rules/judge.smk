@@ -142,6 +142,7 @@ use rule generate as judge with:
         judge=one_of(
             [j for j in JUDGES if STUDY.judges[j]["model"] in STUDY.local_models]
         ),
+    priority: 0
     params:
         model_file=judge_model_file,
 
@@ -158,6 +159,7 @@ use rule ask_server as judge_server with:
         "logs/verdicts/{judge}/{what}.log",
     wildcard_constraints:
         judge=one_of([j for j in JUDGES if STUDY.judges[j]["model"] in STUDY.servers]),
+    priority: 0
     params:
         model_file=judge_model_file,
 

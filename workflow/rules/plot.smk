@@ -33,6 +33,7 @@ rule plot:
         "logs/plot/{figure}.log",
     wildcard_constraints:
         figure="|".join(TRIAGE_FIGURES),
+    priority: 2
     conda:
         "../../environment.yml"
     params:

@@ -13,6 +13,7 @@ rule score:
         "results/scores/{model}/{task}/{persona}.parquet",
     log:
         "logs/score/{model}/{task}/{persona}.log",
+    priority: 2
     conda:
         "../../environment.yml"
     params:
