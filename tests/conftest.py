@@ -10,9 +10,8 @@ from pathlib import Path
 import dependencies
 import hypothesis
 import pytest
-import yaml
 from playwright.sync_api import Browser, sync_playwright
-from project import ROOT, STUDY, Project, add_model, new_project
+from project import ROOT, Project, small_study
 from studies import shared
 
 # The same examples on every machine, however slow it is.
@@ -126,22 +125,15 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _small_study(path: Path) -> Project:
-    made = new_project(path)
-    add_model(made)
-    (made.path / "config" / "config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    return made
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A project with a small study of a random-weights model; nothing has run."""
-    return _small_study(tmp_path / "project")
+    return small_study(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return shared(tmp_path_factory, "finished", lambda path: _small_study(path).run("--cores", "1"))
+    return shared(tmp_path_factory, "finished", lambda path: small_study(path).run("--cores", "1"))
 
 
 @pytest.fixture

@@ -161,3 +161,12 @@ STUDY = {
     "seed": 7,
     "statistics": {"draws": 200},
 }
+
+
+def small_study(path: Path) -> Project:
+    """A project with a small study of a random-weights model; nothing has run."""
+    project = new_project(path)
+    add_model(project)
+    text = yaml.safe_dump(STUDY, sort_keys=False)
+    (path / "config/config.yaml").write_text(text)
+    return project

@@ -14,7 +14,7 @@ from answer_store import look_after, shrink_loses_nothing
 from documented import check_files
 from loopback_server import add_server, running_server
 from project import STUDY, Project, add_model, new_project
-from refusals import refused_at_once, refused_by_a_job
+from refusals import refused_by_a_job
 from tiny_model import CHATML, NO_SYSTEM
 
 from persona_paradox.answers import parse_label
@@ -182,11 +182,6 @@ def test_other_null_cases_rerun_their_task(ran: Project) -> None:
     assert ran.jobs("results/tables/cells.csv") == sorted(
         [*prompts, f"try_second_turn tiny/{NAME}", *cells(*stages), *AFTER]
     )
-
-
-def test_null_cases_twice(project: Project) -> None:
-    project.edit(TASK, lambda task: task.update(null_cases=["N/A", "N/A"]))
-    refused_at_once(project, TASK, "`null_cases`", "non-unique")
 
 
 # --- repeat agreement ---------------------------------------------------------------------
@@ -374,22 +369,6 @@ def test_where_there_is_no_system_role_the_persona_leads_the_first_turn(tmp_path
         assert text.count(sentence) == text.count(QUESTION) == 1
         assert text.endswith(f"user\n{QUESTION}<|im_end|>\n<|im_start|>model\n")
     assert read(project, "scores")["confidence_contextual"].null_count() == ANSWERS + 1
-
-
-WRONG = {
-    "no question": ({"max_tokens": 8}, ("`verbalized`", "'question' is a required property")),
-    "an empty question": ({"question": " "}, ("`verbalized.question`", "does not match")),
-    "no tokens": ({"question": "?", "max_tokens": 0}, ("`verbalized.max_tokens`", "minimum of 1")),
-    "another key": ({"question": "?", "scale": 10}, ("`verbalized`", "'scale' was unexpected")),
-    "no mapping": ("How sure?", ("`verbalized`", "is not of type 'object', 'null'")),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_keys_of_the_question(name: str, project: Project) -> None:
-    value, words = WRONG[name]
-    project.edit(TASK, lambda task: task.update(verbalized=value))
-    refused_at_once(project, TASK, *words)
 
 
 # --- a server -----------------------------------------------------------------------------

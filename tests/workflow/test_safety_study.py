@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from answer_store import look_after, shrink_loses_nothing
 from documented import check_files
 from loopback_server import add_server, running_server
 from project import Project
-from refusals import refused_at_once, refused_by_a_job, set_key
 from safety_study import (
     CAREFUL,
     CAREFUL_FILE,
@@ -33,7 +31,6 @@ from safety_study import (
     STUDY,
     TARGETS,
     TEACHER,
-    TEACHER_FILE,
     small_study,
     write,
 )
@@ -456,150 +453,3 @@ def test_a_judge_with_a_list_and_without_pairs(fresh: Project) -> None:
     fresh.edit(CAREFUL_FILE, lambda judge: judge.update(pairs=CAREFUL["pairs"], list=None))
     expected = [*rated("careful", *CELLS), *compared(*PAIRS), *CHECKED]
     assert [job for job in fresh.jobs() if " careful" in job] == sorted(expected)
-
-
-# --- bad input ----------------------------------------------------------------------------
-
-CONFIG = "config/config.yaml"
-DATASET = "config/datasets/teaching_safety.yaml"
-FORM = "config/forms/safety.yaml"
-MANY = [
-    *("no_persona", "helpful_assistant", "ed_physician", "ed_nurse", "ed_physician_bold"),
-    *("ed_physician_cautious", "general_practitioner", "layperson", "pastry_chef"),
-    "museum_librarian",
-]
-
-
-def too_many(project: Project) -> None:
-    groups = {"listwise": True, "groups": ["paper", "comparison", "control"]}
-    project.edit(CONFIG, lambda study: study.update(personas=MANY, rankings=groups))
-
-
-def judge_elsewhere(project: Project) -> None:
-    model = yaml.safe_load((project.path / "config/models/tiny.yaml").read_text())
-    model["source"]["path"] = "nowhere.gguf"
-    write(project, "config/models/far.yaml", model)
-    project.edit(CAREFUL_FILE, lambda judge: judge.update(model="far"))
-
-
-def other_scale(project: Project) -> None:
-    form = "config/forms/safety.yaml"
-    project.edit(form, lambda f: f["questions"][0]["rating"].update(id="harm"))
-    project.edit(CAREFUL_FILE, lambda judge: judge.update(scale=7))
-
-
-CONFIGURATION: dict[str, tuple[Callable[[Project], object], tuple[str, ...]]] = {
-    "judge of the only family": (
-        set_key(CAREFUL_FILE, "own_family", value=False),
-        (CAREFUL_FILE, "`model`", "family", "`own_family`"),
-    ),
-    "unknown judge": (
-        set_key(CONFIG, "judges", value=["strict"]),
-        ("`judges`", "'strict'", "config/judges/strict.yaml", "careful, smollm2_rationale"),
-    ),
-    "unknown model of a judge": (
-        set_key(CAREFUL_FILE, "model", value="tinny"),
-        (f"`model` of {CAREFUL_FILE}", "'tinny'", "config/models/tinny.yaml", "known ids"),
-    ),
-    "judge that is missing": (
-        judge_elsewhere,
-        ("config/models/far.yaml", "`source.path`", "nowhere.gguf", "mend"),
-    ),
-    "actions of reasonings": (
-        set_key(TEACHER_FILE, "action", value={"question": "1, 2 or 3?"}),
-        (TEACHER_FILE, "`action`", "'rationale'", "take it out"),
-    ),
-    "two ratings with one id": (
-        set_key(CAREFUL_FILE, "ratings", 1, "id", value="harm"),
-        (CAREFUL_FILE, "`ratings`", "twice", "rename"),
-    ),
-    "a rating called action": (
-        set_key(CAREFUL_FILE, "ratings", 1, "id", value="action"),
-        (CAREFUL_FILE, "`ratings`", "'action'", "rename"),
-    ),
-    "a rating called as an action": (
-        set_key(CAREFUL_FILE, "ratings", 1, "id", value="refuse"),
-        (CAREFUL_FILE, "`ratings`", "'refuse'", "rename"),
-    ),
-    "a judge called panel": (
-        set_key(CONFIG, "judges", value=["panel"]),
-        ("`judges`", "'panel'", "reserved", "another id"),
-    ),
-    "a category called as a group of them": (
-        lambda p: p.edit(
-            DATASET,
-            lambda d: (
-                d["categories"].append({"id": "risky", "title": "Risky"}),
-                d["columns"]["category"]["values"].update(risk="risky"),
-            ),
-        ),
-        (DATASET, "`categories`", "'risky'", "rename"),
-    ),
-    "two questions with one id": (
-        set_key(FORM, "questions", 1, "id", value="safety_compliance"),
-        (FORM, "`questions`", "twice", "rename"),
-    ),
-    "a choice twice": (
-        set_key(FORM, "confidence", "options", 2, "value", value=1),
-        (FORM, "`options`", "'Your confidence'", "twice", "change"),
-    ),
-    "no place for the answer": (
-        set_key(CAREFUL_FILE, "user", value="{question}"),
-        (CAREFUL_FILE, "`user`", "It must hold {answer}, where the answer stands"),
-    ),
-    "scale of a rating that clinicians give as well": (
-        other_scale,
-        ("config/forms/safety.yaml", "[1, 2, 3, 4, 5]", CAREFUL_FILE, "from 1 to 7", "`rating`"),
-    ),
-    "file of sanity pairs that is missing": (
-        set_key(CAREFUL_FILE, "sanity", value="resources/nowhere.csv"),
-        (CAREFUL_FILE, "`sanity`", "resources/nowhere.csv", "does not exist", "mend"),
-    ),
-    "safety task of cases": (
-        set_key(f"config/tasks/{SAFETY}.yaml", "dataset", value="teaching_primary"),
-        (f"config/tasks/{SAFETY}.yaml", "`kind`", "'safety'", "'primary_care'"),
-    ),
-    "triage task of questions": (
-        set_key(f"config/tasks/{REASONED}.yaml", "dataset", value="teaching_safety"),
-        (f"config/tasks/{REASONED}.yaml", "`kind`", "'triage'", "'patient_safety'"),
-    ),
-    "labels of a safety task": (
-        set_key(f"config/tasks/{SAFETY}.yaml", "labels", value=[]),
-        (f"config/tasks/{SAFETY}.yaml", "'labels' was unexpected"),
-    ),
-    "limit of an unknown task": (
-        set_key(CONFIG, "limits", value={"safety_teching": 3}),
-        ("`limits`", "'safety_teching'", "config/tasks/safety_teching.yaml", "mend"),
-    ),
-    "category that is not listed": (
-        set_key(DATASET, "columns", "category", "values", "benign", value="harmless"),
-        (DATASET, "`columns.category.values`", "'benign'", "'harmless'", "use one of"),
-    ),
-    "more answers than digits": (
-        too_many,
-        ("`rankings.listwise`", "10 answers", "9 at most", "`rankings.groups`"),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CONFIGURATION)
-def test_configuration(fresh: Project, name: str) -> None:
-    change, words = CONFIGURATION[name]
-    change(fresh)
-    refused_at_once(fresh, *words)
-
-
-def test_category_that_is_not_mapped(fresh: Project) -> None:
-    fresh.edit(DATASET, lambda d: d["columns"]["category"]["values"].pop("benign"))
-    target = "resources/datasets/teaching_safety.parquet"
-    refused_by_a_job(fresh, target, DATASET, "tsq_01", "'benign'", "`columns.category.values`")
-
-
-def test_sanity_pair_without_an_answer(copied: Project) -> None:
-    path = copied.path / SANITY
-    table = pl.read_csv(path, infer_schema=False)
-    safer = pl.when(pl.col("id") == table.item(1, "id")).then(pl.lit("  ")).otherwise("safer")
-    table.with_columns(safer=safer).write_csv(path)
-    target = "results/judging/careful/checks/ratings.parquet"
-    words = (CAREFUL_FILE, "`sanity`", SANITY, f"'{table.item(1, 'id')}'", "'safer'", "remove")
-    refused_by_a_job(copied, target, *words)

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 from project import STUDY, Project, add_model, new_project
-from refusals import refused_at_once, refused_by_a_job
+from refusals import refused_by_a_job
 
 from persona_paradox.decoding import Decoding
 from persona_paradox.responses import Request
@@ -235,11 +235,6 @@ def test_a_json_schema(ran: Ran) -> None:
     assert {answer["category"] for answer in answers} <= {"A", "B", "C"}
 
 
-def test_a_grammar_and_a_json_schema(fresh: Project) -> None:
-    set_decoding(fresh, grammar="root ::= [ABC]", json_schema=SCHEMA)
-    refused_at_once(fresh, TASK, "`decoding.grammar`", "`decoding.json_schema`", "remove one")
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -252,11 +247,6 @@ def test_what_no_grammar_can_be_made_of(ran: Ran, key: str, value: object) -> No
     set_decoding(ran.project, **{key: value})
     delivered = RESPONSES[1].replace("responses", "delivered")
     refused_by_a_job(ran.project, delivered, TASK, f"`decoding.{key}`", "llama.cpp", "mend")
-
-
-def test_a_draw_without_temperature(fresh: Project) -> None:
-    set_decoding(fresh, sampled={"answers": 2, "temperature": 0})
-    refused_at_once(fresh, TASK, "`decoding.sampled.temperature`", "minimum of 0")
 
 
 # --- graphics cards -----------------------------------------------------------------------

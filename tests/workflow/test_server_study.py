@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from loopback_server import FAR, TEMPLATE, add_server, running_server
+from loopback_server import FAR, add_server, running_server
 from project import STUDY, Project, add_model, new_project
-from refusals import refused_at_once, refused_by_a_job
+from refusals import refused_by_a_job
 
 from persona_paradox.responses import SCHEMA
 from persona_paradox.scoring import score
@@ -215,32 +215,6 @@ def test_nobody_answers(nobody: Project) -> None:
     refused_by_a_job(
         nobody, RESPONSES, FAR, "`source.url`", "cannot be reached", "start the server"
     )
-
-
-def test_the_template_is_missing(nobody: Project) -> None:
-    (nobody.path / TEMPLATE).unlink()
-    refused_at_once(nobody, FAR, "`source.template`", TEMPLATE, "cannot be read", "put")
-
-
-@pytest.mark.parametrize("key", ["grammar", "json_schema"])
-def test_servers_follow_no_grammar(nobody: Project, key: str) -> None:
-    value = {"grammar": 'root ::= "A"', "json_schema": {"enum": ["A"]}}[key]
-    file = f"config/tasks/{TASK}.yaml"
-    nobody.edit(file, lambda task: task["decoding"].update({key: value}))
-    refused_at_once(nobody, file, f"`decoding.{key}`", "'far'", "server")
-
-
-UNKNOWN = {
-    "no revision": (lambda s: s.pop("revision"), ("`source`", "'revision' is a required property")),
-    "no address": (lambda s: s.update(url="localhost:8000"), ("`source.url`", "does not match")),
-}
-
-
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_keys_of_a_server(name: str, nobody: Project) -> None:
-    change, words = UNKNOWN[name]
-    nobody.edit(FAR, lambda model: change(model["source"]))
-    refused_at_once(nobody, FAR, *words)
 
 
 def test_items_without_a_listed_label_have_no_confidence(ran: Ran) -> None:

@@ -15,7 +15,7 @@ from clinician_packet import FORMS, SHOWN, filled_rows, make, write_rows
 from loopback_hub import COMMIT, Hub, loopback_hub
 from playwright.sync_api import Browser
 from project import STUDY, Project, add_model, new_project
-from refusals import refused_at_once, refused_by_a_job
+from refusals import open_here, refused, refused_at_once, refused_by_a_script
 from safety_study import SAFETY, small_study
 
 from persona_paradox.files import sha256_file
@@ -41,7 +41,7 @@ def test_titles_and_folders_are_no_commands(tmp_path: Path) -> None:
     project.edit("config/personas/ed_nurse.yaml", lambda p: p["texts"].update(main=HOSTILE))
     project.edit("config/datasets/teaching_ed.yaml", lambda d: d["levels"][0].update(title=HOSTILE))
     project.edit(MODEL, lambda model: model.update(licence=HOSTILE))
-    project.run("--cores", "2", "results/scores/tiny/triage_ed/ed_nurse.parquet")
+    project.run("--cores", "1", "results/scores/tiny/triage_ed/ed_nurse.parquet")
     assert not list(tmp_path.rglob("ran"))
     prompts = pl.read_parquet(project.path / "results/prompts/triage_ed/ed_nurse.parquet")
     assert prompts["system"].str.contains(HOSTILE, literal=True).all()
@@ -58,7 +58,7 @@ def test_paths_with_spaces_and_quotes_are_no_commands(tmp_path: Path) -> None:
         "config/config.yaml",
         lambda study: study.update(tasks=[SAFETY], judges=["careful"], data_dir=odd),
     )
-    project.run("--cores", "2", "results/judging/careful/checks/ratings.parquet")
+    project.run("--cores", "1", "results/judging/careful/checks/ratings.parquet")
     assert not list(tmp_path.rglob("ran"))
 
 
@@ -70,8 +70,7 @@ def test_files_of_a_judge_have_plain_names(tmp_path: Path, key: str) -> None:
         (project.path / odd).touch()
         project.edit("config/judges/careful.yaml", lambda j, odd=odd: j.update({key: odd}))
         words = ("config/judges/careful.yaml", f"`{key}`", odd, "put the file into the project")
-        refused_at_once(project, *words)
-    assert not list(tmp_path.rglob("ran"))
+        refused(project, *words)
 
 
 ANNOTATIONS = "results/clinician/annotations.parquet"
@@ -112,8 +111,15 @@ def test_packet_of_an_annotators_file_is_no_path(tmp_path: Path, odd: str) -> No
     project, path = annotated(tmp_path)
     (packet,) = set(pl.read_csv(path)["packet_id"])
     path.write_text(path.read_text().replace(packet, odd))
-    words = ("R1.csv", "`packet_id`", "is no id of a packet", "restore")
-    refused_by_a_job(project, ANNOTATIONS, *words)
+    refused_by_a_script(
+        project,
+        "read_annotations",
+        *("R1.csv", "`packet_id`", "is no id of a packet", "restore"),
+        annotations="resources/annotations/R1.csv",
+        packets="resources/packets",
+        answered=open_here(project)["answered"],
+        table=ANNOTATIONS,
+    )
 
 
 # --- markup -------------------------------------------------------------------------------
@@ -125,7 +131,7 @@ def test_markup_in_texts_runs_nothing_in_the_report(finished: Project, chromium:
     for file in (MODEL, "config/tasks/triage_ed.yaml", "config/personas/ed_nurse.yaml"):
         project.edit(file, lambda content: content.update(title=SCRIPT))
     project.edit("config/personas/ed_nurse.yaml", lambda p: p["texts"].update(main=SCRIPT))
-    project.run("--cores", "2")
+    project.run("--cores", "1")
     project.run("--report", "report.html")
     text = (project.path / "report.html").read_text()
     assert "triage_accuracy" in text
@@ -183,41 +189,35 @@ def on_hub(project: Project, hub: Hub) -> None:
     path.unlink()
 
 
-def test_token_of_the_hub_is_nowhere(project: Project, hub: Hub, tmp_path: Path) -> None:
+def test_token_of_the_hub_is_nowhere_and_needed_once(
+    project: Project, hub: Hub, tmp_path: Path
+) -> None:
     on_hub(project, hub)
     environment = secrets(hub, tmp_path / "home")
     # First without the right to read, then with it: errors and logs of both.
     hub.refusals, hub.refused = [(403, "GatedRepo")], "/resolve/"
-    done = project.snakemake("--cores", "2", RESPONSES, "--verbose", **environment)
+    done = project.snakemake("--cores", "1", RESPONSES, "--verbose", **environment)
     assert "is gated; accept its licence" in done.stdout
     assert TOKEN not in done.stdout
-    done = project.snakemake("--cores", "2", RESPONSES, "--verbose", **environment)
+    done = project.snakemake("--cores", "1", RESPONSES, "--verbose", **environment)
     assert done.returncode == 0, done.stdout[-3000:]
     assert TOKEN not in done.stdout
     assert any(request.authorization == f"Bearer {TOKEN}" for request in hub.requests)
-    assert (project.path / RESPONSES).exists()
+    first = (project.path / RESPONSES).read_bytes()
     assert planted(project.path) == []
+    # With everything present, nobody is asked: with the model in its place, and with the
+    # client's cache alone.
+    hub.requests.clear()
+    for present in (True, False):
+        if not present:
+            shutil.rmtree(project.path / "resources/models")
+        (project.path / RESPONSES).unlink()
+        project.run("--cores", "1", RESPONSES, **environment, HF_HUB_OFFLINE="1")
+        assert (project.path / RESPONSES).read_bytes() == first
+    assert hub.requests == []
 
 
 def test_planted_token_would_be_found(project: Project) -> None:
     (project.path / "results").mkdir()
     (project.path / "results" / "x.json").write_text(f'{{"a": "{TOKEN}"}}')
     assert [path.name for path in planted(project.path)] == ["x.json"]
-
-
-def test_everything_present_needs_no_hub(project: Project, hub: Hub, tmp_path: Path) -> None:
-    on_hub(project, hub)
-    environment = secrets(hub, tmp_path / "home")
-    target = "resources/models/tiny/manifest.json"
-    assert project.snakemake("--cores", "1", target, **environment).returncode == 0
-    hub.requests.clear()
-    offline = environment | {"HF_HUB_OFFLINE": "1"}
-    # With the model in its place, and with the client's cache alone.
-    assert project.snakemake("--cores", "2", RESPONSES, **offline).returncode == 0
-    first = (project.path / RESPONSES).read_bytes()
-    shutil.rmtree(project.path / "resources" / "models")
-    (project.path / RESPONSES).unlink()
-    done = project.snakemake("--cores", "2", RESPONSES, **offline)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert (project.path / RESPONSES).read_bytes() == first
-    assert hub.requests == []

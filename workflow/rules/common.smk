@@ -7,15 +7,8 @@ from glob import glob
 from pathlib import Path
 from shlex import quote
 
-from persona_paradox import cli, sizes
-from persona_paradox.config import (
-    ALL,
-    HUMAN,
-    TRIAGE,
-    check_sources,
-    load_study,
-    offer_data_dir,
-)
+from persona_paradox import sizes
+from persona_paradox.config import ALL, HUMAN, TRIAGE
 from persona_paradox.errors import InputError
 from persona_paradox.imports import code_of
 from persona_paradox.inventory import (
@@ -24,7 +17,6 @@ from persona_paradox.inventory import (
     lists,
     manifests,
     ranks,
-    referred,
     restricted,
     study_files,
 )
@@ -36,40 +28,13 @@ from persona_paradox.products import (
     JUDGED_TABLES,
     TRIAGE_FIGURES,
 )
-from persona_paradox.provenance import configuration, git_state
-from persona_paradox.schema import check_schema
 from persona_paradox.sizes import Size
-from persona_paradox.views import write_view, write_views
-
-
-def load():
-    study = load_study(config, Path(workflow.basedir) / "config", check_schema)
-    check_sources(study, "resources")
-    # An archive must be able to hold what the files of judges and servers name.
-    referred(study)
-    offer_data_dir(study)
-    return study
-
+from persona_paradox.study import open_study
 
 try:
-    STUDY = load()
-    VIEWS = write_views(STUDY, "results/config")
-    # The state of git is a fact about the code: another commit writes the provenance anew, and
-    # what describes it, nothing else.
-    VIEWS["provenance"] = write_view(
-        "provenance",
-        {
-            "configuration": configuration(STUDY),
-            "git": git_state(Path(workflow.basedir)),
-        },
-        "results/config",
-    )
+    STUDY, VIEWS = open_study(config, Path(workflow.basedir))
 except InputError as error:
     sys.exit(f"error: {error}")
-except OSError as error:
-    if cli.sentence(error) is None:
-        raise
-    sys.exit(f"error: {cli.sentence(error)}")
 
 
 RATERS = [cell.persona for cell in STUDY.human_cells]

@@ -1,0 +1,536 @@
+"""Configurations that are refused before any job, each in one sentence on file, key and remedy.
+
+They are opened here as the Snakefile opens them; a few of every kind go through the command line.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from loopback_server import FAR, TEMPLATE, add_server
+from project import STUDY as TRIAGE_STUDY
+from project import Project, small_study
+from refusals import STUDY, Change, open_here, refused, refused_at_once, set_key, set_text
+from safety_study import CAREFUL_FILE, REASONED, SAFETY, TEACHER_FILE, write
+from safety_study import small_study as safety_study
+
+PERSONA = "config/personas/ed_nurse.yaml"
+TASK, PRIMARY = "config/tasks/triage_ed.yaml", "config/tasks/triage_primary.yaml"
+SAFETY_TASK, REASONED_TASK = (f"config/tasks/{task}.yaml" for task in (SAFETY, REASONED))
+DATASET, QUESTIONS = (f"config/datasets/teaching_{name}.yaml" for name in ("ed", "safety"))
+MODEL = "config/models/tiny.yaml"
+FORM = "config/forms/safety.yaml"
+Cases = dict[str, tuple[Change, tuple[str, ...]]]
+
+
+def served_study(path: Path) -> Project:
+    """A model here, and one on a server that nobody started."""
+    project = small_study(path)
+    add_server(project, "http://127.0.0.1:9/v1")
+    write(project, STUDY, TRIAGE_STUDY | {"models": ["tiny", "far"]})
+    return project
+
+
+MAKE = {"triage": small_study, "judged": safety_study, "served": served_study}
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
+    """A project of every kind of study, by its name; not to be changed."""
+    folder = tmp_path_factory.mktemp("refused")
+    projects = {name: make(folder / name) for name, make in MAKE.items()}
+    for project in projects.values():
+        # The code that runs is the project's own, so that copies cost little.
+        shutil.rmtree(project.path / "workflow")
+    return projects
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_what_is_changed_below_is_not_refused(
+    made: dict[str, Project], tmp_path: Path, name: str
+) -> None:
+    assert "provenance" in open_here(made[name].copy(tmp_path / "project"))
+
+
+TRIAGE: Cases = {
+    "broken YAML": (
+        lambda p: (p.path / PERSONA).write_text("title: [ED nurse\ntexts: {"),
+        (PERSONA, "line", "not valid YAML", "mend"),
+    ),
+    "a key twice": (
+        lambda p: (p.path / PERSONA).write_text("title: a\ngroup: own\ntitle: b\n"),
+        (PERSONA, "line 3", "'title' stands twice"),
+    ),
+    "not a mapping": (lambda p: (p.path / PERSONA).write_text("- a\n"), (PERSONA, "README")),
+    "unknown key": (
+        set_key(PERSONA, "text", value="You are a nurse."),
+        (PERSONA, "'text' was unexpected"),
+    ),
+    "unknown key of the study": (
+        set_key(STUDY, "persona", value=[]),
+        ("'persona'",),
+    ),
+    "missing key": (lambda p: p.edit(TASK, lambda t: t.pop("labels")), (TASK, "'labels'")),
+    "wrong type": (
+        set_key(STUDY, "seed", value="seven"),
+        ("`seed`", "'seven' is not of type 'integer'"),
+    ),
+    "unknown persona": (
+        set_key(STUDY, "personas", value=["no_persona", "ed_nurs"]),
+        ("`personas`", "'ed_nurs'", "config/personas/ed_nurs.yaml", "ed_nurse"),
+    ),
+    "unknown data set": (set_key(TASK, "dataset", value="teaching"), (TASK, "'teaching'", "known")),
+    "unsafe id": (
+        set_key(STUDY, "personas", value=["no_persona", "x; rm -rf ~"]),
+        ("`personas.1`", "does not match"),
+    ),
+    "reserved id": (set_key(STUDY, "models", value=["human"]), ("reserved",)),
+    "label without a level": (
+        set_key(TASK, "labels", 0, "level", value="esi_9"),
+        (TASK, "`labels`", "esi_9", "teaching_ed"),
+    ),
+    "level the data set does not have": (
+        set_key(DATASET, "columns", "reference", "values", "1", value="esi_0"),
+        (DATASET, "`columns.reference.values`", "'esi_0'", "esi_1"),
+    ),
+    "high acuity unknown": (
+        set_key(DATASET, "high_acuity", value=["esi_7"]),
+        (DATASET, "`high_acuity`", "esi_7"),
+    ),
+    "the answer in the case": (
+        set_key(DATASET, "columns", "case", "column", value="decision_point"),
+        (DATASET, "`columns.case`", "gives the answer away"),
+    ),
+    "two personas with one text": (
+        set_key(PERSONA, "texts", "main", value="You are a Highway department bridge engineer."),
+        ("ed_nurse.main", "bridge_engineer.main", "same text"),
+    ),
+    "level kept that no data set has": (
+        set_key(STUDY, "limit_keeps", value=["esi_0"]),
+        ("`limit_keeps`", "'esi_0'", "esi_1", "use one of"),
+    ),
+    "metric of the family that there is not": (
+        set_key(STUDY, "statistics", value={"family": {"metrics": ["accuracies"]}}),
+        ("`statistics.family.metrics.0`", "'accuracies'", "mend"),
+    ),
+    "margin without a metric": (
+        set_key(STUDY, "statistics", value={"margins": {"smooth_ece": 0.1}}),
+        ("`statistics.margins`", "'smooth_ece'", "smooth_ece_top_label"),
+    ),
+    "cluster in a column that is not kept": (
+        set_key(DATASET, "columns", "cluster", value="family"),
+        (DATASET, "`columns.cluster`", "'family'", "`columns.keep`", "add it"),
+    ),
+    "subgroup in a column that is not kept": (
+        set_key(DATASET, "subgroups", 0, "column", value="weight"),
+        (DATASET, "`subgroups.sex.column`", "'weight'", "`columns.keep`", "add it"),
+    ),
+    "bands that do not rise": (
+        set_key(DATASET, "subgroups", 1, "cuts", value=[65, 18]),
+        (DATASET, "`subgroups.age.cuts`", "[65, 18]", "order"),
+    ),
+    "a subgrouping twice": (
+        set_key(DATASET, "subgroups", 0, "id", value="age"),
+        (DATASET, "`subgroups`", "rename"),
+    ),
+    "missing baseline": (
+        set_key(STUDY, "baseline", value="ed_physician"),
+        ("`baseline`", "'ed_physician'", "personas"),
+    ),
+    "no task in these contexts": (
+        lambda p: p.edit(
+            STUDY,
+            lambda s: s.update(contexts=["primary_care"], tasks=["triage_ed"]),
+        ),
+        ("`contexts`", "add"),
+    ),
+    "data folder not given": (
+        set_key(STUDY, "tasks", value=["triage_semigran"]),
+        ("config/datasets/semigran.yaml", "`source.path`", "PERSONA_DATA_DIR"),
+    ),
+    "data file missing": (
+        lambda p: p.edit(STUDY, lambda s: s.update(tasks=["triage_semigran"], data_dir="nowhere")),
+        ("config/datasets/semigran.yaml", "`source.path`", "nowhere/semigran45", "mend"),
+    ),
+    "model file missing": (
+        lambda p: (p.path / "tiny.gguf").unlink(),
+        (MODEL, "`source.path`", "tiny.gguf", "mend"),
+    ),
+    "null cases twice": (
+        set_key(PRIMARY, "null_cases", value=["N/A", "N/A"]),
+        (PRIMARY, "`null_cases`", "non-unique"),
+    ),
+    "no question": (
+        set_key(PRIMARY, "verbalized", value={"max_tokens": 8}),
+        (PRIMARY, "`verbalized`", "'question' is a required property"),
+    ),
+    "an empty question": (
+        set_key(PRIMARY, "verbalized", value={"question": " "}),
+        (PRIMARY, "`verbalized.question`", "does not match"),
+    ),
+    "no tokens for what it says": (
+        set_key(PRIMARY, "verbalized", value={"question": "?", "max_tokens": 0}),
+        (PRIMARY, "`verbalized.max_tokens`", "minimum of 1"),
+    ),
+    "another key beside the question": (
+        set_key(PRIMARY, "verbalized", value={"question": "?", "scale": 10}),
+        (PRIMARY, "`verbalized`", "'scale' was unexpected"),
+    ),
+    "a question without keys": (
+        set_key(PRIMARY, "verbalized", value="How sure?"),
+        (PRIMARY, "`verbalized`", "is not of type 'object', 'null'"),
+    ),
+    "a grammar and a JSON schema": (
+        lambda p: p.edit(
+            PRIMARY, lambda t: t["decoding"].update(grammar="root ::= [ABC]", json_schema={})
+        ),
+        (PRIMARY, "`decoding.grammar`", "`decoding.json_schema`", "remove one"),
+    ),
+    "a draw without temperature": (
+        set_key(PRIMARY, "decoding", "sampled", value={"answers": 2, "temperature": 0}),
+        (PRIMARY, "`decoding.sampled.temperature`", "minimum of 0"),
+    ),
+    "a password in an address": (
+        set_key(
+            DATASET,
+            "source",
+            value={
+                "kind": "url",
+                "url": "https://me:secret@example.org/a.csv",
+                "sha256": "0" * 64,
+            },
+        ),
+        (DATASET, "key `source.url`", "without a user name or a password"),
+    ),
+}
+
+RAN = "ran"
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n"
+    for old, new in zip("abcdefghijk", "bcdefghijkl", strict=True)
+)
+COMMAND = "__import__('pathlib').Path('ran').touch()"
+
+
+def in_file(file: str, text: str) -> Change:
+    """Put a line of YAML in front of a file."""
+
+    def change(project: Project) -> None:
+        path = project.path / file
+        path.write_text(text + path.read_text())
+
+    return change
+
+
+HOSTILE: Cases = {
+    "code of a template engine": (
+        in_file(STUDY, f"__use_yte__: true\ncontexts: ?{COMMAND}\n"),
+        ("config/config.yaml", "`__use_yte__`", "take it out"),
+    ),
+    "a Python object in the study": (
+        in_file(STUDY, "contexts: !!python/object/apply:os.mkdir [ran]\n"),
+        ("config/config.yaml, line 1", "python/object/apply:os.mkdir", "mend"),
+    ),
+    "the name of a Python function in the study": (
+        in_file(STUDY, "contexts: !!python/name:os.mkdir\n"),
+        ("config/config.yaml, line 1", "python/name:os.mkdir", "mend"),
+    ),
+    "a Python object": (
+        set_text(PERSONA, "title: !!python/object/apply:os.mkdir [ran]\ngroup: own\n"),
+        (f"{PERSONA}, line 1", "python/object/apply:os.mkdir", "mend"),
+    ),
+    "aliases of aliases": (
+        set_text(PERSONA, LAUGHS),
+        (f"{PERSONA}, line 2", "an alias", "write the value itself"),
+    ),
+    "aliases of aliases in the study": (
+        in_file(STUDY, LAUGHS),
+        ("config/config.yaml, line 2", "an alias", "write the value itself"),
+    ),
+    "a value in itself": (
+        in_file(STUDY, "contexts: &a [*a]\n"),
+        ("config/config.yaml, line 1", "an alias"),
+    ),
+    "values in values in values": (
+        set_text(PERSONA, "title: " + "[" * 5000),
+        (PERSONA, "nests values too deeply"),
+    ),
+    "a key that is no text": (
+        set_text(PERSONA, "[a, b]: c\n"),
+        (f"{PERSONA}, line 1", "a key must be text"),
+    ),
+    "a key with a new line and a command for the terminal": (
+        set_text(PERSONA, 'title: {"\\n\\e[2J": "\\0"}\n'),
+        (PERSONA, r"`title.\n\x1b[2J`", "U+0000"),
+    ),
+    "a date that is none": (
+        set_text(PERSONA, "title: 2001-13-45\n"),
+        (PERSONA, "month must be in 1..12", "quotes"),
+    ),
+    "a date": (set_text(PERSONA, "title: 2001-01-01\n"), (PERSONA, "`title`", "in quotes")),
+    "a number that is none": (
+        set_key(STUDY, "statistics", value={"confidence": float("nan")}),
+        ("`statistics.confidence`", "nan"),
+    ),
+    "a number that no machine can hold": (
+        set_text(PERSONA, f"title: 0x{'f' * 5000}\n"),
+        (PERSONA, "`title`", "more than 64 bits"),
+    ),
+    "half of a character": (
+        set_text(PERSONA, 'title: "\\ud800"\n'),
+        (PERSONA, "`title`", "U+D800"),
+    ),
+    "a persona that is a command": (
+        set_key(STUDY, "personas", value=["no_persona", "x; touch ran"]),
+        ("`personas.1`", "'x; touch ran' does not match"),
+    ),
+    "an id that ends a line": (
+        set_key(STUDY, "personas", value=["no_persona", "ed_nurse\n"]),
+        ("`personas.1`", "does not match"),
+    ),
+    "an id that is too long for a file": (
+        set_key(STUDY, "personas", value=["no_persona", "x" * 300]),
+        ("`personas.1`", "does not match"),
+    ),
+    "a path that is too long": (
+        set_key(MODEL, "source", "path", value="x" * 300),
+        ("x" * 300, "File name too long", "shorten the name"),
+    ),
+    "a bundled file that is none": (
+        set_key(DATASET, "source", "path", value="resources/bundled/../../../secret.csv"),
+        (DATASET, "`source.path`", "does not match"),
+    ),
+    "a kept column in the place of another": (
+        set_key(DATASET, "columns", "keep", value=["age", "age_years", "sex", "complaint", "case"]),
+        (DATASET, "`columns.keep`", "'case'", "rename"),
+    ),
+}
+
+
+# More personas than there are digits.
+MANY = [
+    *("no_persona", "helpful_assistant", "ed_physician", "ed_nurse", "ed_physician_bold"),
+    *("ed_physician_cautious", "general_practitioner", "layperson", "pastry_chef"),
+    "museum_librarian",
+]
+
+
+def too_many(project: Project) -> None:
+    groups = {"listwise": True, "groups": ["paper", "comparison", "control"]}
+    project.edit(STUDY, lambda study: study.update(personas=MANY, rankings=groups))
+
+
+def judge_elsewhere(project: Project) -> None:
+    model = yaml.safe_load((project.path / "config/models/tiny.yaml").read_text())
+    model["source"]["path"] = "nowhere.gguf"
+    write(project, "config/models/far.yaml", model)
+    project.edit(CAREFUL_FILE, lambda judge: judge.update(model="far"))
+
+
+def other_scale(project: Project) -> None:
+    form = "config/forms/safety.yaml"
+    project.edit(form, lambda f: f["questions"][0]["rating"].update(id="harm"))
+    project.edit(CAREFUL_FILE, lambda judge: judge.update(scale=7))
+
+
+JUDGED: Cases = {
+    "judge of the only family": (
+        set_key(CAREFUL_FILE, "own_family", value=False),
+        (CAREFUL_FILE, "`model`", "family", "`own_family`"),
+    ),
+    "unknown judge": (
+        set_key(STUDY, "judges", value=["strict"]),
+        ("`judges`", "'strict'", "config/judges/strict.yaml", "careful, smollm2_rationale"),
+    ),
+    "unknown model of a judge": (
+        set_key(CAREFUL_FILE, "model", value="tinny"),
+        (f"`model` of {CAREFUL_FILE}", "'tinny'", "config/models/tinny.yaml", "known ids"),
+    ),
+    "judge that is missing": (
+        judge_elsewhere,
+        ("config/models/far.yaml", "`source.path`", "nowhere.gguf", "mend"),
+    ),
+    "actions of reasonings": (
+        set_key(TEACHER_FILE, "action", value={"question": "1, 2 or 3?"}),
+        (TEACHER_FILE, "`action`", "'rationale'", "take it out"),
+    ),
+    "two ratings with one id": (
+        set_key(CAREFUL_FILE, "ratings", 1, "id", value="harm"),
+        (CAREFUL_FILE, "`ratings`", "twice", "rename"),
+    ),
+    "a rating called action": (
+        set_key(CAREFUL_FILE, "ratings", 1, "id", value="action"),
+        (CAREFUL_FILE, "`ratings`", "'action'", "rename"),
+    ),
+    "a rating called as an action": (
+        set_key(CAREFUL_FILE, "ratings", 1, "id", value="refuse"),
+        (CAREFUL_FILE, "`ratings`", "'refuse'", "rename"),
+    ),
+    "a judge called panel": (
+        set_key(STUDY, "judges", value=["panel"]),
+        ("`judges`", "'panel'", "reserved", "another id"),
+    ),
+    "a category called as a group of them": (
+        lambda p: p.edit(
+            QUESTIONS,
+            lambda d: (
+                d["categories"].append({"id": "risky", "title": "Risky"}),
+                d["columns"]["category"]["values"].update(risk="risky"),
+            ),
+        ),
+        (QUESTIONS, "`categories`", "'risky'", "rename"),
+    ),
+    "two questions with one id": (
+        set_key(FORM, "questions", 1, "id", value="safety_compliance"),
+        (FORM, "`questions`", "twice", "rename"),
+    ),
+    "a choice twice": (
+        set_key(FORM, "confidence", "options", 2, "value", value=1),
+        (FORM, "`options`", "'Your confidence'", "twice", "change"),
+    ),
+    "no place for the answer": (
+        set_key(CAREFUL_FILE, "user", value="{question}"),
+        (CAREFUL_FILE, "`user`", "It must hold {answer}, where the answer stands"),
+    ),
+    "scale of a rating that clinicians give as well": (
+        other_scale,
+        ("config/forms/safety.yaml", "[1, 2, 3, 4, 5]", CAREFUL_FILE, "from 1 to 7", "`rating`"),
+    ),
+    "file of sanity pairs that is missing": (
+        set_key(CAREFUL_FILE, "sanity", value="resources/nowhere.csv"),
+        (CAREFUL_FILE, "`sanity`", "resources/nowhere.csv", "does not exist", "mend"),
+    ),
+    "safety task of cases": (
+        set_key(SAFETY_TASK, "dataset", value="teaching_primary"),
+        (SAFETY_TASK, "`kind`", "'safety'", "'primary_care'"),
+    ),
+    "triage task of questions": (
+        set_key(REASONED_TASK, "dataset", value="teaching_safety"),
+        (REASONED_TASK, "`kind`", "'triage'", "'patient_safety'"),
+    ),
+    "labels of a safety task": (
+        set_key(SAFETY_TASK, "labels", value=[]),
+        (SAFETY_TASK, "'labels' was unexpected"),
+    ),
+    "limit of an unknown task": (
+        set_key(STUDY, "limits", value={"safety_teching": 3}),
+        ("`limits`", "'safety_teching'", "config/tasks/safety_teching.yaml", "mend"),
+    ),
+    "category that is not listed": (
+        set_key(QUESTIONS, "columns", "category", "values", "benign", value="harmless"),
+        (QUESTIONS, "`columns.category.values`", "'benign'", "'harmless'", "use one of"),
+    ),
+    "more answers than digits": (
+        too_many,
+        ("`rankings.listwise`", "10 answers", "9 at most", "`rankings.groups`"),
+    ),
+}
+
+SERVED: Cases = {
+    "a template that is missing": (
+        lambda p: (p.path / TEMPLATE).unlink(),
+        (FAR, "`source.template`", TEMPLATE, "cannot be read", "put"),
+    ),
+    "a grammar for a server": (
+        set_key(PRIMARY, "decoding", "grammar", value='root ::= "A"'),
+        (PRIMARY, "`decoding.grammar`", "'far'", "server"),
+    ),
+    "a JSON schema for a server": (
+        set_key(PRIMARY, "decoding", "json_schema", value={"enum": ["A"]}),
+        (PRIMARY, "`decoding.json_schema`", "'far'", "server"),
+    ),
+    "a server without a revision": (
+        lambda p: p.edit(FAR, lambda m: m["source"].pop("revision")),
+        (FAR, "`source`", "'revision' is a required property"),
+    ),
+    "a server without an address": (
+        set_key(FAR, "source", "url", value="localhost:8000"),
+        (FAR, "`source.url`", "does not match"),
+    ),
+}
+
+
+CASES = {
+    (study, name): case
+    for study, cases in {"triage": TRIAGE | HOSTILE, "judged": JUDGED, "served": SERVED}.items()
+    for name, case in cases.items()
+}
+
+
+@pytest.mark.parametrize(("study", "name"), CASES)
+def test_configuration(made: dict[str, Project], tmp_path: Path, study: str, name: str) -> None:
+    project = made[study].copy(tmp_path / "project")
+    change, words = CASES[study, name]
+    change(project)
+    refused(project, *words)
+
+
+# Of every layer one: YAML, what Snakemake would run, a schema, sources, one file against another.
+THROUGH_SNAKEMAKE = [
+    *("a value in itself", "code of a template engine", "wrong type", "model file missing"),
+    "two personas with one text",
+]
+
+
+@pytest.mark.parametrize("name", THROUGH_SNAKEMAKE)
+def test_the_command_line_says_the_same(project: Project, name: str) -> None:
+    change, words = CASES["triage", name]
+    change(project)
+    refused_at_once(project, *words)
+    assert not (project.path / RAN).exists()
+
+
+def on_hub(revision: str) -> Change:
+    source = {"kind": "hub", "repo": "someone/tiny", "file": "tiny.gguf", "sha256": "0" * 64}
+    return set_key(MODEL, "source", value=source | {"revision": revision})
+
+
+def test_published_study_pins_every_revision(project: Project) -> None:
+    on_hub("main")(project)
+    assert open_here(project)
+    set_key(STUDY, "published", value=True)(project)
+    refused(project, MODEL, "`source.revision`", "'main'", "`published: true`", "commit")
+    on_hub("0123456789abcdef0123456789abcdef01234567")(project)
+    assert open_here(project)
+
+
+def test_study_of_someone_else_is_checked_before_snakemake_reads_it(project: Project) -> None:
+    path = project.path / "config/studies/theirs.yaml"
+
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "workflow/scripts/check_study.py", "config/studies/theirs.yaml"],
+            cwd=project.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    path.mkdir(parents=True)
+    done = check()
+    assert done.returncode == 1
+    assert done.stderr == f"error: {path.relative_to(project.path)}: Is a directory; name a file\n"
+    path.rmdir()
+    path.write_text("title: A good one\n")
+    assert check().returncode == 0
+    for text, word in (
+        (f"__use_yte__: true\ntitle: ?{COMMAND}\n", "__use_yte__"),
+        (LAUGHS, "alias"),
+    ):
+        path.write_text(text)
+        done = check()
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: config/studies/theirs.yaml")
+        assert word in line
+        assert not (project.path / RAN).exists()
+    # Snakemake would have run it; then nothing else runs.
+    path.write_text(f"__use_yte__: true\ntitle: ?{COMMAND}\n")
+    done = project.snakemake("-n", "--configfile", "config/studies/theirs.yaml")
+    assert done.returncode != 0
+    assert "error: config/studies/theirs.yaml: key `__use_yte__`" in done.stdout
