@@ -13,6 +13,7 @@ have the same confidence, the bins between them are empty.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ _RELPLOT_STEP = 1e-3
 _RELPLOT_MESH = 200
 _RELPLOT_DENSITY = 1e-4  # that is added to every density, lest one be 0
 _HALVINGS = 10  # of the bandwidth
+_MOST_MODES = 1024  # cosines of a wide kernel
 _STEPS = 2**_HALVINGS  # of the bandwidth
 _SLACK = 1e-9  # a softmax may exceed 1 by its rounding error
 _BLOCK = 512  # resamples that are measured at a time: some 5 kB per item
@@ -525,7 +527,6 @@ class _Smoother:
         self.residual_of: Singles = np.empty((len(counts), 0), dtype=np.float32)
         self.density_of: Singles = np.empty((len(counts), 0), dtype=np.float32)
         self.kernels: dict[int, tuple[Singles, Singles, Singles]] = {}
-        self.coarse: Singles = np.empty((0, _RELPLOT_MESH), dtype=np.float32)
 
     def errors(self) -> Floats:
         """SmECE of every resample, shape (draws,)."""
@@ -587,9 +588,7 @@ class _Smoother:
             if points > _RELPLOT_MESH:
                 cosines = _cosines(self.within_reach(np.linspace(0, 1, points), bandwidth), modes)
             else:
-                if self.coarse.shape[0] < modes:
-                    self.coarse = _cosines(np.linspace(0, 1, points), modes)
-                cosines = self.coarse[:modes]
+                cosines = _coarse_cosines()[:modes]
             self.kernels[k] = coefficients.astype(np.float32), cosines, sums.astype(np.float32)
         return self.kernels[k]
 
@@ -622,7 +621,8 @@ def _modes(bandwidth: float, n: int) -> int:
     they are below single precision. The cut of a wide one needs more, and the more the fewer
     the items are whose errors cancel.
     """
-    return min(max(128, 2**16 // n), 1024) if bandwidth > 0.1 else int(np.ceil(2 / bandwidth))
+    most = min(max(128, 2**16 // n), _MOST_MODES)
+    return most if bandwidth > 0.1 else int(np.ceil(2 / bandwidth))
 
 
 def _cosines(mesh: Floats, modes: int) -> Singles:
@@ -630,6 +630,13 @@ def _cosines(mesh: Floats, modes: int) -> Singles:
     return np.cos(np.pi * np.outer(np.arange(modes), mesh)).astype(np.float32)
 
 
+@cache
+def _coarse_cosines() -> Singles:
+    """The cosines on the mesh of wide kernels."""
+    return _cosines(np.linspace(0, 1, _RELPLOT_MESH), _MOST_MODES)
+
+
+@cache
 def _coefficients(bandwidth: float, modes: int) -> Floats:
     """Cosine transform of a Gaussian that is cut at a distance of one half.
 

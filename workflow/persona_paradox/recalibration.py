@@ -128,12 +128,13 @@ def cross_fitted(
         raise ValueError(f"no method {method!r}; there are {', '.join(METHODS)}")
     result = np.full(confidence.size, np.nan)
     unfitted = {}
-    for number, inside in _folds(fold, confidence.size):
-        reason = _reason(correct[~inside])
-        if reason is not None:
-            unfitted[number] = reason
-            continue
-        with _quiet_and_alone():
+    # Once for all folds: to find the libraries that have threads takes longer than a fit.
+    with _quiet_and_alone():
+        for number, inside in _folds(fold, confidence.size):
+            reason = _reason(correct[~inside])
+            if reason is not None:
+                unfitted[number] = reason
+                continue
             fitted = _map(method, bins)
             fitted.fit(confidence[~inside], correct[~inside].astype(np.int64))
             # All items are mapped, because netcal drops the axis of a single one.
