@@ -9,8 +9,8 @@
 - The tables: cells, paired contrasts (of calibration figures too), AUC, confusion, robustness;
   with subgroups and without. By aggregate.py through its command line, in two processes, with
   reading and writing. With fewer models than 10, time is extrapolated in proportion.
-- The calibration of cells, by the code of calibrate.py, of a sample of cells; extrapolated to all
-  of them in 2 processes.
+- The calibration of cells and their recalibration by five maps, by the code of calibrate.py and of
+  recalibrate.py, of a sample of cells; extrapolated to all of them in 2 processes.
 - A loop over draws, of a few draws, against all draws at once: what that saves.
 """
 
@@ -42,17 +42,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 import calibrate
 import readme
 from aggregate import measure
+from recalibrate import recalibrate
 from simulated_study import STATISTICS
 from simulation import BASELINE, World, ask
 
 from persona_paradox import tables, triage
 from persona_paradox.calibration import calibration_draws, calibration_metrics
+from persona_paradox.recalibration import METHODS
 from persona_paradox.statistics import cluster_counts, clusters_of
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 SEED = 2026
 MODELS, PERSONAS, TASKS, ITEMS, DRAWS = 10, 12, 4, 1245, 10_000
 PROCESSES = 2
+PARTS = ("aggregate", "subgroups", "calibrate", "recalibrate", "draws")
 TARGET_S, TARGET_GIB = 300, 4.0
 # As those of the KTAS records.
 SUBGROUPS = [
@@ -163,6 +166,7 @@ def aggregate(folder: Path, models: int, draws: int, subgroups: bool) -> Measure
 def profiled(folder: Path, draws: int, subgroups: bool) -> None:
     """Where the time of the tables of a model and task goes."""
     names = argparse.Namespace(scores=folder / "scores", calibration=folder / "calibration")
+    names.recalibration = None
     names.cells, names.statistics, names.items = (
         folder / "cells.json", folder / "statistics.json", folder,
     )  # fmt: skip
@@ -188,6 +192,12 @@ def one_part(options: argparse.Namespace) -> Measured:
         cells = options.cells
         calibrate.calibrate(scores, settings(10))  # the libraries take seconds to import
         return timed(lambda: [calibrate.calibrate(scores, settings(draws)) for _ in range(cells)])
+    if options.part == "recalibrate":
+        scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
+        maps = {"methods": METHODS}
+        recalibrate("persona_0", scores, settings(10) | maps)  # netcal takes seconds to import
+        whole = settings(draws) | maps
+        return timed(lambda: [recalibrate("_", scores, whole) for _ in range(options.cells)])
     if options.part == "draws":
         confidence, correct, counts = sample(folder, draws)
         return timed(lambda: [calibration_draws(confidence, correct, 10, counts) for _ in range(2)])
@@ -266,9 +276,15 @@ def report(options: argparse.Namespace, load: float, parts: Mapping[str, Measure
             cells / PROCESSES,
         ),
         (
-            f"all of calibrate.py but its start, with 5 recalibrations each, minutes in "
-            f"{PROCESSES} processes (extrapolated from {options.cells})",
+            f"all of calibrate.py but its start, minutes in {PROCESSES} processes (extrapolated "
+            f"from {options.cells})",
             whole,
+            cells / options.cells / PROCESSES,
+        ),
+        (
+            f"all of recalibrate.py with 5 maps but its start, minutes in {PROCESSES} processes "
+            f"(extrapolated from {options.cells})",
+            parts["recalibrate"],
             cells / options.cells / PROCESSES,
         ),
     ]
@@ -305,7 +321,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--profile", action="store_true", help="profile the tables of one model")
     parser.add_argument("--write", action="store_true", help="put the tables into README.md here")
-    parser.add_argument("--part", choices=["aggregate", "subgroups", "calibrate", "draws"])
+    parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     if options.part:
@@ -323,7 +339,7 @@ def main() -> None:
                 profiled(folder, options.draws, subgroups)
             return
         parts = {}
-        for part in ("aggregate", "subgroups", "calibrate", "draws"):
+        for part in PARTS:
             parts[part] = apart(part, folder, *numbers)
             print(part, parts[part], flush=True)
         text = report(options, load, parts)

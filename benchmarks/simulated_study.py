@@ -39,6 +39,7 @@ from simulation import BASELINE, Asked, World, ask
 
 from persona_paradox import effects, files, tables
 from persona_paradox.figures import style
+from persona_paradox.products import CELL_TABLES, DECOMPOSED_TABLES
 from persona_paradox.resampling import Draws
 from persona_paradox.statistics import wilson
 
@@ -56,6 +57,7 @@ STATISTICS: dict[str, Any] = {
     "confidence": 0.95,
     "bins": 10,
     "folds": 5,
+    "methods": ["temperature"],
     "interval": "percentile",
     "power": 0.8,
     "small_group_below": 30,
@@ -363,7 +365,7 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
 
 
 def run_scripts(study: Study) -> Check:
-    """Run calibrate, aggregate, decompose, summarize and plot; says which figures were drawn."""
+    """Run the scripts from calibrate to plot; says which figures were drawn."""
     folder = study.folder
     cells, statistics = f"--cells={folder}/cells.json", f"--statistics={folder}/statistics.json"
     scores, made = f"--scores={folder}/scores", f"--tables={folder}/tables"
@@ -378,10 +380,18 @@ def run_scripts(study: Study) -> Check:
                 f"--calibration={folder}/calibration/{cell}.parquet",
                 f"--draws={folder}/calibration/{cell}.draws.parquet",
             )
-    calibration = f"--calibration={folder}/calibration"
-    study.run("aggregate", cells, statistics, scores, calibration, f"--items={folder}", made)
+        files = [f"{folder}/scores/{MODEL}/{task}/{persona}.parquet" for persona in PERSONAS]
+        study.run(
+            "recalibrate",
+            *("--scores", *files),
+            f"--settings={folder}/statistics.json",
+            f"--recalibration={folder}/recalibration/{MODEL}/{task}.parquet",
+        )
+    calibration = [f"--{name}={folder}/{name}" for name in ("calibration", "recalibration")]
+    study.run("aggregate", cells, statistics, scores, *calibration, f"--items={folder}", made)
     study.run("decompose", cells, statistics, scores, made)
-    study.run("summarize", made, figures, statistics, f"--summary={folder}/summary.md")
+    names = ("--names", *CELL_TABLES, *DECOMPOSED_TABLES)
+    study.run("summarize", made, *names, figures, statistics, f"--summary={folder}/summary.md")
     drawn = []
     for name in FIGURES:
         out = [f"--{form}={folder}/figures/{name}.{form}" for form in ("pdf", "png")]
