@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
-from scipy.special import ndtri
 
 from . import plane, style
 from .plane import Measure, Plane, Scale
@@ -74,7 +74,7 @@ def _draw_lines(panel: Plane, taken: Sequence[tuple[float, float]]) -> list[tupl
     labels: list[tuple[float, float]] = []
     for side, look in ((1, _SENSITIVITY), (-1, _SPECIFICITY)):
         for rate in _RATES:
-            z = float(ndtri(rate))
+            z = NormalDist().inv_cdf(rate)
             # On such a line side · c = d′/2 - z; this much of it lies within the panel.
             low, high = max(y.low, 2 * (z + x.low)), min(y.high, 2 * (z + x.high))
             if high - low >= _SHORTEST:

@@ -41,6 +41,7 @@ PNG_DPI = 200
 _MOST_PIXELS = 60000  # Agg draws less than 2^16 in a row
 _POINT_MM = 25.4 / 72
 _LEADING = 1.25  # from baseline to baseline, in type sizes
+_CHARACTER = 0.55  # about the mean width of a character, in type sizes
 
 DARK, MIDDLE, GREY, LIGHT, PALE = "#222222", "#6B6B6B", "#9A9A9A", "#C4C4C4", "#E4E4E4"
 
@@ -374,13 +375,21 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
     """Break a text into lines of at most this width; a longer word keeps its own."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and width_of(longer, size, weight) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
+
+    def fits(words: Sequence[str]) -> bool:
+        return width_of(" ".join(words), size, weight) <= width
+
+    lines, words = [], text.split()
+    usual = int(width / (_CHARACTER * size * _POINT_MM))
+    while words:
+        # It takes long to measure a line: begin with a guess.
+        n = max(1, " ".join(words)[:usual].count(" "))
+        while n < len(words) and fits(words[: n + 1]):
+            n += 1
+        while n > 1 and not fits(words[:n]):
+            n -= 1
+        lines.append(" ".join(words[:n]))
+        words = words[n:]
     return "\n".join(lines)
 
 
