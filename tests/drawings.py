@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,46 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from persona_paradox.figures import style
+from persona_paradox.figures import (
+    action_shares,
+    agreement,
+    bradley_terry,
+    confusion,
+    consistency,
+    judge_human,
+    judge_quality,
+    persona_effect,
+    reliability,
+    risk_coverage,
+    risk_plane,
+    safety,
+    sensitivity_criterion,
+    spread,
+    style,
+    subgroup_effects,
+    triage_accuracy,
+    win_matrix,
+)
+
+FIGURES: dict[str, Any] = {
+    "action_shares": action_shares,
+    "agreement": agreement,
+    "bradley_terry": bradley_terry,
+    "confusion": confusion,
+    "consistency": consistency,
+    "judge_human": judge_human,
+    "judge_quality": judge_quality,
+    "persona_effect": persona_effect,
+    "reliability": reliability,
+    "risk_coverage": risk_coverage,
+    "risk_plane": risk_plane,
+    "safety": safety,
+    "sensitivity_criterion": sensitivity_criterion,
+    "spread": spread,
+    "subgroup_effects": subgroup_effects,
+    "triage_accuracy": triage_accuracy,
+    "win_matrix": win_matrix,
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +72,7 @@ class Study:
         return self._drawn[figure]
 
     def draw_anew(self, figure: str) -> Figure:
-        drawn = import_module(f"persona_paradox.figures.{figure}").draw(self.tables, self.settings)
+        drawn = FIGURES[figure].draw(self.tables, self.settings)
         assert isinstance(drawn, Figure)
         return drawn
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -35,6 +36,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from persona_paradox import files, panel, ranking, safety, summary_judged
 from persona_paradox.clinicians import Packet, draw, mask, packet
+from persona_paradox.errors import InputError
 
 MODELS = ("qwen2_5_7b_instruct", "smollm2_135m_instruct")
 SAFETY, REASONED = "safety_task", "rationale_task"
@@ -179,32 +181,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(script: str, **options: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script as a rule does."""
-    command = [sys.executable, str(ROOT / "workflow/scripts" / f"{script}.py")]
-    for name, value in options.items():
-        several = value if isinstance(value, list) else [value]
-        command += [f"--{name}", *map(str, several)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def script(name: str) -> ModuleType:
+    path = ROOT / "workflow/scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def assess(folder: Path, tables: Path) -> None:
-    names = ("judgements", "rankings", "checks", "items")
-    done = run(
-        "assess",
-        view=folder / "view.json",
-        statistics=folder / "statistics.json",
-        **{name: folder / name for name in names},
-        tables=tables,
-    )
+def run(name: str, **options: Path | None) -> None:
+    """Run a script as a rule does, in a process of its own."""
+    command = [sys.executable, str(ROOT / "workflow/scripts" / f"{name}.py")]
+    for option, value in options.items():
+        command += [f"--{option}", str(value)] if value else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def agree(folder: Path, tables: Path, **change: Path) -> subprocess.CompletedProcess[str]:
-    inputs = {name: folder / f"{name}.json" for name in ("view", "statistics", "forms")}
-    inputs |= {"judgements": folder / "judgements", "judges": folder / "judges.parquet"}
-    inputs |= {"tables": tables}
-    return run("agree", **inputs | change)
+def to_assess(folder: Path, tables: Path) -> dict[str, Path]:
+    """What the script assess is called with."""
+    names = ("judgements", "rankings", "checks", "items")
+    views = {name: folder / f"{name}.json" for name in ("view", "statistics")}
+    return views | {name: folder / name for name in names} | {"tables": tables}
+
+
+def to_agree(
+    folder: Path, tables: Path, annotations: Path | None = None, **change: Path
+) -> dict[str, Path | None]:
+    """What the script agree is called with."""
+    views = {name: folder / f"{name}.json" for name in ("view", "statistics", "forms")}
+    files_ = {"judgements": folder / "judgements", "judges": folder / "judges.parquet"}
+    return {**views, **files_, "annotations": annotations, "tables": tables, **change}
+
+
+def agree(folder: Path, tables: Path, annotations: Path | None = None, **change: Path) -> None:
+    script("agree").main(Namespace(**to_agree(folder, tables, annotations, **change)))
 
 
 def same_files(one: Path, other: Path) -> None:
@@ -241,7 +252,7 @@ def as_declared(tables: Path, schemas: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def assessed(folder: Path) -> Path:
-    assess(folder, folder / "assessed")
+    script("assess").main(Namespace(**to_assess(folder, folder / "assessed")))
     return folder / "assessed"
 
 
@@ -257,7 +268,7 @@ def test_tables_of_judges_do_not_depend_on_the_number_of_threads(
 ) -> None:
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1" if os.environ.get(name) != "1" else "2")
-    assess(folder, tmp_path)
+    run("assess", **to_assess(folder, tmp_path))
     same_files(assessed, tmp_path)
 
 
@@ -365,14 +376,6 @@ def test_figures_are_those_of_the_files(folder: Path, assessed: Path) -> None:
     assert of_panel["n"].item() == len(means)
 
 
-def script(name: str) -> ModuleType:
-    path = ROOT / "workflow/scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     ("change", "better", "actions"),
     [
@@ -461,21 +464,18 @@ def annotated(folder: Path, packed: Packet, sheets: dict[str, list[dict[str, str
     cells = packed.key.select("model", "task", "persona").unique().rows()
     files.write_text(folder / "answered.json", json.dumps({"cells": cells}))
     inputs = {"packets": folder / "packets", "answered": folder / "answered.json"}
-    done = run("read_annotations", annotations=paths, **inputs, table=table)
-    assert done.returncode == 0, done.stderr
+    script("read_annotations").main(Namespace(annotations=paths, **inputs, table=table))
     return table
 
 
 @pytest.fixture(scope="module")
 def agreed(folder: Path, annotated: Path) -> Path:
-    done = agree(folder, folder / "agreed", annotations=annotated)
-    assert done.returncode == 0, done.stderr
+    agree(folder, folder / "agreed", annotated)
     return folder / "agreed"
 
 
 def test_without_annotations_judges_agree_alone(folder: Path, tmp_path: Path) -> None:
-    done = agree(folder, tmp_path)
-    assert done.returncode == 0, done.stderr
+    agree(folder, tmp_path)
     as_declared(tmp_path, AGREED)
     assert read(tmp_path, "clinicians").height == 0
     assert read(tmp_path, "clinician_rankings").height == 0
@@ -510,8 +510,7 @@ def test_judges_who_rate_otherwise_are_not_compared(
     path = tmp_path / "view.json"
     judges = {**JUDGES, "strict": JUDGES["strict"] | change}
     files.write_text(path, json.dumps(VIEW | {"judges": judges}))
-    done = agree(folder, tmp_path, view=path)
-    assert done.returncode == 0, done.stderr
+    agree(folder, tmp_path, view=path)
     assert set(read(tmp_path, "agreement")["question"]) == {"action"}
 
 
@@ -541,7 +540,7 @@ def test_tables_of_clinicians_do_not_depend_on_the_number_of_threads(
 ) -> None:
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1" if os.environ.get(name) != "1" else "2")
-    assert agree(folder, tmp_path, annotations=annotated).returncode == 0
+    run("agree", **to_agree(folder, tmp_path, annotated))
     same_files(agreed, tmp_path)
 
 
@@ -710,34 +709,32 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
 # --- what cannot be read ----------------------------------------------------------------------
 
 
-def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("error: ")
-    for word in words:
-        assert word in line
-
-
-def test_forms_that_have_changed_since(folder: Path, annotated: Path, tmp_path: Path) -> None:
-    path = tmp_path / "forms.json"
-    files.write_text(path, json.dumps({"safety": FORMS["safety"]}))
-    done = agree(folder, tmp_path, annotations=annotated, forms=path)
-    refused(done, "resources/annotations", "'rationale'", "key `tasks`")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda forms: forms.pop("rationale"), "resources/annotations.*'rationale'.*key `tasks`"),
+        (
+            lambda forms: forms["safety"]["questions"][1]["options"][1].update(value=2),
+            r"the choice 0 for 'acceptable'.*config/forms/safety\.yaml.*put back",
+        ),
+        (
+            lambda forms: forms["safety"]["questions"].pop(),
+            r"answers to 'acceptable'.*config/forms/safety\.yaml does not ask.*put back",
+        ),
+        (
+            lambda forms: forms["safety"]["confidence"]["options"].pop(),
+            r"the choice 3 for 'confidence'.*config/forms/safety\.yaml.*put back",
+        ),
+    ],
+)
+def test_forms_that_have_changed_since(
+    folder: Path, annotated: Path, tmp_path: Path, change: Callable[[Any], Any], said: str
+) -> None:
     forms = json.loads(json.dumps(FORMS))
-    forms["safety"]["questions"][1]["options"][1]["value"] = 2
-    files.write_text(path, json.dumps(forms))
-    done = agree(folder, tmp_path, annotations=annotated, forms=path)
-    refused(done, "the choice 0 for 'acceptable'", "config/forms/safety.yaml", "put back")
-    forms = json.loads(json.dumps(FORMS))
-    forms["safety"]["questions"].pop()
-    files.write_text(path, json.dumps(forms))
-    done = agree(folder, tmp_path, annotations=annotated, forms=path)
-    refused(done, "answers to 'acceptable'", "config/forms/safety.yaml does not ask", "put back")
-    forms = json.loads(json.dumps(FORMS))
-    forms["safety"]["confidence"]["options"].pop()
-    files.write_text(path, json.dumps(forms))
-    done = agree(folder, tmp_path, annotations=annotated, forms=path)
-    refused(done, "the choice 3 for 'confidence'", "config/forms/safety.yaml", "put back")
+    change(forms)
+    files.write_text(tmp_path / "forms.json", json.dumps(forms))
+    with pytest.raises(InputError, match=f"^[^\n]*{said}[^\n]*$"):
+        agree(folder, tmp_path, annotated, forms=tmp_path / "forms.json")
     assert not list(tmp_path.glob("*.parquet"))
 
 
@@ -745,5 +742,5 @@ def test_an_annotator_with_the_id_of_a_judge(folder: Path, annotated: Path, tmp_
     path = tmp_path / "annotations.parquet"
     table = pl.read_parquet(annotated)
     table.with_columns(pl.col("annotator").replace("R3", "strict")).write_parquet(path)
-    done = agree(folder, tmp_path, annotations=path)
-    refused(done, "'strict'", "column `annotator`")
+    with pytest.raises(InputError, match=r"'strict'.*column `annotator`"):
+        agree(folder, tmp_path, path)
