@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from matplotlib.patches import Rectangle
 from random_answers import DRAWS, MODELS, SCRIPTS, SEED, TASKS, UNREADABLE
 
 from persona_paradox import config
+from persona_paradox.errors import InputError
 from persona_paradox.figures import style
 
 FIGURES = ("triage_accuracy", "reliability", "risk_plane", "persona_effect")
@@ -75,18 +77,11 @@ def test_every_process_gives_the_same_bytes(
     assert b"CreationDate" not in pdf
 
 
-def test_script_names_a_missing_table_in_one_sentence(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
-) -> None:
-    settings = random_answers.folder_of(tmp_path_factory, "smallest") / "figures.json"
-    command = [sys.executable, str(SCRIPTS / "plot.py"), "--figure", "reliability"]
-    command += ["--tables", str(tmp_path), "--settings", str(settings)]
-    command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "cells.parquet is missing; run snakemake to make it" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    files = {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png", "settings": tmp_path / "s.json"}
+    options = Namespace(figure="reliability", tables=tmp_path, names=["cells"], **files)
+    with pytest.raises(InputError, match=r"cells\.parquet is missing; run snakemake to make it"):
+        random_answers.script("plot").main(options)
     assert not list(tmp_path.iterdir())
 
 

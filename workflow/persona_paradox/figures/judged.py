@@ -43,11 +43,10 @@ class Study:
 
     def rows(self, table: str, **where: Any) -> list[Row]:
         """Rows of a table in which these columns have these values."""
-        return [
-            row
-            for row in self.tables.get(table, [])
-            if all(row[key] == value for key, value in where.items())
-        ]
+        found = self.tables.get(table, [])
+        for key, value in where.items():
+            found = [row for row in found if row[key] == value]
+        return list(found)
 
     def blocks(self, *tables: str) -> list[Block]:
         """The blocks of some tables: by task, then model, then judge, in the tables' order."""
