@@ -80,20 +80,19 @@ class Study:
         """The same study with other tables, or other settings."""
         return Study({**self.tables, **(tables or {})}, {**self.settings, **settings})
 
-    def wordy(self) -> Study:
-        """The same study, in which all that has a title has a long one."""
+    def wordy(self, *kinds: str) -> Study:
+        """The same study with a long title, and long ones of what its settings hold of kinds."""
 
-        def long(title: str) -> str:
-            return f"{title} with a long name that has to be broken"
+        def long(about: Any) -> Any:
+            if isinstance(about, str):
+                return f"{about} with a long name that has to be broken"
+            return about | {"title": long(about["title"])}
 
-        settings: dict[str, Any] = {
-            key: {id_: about | {"title": long(about["title"])} for id_, about in known.items()}
-            for key, known in self.settings.items()
-            if key in ("personas", "tasks", "judges", "judged_tasks")
-        }
-        settings["models"] = {id_: long(title) for id_, title in self.settings["models"].items()}
         title = "A title that is far longer than a line of the page can hold, as some are, " * 2
-        return self.changed(title=title, **settings)
+        longer = {
+            kind: {id_: long(about) for id_, about in self.settings[kind].items()} for kind in kinds
+        }
+        return self.changed(title=title, **longer)
 
     def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
         """Rows of a table in which these columns have these values."""
@@ -110,7 +109,7 @@ def lines(figure: Figure, kind: str) -> dict[str, Line2D]:
             if gid.startswith(f"{kind}|"):
                 name = gid.removeprefix(f"{kind}|")
                 # A human rater stands in the panel of every model.
-                assert name not in found or name.startswith("human|")
+                assert name not in found or name.startswith("human|"), name
                 found[name] = line
     return found
 
@@ -162,8 +161,8 @@ def assert_apart(chosen: list[Text], edges: np.ndarray) -> None:
     left, bottom, right, top = edges.T
     across = np.minimum.outer(right, right) - np.maximum.outer(left, left)
     down = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
-    on_each_other = np.argwhere(np.triu((across > 1) & (down > 1), 1))
-    assert [(chosen[i].get_text(), chosen[j].get_text()) for i, j in on_each_other] == []
+    lying = np.argwhere(np.triu((across > 1) & (down > 1), 1))
+    assert not lying.size, [(chosen[i].get_text(), chosen[j].get_text()) for i, j in lying]
 
 
 def assert_page_is_clean(drawn: Figure) -> None:
@@ -174,7 +173,7 @@ def assert_page_is_clean(drawn: Figure) -> None:
         edges = extents(drawn, shown)
     left, bottom, right, top = edges.T
     outside = (left < 0) | (right > drawn.bbox.width) | (bottom < 0) | (top > drawn.bbox.height)
-    assert [shown[i].get_text() for i in np.flatnonzero(outside)] == []
+    assert not outside.any(), [shown[i].get_text() for i in np.flatnonzero(outside)]
     own = {text.get_text() for text in drawn.texts}
     written = [i for i, text in enumerate(shown) if text.get_text() in own]
     assert_apart([shown[i] for i in written], edges[written])

@@ -376,7 +376,7 @@ def test_markers_on_one_place_stay_visible_and_stay_there(study: Study) -> None:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_nothing_is_cut_off_and_no_text_lies_on_another(study: Study, figure: str) -> None:
     assert_page_is_clean(study.draw(figure))
-    assert_page_is_clean(study.wordy().draw(figure))
+    assert_page_is_clean(study.wordy("personas").draw(figure))
 
 
 def test_the_word_for_human_raters_is_the_configurations() -> None:

@@ -267,8 +267,8 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def wordy(study: Study) -> Study:
-    """The same with long titles, and BCa intervals where there is a choice."""
-    return study.wordy().changed(interval="bca")
+    """The same with long names of personas, and BCa intervals where there is a choice."""
+    return study.wordy("personas").changed(interval="bca")
 
 
 @pytest.fixture(scope="module")

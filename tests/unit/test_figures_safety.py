@@ -79,7 +79,8 @@ def wordy(several: Study) -> Study:
     """The same with long titles, and without teaching cases."""
     tasks = several.settings["judged_tasks"]
     real = {task: about | {"teaching": False} for task, about in tasks.items()}
-    return several.changed(judged_tasks=real).wordy()
+    kinds = ("personas", "judges", "judged_tasks", "models")
+    return several.changed(judged_tasks=real).wordy(*kinds)
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,8 @@ class _Study:
 
     def of(self, task: str) -> list[Row]:
         """Rows of a task, the baseline's not among them."""
-        return [self.rows[key] for key in self.rows if key[1] == task and key[2] in self.personas]
+        personas = set(self.personas)
+        return [row for key, row in self.rows.items() if key[1] == task and key[2] in personas]
 
     def get(self, model: str, task: str, persona: str, group: Group) -> Row | None:
         """The row of a persona in a group, or None."""
@@ -265,8 +266,9 @@ def _label(
         title = settings["tasks"][task]["subgroups"][subgroup]
         sheet.text(0, top + y, title, anchor="middle", weight="bold", **faint)
     right: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right", "anchor": "middle"}
+    of_task = study.of(task)
     for group in places.groups:
-        rows = [row for row in study.of(task) if (row["subgroup"], row["group"]) == group]
+        rows = [row for row in of_task if (row["subgroup"], row["group"]) == group]
         y = top + places.centre(group)
         name = f"{_WARNING} {group[1]}" if any(row["small"] for row in rows) else group[1]
         name = style.wrap(name, _GROUP_MM, style.SMALL_PT)
