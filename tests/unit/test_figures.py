@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -377,6 +378,20 @@ def test_markers_on_one_place_stay_visible_and_stay_there(study: Study) -> None:
 def test_nothing_is_cut_off_and_no_text_lies_on_another(study: Study, figure: str) -> None:
     assert_page_is_clean(study.draw(figure))
     assert_page_is_clean(study.wordy("personas").draw(figure))
+
+
+@pytest.mark.parametrize("width", [8.0, 30.0, 170.0])
+def test_a_line_holds_as_many_words_as_fit(width: float) -> None:
+    text = "A longerthanalinecanbe word, (iiii) WWWW 90% " * 9
+    broken = style.wrap(text, width, style.SMALL_PT).split("\n")
+    assert " ".join(broken).split() == text.split()
+    wide = [line for line in broken if style.width_of(line, style.SMALL_PT) > width]
+    assert not [line for line in wide if " " in line]
+    assert bool(wide) == (width < 10)
+    for line, following in pairwise(broken):
+        more = f"{line} {following.split()[0]}"
+        assert style.width_of(more, style.SMALL_PT) > width
+    assert style.wrap(" ", width, style.SMALL_PT) == ""
 
 
 def test_the_word_for_human_raters_is_the_configurations() -> None:
