@@ -431,6 +431,7 @@ def covered(simulate, truth, sets=200, items=60):
     return hits
 
 
+@pytest.mark.simulation
 def test_intervals_cover_strengths_and_ties():
     strength, tie = np.array([0.9, 0.3, -0.2, -1.0]), 0.8
     truth = {f"strength:{name}": value for name, value in zip("abcd", strength, strict=True)}
@@ -441,6 +442,7 @@ def test_intervals_cover_strengths_and_ties():
         assert stats.binomtest(n, 200, 0.95).pvalue > 0.001, (name, n)
 
 
+@pytest.mark.simulation
 def test_intervals_cover_strengths_where_comparisons_hang_together():
     # Rankings of a Plackett-Luce model: the outcomes on one item are far from independent.
     strength = np.array([0.9, 0.3, -0.2, -1.0])

@@ -11,6 +11,8 @@ from scipy.special import ndtr
 from persona_paradox import triage
 from persona_paradox.resampling import Draws, means
 
+pytestmark = pytest.mark.simulation
+
 SAMPLES, LEVELS, COST = 500, 3, (2.0, 1.0)
 HIGH = np.array([True, False, False])
 # An item's own part makes both personas right together; the second gains 10 points.

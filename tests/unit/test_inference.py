@@ -493,6 +493,7 @@ NULL = {
 }
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("case", NULL)
 def test_a_study_without_effects_seldom_has_a_robust_one(case):
     generator = np.random.default_rng(21)
@@ -500,6 +501,7 @@ def test_a_study_without_effects_seldom_has_a_robust_one(case):
     assert np.mean(["robust" in verdicts for verdicts in studies]) <= 0.05
 
 
+@pytest.mark.simulation
 def test_a_large_effect_is_found():
     generator = np.random.default_rng(22)
     kwargs = {"shift": 0.0, "sentence": 0.03, "wording": 0.03, "effect": 0.6}

@@ -101,6 +101,7 @@ def found(rows: list[dict[str, Any]], metric: str) -> dict[str, Any]:
 # --- strengths --------------------------------------------------------------------------------
 
 
+@pytest.mark.simulation
 def test_intervals_cover_the_true_strengths():
     generator = np.random.default_rng(12)
     strength = {"ed_nurse": 0.4, "no_persona": 0.1, "pastry_chef": -0.5}

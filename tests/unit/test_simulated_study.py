@@ -81,6 +81,7 @@ def test_a_large_effect_is_found_and_none_is_not():
     )
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("null", study.NULLS, ids=lambda null: null.title)
 def test_no_effect_is_rarely_called_robust(null):
     rates = study.null_rates(null, studies=8, items=100, draws=200)
@@ -94,6 +95,7 @@ def test_no_effect_is_rarely_called_robust(null):
         assert studies.hits <= stats.binom.ppf(0.995, 8, 0.05)
 
 
+@pytest.mark.simulation
 def test_significance_alone_would_call_a_sentence_an_effect():
     null = study.Null("sentences differ much", wording=0.0, sentence=0.1)
     rates = study.null_rates(null, studies=4, items=300, draws=100)

@@ -125,6 +125,7 @@ def test_estimates_are_those_of_restricted_maximum_likelihood():
         assert measured[source] == pytest.approx(value, rel=2e-3, abs=2e-3)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("binary", [False, True])
 def test_estimates_are_right_on_average(binary):
     generator = np.random.default_rng(5)
