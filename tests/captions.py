@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
-from project import ROOT
+from root import ROOT
 
 CAPTIONS = ROOT / "workflow" / "report"
 # Nothing is escaped, as in Snakemake: a caption is reStructuredText, and it is docutils that makes

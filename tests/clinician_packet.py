@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 import yaml
+from root import ROOT
 
 from persona_paradox.blinding import identifying
 from persona_paradox.clinicians import Packet, draw, mask, packet
 
-ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = (ROOT / "workflow/forms/clinician.html").read_text(encoding="utf-8")
 
 

@@ -11,7 +11,8 @@ import dependencies
 import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from project import ROOT, Project, small_study
+from project import Project, small_study
+from root import ROOT
 from studies import shared
 
 # The same examples on every machine, however slow it is.

@@ -12,7 +12,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from project import PARTS, ROOT
+from project import PARTS
+from root import ROOT
 
 from persona_paradox.files import sha256_file
 from persona_paradox.imports import code_of

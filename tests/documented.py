@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+from root import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reference/files.md"
 _FILE = re.compile(r"`((?:results|resources)/[^`]+\.(?:parquet|csv))`")
 _HEAD = "| column | type | meaning |"

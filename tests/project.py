@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+from root import ROOT
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
 
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
 PARTS = (*PARTS, "resources/bundled")
 
@@ -109,10 +109,12 @@ def _compile() -> None:
 def copy_project(path: Path) -> Project:
     """Copy the project's own files, as they are, to `path`; its code is compiled already."""
     _compile()
+    # What another process is writing has such a name, and may be gone.
+    ignore = shutil.ignore_patterns("*.pyc.*")
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, path / part)
+            shutil.copytree(source, path / part, ignore=ignore)
         else:
             path.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, path / part)

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 from drawings import Study
-from project import ROOT
-from studies import shared
+from once import built_once
+from root import ROOT
 
 from persona_paradox.files import canonical_json, read_json
 from persona_paradox.responses import SCHEMA, human_responses
@@ -207,8 +207,7 @@ def make(
 
 def folder_of(factory: pytest.TempPathFactory, name: str) -> Path:
     """The folder of one of the STUDIES, made once in a run of the tests."""
-    made = shared(factory, f"random answers, {name}", lambda path: make(path, **STUDIES[name]))
-    return made.path
+    return built_once(factory, f"random answers, {name}", lambda path: make(path, **STUDIES[name]))
 
 
 def study(factory: pytest.TempPathFactory, name: str) -> Study:

@@ -11,7 +11,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from project import ROOT, Project
+from project import Project
+from root import ROOT
 from snakemake.common.configfile import load_configfile
 
 from persona_paradox.config import check_study_file

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dependencies
 import pytest
-from project import ROOT
+from root import ROOT
 
 TESTS = [
     path for kind in ("unit", "workflow") for path in (ROOT / "tests" / kind).glob("test_*.py")

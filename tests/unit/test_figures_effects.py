@@ -27,7 +27,7 @@ from drawings import (
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
-from project import ROOT
+from root import ROOT
 
 from persona_paradox.figures import style
 from persona_paradox.files import canonical_json

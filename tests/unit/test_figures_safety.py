@@ -47,7 +47,7 @@ from judged_study import (
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from project import ROOT
+from root import ROOT
 
 from persona_paradox.config import load_study
 from persona_paradox.figures import heat, judged, style

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from project import ROOT
+from root import ROOT
 
 from persona_paradox import products, recalibration
 from persona_paradox.config import Study, load_study

@@ -260,6 +260,20 @@ def test_the_default_study_has_no_sample_that_is_too_small_for_numbers() -> None
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
+def test_tests_import_helpers_and_not_each_other() -> None:
+    found = []
+    for path in TESTS:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [
+                f"{path.name}: {name}"
+                for name in names
+                if name == "conftest" or name.startswith("test_")
+            ]
+    assert found == []
+
+
 def never_there(tree: ast.AST) -> Iterator[str]:
     """Patterns of files that tests say are not there."""
     for node in ast.walk(tree):

@@ -6,7 +6,8 @@ import re
 import shutil
 
 import yaml
-from project import ROOT, STUDY, Project
+from project import STUDY, Project
+from root import ROOT
 
 from persona_paradox.files import read_json
 from persona_paradox.store import SUFFIX, Segment

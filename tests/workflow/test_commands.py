@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from project import ROOT, Project, copy_project
+from project import Project, copy_project
+from root import ROOT
 
 DEFAULT = "config/config.yaml"
 STUDIES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("config/studies/*.yaml"))

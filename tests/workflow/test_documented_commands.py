@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from documented_commands import all_commands, commands
-from project import ROOT, Project, new_project
+from project import Project, new_project
+from root import ROOT
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize
-from project import ROOT, Project, add_model
+from project import Project, add_model
+from root import ROOT
 from tiny_model import ARCHITECTURES, CHATML, write_tiny_model
 
 from persona_paradox.engine import Engine, Settings

@@ -20,7 +20,8 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-from project import ROOT, STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
+from root import ROOT
 from safety_study import CAREFUL, CAREFUL_FILE, write
 
 from persona_paradox.files import table_bytes

@@ -15,9 +15,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from once import built_once
 from playwright.sync_api import Browser
-from project import ROOT
-from studies import shared
+from root import ROOT
 
 
 def build(project: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stdout
         assert "WARNING" not in done.stdout
 
-    return shared(tmp_path_factory, "site", make).path
+    return built_once(tmp_path_factory, "site", make)
 
 
 class Addresses(HTMLParser):

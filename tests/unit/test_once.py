@@ -1,4 +1,4 @@
-"""A study that several tests need is built once, for all their processes."""
+"""What several tests need is built once, for all their processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from studies import shared
+from once import built_once
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def test_one_builds_and_the_other_waits(workers: list[Worker]) -> None:
         (path / "done").touch()
 
     def ask(worker: Worker) -> None:
-        project = shared(worker, "small", build)
-        found.append((project.path, (project.path / "done").exists()))
+        path = built_once(worker, "small", build)
+        found.append((path, (path / "done").exists()))
 
     threads = [threading.Thread(target=ask, args=(worker,)) for worker in workers]
     threads[0].start()
@@ -61,21 +61,21 @@ def test_a_build_that_failed_is_not_tried_again(workers: list[Worker]) -> None:
         raise AssertionError("no such rule")
 
     with pytest.raises(AssertionError, match="no such rule"):
-        shared(workers[0], "small", build)
+        built_once(workers[0], "small", build)
     for worker in workers:
-        with pytest.raises(pytest.fail.Exception, match=r"small .*AssertionError: no such rule"):
-            shared(worker, "small", build)
+        with pytest.raises(pytest.fail.Exception, match=r"small, .*AssertionError: no such rule"):
+            built_once(worker, "small", build)
     assert len(built) == 1
-    assert shared(workers[1], "other", Path.mkdir).path.is_dir()
+    assert built_once(workers[1], "other", Path.mkdir).is_dir()
 
 
 def test_what_a_process_that_was_ended_has_left_is_not_taken_for_a_study(
     workers: list[Worker], tmp_path: Path
 ) -> None:
-    (tmp_path / "studies/small").mkdir(parents=True)
-    (tmp_path / "studies/small.outcome").write_text("its process was ended")
+    (tmp_path / "once/small").mkdir(parents=True)
+    (tmp_path / "once/small.outcome").write_text("its process was ended")
     with pytest.raises(pytest.fail.Exception, match="its process was ended"):
-        shared(workers[0], "small", Path.mkdir)
+        built_once(workers[0], "small", Path.mkdir)
 
 
 def test_without_workers_it_lies_in_the_folder_of_the_run(
@@ -83,4 +83,4 @@ def test_without_workers_it_lies_in_the_folder_of_the_run(
 ) -> None:
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     run = Worker(tmp_path / "run")
-    assert shared(run, "small", Path.mkdir).path == tmp_path / "run/studies/small"
+    assert built_once(run, "small", Path.mkdir) == tmp_path / "run/once/small"
