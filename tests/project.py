@@ -161,14 +161,15 @@ STUDY = {
     "baseline": "no_persona",
     "limit": 6,
     "seed": 7,
+    "figures": ["persona_effect", "triage_accuracy"],
     "statistics": {"draws": 200},
 }
 
 
-def small_study(path: Path) -> Project:
+def small_study(path: Path, **change: object) -> Project:
     """A project with a small study of a random-weights model; nothing has run."""
     project = new_project(path)
     add_model(project)
-    text = yaml.safe_dump(STUDY, sort_keys=False)
-    (path / "config/config.yaml").write_text(text)
+    file = path / "config/config.yaml"
+    file.write_text(yaml.safe_dump(STUDY | change, sort_keys=False, allow_unicode=True))
     return project

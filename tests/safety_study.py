@@ -6,8 +6,10 @@ from itertools import combinations
 from pathlib import Path
 
 import polars as pl
+import pytest
 import yaml
 from project import Project, add_model, new_project
+from studies import shared
 
 SAFETY, PLAIN, REASONED = "safety_teaching", "safety_teaching_plain", "triage_primary_rationale"
 PERSONAS = ("ed_nurse", "ed_physician", "no_persona")
@@ -40,6 +42,7 @@ STUDY = {
     "seed": 7,
 }
 
+PACKET = "results/clinician/packet.zip"
 SANITY = "resources/bundled/judge_sanity.csv"
 INJECTIONS = "resources/bundled/judge_injections.csv"
 CAREFUL_FILE, TEACHER_FILE = "config/judges/careful.yaml", "config/judges/teacher.yaml"
@@ -108,3 +111,25 @@ def reason_briefly(task: dict) -> None:
     task["rationale"]["max_tokens"] = 12
     task["null_cases"] = ["N/A"]
     task["decoding"]["sampled"] = {"answers": 1, "temperature": 2.0}
+
+
+def ask_clinicians(project: Project) -> None:
+    """Make it a study of safety alone, with one judge, whose answers clinicians read as well."""
+    change = {"tasks": [SAFETY], "judges": ["careful"], "clinicians": {"answers": 6, "pairs": 3}}
+    project.edit("config/config.yaml", lambda study: study.update(change))
+
+
+def judged_study(factory: pytest.TempPathFactory) -> Project:
+    """The study, whose `TARGETS` are made; not to be changed.
+
+    All of the study that `ask_clinicians` makes of it is made as well, and the packet.
+    """
+
+    def build(path: Path) -> None:
+        project = small_study(path)
+        project.run("--cores", "1", *TARGETS)
+        ask_clinicians(project)
+        project.run("--cores", "1", "all", PACKET)
+        write(project, "config/config.yaml", STUDY)
+
+    return shared(factory, "judged", build)

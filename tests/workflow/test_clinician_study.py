@@ -13,36 +13,29 @@ import report_page
 from documented import check_files
 from project import Project
 from refusals import refused_by_a_job
-from safety_study import PERSONAS, SAFETY, small_study
+from safety_study import PACKET, PERSONAS, ask_clinicians, judged_study
 
 ANNOTATORS = ("R1", "R2", "R3")
 AGREEMENT = "results/tables/agreement.csv"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The whole study, and the packet."""
-    project = small_study(tmp_path_factory.mktemp("clinicians") / "project")
-    project.edit(
-        "config/config.yaml",
-        lambda study: study.update(
-            tasks=[SAFETY], judges=["careful"], clinicians={"answers": 6, "pairs": 3}
-        ),
-    )
-    project.run("--cores", "2", "all", "results/clinician/packet.zip")
-    return project
+    """The whole study, and the packet; it is not to be changed."""
+    return judged_study(tmp_path_factory)
 
 
 @pytest.fixture
 def copied(ran: Project, tmp_path: Path) -> Project:
-    """A copy of it, times of files and all."""
-    shutil.copytree(ran.path, tmp_path / "project")
-    return Project(tmp_path / "project")
+    """A copy of it, which is the study that asks clinicians."""
+    project = ran.copy(tmp_path / "project")
+    ask_clinicians(project)
+    return project
 
 
 def fill(project: Project, annotator: str) -> Path:
     """Fill in the packet's CSV file; the choices differ between items and annotators."""
-    with zipfile.ZipFile(project.path / "results/clinician/packet.zip") as archive:
+    with zipfile.ZipFile(project.path / PACKET) as archive:
         rows = list(csv.DictReader(archive.read("answers.csv").decode("utf-8-sig").splitlines()))
     for i, row in enumerate(rows):
         turn = i + ANNOTATORS.index(annotator) * (i % 2)
@@ -85,7 +78,10 @@ def test_a_study_without_triage_has_all_of_its_results(ran: Project) -> None:
 def test_annotations_come_back_into_the_tables(copied: Project) -> None:
     for annotator in ANNOTATORS:
         fill(copied, annotator)
-    copied.run("--cores", "2")
+    shutil.rmtree(copied.path / "results/figures")
+    figures = ["agreement", "judge_human"]
+    copied.edit("config/config.yaml", lambda study: study.update(figures=figures))
+    copied.run("--cores", "1")
     rated = table(copied, "clinicians")
     assert set(rated["persona"]) == set(PERSONAS)
     assert set(rated["n_annotators"]) == {len(ANNOTATORS)}
@@ -94,9 +90,8 @@ def test_annotations_come_back_into_the_tables(copied: Project) -> None:
     assert pairs.height == len(ANNOTATORS)
     # The judge's ratings are none of those that the form asks for.
     assert set(agreement["kind"]) == {"human–human"}
-    assert {"agreement", "judge_human"} <= {
-        path.stem for path in (copied.path / "results/figures").glob("*.png")
-    }
+    drawn = sorted((copied.path / "results/figures").glob("*.png"))
+    assert [path.stem for path in drawn] == figures
     seen = check_files(copied.path)
     judged = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
     tables = (*judged, "clinicians", "clinician_rankings", "agreement")
@@ -112,7 +107,7 @@ def test_annotations_outlive_the_packet_that_the_study_would_make_now(copied: Pr
     for annotator in ANNOTATORS:
         fill(copied, annotator)
     copied.replace("config/personas/ed_nurse.yaml", "You are an", "You may be an")
-    copied.run("--cores", "2", "results/clinician/packet.zip", AGREEMENT)
+    copied.run("--cores", "1", PACKET, AGREEMENT)
     assert len(list((copied.path / "resources/packets").glob("*.key.csv"))) == 2
     assert table(copied, "clinicians")["n_annotators"].to_list()
 

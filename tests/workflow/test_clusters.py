@@ -6,11 +6,11 @@ import re
 import shutil
 
 import yaml
+from answer_store import stored
 from project import STUDY, Project
 from root import ROOT
 
 from persona_paradox.files import read_json
-from persona_paradox.store import SUFFIX, Segment
 
 CELLS = [f"tiny/{task}/{persona}" for task in STUDY["tasks"] for persona in STUDY["personas"]]
 
@@ -56,7 +56,7 @@ def test_the_page_says_what_the_profile_asks_for() -> None:
     asked = [dict(one.split("=") for one in profile("slurm")["default-resources"])]
     asked += profile("slurm")["set-resources"].values()
     found = {(key, value) for one in asked for key, value in one.items()}
-    assert len(found) == 6
+    assert {key for key, _ in found} == set(rows)
     for key, value in found:
         (number,) = re.fullmatch(r"attempt \* (\d+)", value).groups()
         assert re.search(rf"\b{int(number):,}\b", rows[key]), f"{key}: {value}"
@@ -72,12 +72,14 @@ def test_a_job_asks_for_what_the_size_of_its_model_needs(finished: Project) -> N
         assert job["mem_mb"] == str(megabytes)
         assert job["runtime"] == "15"
         assert "gpu" not in job
-    finished.edit("config/models/tiny.yaml", lambda model: model["engine"].update(width=64))
-    wide = requested(finished.run("-n"), "generate")
+    two_cards = {"width": 64, "gpu_layers": -1, "tensor_split": [0.5, 0.5]}
+    finished.edit("config/models/tiny.yaml", lambda model: model["engine"].update(two_cards))
+    wide = requested(finished.run("-n", "--resources", "gpu=8"), "generate")
     assert len(wide) == len(CELLS)
     more = 48 * 1024 * manifest["cache_bytes_per_token"] / 10**6
     for job in wide:
         assert abs(int(job["mem_mb"]) - megabytes - more) <= 1
+        assert job["gpu"] == "2", "cards follow the split of the model"
 
 
 def test_a_model_that_is_not_there_has_no_size_yet(project: Project) -> None:
@@ -87,55 +89,36 @@ def test_a_model_that_is_not_there_has_no_size_yet(project: Project) -> None:
         assert job["mem_mb"] == job["runtime"] == "<TBD>"
 
 
-def test_cards_follow_the_split_of_the_model(finished: Project) -> None:
-    finished.edit(
-        "config/models/tiny.yaml",
-        lambda model: model["engine"].update(gpu_layers=-1, tensor_split=[0.5, 0.5]),
-    )
-    found = requested(finished.run("-n", "--resources", "gpu=8"), "generate")
-    assert [job["gpu"] for job in found] == ["2"] * len(CELLS)
-
-
-def stored(project: Project) -> list[str]:
-    segments = sorted((project.path / "resources/store").rglob(f"*{SUFFIX}"))
-    return [key for path in segments for key, _ in Segment(path)]
-
-
 def test_a_model_is_loaded_once_for_all_personas(finished: Project) -> None:
-    before, apart = finished.checksums(), stored(finished)
+    before, apart = finished.checksums(), stored(finished.path / "resources/store")
     for folder in ("results", "logs", "resources/store", ".snakemake"):
         shutil.rmtree(finished.path / folder)
-    finished.run("--cores", "2", "together")
+    finished.run("--cores", "1", "together")
     for task in STUDY["tasks"]:
         log = (finished.path / f"logs/answer_together/tiny/{task}.log").read_text()
         assert log.count("model loaded") == 1
         counts = read_json(finished.path / f"results/together/tiny/{task}.json")
         assert counts == {f"tiny/{task}/{persona}": 6 for persona in STUDY["personas"]}
-    answered = stored(finished)
-    assert sorted(answered) == sorted(set(apart))
-    finished.run("--cores", "2")
-    assert stored(finished) == answered
+    answered = stored(finished.path / "resources/store")
+    assert answered == apart
+    finished.run("--cores", "1", "--until", "generate")
+    assert stored(finished.path / "resources/store") == answered
+    after = finished.checksums()
     for cell in CELLS:
         log = (finished.path / f"logs/generate/{cell}.log").read_text()
         assert "6 of 6 answers from the store" in log
         assert "model loaded" not in log
-    after = {k: v for k, v in finished.checksums().items() if not k.startswith("together/")}
-    assert after == before
+        file = f"responses/{cell}.parquet"
+        assert after[file] == before[file]
 
-
-def test_one_persona_that_changes_is_answered_together_and_reruns_its_cells_alone(
-    project: Project,
-) -> None:
-    project.run("--cores", "2", "together")
-    project.run("--cores", "2", "--until", "generate")
-    project.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
-    jobs = project.jobs("--until", "generate")
+    # Of one persona that changes the cells alone are answered, together as well.
+    finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
+    jobs = finished.jobs("--until", "generate")
     assert [job for job in jobs if job.startswith("generate")] == [
         f"generate tiny/{task}/ed_nurse" for task in STUDY["tasks"]
     ]
-    before = set(stored(project))
-    project.run("--cores", "2", "together")
-    log = (project.path / "logs/answer_together/tiny/triage_ed.log").read_text()
+    finished.run("--cores", "1", "together")
+    log = (finished.path / "logs/answer_together/tiny/triage_ed.log").read_text()
     assert log.count("6 of 6 answers from the store") == 2
     assert log.count("0 of 6 answers from the store") == 1
-    assert len(stored(project)) == len(before) + 12
+    assert stored(finished.path / "resources/store").total() == answered.total() + 12

@@ -14,6 +14,7 @@ import yaml
 from documented_commands import all_commands, commands
 from project import Project, new_project
 from root import ROOT
+from studies import shared
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
@@ -203,20 +204,24 @@ def test_programs_of_others_are_given_what_is_there(
 # --- the tutorial, word for word ----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_run(path: Path) -> None:
     """The default study made small, with random weights under the name of its model."""
-    path = tmp_path_factory.mktemp("tutorial") / "project"
     project = new_project(path)
     write_tiny_model(path / "tiny.gguf")
     source = {"kind": "path", "path": "tiny.gguf", "sha256": sha256_file(path / "tiny.gguf")}
     project.edit(f"config/models/{MODEL}.yaml", lambda model: model.update(source=source))
     small = {"tasks": ["triage_ed"], "limit": 5, "judges": [], "audit_sample": 2}
-    small["personas"] = ["no_persona", "ed_nurse"]
+    small |= {"personas": ["no_persona", "ed_nurse"], "figures": ["triage_accuracy"]}
+    small["recalibrations"] = []
     project.edit("config/config.yaml", lambda study: study.update(small))
     project.edit("config/config.yaml", lambda study: study["statistics"].update(draws=100))
     done(path, TUTORIAL[0])
-    return path
+
+
+@pytest.fixture
+def tutorial(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A copy of what the first run of the tutorial leaves."""
+    return shared(tmp_path_factory, "tutorial", first_run).copy(tmp_path / "project").path
 
 
 def yaml_block(document: str) -> str:

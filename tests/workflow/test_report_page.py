@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page, expect
 from project import STUDY, Project, add_model, new_project
 from root import ROOT
 from safety_study import CAREFUL, CAREFUL_FILE, write
+from studies import shared
 
 from persona_paradox.files import table_bytes
 
@@ -93,19 +94,22 @@ def withheld_case(project: Project, item: str) -> str:
     return case
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A study that has run; answers of two cells were given to it."""
-    project = make(tmp_path_factory.mktemp("reported") / "project")
+def run(path: Path) -> None:
+    project = make(path)
     ed, primary = (
         project.path / f"results/responses/tiny/{task}/{NURSE}.parquet" for task in (ED, PRIMARY)
     )
-    project.run("--cores", "2", *(str(p.relative_to(project.path)) for p in (ed, primary)))
+    project.run("--cores", "1", *(str(p.relative_to(project.path)) for p in (ed, primary)))
     give(ed, ["1", "2", "3", "4", "5", f"5 {MARKUP}", RIGHT_TO_LEFT, LONG, "1", "2"])
     case = withheld_case(project, pl.read_parquet(primary).item(2, "item_id"))
     give(primary, ["A", "B", f"A. You say: {case}", *"CABCABC"])
-    project.run("--cores", "2", REPORT)
-    return project
+    project.run("--cores", "1", REPORT)
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study that has run; answers of two cells were given to it. It is not to be changed."""
+    return shared(tmp_path_factory, "reported", run)
 
 
 @pytest.fixture
@@ -216,7 +220,7 @@ def test_the_page_allows_no_program_but_its_own(ran: Project) -> None:
 
 
 def test_the_same_study_gives_the_same_page(ran: Project, tmp_path: Path) -> None:
-    copy = Project(shutil.copytree(ran.path, tmp_path / "project"))
+    copy = ran.copy(tmp_path / "project")
     before = copy.checksums()
     copy.run("--cores", "1", REPORT, "--forcerun", "report")
     assert copy.checksums() == before
@@ -689,7 +693,7 @@ def test_texts_that_may_not_be_passed_on_are_left_out(
     expect(page.locator("#case .text").first).to_contain_text("The text is not shown")
     expect(page.locator("#case")).to_contain_text("[withheld, SHA-256 ")
 
-    asked = Project(shutil.copytree(ran.path, tmp_path / "project"))
+    asked = ran.copy(tmp_path / "project")
     asked.edit("config/config.yaml", lambda s: s.update(report={"withheld_texts": True}))
     assert asked.all_jobs(REPORT) == ["provenance", "report"]
     asked.run("--cores", "1", REPORT)
@@ -705,7 +709,7 @@ def test_texts_that_may_not_be_passed_on_are_left_out(
 def test_data_of_a_large_study_lie_beside_the_page(
     ran: Project, open_report: Callable[..., Page], tmp_path: Path
 ) -> None:
-    large = Project(shutil.copytree(ran.path, tmp_path / "project"))
+    large = ran.copy(tmp_path / "project")
     large.edit("config/config.yaml", lambda s: s.update(report={"single_file_mb": 0}))
     large.run("--cores", "1", REPORT)
     size = (large.path / REPORT).stat().st_size
@@ -831,7 +835,7 @@ def test_the_programs_of_the_page_have_no_fault_of_types() -> None:
 
 
 def test_a_damaged_table_is_named(ran: Project, tmp_path: Path) -> None:
-    copy = Project(shutil.copytree(ran.path, tmp_path / "project"))
+    copy = ran.copy(tmp_path / "project")
     path = copy.path / f"results/judgements/careful/tiny/{SAFETY}/{NURSE}.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
-from project import Project, add_model, new_project
+from project import STUDY, Project, add_model, new_project
+from statistics_study import statistics_study
 
 from persona_paradox.products import TRIAGE_FIGURES
 
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
-PLOTS = [f"plot {figure}" for figure in sorted(TRIAGE_FIGURES)]
+PLOTS = [f"plot {figure}" for figure in STUDY["figures"]]
 WORDS_AND_PLOTS = [*PLOTS, "summarize"]
 TABLES_AND_PLOTS = ["aggregate", "decompose", *WORDS_AND_PLOTS]
 # What follows from prompts that changed.
@@ -32,8 +33,13 @@ def whole_cells(personas: tuple[str, ...]) -> list[str]:
     return prompts + [job for stage in MODEL_STAGES for job in cells(stage, personas=personas)]
 
 
-def test_nothing_to_do(finished: Project) -> None:
-    assert finished.all_jobs() == []
+def add_paraphrase(persona: dict) -> None:
+    persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
+
+
+def edit_code(project: Project, file: str) -> None:
+    path = project.path / "workflow" / file
+    path.write_text(path.read_text() + "\n# edited\n")
 
 
 def test_text_of_one_persona(finished: Project) -> None:
@@ -46,30 +52,23 @@ def test_title_of_one_persona(finished: Project) -> None:
     assert finished.jobs() == WORDS_AND_PLOTS
 
 
-@pytest.mark.parametrize("where", ["config", "workflow", "resources/bundled", "Snakefile"])
-def test_touch(finished: Project, where: str) -> None:
-    later = time.time() + 10
-    path = finished.path / where
-    for file in [path] if path.is_file() else path.rglob("*"):
-        os.utime(file, (later, later))
-    assert finished.all_jobs() == []
-
-
-def test_order_of_keys(finished: Project) -> None:
-    for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "datasets/teaching_ed"):
-        finished.edit(f"config/{file}.yaml", _reverse_keys)
-    assert finished.all_jobs() == []
-
-
 def _reverse_keys(value: dict) -> None:
     for key in reversed(list(value)):
         value[key] = value.pop(key)
 
 
-def test_comment(finished: Project) -> None:
+def test_nothing_to_do(finished: Project) -> None:
+    """Whatever the times of files, the order of keys, and comments."""
+    for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "datasets/teaching_ed"):
+        finished.edit(f"config/{file}.yaml", _reverse_keys)
     for file in ("personas/ed_nurse", "tasks/triage_ed", "models/tiny", "config"):
         path = finished.path / "config" / f"{file}.yaml"
         path.write_text("# a comment\n" + path.read_text() + "# and another\n")
+    later = time.time() + 10
+    for where in ("config", "workflow", "resources/bundled", "Snakefile"):
+        path = finished.path / where
+        for file in [path] if path.is_file() else path.rglob("*"):
+            os.utime(file, (later, later))
     assert finished.all_jobs() == []
 
 
@@ -96,39 +95,37 @@ def test_lost_snakemake_folder(finished: Project) -> None:
 
 
 def test_plot_code(finished: Project) -> None:
-    path = finished.path / "workflow/scripts/plot.py"
-    path.write_text(path.read_text() + "\n# edited\n")
+    edit_code(finished, "scripts/plot.py")
     assert finished.jobs() == PLOTS
 
 
 def test_library_module_of_calibrate_alone(finished: Project) -> None:
-    path = finished.path / "workflow/persona_paradox/calibration.py"
-    path.write_text(path.read_text() + "\n# edited\n")
+    edit_code(finished, "persona_paradox/calibration.py")
     assert finished.jobs() == sorted([*cells("calibrate"), "aggregate", *WORDS_AND_PLOTS])
 
 
-def test_paraphrase(finished: Project) -> None:
-    def add(persona: dict) -> None:
-        persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
+def test_what_the_study_does_not_use(finished: Project) -> None:
+    """A wording besides the main one, and the code that asks servers."""
+    finished.edit("config/personas/ed_nurse.yaml", add_paraphrase)
+    edit_code(finished, "persona_paradox/server.py")
+    assert finished.jobs() == []
 
-    finished.edit("config/personas/ed_nurse.yaml", add)
-    assert finished.jobs() == [], "the study runs main wordings only"
+
+def test_paraphrases_that_the_study_takes_in(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study.update(variants="all"))
     with_paraphrases = ("ed_nurse", "bridge_engineer")
     assert finished.jobs() == sorted(whole_cells(with_paraphrases) + EVERYTHING_AFTER)
 
 
-def test_new_paraphrase_in_a_study_of_all_wordings(finished: Project) -> None:
-    more = {"variants": "all", "figures": ["spread"]}
-    finished.edit("config/config.yaml", lambda study: study.update(more))
-    finished.run("--cores", "1")
-
-    def add(persona: dict) -> None:
-        persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
-
-    finished.edit("config/personas/ed_nurse.yaml", add)
-    after = ["tabulate_delivery", "aggregate", "decompose", "plot spread", "summarize"]
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + after)
+def test_new_paraphrase_in_a_study_of_all_wordings(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    project = statistics_study(tmp_path_factory).copy(tmp_path / "project")
+    project.edit("config/personas/ed_nurse.yaml", add_paraphrase)
+    after = ["tabulate_delivery", "aggregate", "decompose", "summarize"]
+    after += [f"recalibrate tiny/{task}" for task in TASKS]
+    after += [f"plot {figure}" for figure in TRIAGE_FIGURES]
+    assert project.jobs() == sorted(whole_cells(("ed_nurse",)) + after)
 
 
 def test_new_model(finished: Project) -> None:
@@ -149,8 +146,8 @@ def test_removed_persona_leaves_the_tables(finished: Project) -> None:
 
 
 def test_one_deleted_figure(finished: Project) -> None:
-    (finished.path / "results/figures/risk_plane.pdf").unlink()
-    assert finished.jobs() == ["plot risk_plane"]
+    (finished.path / "results/figures/triage_accuracy.pdf").unlink()
+    assert finished.jobs() == ["plot triage_accuracy"]
 
 
 def test_decoding_of_one_task(finished: Project) -> None:
@@ -159,12 +156,6 @@ def test_decoding_of_one_task(finished: Project) -> None:
     stages = ("generate", "score", "calibrate")
     changed = [job for stage in stages for job in cells(stage, tasks=("triage_ed",))]
     assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
-
-
-def test_code_of_servers_reruns_no_local_model(finished: Project) -> None:
-    path = finished.path / "workflow/persona_paradox/server.py"
-    path.write_text(path.read_text() + "\n# edited\n")
-    assert finished.jobs() == []
 
 
 def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
@@ -224,9 +215,8 @@ def test_recalibrations_are_jobs_of_their_own(finished: Project) -> None:
 
 
 def test_fewer_tables_and_figures_rerun_words_only(finished: Project) -> None:
-    finished.edit(
-        "config/config.yaml", lambda study: study.update(tables=["cells"], figures=["spread"])
-    )
+    fewer = {"tables": ["cells"], "figures": ["triage_accuracy"]}
+    finished.edit("config/config.yaml", lambda study: study.update(fewer))
     assert finished.jobs() == ["summarize"]
 
 

@@ -15,40 +15,31 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from answer_store import look_after, segments, start, stored
-from project import STUDY, Project, add_model, new_project
+from project import Project
+from triage_study import ED, ED_CASES, ED_DRAWN, PERSONAS, answered_study
+from triage_study import ED_TASK as TASK
 
 from persona_paradox import files
 from persona_paradox.store import HEADER, SUFFIX, Segment, Store, entry
 
-CASES = 30
-PERSONAS = ("no_persona", "ed_nurse")
-CELL = "tiny/triage_ed/{}"
-TASK = "config/tasks/triage_ed.yaml"
-GENERATE = ("--cores", "2", "--until", "generate")
+CELL = f"tiny/{ED}/{{}}"
+# Of every case, and of every cell.
+EACH = ED_DRAWN + 1
+ANSWERS = ED_CASES * EACH
+GENERATE = ("--cores", "1", "--until", "generate")
 AGAIN = (*GENERATE, "--forcerun", "generate")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _answered(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = new_project(tmp_path_factory.mktemp("answered") / "project")
-    add_model(project)
-    cases = project.path / "resources/bundled/teaching_ed.csv"
-    pl.read_csv(cases, infer_schema=False).head(CASES).write_csv(cases)
-    project.edit(TASK, lambda task: task["decoding"].update(token_logprobs=True))
-    study = STUDY | {"tasks": ["triage_ed"], "personas": [*PERSONAS], "limit": None}
-    study["audit_sample"] = 4
-    (project.path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    project.run(*GENERATE)
-    return project
+    return answered_study(tmp_path_factory)
 
 
 @pytest.fixture
 def answered(_answered: Project, tmp_path: Path) -> Project:
-    """A copy of a project that has answered 30 cases under each of two personas."""
-    shutil.copytree(_answered.path, tmp_path / "project")
-    return Project(tmp_path / "project")
+    """A copy of a project that has answered 30 cases four times under each of two personas."""
+    return _answered.copy(tmp_path / "project")
 
 
 def commands(project: Project, rule: str, *targets: str) -> dict[str, str]:
@@ -120,13 +111,13 @@ def complete(project: Project) -> dict[str, str]:
 def test_forceall_computes_no_answer(answered: Project) -> None:
     before, store = answered.checksums(), answered.path / "resources/store"
     answers = {path: path.read_bytes() for path in segments(store)}
-    assert sum(stored(store).values()) == 2 * CASES
+    assert sum(stored(store).values()) == 2 * ANSWERS
     answered.run(*GENERATE, "--forceall")
     assert answered.checksums() == before
     assert {path: path.read_bytes() for path in segments(store)} == answers
     for persona in PERSONAS:
         log = log_of(answered, persona)
-        assert f"{CASES} of {CASES} answers from the store" in log
+        assert f"{ANSWERS} of {ANSWERS} answers from the store" in log
         assert "loaded" not in log
 
 
@@ -146,7 +137,7 @@ def test_a_cell_that_is_stored_loads_no_model(
     assert "model.gguf is damaged (expected sha256 " in output
 
 
-def test_one_more_case_is_one_more_answer_for_every_cell(answered: Project) -> None:
+def test_one_more_case_is_asked_and_no_other(answered: Project) -> None:
     before = {persona: pl.read_parquet(responses(answered, persona)) for persona in PERSONAS}
     cases = answered.path / "resources/bundled/teaching_ed.csv"
     table = pl.read_csv(cases, infer_schema=False)
@@ -155,12 +146,13 @@ def test_one_more_case_is_one_more_answer_for_every_cell(answered: Project) -> N
     answered.run(*GENERATE)
     for persona in PERSONAS:
         log = log_of(answered, persona)
-        assert f"{CASES} of {CASES + 1} answers from the store" in log
-        assert "1 of 1 answers computed" in log
+        assert f"{ANSWERS} of {ANSWERS + EACH} answers from the store" in log
+        assert f"{EACH} of {EACH} answers computed" in log
         after = pl.read_parquet(responses(answered, persona))
-        assert after.head(CASES).equals(before[persona])
-        assert after["item_id"].to_list()[CASES:] == ["one_more"]
-    assert sorted(stored(answered.path / "resources/store").values()) == [1] * 2 * (CASES + 1)
+        assert after.head(ANSWERS).equals(before[persona])
+        assert after["item_id"].to_list()[ANSWERS:] == ["one_more"] * EACH
+    keys = stored(answered.path / "resources/store")
+    assert sorted(keys.values()) == [1] * 2 * (ANSWERS + EACH)
 
 
 # --- SIGKILL ------------------------------------------------------------------------------
@@ -168,10 +160,9 @@ def test_one_more_case_is_one_more_answer_for_every_cell(answered: Project) -> N
 
 def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
     """Four times anywhere, three times at its end, else while it computes."""
-    slower = {"max_tokens": 32, "sampled": {"answers": 3}}
-    answered.edit(TASK, lambda task: task["decoding"].update(slower))
+    answered.edit(TASK, lambda task: task["decoding"].update(max_tokens=32))
     command = commands(answered, "generate")["ed_nurse"]
-    output, total = responses(answered, "ed_nurse"), CASES * 4
+    output = responses(answered, "ed_nurse")
     log = answered.path / f"logs/generate/{CELL.format('ed_nurse')}.log"
     output.unlink()
     started = time.monotonic()
@@ -179,7 +170,7 @@ def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
     usual = time.monotonic() - started
     expected = output.read_bytes()
     wanted = stored(tmp_path / "undisturbed")
-    assert sorted(wanted.values()) == [1] * total
+    assert sorted(wanted.values()) == [1] * ANSWERS
     output.unlink()
 
     store, rng = tmp_path / "store", random.Random(20)
@@ -195,14 +186,14 @@ def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
             until(killed, lambda enough=enough: count(store) >= enough)
             time.sleep(rng.uniform(0, 0.02))
         else:
-            until(killed, lambda: count(store) == total and in_log(log))
+            until(killed, lambda: count(store) == ANSWERS and in_log(log))
             time.sleep(rng.uniform(0, 0.05))
         assert kill(killed) in ((-signal.SIGKILL, 0) if number >= 17 else (-signal.SIGKILL,))
         now = stored(store)
         assert now.keys() >= before.keys()
         assert max(now.values(), default=1) == 1, "an answer was computed that was stored"
         assert not output.exists() or output.read_bytes() == expected
-        in_the_middle += len(before) < len(now) < total
+        in_the_middle += len(before) < len(now) < ANSWERS
         before = now
         log.touch()
     assert in_the_middle >= 10
@@ -225,7 +216,7 @@ def test_snakemake_killed_with_all_its_jobs(answered: Project) -> None:
         responses(answered, persona).unlink()
     rng = random.Random(3)
     for enough in (1, 15, 40):
-        killed = start(answered, "snakemake", *GENERATE)
+        killed = start(answered, "snakemake", "--cores", "2", *GENERATE[2:])
         until(killed, lambda enough=enough: count(store) >= enough)
         time.sleep(rng.uniform(0, 0.05))
         assert kill(killed) == -signal.SIGKILL
@@ -234,7 +225,7 @@ def test_snakemake_killed_with_all_its_jobs(answered: Project) -> None:
     assert sum(stored(store).values()) >= 40
     answered.run(*GENERATE)
     assert complete(answered) == before
-    assert sorted(stored(store).values()) == [1] * 2 * CASES
+    assert sorted(stored(store).values()) == [1] * 2 * ANSWERS
 
 
 # --- a store that is shared, damaged or full ----------------------------------------------
@@ -242,8 +233,7 @@ def test_snakemake_killed_with_all_its_jobs(answered: Project) -> None:
 
 def test_two_projects_share_a_store_at_once(answered: Project, tmp_path: Path) -> None:
     before = answered.checksums()
-    shutil.copytree(answered.path, tmp_path / "other")
-    both = [answered, Project(tmp_path / "other")]
+    both = [answered, answered.copy(tmp_path / "other")]
     store = tmp_path / "store"
     command = ("snakemake", "--cores", "1", *AGAIN[2:])
     running = [start(project, *command, store=store) for project in both]
@@ -275,20 +265,20 @@ def test_damage_is_reported_and_healed(answered: Project, jobs: dict[str, str]) 
     finish(job(answered, jobs[first]))
     log = log_of(answered, first)
     assert f"{flipped.relative_to(answered.path)}, line 2 is damaged" in log
-    assert f"line {CASES + 1} ends in the middle of an entry" in log
+    assert f"line {ANSWERS + 1} ends in the middle of an entry" in log
     assert f"{older.relative_to(answered.path)} has the format of another version" in log
     assert "1 of 1 answers computed" in log
     finish(job(answered, jobs[second]))
     log = log_of(answered, second)
     assert "is damaged" not in log
-    assert f"line {CASES + 1} ends in the middle of an entry" in log
+    assert f"line {ANSWERS + 1} ends in the middle of an entry" in log
     assert "1 of 1 answers computed" in log
     assert answered.checksums() == before
 
     for persona in PERSONAS:
         finish(job(answered, jobs[persona]))
         log = log_of(answered, persona)
-        assert f"{CASES} of {CASES} answers from the store" in log
+        assert f"{ANSWERS} of {ANSWERS} answers from the store" in log
         assert "is damaged" not in log
         assert "ends in the middle" not in log
     assert answered.checksums() == before
@@ -343,9 +333,9 @@ def test_a_full_disk(
     assert "no_persona.parquet" in second
     assert "ed_nurse.parquet" not in second
     kept = stored(answered.path / "kept")
-    assert 0 < len(kept) < CASES
+    assert 0 < len(kept) < ANSWERS
     assert kept.keys() <= set(keys_of(answered, "ed_nurse"))
-    assert f"{len(kept)} of {CASES} answers from the store" in second
+    assert f"{len(kept)} of {ANSWERS} answers from the store" in second
     assert answered.checksums() == before
     assert not segments(store), "the small disk is gone"
 
@@ -363,17 +353,17 @@ def test_shrink_and_empty(answered: Project, jobs: dict[str, str], tmp_path: Pat
     (store / "README").write_text("not the store's\n")
 
     assert look_after(answered, "shrink", store=tmp_path / "elsewhere").endswith("\n0")
-    assert sum(stored(store).values()) == 2 * CASES + 3
-    counts = f"{2 * CASES} answers kept, 3 removed, 1 damaged ones\n0"
+    assert sum(stored(store).values()) == 2 * ANSWERS + 3
+    counts = f"{2 * ANSWERS} answers kept, 3 removed, 1 damaged ones\n0"
     assert look_after(answered, "shrink").endswith(counts)
     assert len(segments(store)) == 1
     finish(job(answered, jobs["ed_nurse"]))
-    assert f"{CASES} of {CASES} answers from the store" in log_of(answered, "ed_nurse")
+    assert f"{ANSWERS} of {ANSWERS} answers from the store" in log_of(answered, "ed_nurse")
 
     assert look_after(answered, "empty").endswith("\n0")
     assert [path for path in store.rglob("*") if path.is_file()] == [store / "README"]
     finish(job(answered, jobs["ed_nurse"]))
-    assert f"0 of {CASES} answers from the store" in log_of(answered, "ed_nurse")
+    assert f"0 of {ANSWERS} answers from the store" in log_of(answered, "ed_nurse")
     assert answered.checksums() == before
 
 
@@ -384,29 +374,29 @@ def test_verify_finds_what_was_changed(answered: Project) -> None:
 
     path = responses(answered, "ed_nurse")
     table = pl.read_parquet(path)
-    items = table["item_id"].to_list()
-    changed = dict(zip(table["response_key"], items, strict=True))
+    greedy = table.filter(pl.col("repeat") == 0)
+    items, keys = greedy["item_id"].to_list(), greedy["response_key"].to_list()
     for segment in segments(answered.path / "resources/store"):
         new = HEADER
         for key, value in Segment(segment):
-            if changed.get(key) == items[3]:
+            if key == keys[3]:
                 value["label_logprob"][4] += 2**-45
-            if changed.get(key) == items[4]:
+            if key == keys[4]:
                 value["token_logprob"][0] += 2**-45
             new += entry(key, value)
         segment.write_bytes(new)
-    text = pl.when(pl.col("item_id") == items[5]).then(pl.lit("?")).otherwise("text")
+    text = pl.when(pl.col("response_key") == keys[5]).then(pl.lit("?")).otherwise("text")
     metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k != files.CONTENT}
     table.with_columns(text=text).write_parquet(path, metadata=metadata)
 
-    output = look_after(answered, "verify", "--sample", str(CASES))
+    output = look_after(answered, "verify", "--sample", str(ANSWERS))
     place = path.relative_to(answered.path)
     assert {line for line in output.splitlines() if line.startswith("differs: ")} == {
         f"differs: tiny/triage_ed/ed_nurse, item {items[3]}: label_logprob in the store",
         f"differs: tiny/triage_ed/ed_nurse, item {items[4]}: token_logprob in the store",
         f"differs: tiny/triage_ed/ed_nurse, item {items[5]}: text in {place}",
     }
-    assert f"{2 * CASES} answers, 0 not in the store, 3 differences" in output
+    assert f"{2 * ANSWERS} answers, 0 not in the store, 3 differences" in output
     assert "error: 3 stored answers" in output
     assert output.endswith("\n1")
 

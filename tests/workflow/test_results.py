@@ -9,10 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import report_page
-import yaml
-from documented import check_files
-from project import STUDY, Project, add_model, new_project
+from project import STUDY, Project, new_project, small_study
+from studies import shared
 
 from persona_paradox.files import sha256_bytes
 
@@ -50,17 +48,6 @@ SCORES = {
     "entropy",
     "margin",
 }
-# Markup of captions (reStructuredText) and of pages.
-MARKED_UP = "*a* `b <javascript:c>`_ |d| <b>e</b> {{ f }} :raw:`g` h_ \\i"
-TRIAGE_TABLES = ("cells", "contrasts", "robustness", "spread", "confusion", "calibration")
-TRIAGE_TABLES += (
-    "reliability",
-    "risk_coverage",
-    "subgroups",
-    "variance",
-    "interaction",
-    "delivery",
-)
 STAGES = (
     "prompts",
     "delivered",
@@ -76,16 +63,14 @@ WRITTEN_LAST = ("summary.md", "provenance.json", "report.html", "ro-crate-metada
 
 
 def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
-    finished: Project, tmp_path: Path
+    finished: Project, project: Project
 ) -> None:
-    other = new_project(tmp_path / "other")
-    add_model(other)
-    (other.path / "config/config.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    other.run("--cores", "1")
-    first, second = finished.checksums(), other.checksums()
+    """The other one ran on one core."""
+    project.run("--cores", "2")
+    first, second = finished.checksums(), project.checksums()
     assert first == second
     assert {Path(name).parts[0] for name in first} == {*STAGES, *WRITTEN_LAST}
-    assert sum(name.endswith(".pdf") for name in first) == 10
+    assert any(name.endswith(".pdf") for name in first)
 
 
 def test_every_later_stage_may_count_on_these_columns(finished: Project) -> None:
@@ -151,68 +136,24 @@ def test_tables_count_what_the_scores_hold(finished: Project) -> None:
     assert merged["difference"].to_list() == pytest.approx(expected.to_list())
 
 
-def test_a_report_has_every_figure_and_table_with_labels_and_captions(finished: Project) -> None:
-    finished.edit("config/config.yaml", lambda study: study.update(title=MARKED_UP))
-    finished.run("--cores", "2")
-    finished.run("--report", "report.html")
-    data = report_page.check(finished.path, finished.path / "report.html")
-    captions = {path: result["caption"] for path, result in data["results"].items()}
-    for path, caption in captions.items():
-        if "/figures/" in path:
-            assert "seed 7" in caption or "Seed\n7" in caption, path
-    assert "not clinically validated" in captions["results/figures/triage_accuracy.png"]
-    # The title is words alone, whatever it spells.
-    said = html.unescape(re.sub(r"<[^>]+>", "", data["workflow_desc"]))
-    assert f"Study: {MARKED_UP}." in " ".join(said.split())
-    assert "<b>" not in data["workflow_desc"]
-    assert "href=" not in data["workflow_desc"]
+@pytest.fixture(scope="session")
+def ktas(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Project:
+    """A study of real cases with one persona more than the baseline, and the tiny model.
+
+    It is not to be changed.
+    """
+
+    def build(path: Path) -> None:
+        two = ["no_persona", "ed_nurse"]
+        project = small_study(path, tasks=["triage_ktas"], personas=two, data_dir=str(data_dir))
+        project.run("--cores", "1", "results/tables/cells.csv")
+
+    return shared(tmp_path_factory, "ktas", build)
 
 
-def test_every_file_has_the_columns_that_are_documented(finished: Project) -> None:
-    seen = check_files(finished.path)
-    assert {f"results/tables/{name}.parquet" for name in TRIAGE_TABLES} <= seen
-    assert "resources/datasets/{dataset}.parquet" in seen
-
-
-def test_a_prompt_that_cannot_be_run_stays_as_a_row_that_says_why(project: Project) -> None:
-    path = project.path / "resources/bundled/teaching_ed.csv"
-    cases = pl.read_csv(path, infer_schema=False).to_dicts()
-    cases[0]["case"] += " pain" * 3000
-    cases[1]["case"] += " <|im_end|>"
-    pl.DataFrame(cases).write_csv(path)
-    project.edit("config/config.yaml", lambda s: s.update(limit=None, tasks=["triage_ed"]))
-    project.run("--cores", "2", "results/tables/cells.csv")
-    cell = "tiny/triage_ed/ed_nurse.parquet"
-    responses = pl.read_parquet(project.path / "results/responses" / cell)
-    assert responses["finish_reason"].to_list()[:2] == ["prompt_too_long", "control_tokens"]
-    assert responses["text"].is_null().to_list() == [True, True] + [False] * 58
-    scores = pl.read_parquet(project.path / "results/scores" / cell)
-    assert (scores["parse_status"] == "no_answer").to_list() == [True, True] + [False] * 58
-    cells = pl.read_csv(project.path / "results/tables/cells.csv", infer_schema_length=None)
-    assert cells["n"].to_list() == [60] * 3
-    assert cells["n_not_run"].to_list() == [2] * 3
-    assert cells["n_top_label"].to_list() == [58] * 3
-
-
-@pytest.fixture
-def real(project: Project, data_dir: Path) -> Project:
-    """A study of real cases with one persona more than the baseline, and the tiny model."""
-
-    def change(study: dict) -> None:
-        study.update(
-            tasks=["triage_ktas", "triage_semigran"],
-            personas=["no_persona", "ed_nurse"],
-            data_dir=str(data_dir),
-        )
-
-    project.edit("config/config.yaml", change)
-    return project
-
-
-def test_the_human_line(real: Project) -> None:
+def test_the_human_line(ktas: Project) -> None:
     """The nurse against the expert panel, as published for all 1,267 records (Moon et al. 2019)."""
-    real.run("--cores", "2", "results/tables/cells.csv")
-    cells = pl.read_csv(real.path / "results/tables/cells.csv", infer_schema_length=None)
+    cells = pl.read_csv(ktas.path / "results/tables/cells.csv", infer_schema_length=None)
     nurse = cells.filter(model="human", variant="main").row(0, named=True)
     assert (nurse["persona"], nurse["n"], nurse["n_invalid"]) == ("triage_nurse", 1267, 0)
     assert round((1 - nurse["accuracy"]) * 1267, 6) == 186
@@ -222,14 +163,13 @@ def test_the_human_line(real: Project) -> None:
     # The figures compare it with the models on the items that these were asked.
     same = cells.filter(model="human", variant="same_items").row(0, named=True)
     assert same["n"] == 6
-    manifest = json.loads((real.path / "resources/datasets/ktas.manifest.json").read_text())
+    manifest = json.loads((ktas.path / "resources/datasets/ktas.manifest.json").read_text())
     assert manifest["items"] == 1267
     assert manifest["excluded"] == {"chief complaint not recorded": 22}
 
 
-def test_ktas_cases_say_what_was_recorded(real: Project, data_dir: Path) -> None:
-    real.run("--cores", "1", "resources/datasets/ktas.parquet")
-    items = pl.read_parquet(real.path / "resources/datasets/ktas.parquet")
+def test_ktas_cases_say_what_was_recorded(ktas: Project, data_dir: Path) -> None:
+    items = pl.read_parquet(ktas.path / "resources/datasets/ktas.parquet")
     lines = data_dir.joinpath("ktas1267/ktas_clean.jsonl").read_text().splitlines()
     clean = [json.loads(line) for line in lines]
     shown = items["excluded"].is_null().to_list()
@@ -264,8 +204,11 @@ def test_ktas_cases_say_what_was_recorded(real: Project, data_dir: Path) -> None
         }
 
 
-def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Path) -> None:
+def test_no_prompt_holds_what_gives_the_answer_away(
+    ktas: Project, data_dir: Path, tmp_path: Path
+) -> None:
     """Every hidden column is filled with a mark of its own; no rendered prompt may hold one."""
+    real = ktas.copy(tmp_path / "project")
     hidden = ["Diagnosis in ED", "Disposition", "Error_group", "mistriage", "Length of stay_min"]
     source = data_dir / "ktas1267/data_raw_cp.csv"
     raw = pl.read_csv(
@@ -280,7 +223,7 @@ def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Pat
     text = raw.with_columns(*marks, *levels).write_csv(separator=";").encode("latin-1")
     (folder / "data_raw_cp.csv").write_bytes(text)
 
-    real.edit("config/config.yaml", lambda s: s.update(tasks=["triage_ktas"], limit=None))
+    real.edit("config/config.yaml", lambda s: s.update(limit=None))
     targets = [f"results/prompts/triage_ktas/{p}.parquet" for p in ("no_persona", "ed_nurse")]
     real.run("--cores", "1", *targets)
     true = [pl.read_parquet(real.path / target) for target in targets]
@@ -300,14 +243,15 @@ def test_no_prompt_holds_what_gives_the_answer_away(real: Project, data_dir: Pat
 
 
 def test_real_model_on_real_cases(data_dir: Path, tmp_path: Path) -> None:
-    """SmolLM2-135M-Instruct from its wheel, a few cases of both real sets, to the figures."""
+    """SmolLM2-135M-Instruct from its wheel, a few cases of both real sets, to a figure."""
     project = new_project(tmp_path / "project")
 
     def change(study: dict) -> None:
         study.update(limit=5, personas=["no_persona", "ed_physician"], data_dir=str(data_dir))
+        study.update(figures=["triage_accuracy"], recalibrations=[])
 
     project.edit("config/studies/real-data.yaml", change)
-    arguments = ("--configfile", "config/studies/real-data.yaml", "--cores", "2")
+    arguments = ("--configfile", "config/studies/real-data.yaml", "--cores", "1")
     project.run(*arguments)
     cells = pl.read_csv(project.path / "results/tables/cells.csv", infer_schema_length=None)
     model = cells.filter(pl.col("model") != "human")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from safety_study import (
     STUDY,
     TARGETS,
     TEACHER,
+    judged_study,
     small_study,
     write,
 )
@@ -39,19 +39,16 @@ from scipy import special
 from persona_paradox.answers import parse_label
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study that has run; it is not to be changed."""
-    project = small_study(tmp_path_factory.mktemp("safety") / "project")
-    project.run("--cores", "2", *TARGETS)
-    return project
+    return judged_study(tmp_path_factory)
 
 
 @pytest.fixture
 def copied(ran: Project, tmp_path: Path) -> Project:
     """A copy of it, times of files and all."""
-    shutil.copytree(ran.path, tmp_path / "project")
-    return Project(tmp_path / "project")
+    return ran.copy(tmp_path / "project")
 
 
 @pytest.fixture
@@ -286,7 +283,7 @@ def test_the_store_keeps_and_verifies_reasonings_and_verdicts(copied: Project) -
 
 
 def test_results_are_the_same_elsewhere_and_on_other_cores(ran: Project, fresh: Project) -> None:
-    fresh.run("--cores", "1", f"results/rankings/careful/{CELL}.parquet", TARGETS[-2])
+    fresh.run("--cores", "2", f"results/rankings/careful/{CELL}.parquet", TARGETS[-2])
     expected, found = ran.checksums(), fresh.checksums()
     stages = ("verdicts", "rankings", "reasonings", "responses", "scores")
     for stage in stages:
@@ -425,18 +422,17 @@ def test_one_more_persona(copied: Project) -> None:
 def test_each_persona_with_the_baseline_alone(copied: Project) -> None:
     copied.edit("config/config.yaml", lambda study: study["rankings"].update(pairs="baseline"))
     assert copied.jobs(*TARGETS) == [f"rank careful/{CELL}"], "the verdicts are there"
-    copied.run("--cores", "2", *TARGETS)
+    # The table has the pairs that were compared, and no other.
+    copied.edit(
+        "config/config.yaml", lambda study: study.update(tasks=[SAFETY], judges=["careful"])
+    )
+    copied.run("--cores", "1", "results/tables/wins.parquet")
     ranked = read(copied, f"rankings/careful/{CELL}")
     baseline = pl.lit("no_persona")
     assert ranked.select(
         ((pl.col("first") == baseline) | (pl.col("second") == baseline)).all()
     ).item()
     assert set(ranked["first"]) | set(ranked["second"]) == set(PERSONAS)
-    # The table has the pairs that were compared, and no other.
-    copied.edit(
-        "config/config.yaml", lambda study: study.update(tasks=[SAFETY], judges=["careful"])
-    )
-    copied.run("--cores", "2", "results/tables/wins.parquet")
     wins = read(copied, "tables/wins")
     others = {persona for persona in PERSONAS if persona != "no_persona"}
     found = {frozenset(pair) for pair in wins.select("persona", "other").rows()}

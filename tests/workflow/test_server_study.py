@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from dataclasses import dataclass
@@ -14,17 +15,22 @@ import yaml
 from loopback_server import FAR, add_server, running_server
 from project import STUDY, Project, add_model, new_project
 from refusals import refused_by_a_job
+from studies import shared
 
 from persona_paradox.responses import SCHEMA
 from persona_paradox.scoring import score
 
 TASK = "triage_primary"
+TASK_FILE = f"config/tasks/{TASK}.yaml"
 PERSONAS = ("no_persona", "ed_nurse")
 CELLS = [f"far/{TASK}/{persona}" for persona in PERSONAS]
 RESPONSES = f"results/responses/{CELLS[1]}.parquet"
-ITEMS = 10
+ITEMS, DRAWN, NULLS = 10, 2, 3
+ANSWERS = ITEMS * (DRAWN + 1) + NULLS
 SECRET = "sk-do-not-show-1234567890"  # noqa: S105
 INVARIANCE = "results/audit/invariance.csv"
+NULL = pl.col("item_id").str.starts_with("null:")
+GREEDY = (pl.col("repeat") == 0) & ~NULL
 
 
 def ask_for(project: Project, **study: object) -> None:
@@ -58,10 +64,18 @@ class Ran:
         path = self.project.path / "results" / name
         return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
 
+    def cell(self, stage: str, model: str, persona: str = "ed_nurse") -> pl.DataFrame:
+        return self.table(f"{stage}/{model}/{TASK}/{persona}.parquet")
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    project = new_project(tmp_path_factory.mktemp("server_study") / "project")
+
+def run_with_a_server(path: Path) -> None:
+    """Sampled answers, null cases and stated confidences, too."""
+    project = new_project(path)
+    sampled = {"sampled": {"answers": DRAWN, "temperature": 2.0}}
+    project.edit(TASK_FILE, lambda task: task["decoding"].update(sampled))
+    project.edit(TASK_FILE, lambda task: task.pop("null_cases"))  # as by default
+    question = {"question": "How sure are you that this is right, from 0 to 100?"}
+    project.edit(TASK_FILE, lambda task: task.update(verbalized=question))
     # The same file on both sides.
     add_model(project, file_type="F16")
     project.edit("config/models/tiny.yaml", lambda model: model.update(prepare="none"))
@@ -69,15 +83,20 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         add_server(project, url, api_key_env="PERSONA_FAR_KEY")
         ask_for(project)
         plan = project.jobs()
-        output = project.run("--cores", "2", "all", INVARIANCE, PERSONA_FAR_KEY=SECRET)
-    return Ran(project, plan, output)
+        output = project.run("--cores", "1", "all", INVARIANCE, PERSONA_FAR_KEY=SECRET)
+    (path / "said.json").write_text(json.dumps([plan, output]))
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    project = shared(tmp_path_factory, "served", run_with_a_server)
+    return Ran(project, *json.loads((project.path / "said.json").read_text()))
 
 
 @pytest.fixture
 def stopped(ran: Ran, tmp_path: Path) -> Project:
     """A copy of the project; nobody answers at the server's address any more."""
-    shutil.copytree(ran.project.path, tmp_path / "project")
-    return Project(tmp_path / "project")
+    return ran.project.copy(tmp_path / "project")
 
 
 @pytest.fixture
@@ -91,9 +110,10 @@ def nobody(project: Project) -> Project:
 
 
 def test_a_servers_model_is_asked_and_not_downloaded(ran: Ran) -> None:
-    stages = ("deliver", "ask_server", "score", "calibrate")
+    stages = ("deliver", "ask_server", "second_turn", "state_server", "verbalize")
     assert [job for job in ran.plan if "far" in job] == sorted(
-        f"{stage} {cell}" for stage in stages for cell in CELLS
+        [f"try_second_turn far/{TASK}"]
+        + [f"{stage} {cell}" for stage in (*stages, "score", "calibrate") for cell in CELLS]
     )
     assert [job for job in ran.plan if job.split()[0] in ("generate", "ask_server")] == sorted(
         [f"generate {cell.replace('far', 'tiny')}" for cell in CELLS]
@@ -104,11 +124,11 @@ def test_a_servers_model_is_asked_and_not_downloaded(ran: Ran) -> None:
 
 
 def test_the_study_reaches_its_figures(ran: Ran) -> None:
-    for figure in ("triage_accuracy", "reliability", "risk_plane", "persona_effect"):
+    for figure in STUDY["figures"]:
         for suffix in ("pdf", "png"):
             assert (ran.project.path / f"results/figures/{figure}.{suffix}").stat().st_size > 1000
     delivery = ran.table("tables/delivery.csv").filter(pl.col("model") == "far")
-    assert delivery["n_persona_delivered"].to_list() == [ITEMS] * 2
+    assert delivery["n_persona_delivered"].to_list() == [ITEMS + NULLS] * 2
     assert delivery["system_role"].to_list() == ["native"] * 2
     assert delivery["n_bos"].cast(pl.String).to_list() in ([None] * 2, [""] * 2), "out of sight"
 
@@ -117,9 +137,8 @@ def test_every_result_says_what_made_it(ran: Ran) -> None:
     backend = {"tiny": "llama.cpp", "far": "server"}
     for model, name in backend.items():
         for persona in PERSONAS:
-            for stage in ("responses", "scores"):
-                table = ran.table(f"{stage}/{model}/{TASK}/{persona}.parquet")
-                assert table["backend"].to_list() == [name] * ITEMS
+            for stage in ("responses", "statements", "verbalized", "scores"):
+                assert set(ran.cell(stage, model, persona)["backend"]) == {name}
     for table in ("cells.csv", "contrasts.csv", "cells.parquet", "contrasts.parquet"):
         rows = ran.table(f"tables/{table}").select("model", "backend").unique().sort("model").rows()
         assert rows == sorted(backend.items())
@@ -139,8 +158,9 @@ def test_answers_are_those_of_the_same_weights_here(ran: Ran) -> None:
     pairs = []
     for persona in PERSONAS:
         here, there = (
-            ran.table(f"responses/{model}/{TASK}/{persona}.parquet") for model in ("tiny", "far")
+            ran.cell("responses", model, persona).filter(GREEDY) for model in ("tiny", "far")
         )
+        assert here.height == ITEMS
         assert here["item_id"].equals(there["item_id"])
         assert here["prompt_sha256"].equals(there["prompt_sha256"])
         assert there["n_prompt_tokens"].null_count() == ITEMS
@@ -155,6 +175,28 @@ def test_answers_are_those_of_the_same_weights_here(ran: Ran) -> None:
     assert mine.shape == (2 * ITEMS, 3)
     np.testing.assert_allclose(theirs, mine, rtol=0, atol=0.05)
     assert np.abs(mine - np.roll(mine, 1, axis=0)).max() > 1, "of any other prompt they differ"
+
+
+def test_null_cases_are_no_part_of_a_sample(ran: Ran) -> None:
+    for persona in PERSONAS:
+        prompts = ran.table(f"prompts/{TASK}/{persona}.parquet")
+        assert (prompts.filter(~NULL).height, prompts.filter(NULL).height) == (ITEMS, NULLS)
+
+
+def test_a_server_is_asked_how_sure_it_is(ran: Ran) -> None:
+    models = ("tiny", "far")
+    first = [ran.cell("responses", model).filter(GREEDY)["text"] for model in models]
+    here, there = (ran.cell("second_turns", model) for model in models)
+    # Answers are equal up to rounding, and so then is what is asked about them.
+    same = (first[0] == first[1]).to_list()
+    assert (here["text"] == there["text"]).to_list() == same
+    assert sum(same) >= 0.85 * ITEMS
+    assert there["pieces"].null_count() == there.height
+    said = [ran.cell("statements", model) for model in models]
+    assert said[1]["text"].null_count() == 0
+    assert (said[0]["text"] == said[1]["text"]).mean() > 0.7, "a tie of two tokens may turn a text"
+    contextual = ran.cell("scores", "far")["confidence_contextual"]
+    assert contextual.drop_nulls().len() == ITEMS * (DRAWN + 1)
 
 
 def test_the_audit_has_the_server(ran: Ran) -> None:
@@ -191,10 +233,10 @@ def test_the_key_of_the_endpoint_stays_in_the_environment(ran: Ran) -> None:
 
 def test_what_was_answered_needs_no_server(stopped: Project) -> None:
     before = stopped.checksums()[RESPONSES.removeprefix("results/")]
-    output = stopped.run("--cores", "2", RESPONSES, "--forcerun", "ask_server")
+    output = stopped.run("--cores", "1", RESPONSES, "--forcerun", "ask_server")
     assert "rule ask_server:" in output
     log = (stopped.path / f"logs/generate/{CELLS[1]}.log").read_text()
-    assert f"{CELLS[1]}: {ITEMS} of {ITEMS} answers from the store" in log
+    assert f"{CELLS[1]}: {ANSWERS} of {ANSWERS} answers from the store" in log
     assert stopped.checksums()[RESPONSES.removeprefix("results/")] == before
 
 
@@ -202,7 +244,7 @@ def test_other_weights_under_the_same_name_are_asked_anew(stopped: Project) -> N
     stopped.edit(FAR, lambda model: model["source"].update(revision="2", api_key_env=None))
     refused_by_a_job(stopped, RESPONSES, FAR, "`source.url`", "cannot be reached")
     log = (stopped.path / f"logs/generate/{CELLS[1]}.log").read_text()
-    assert f"{CELLS[1]}: 0 of {ITEMS} answers from the store" in log
+    assert f"{CELLS[1]}: 0 of {ANSWERS} answers from the store" in log
 
 
 def test_a_key_that_is_not_set(stopped: Project) -> None:

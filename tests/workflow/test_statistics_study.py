@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import report_page
 import yaml
-from project import STUDY, Project, add_model, new_project
+from documented import check_files
+from project import Project
 from scipy import stats
+from statistics_study import CONTROLS, FAMILY, ITEMS, MARKED_UP, PERSONAS, statistics_study
 from statsmodels.stats.multitest import multipletests
 
+from persona_paradox.products import CELL_TABLES, DECOMPOSED_TABLES
 from persona_paradox.recalibration import METHODS
 
-PERSONAS = (
-    "no_persona",
-    "ed_nurse",
-    "ed_physician",
-    "bridge_engineer",
-    "pastry_chef",
-    "neutral_sentence",
-)
-CONTROLS = PERSONAS[3:]
-FAMILY = ["accuracy", "smooth_ece_top_label"]
-ITEMS = 20
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = new_project(tmp_path_factory.mktemp("statistics") / "project")
-    add_model(project)
-    change = {
-        "personas": list(PERSONAS),
-        "variants": "all",
-        "limit": ITEMS,
-        "limit_keeps": ["esi_1"],
-        "recalibrations": list(METHODS),
-        "statistics": {"draws": 300, "family": {"metrics": FAMILY}, "too_few_below": 5},
-    }
-    (project.path / "config/config.yaml").write_text(yaml.safe_dump(STUDY | change))
-
-    def declare(dataset: dict) -> None:
-        dataset["columns"]["cluster"] = "sex"
-
-    project.edit("config/datasets/teaching_primary.yaml", declare)
-    project.run("--cores", "2")
-    return project
+    """A study that has run; it is not to be changed."""
+    return statistics_study(tmp_path_factory)
 
 
 def table(project: Project, name: str) -> pl.DataFrame:
@@ -241,13 +219,14 @@ def test_words_carry_the_numbers_of_the_tables(ran: Project) -> None:
     assert not re.search(r"\bnan\b|None|null", text)
 
 
-def test_bca_intervals_are_an_option_of_the_study(ran: Project) -> None:
+def test_bca_intervals_are_an_option_of_the_study(ran: Project, tmp_path: Path) -> None:
     before = table(ran, "contrasts")
-    config = yaml.safe_load((ran.path / "config/config.yaml").read_text())
-    config["statistics"]["interval"] = "bca"
-    (ran.path / "config/bca.yaml").write_text(yaml.safe_dump(config))
-    ran.run("--cores", "2", "--configfile", "config/bca.yaml", "--", "results/tables/cells.parquet")
-    after = table(ran, "contrasts")
+    copy = ran.copy(tmp_path / "project")
+    bca = {"statistics": {"interval": "bca"}}
+    (copy.path / "config/bca.yaml").write_text(yaml.safe_dump(bca))
+    target = "results/tables/cells.parquet"
+    copy.run("--cores", "1", "--configfile", "config/bca.yaml", "--", target)
+    after = table(copy, "contrasts")
     keys = ["task", "persona", "variant", "metric", "confidence"]
     both = before.join(after, on=keys, nulls_equal=True, suffix="_bca")
     assert both.height == before.height
@@ -256,3 +235,28 @@ def test_bca_intervals_are_an_option_of_the_study(ran: Project) -> None:
     assert plain["difference"].equals(plain["difference_bca"])
     assert not plain["low"].equals(plain["low_bca"])
     assert calibrated["low"].equals(calibrated["low_bca"])
+
+
+def test_a_report_has_every_figure_and_table_with_labels_and_captions(
+    ran: Project, tmp_path: Path
+) -> None:
+    copy = ran.copy(tmp_path / "project")
+    copy.run("--report", "report.html")
+    data = report_page.check(copy.path, copy.path / "report.html")
+    captions = {path: result["caption"] for path, result in data["results"].items()}
+    for path, caption in captions.items():
+        if "/figures/" in path:
+            assert "seed 7" in caption or "Seed\n7" in caption, path
+    assert "not clinically validated" in captions["results/figures/triage_accuracy.png"]
+    # The title is words alone, whatever it spells.
+    said = html.unescape(re.sub(r"<[^>]+>", "", data["workflow_desc"]))
+    assert f"Study: {MARKED_UP}." in " ".join(said.split())
+    assert "<b>" not in data["workflow_desc"]
+    assert "href=" not in data["workflow_desc"]
+
+
+def test_every_file_has_the_columns_that_are_documented(ran: Project) -> None:
+    seen = check_files(ran.path)
+    tables = (*CELL_TABLES, *DECOMPOSED_TABLES, "delivery")
+    assert {f"results/tables/{name}.parquet" for name in tables} <= seen
+    assert "resources/datasets/{dataset}.parquet" in seen
