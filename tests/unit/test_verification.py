@@ -18,11 +18,10 @@ import yaml
 
 from persona_paradox import archive
 from persona_paradox.config import load_study
-from persona_paradox.decoding import Decoding
+from persona_paradox.decoding import Decoding, Wanted
 from persona_paradox.errors import InputError
 from persona_paradox.inventory import Answered
 from persona_paradox.provenance import configuration
-from persona_paradox.responses import Wanted
 from persona_paradox.verification import Findings, difference
 
 ROOT = Path(__file__).resolve().parents[2]

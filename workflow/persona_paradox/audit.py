@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from .answers import parse_label
-from .decoding import Answer
-from .responses import Wanted
+from .decoding import Answer, Wanted
 
 T = TypeVar("T")
 

@@ -61,6 +61,28 @@ class Answer:
     token_logprob: tuple[float, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """One answer of a cell: to which prompt, how decoded, and under which key.
+
+    Attributes:
+        row: row of the deliveries.
+        repeat: 0 is the greedy answer, 1 and on are sampled.
+        decoding: how it is produced.
+        key: SHA-256 of everything the answer depends on.
+    """
+
+    row: Mapping[str, Any]
+    repeat: int
+    decoding: Decoding
+    key: str
+
+    @property
+    def seed(self) -> int:
+        """Seed of this answer's draws, 32 bits, from its key."""
+        return int(self.key[:8], 16)
+
+
 def grammar_of(view: Mapping[str, Any]) -> str | None:
     """The GBNF grammar of a task's keys `grammar` or `json_schema`, None for neither."""
     if view["json_schema"] is not None:

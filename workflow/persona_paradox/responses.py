@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .decoding import CONTROL_TOKENS, Answer, Decoding, grammar_of
+from .decoding import CONTROL_TOKENS, Answer, Decoding, Wanted, grammar_of
 from .delivery import OK
 from .files import canonical_json, sha256_bytes
 from .items import NULL_CASE
@@ -55,28 +55,6 @@ ABOUT = (
 
 # Parquet metadata of answers: what their keys' fingerprint is the SHA-256 of, as JSON.
 FINGERPRINT = "fingerprint"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One answer of a cell: to which prompt, how decoded, and under which key.
-
-    Attributes:
-        row: row of the deliveries.
-        repeat: 0 is the greedy answer, 1 and on are sampled.
-        decoding: how it is produced.
-        key: SHA-256 of everything the answer depends on.
-    """
-
-    row: Mapping[str, Any]
-    repeat: int
-    decoding: Decoding
-    key: str
-
-    @property
-    def seed(self) -> int:
-        """Seed of this answer's draws, 32 bits, from its key."""
-        return int(self.key[:8], 16)
 
 
 @dataclass(frozen=True)

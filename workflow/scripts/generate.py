@@ -13,9 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.decoding import Answer
+from persona_paradox.decoding import Answer, Wanted
 from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.responses import FINGERPRINT, LOCAL, Request, Wanted, respond
+from persona_paradox.responses import FINGERPRINT, LOCAL, Request, respond
 from persona_paradox.store import Store
 
 
