@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,3 +73,19 @@ def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:
 def test_what_cannot_be_made_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         study(**change)
+
+
+def test_an_archive_is_compared_in_what_it_asks_for_and_in_what_else_it_holds(
+    tmp_path: Path,
+) -> None:
+    verify = runpy.run_path(str(ROOT / "workflow/scripts/verify.py"), run_name="verify")
+    copy = SimpleNamespace(
+        study=study(**TRIAGE, tables=["cells"]), path=tmp_path / "copy", theirs=tmp_path / "theirs"
+    )
+    for side, names in (("copy", ("cells", "spread", "wins")), ("theirs", ("spread",))):
+        for name in names:
+            path = tmp_path / side / f"results/tables/{name}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    found = list(verify["made_tables"](copy))
+    assert found == ["results/tables/cells.csv", "results/tables/spread.csv"]
