@@ -20,15 +20,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import paths  # noqa: F401 - finds the tests' helpers
+import paths
 import readme
 import yaml
 from project import STUDY, Project, add_model, new_project
 from scaling import timed, user
 
+DOCUMENT = paths.ROOT / "docs" / "scaling.md"
 TASKS = ("triage_ed", "triage_primary")
 STEPS = ("write_prompts", "deliver", "generate", "score", "calibrate")
 WANTED = 2.0
+# Of 10⁵ cells, as benchmarks/scaling.py measured them: seconds of a job in one of ten batches,
+# planning included, and of the tables, per cell.
+CELLS = 100_000
+JOBS, JOB, TABLES = 401_202, 0.035, 0.048
 # What a cell is made of, besides its answers.
 MADE = ("prompts", "delivered", "responses", "scores", "calibration")
 
@@ -142,6 +147,24 @@ def report(measured: Mapping[str, Overhead], load: float) -> str:
     return "\n".join(lines)
 
 
+def end_to_end(title: str, measured: Overhead) -> str:
+    """What 10⁵ cells cost besides their answers, as Markdown."""
+    programs = sum(measured.steps.values())
+    rows = (
+        (f"programs of the steps, {title}", programs, "measured, in proportion"),
+        (f"{JOBS:,} jobs in ten batches, planning included", JOB * JOBS / CELLS, "see above"),
+        ("tables", TABLES, "see above"),
+    )
+    total = sum(seconds for _, seconds, _ in rows)
+    lines = [
+        f"| {CELLS:,} cells, besides the answers | s per cell | hours of one processor | |",
+        "|---|---|---|---|",
+    ]
+    for name, seconds, where in (*rows, ("**all**", total, "")):
+        lines.append(f"| {name} | {seconds:.2f} | {seconds * CELLS / 3600:.1f} | {where} |")
+    return "\n".join(lines)
+
+
 def main(arguments: argparse.Namespace) -> None:
     """Measure, print, and write where asked to."""
     load = os.getloadavg()[0]
@@ -153,13 +176,15 @@ def main(arguments: argparse.Namespace) -> None:
         for number, sizes in enumerate(wanted):
             measured[sizes.title] = measure(Path(folder) / str(number), sizes)
     text = report(measured, load)
-    print(text)
+    last = end_to_end(*list(measured.items())[-1])
+    print(text, last, sep="\n\n")
     if arguments.write:
         readme.write("overhead.py", text)
+        readme.write("overhead.py", last, DOCUMENT)
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--quick", action="store_true", help="few cells, a trial run")
-    options.add_argument("--write", action="store_true", help="write benchmarks/README.md")
+    options.add_argument("--write", action="store_true", help="write README and document")
     main(options.parse_args())
