@@ -1,6 +1,6 @@
 """What a cell costs the processor besides its answers, by step, with the real programs.
 
-    python benchmarks/overhead.py --write    # 10 minutes of one core
+    python benchmarks/overhead.py --write    # 6 minutes of one core
     python benchmarks/overhead.py --quick    # a trial run
 
 A model of random weights has answered everything: the answers are in the response store. Then all
@@ -168,7 +168,7 @@ def end_to_end(title: str, measured: Overhead) -> str:
 def main(arguments: argparse.Namespace) -> None:
     """Measure, print, and write where asked to."""
     load = os.getloadavg()[0]
-    wanted = [Sizes(6, 200, (5, 25)), Sizes(60, 2000, (5, 25))]
+    wanted = [Sizes(6, 200, (3, 13)), Sizes(60, 2000, (3, 13))]
     if arguments.quick:
         wanted = [Sizes(6, 200, (2, 3))]
     measured = {}
