@@ -47,7 +47,7 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
     for title, needed, section in _TRIAGE if settings["tasks"] else ():
         if needed in tables:
             lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
-    if settings["judges"]:
+    if "judges" in tables:
         lines += ["", "## What judges say of the answers", "", *judged(tables, settings)]
     if {"clinicians", "agreement"} & {*tables}:
         lines += ["", "## What clinicians say", "", *clinicians(tables, settings)]
