@@ -34,12 +34,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import readme
-from plot import FIGURES
 from simulation import BASELINE, Asked, World, ask
 
 from persona_paradox import effects, files, tables
 from persona_paradox.figures import style
-from persona_paradox.products import CELL_TABLES, DECOMPOSED_TABLES
+from persona_paradox.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
 from persona_paradox.resampling import Draws
 from persona_paradox.statistics import wilson
 
@@ -393,12 +392,14 @@ def run_scripts(study: Study) -> Check:
     names = ("--names", *CELL_TABLES, *DECOMPOSED_TABLES)
     study.run("summarize", made, *names, figures, statistics, f"--summary={folder}/summary.md")
     drawn = []
-    for name in FIGURES:
+    for name in TRIAGE_FIGURES:
         out = [f"--{form}={folder}/figures/{name}.{form}" for form in ("pdf", "png")]
         if study.run("plot", f"--figure={name}", made, figures, *out, must=False):
             drawn.append(name)
     text = ", ".join(drawn)
-    return Check("figures drawn", f"all {len(FIGURES)}", text, len(drawn) == len(FIGURES))
+    return Check(
+        "figures drawn", f"all {len(TRIAGE_FIGURES)}", text, len(drawn) == len(TRIAGE_FIGURES)
+    )
 
 
 def checks(study: Study) -> Iterator[Check]:
