@@ -283,7 +283,8 @@ def test_the_store_keeps_and_verifies_reasonings_and_verdicts(copied: Project) -
 
 
 def test_results_are_the_same_elsewhere_and_on_other_cores(ran: Project, fresh: Project) -> None:
-    fresh.run("--cores", "2", f"results/rankings/careful/{CELL}.parquet", TARGETS[-2])
+    targets = (f"results/rankings/careful/{CELL}.parquet", TARGETS[-2])
+    fresh.run("--cores", "2", *targets, POLARS_MAX_THREADS="2")
     expected, found = ran.checksums(), fresh.checksums()
     stages = ("verdicts", "rankings", "reasonings", "responses", "scores")
     for stage in stages:
