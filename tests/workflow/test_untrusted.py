@@ -127,7 +127,8 @@ def test_packet_of_an_annotators_file_is_no_path(tmp_path: Path, odd: str) -> No
 
 def test_markup_in_texts_runs_nothing_in_the_report(finished: Project, chromium: Browser) -> None:
     project = finished
-    project.edit("config/config.yaml", lambda study: study.update(title=SCRIPT))
+    drawn = ["triage_accuracy"]
+    project.edit("config/config.yaml", lambda s: s.update(title=SCRIPT, figures=drawn))
     for file in (MODEL, "config/tasks/triage_ed.yaml", "config/personas/ed_nurse.yaml"):
         project.edit(file, lambda content: content.update(title=SCRIPT))
     project.edit("config/personas/ed_nurse.yaml", lambda p: p["texts"].update(main=SCRIPT))
