@@ -4,9 +4,10 @@
 
 For flash attention on and off: the largest difference of a logit (a) between a prompt decoded in
 one call and in two, for split points all along it, without and with pieces of one token; (b)
-between one thread and more, for prompts and for generated tokens; and the speed in tokens/s, also of
-16 answers side by side, in turns. For the prompts of a cell: (c) between prompts in calls of their own and several prompts in one call,
-and how often the likeliest next token is another one.
+between one thread and more, for prompts and for generated tokens; and the speed in tokens/s, in
+turns, of a prompt and of 16 answers side by side. For the prompts of a cell: (c) between prompts
+in calls of their own and several prompts in one call, and how often the likeliest next token is
+another one.
 """
 
 from __future__ import annotations

@@ -240,6 +240,9 @@ class Engine(Closing):
         # The whole window, also for models with a sliding one: a window that slid away cannot
         # be shared between prompts.
         parameters.swa_full = True
+        # Built for cards, llama.cpp sends large calls there even of a model that has no layer on
+        # one, of which the fingerprint would not know.
+        parameters.op_offload = settings.gpu_layers != 0
         parameters.no_perf = True
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:

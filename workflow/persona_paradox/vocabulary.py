@@ -118,6 +118,8 @@ def open_vocabulary(model: Path, name: str) -> Iterator[Vocabulary]:
     """
     parameters = llama_cpp.llama_model_default_params()
     parameters.vocab_only = True
+    # Whoever reads tokens alone needs no card.
+    parameters.n_gpu_layers = 0
     pointer = load(model, parameters, start_llama(), name)
     try:
         yield Vocabulary(pointer, name)
