@@ -11,6 +11,7 @@ tasks with a reasoning, from results/reasonings; of judges, none.
 
 import json
 import os
+import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -57,6 +58,8 @@ def shrink(arguments: Namespace) -> None:
 
 def empty(arguments: Namespace) -> None:
     """Remove the answers, and nothing else that may lie in the folder."""
+    for folder in arguments.store.glob(f"*/*/{store.INDEX}"):
+        shutil.rmtree(folder)
     for path in arguments.store.glob(f"*/*/*{store.SUFFIX}"):
         path.unlink()
     cli.log.info("%s is empty", arguments.store)
