@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from persona_paradox.files import canonical_json, read_json
 from persona_paradox.responses import SCHEMA, human_responses
 from persona_paradox.scoring import score
 
-SCRIPTS = ROOT / "workflow" / "scripts"
+CALIBRATE = ROOT / "workflow/scripts/calibrate.py"
+AGGREGATE = ROOT / "workflow/scripts/aggregate.py"
 SEED = 90210
 DRAWS = 100
 
@@ -50,15 +50,6 @@ STUDIES: dict[str, dict[str, Any]] = {
     "baseline alone": _ONE
     | {"personas": {"no_persona": PERSONAS["no_persona"]}, "variants": ("main",)},
 }
-
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def responses(
@@ -180,10 +171,11 @@ def make(
     }
     for name, content in {"cells": view, "statistics": statistics, "figures": settings}.items():
         (folder / f"{name}.json").write_text(canonical_json(content), encoding="utf-8")
+    calibrate = runpy.run_path(str(CALIBRATE))["main"]
     statistics_file, calibration = folder / "statistics.json", folder / "calibration"
     for model, task, persona in view["cells"]:
         cell = Path(model, task, f"{persona}.parquet")
-        script("calibrate").main(
+        calibrate(
             Namespace(
                 scores=scores / cell,
                 settings=statistics_file,
@@ -191,7 +183,7 @@ def make(
                 draws=calibration / cell.with_suffix(".draws.parquet"),
             )
         )
-    script("aggregate").main(
+    runpy.run_path(str(AGGREGATE))["main"](
         Namespace(
             cells=folder / "cells.json",
             statistics=statistics_file,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from argparse import Namespace
@@ -29,12 +30,13 @@ from drawings import (
 from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
-from random_answers import DRAWS, MODELS, SCRIPTS, SEED, TASKS, UNREADABLE
+from random_answers import DRAWS, MODELS, ROOT, SEED, TASKS, UNREADABLE
 
 from persona_paradox import config
 from persona_paradox.errors import InputError
 from persona_paradox.figures import style
 
+PLOT = ROOT / "workflow/scripts/plot.py"
 FIGURES = ("triage_accuracy", "reliability", "risk_plane", "persona_effect")
 
 
@@ -68,7 +70,7 @@ def test_every_process_gives_the_same_bytes(
     environment = {"PYTHONHASHSEED": "2", "MATPLOTLIBRC": str(tmp_path)}
     folder = random_answers.folder_of(tmp_path_factory, "smallest")
     made = random_answers.study(tmp_path_factory, "smallest")
-    command = [sys.executable, str(SCRIPTS / "plot.py"), "--figure", "triage_accuracy"]
+    command = [sys.executable, str(PLOT), "--figure", "triage_accuracy"]
     command += ["--tables", str(folder / "tables"), "--settings", str(folder / "figures.json")]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
     subprocess.run(command, env=os.environ | environment, check=True, capture_output=True)
@@ -82,7 +84,7 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
     files = {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png", "settings": tmp_path / "s.json"}
     options = Namespace(figure="reliability", tables=tmp_path, names=["cells"], **files)
     with pytest.raises(InputError, match=r"cells\.parquet is missing; run snakemake to make it"):
-        random_answers.script("plot").main(options)
+        runpy.run_path(str(PLOT))["main"](options)
     assert not list(tmp_path.iterdir())
 
 

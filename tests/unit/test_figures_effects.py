@@ -771,7 +771,7 @@ def test_script_draws_from_all_tables_and_the_same_in_every_process(
         table.write_parquet(tmp_path / f"{name}.parquet")
     settings = tmp_path / "figures.json"
     settings.write_text(canonical_json(smallest.settings), encoding="utf-8")
-    command = [sys.executable, str(ROOT / "workflow" / "scripts" / "plot.py")]
+    command = [sys.executable, str(ROOT / "workflow/scripts/plot.py")]
     command += ["--figure", "spread", "--tables", str(tmp_path), "--settings", str(settings)]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
     subprocess.run(command, check=True, capture_output=True)

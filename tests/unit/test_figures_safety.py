@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +56,7 @@ from persona_paradox.figures import heat, judged, style
 from persona_paradox.files import canonical_json
 from persona_paradox.views import views
 
+PLOT = ROOT / "workflow/scripts/plot.py"
 FIGURES = (
     *("safety", "action_shares", "win_matrix", "bradley_terry", "judge_quality"),
     *("agreement", "judge_human"),
@@ -692,14 +695,18 @@ def test_script_reads_the_tables_that_it_is_given_and_gives_the_same_bytes(
         table.write_parquet(tmp_path / f"{name}.parquet")
     settings = tmp_path / "figures.json"
     settings.write_text(canonical_json(small.settings), encoding="utf-8")
-    command = [sys.executable, str(ROOT / "workflow" / "scripts" / "plot.py")]
-    command += ["--figure", "win_matrix", "--tables", str(tmp_path), "--settings", str(settings)]
+    command = [sys.executable, str(PLOT), "--figure", "win_matrix"]
+    command += ["--tables", str(tmp_path), "--names", *small.tables, "--settings", str(settings)]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
+    subprocess.run(command, check=True, capture_output=True)
+    found = tuple((tmp_path / f"a.{form}").read_bytes() for form in ("pdf", "png"))
+    assert found == saved(small, "win_matrix", tmp_path)
     # A table that lies there from an older run is not read.
-    for names, made in ((list(small.tables), small), ([], Study({}, small.settings))):
-        subprocess.run([*command, "--names", *names], check=True, capture_output=True)
-        found = tuple((tmp_path / f"a.{form}").read_bytes() for form in ("pdf", "png"))
-        assert found == saved(made, "win_matrix", tmp_path)
+    files = {"tables": tmp_path, "settings": settings}
+    files |= {form: tmp_path / f"b.{form}" for form in ("pdf", "png")}
+    runpy.run_path(str(PLOT))["main"](Namespace(figure="win_matrix", names=[], **files))
+    found = tuple((tmp_path / f"b.{form}").read_bytes() for form in ("pdf", "png"))
+    assert found == saved(Study({}, small.settings), "win_matrix", tmp_path)
 
 
 # --- settings and captions --------------------------------------------------------------------

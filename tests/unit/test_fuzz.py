@@ -8,17 +8,16 @@ time; PERSONA_FUZZ_SECONDS sets another time.
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import os
+import runpy
 import shutil
 import time
 from argparse import Namespace
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import polars as pl
@@ -38,6 +37,8 @@ from persona_paradox.verbalized import READ, stated_confidence
 from persona_paradox.views import views
 
 ROOT = Path(__file__).resolve().parents[2]
+DOWNLOAD_DATASET = runpy.run_path(str(ROOT / "workflow/scripts/download_dataset.py"))
+READ_ANNOTATIONS = runpy.run_path(str(ROOT / "workflow/scripts/read_annotations.py"))
 SECONDS = float(os.environ.get("PERSONA_FUZZ_SECONDS", "0"))
 
 
@@ -71,17 +72,6 @@ def said(error: InputError) -> None:
     assert text
     assert "\n" not in text
     assert len(text) < 4000
-
-
-def script(name: str) -> ModuleType:
-    """A script of the workflow as a module."""
-    path = ROOT / "workflow" / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # --- what the fuzzers do to good files ----------------------------------------------------
@@ -370,7 +360,7 @@ CASES = {kind: in_format(kind) for kind in ("csv", "jsonl", "parquet")}
 
 @pytest.mark.parametrize("kind", CASES)
 def test_any_data_set(kind: str, tmp_path: Path) -> None:
-    main = script("download_dataset").main
+    main = DOWNLOAD_DATASET["main"]
     dataset = yaml.safe_load((ROOT / "config/datasets/teaching_ed.yaml").read_text())
     check_schema(dataset, "dataset", "config/datasets/teaching_ed.yaml")
     columns = dataset["columns"] | {"item_id": {"prefix": "case_"}, "keep": ["age", "sex"]}
@@ -434,7 +424,7 @@ def test_any_file_of_checks(tmp_path: Path) -> None:
 
 
 def test_any_annotations(tmp_path: Path) -> None:
-    main = script("read_annotations").main
+    main = READ_ANNOTATIONS["main"]
     packed, _ = make()
     kept = tmp_path / "packets"
     kept.mkdir()
@@ -475,7 +465,7 @@ def test_any_annotations(tmp_path: Path) -> None:
 
 
 def test_any_key_of_a_packet(tmp_path: Path) -> None:
-    read_key = script("read_annotations").read_key
+    read_key = READ_ANNOTATIONS["read_key"]
     packed, _ = make()
     path = tmp_path / "key.csv"
     packed.key.write_csv(path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from argparse import Namespace
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,9 @@ from persona_paradox import files, panel, ranking, safety, summary_judged
 from persona_paradox.clinicians import Packet, draw, mask, packet
 from persona_paradox.errors import InputError
 
+ASSESS = ROOT / "workflow/scripts/assess.py"
+AGREE = ROOT / "workflow/scripts/agree.py"
+READ_ANNOTATIONS = ROOT / "workflow/scripts/read_annotations.py"
 MODELS = ("qwen2_5_7b_instruct", "smollm2_135m_instruct")
 SAFETY, REASONED = "safety_task", "rationale_task"
 ITEMS = 8
@@ -181,17 +183,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def script(name: str) -> ModuleType:
-    path = ROOT / "workflow/scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def inside(script: Path, name: str = "main") -> Any:
+    """What a script defines, to be called in this process."""
+    return runpy.run_path(str(script))[name]
 
 
-def run(name: str, **options: Path | None) -> None:
+def run(script: Path, **options: Path | None) -> None:
     """Run a script as a rule does, in a process of its own."""
-    command = [sys.executable, str(ROOT / "workflow/scripts" / f"{name}.py")]
+    command = [sys.executable, str(script)]
     for option, value in options.items():
         command += [f"--{option}", str(value)] if value else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -215,7 +214,7 @@ def to_agree(
 
 
 def agree(folder: Path, tables: Path, annotations: Path | None = None, **change: Path) -> None:
-    script("agree").main(Namespace(**to_agree(folder, tables, annotations, **change)))
+    inside(AGREE)(Namespace(**to_agree(folder, tables, annotations, **change)))
 
 
 def same_files(one: Path, other: Path) -> None:
@@ -252,7 +251,7 @@ def as_declared(tables: Path, schemas: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def assessed(folder: Path) -> Path:
-    script("assess").main(Namespace(**to_assess(folder, folder / "assessed")))
+    inside(ASSESS)(Namespace(**to_assess(folder, folder / "assessed")))
     return folder / "assessed"
 
 
@@ -268,7 +267,7 @@ def test_tables_of_judges_do_not_depend_on_the_number_of_threads(
 ) -> None:
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1" if os.environ.get(name) != "1" else "2")
-    run("assess", **to_assess(folder, tmp_path))
+    run(ASSESS, **to_assess(folder, tmp_path))
     same_files(assessed, tmp_path)
 
 
@@ -399,7 +398,7 @@ def test_a_panel_has_what_all_of_its_judges_share(
     files.write_text(tmp_path / "view.json", json.dumps(view))
     paths = {name: folder / name for name in ("judgements", "rankings", "checks", "items")}
     paths |= {"view": tmp_path / "view.json", "statistics": folder / "statistics.json"}
-    study = script("assess").Study(Namespace(**paths))
+    study = inside(ASSESS, "Study")(Namespace(**paths))
     for judge in ("lenient", "strict"):
         study.read(judge)
     study.add_panels()
@@ -464,7 +463,7 @@ def annotated(folder: Path, packed: Packet, sheets: dict[str, list[dict[str, str
     cells = packed.key.select("model", "task", "persona").unique().rows()
     files.write_text(folder / "answered.json", json.dumps({"cells": cells}))
     inputs = {"packets": folder / "packets", "answered": folder / "answered.json"}
-    script("read_annotations").main(Namespace(annotations=paths, **inputs, table=table))
+    inside(READ_ANNOTATIONS)(Namespace(annotations=paths, **inputs, table=table))
     return table
 
 
@@ -540,7 +539,7 @@ def test_tables_of_clinicians_do_not_depend_on_the_number_of_threads(
 ) -> None:
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1" if os.environ.get(name) != "1" else "2")
-    run("agree", **to_agree(folder, tmp_path, annotated))
+    run(AGREE, **to_agree(folder, tmp_path, annotated))
     same_files(agreed, tmp_path)
 
 
