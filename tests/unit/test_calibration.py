@@ -314,6 +314,7 @@ def test_the_debiased_error_by_hand():
     assert calibration_metrics([0.2, 0.9], [True, False], 2)["ece_debiased"] == 0
 
 
+@pytest.mark.simulation
 def test_few_items_bias_the_binned_errors_most():
     generator = np.random.default_rng(45)
     results = []
@@ -328,6 +329,7 @@ def test_few_items_bias_the_binned_errors_most():
     assert mean["ece_debiased"] < 0.75 * mean["ece_equal_mass"]
 
 
+@pytest.mark.simulation
 def test_the_squared_error_is_debiased():
     # The truth is a gap of 0.1; what the plain root mean square adds at this size is 0.03.
     generator = np.random.default_rng(1)
