@@ -465,7 +465,7 @@ def test_the_risk_coverage_curve_of_nothing_is_empty():
 
 
 def test_many_resamples_are_measured_as_one_is():
-    # More than the 512 that are measured at a time, of a model that needs other bandwidths for each.
+    # More than the 512 of a block, of a model that needs other bandwidths for each.
     confidence, correct = sample(80, seed=4, power=1.0)
 
     counts = bootstrap_counts(80, 520, 3)

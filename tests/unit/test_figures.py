@@ -30,7 +30,8 @@ from drawings import (
 from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
-from random_answers import DRAWS, MODELS, ROOT, SEED, TASKS, UNREADABLE
+from random_answers import DRAWS, MODELS, SEED, TASKS, UNREADABLE
+from root import ROOT
 
 from persona_paradox import config
 from persona_paradox.errors import InputError
