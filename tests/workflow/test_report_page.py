@@ -484,8 +484,10 @@ def test_cases_on_which_personas_disagree_most_come_first(
 def test_a_case_shows_prompts_answers_and_probabilities_of_every_persona(
     ran: Project, open_report: Callable[..., Page]
 ) -> None:
+    page = open_report()
     for item in scores(ran, ED, BASELINE)["item_id"].to_list():
-        page = open_report(f"#cases?case={item}")
+        page.evaluate("hash => { location.hash = hash; }", f"#cases?case={item}")
+        ready(page)
         expect(page.locator("#case-title")).to_have_text(f"Case {item}")
         for details in page.locator("#case details").all():
             details.locator("summary").click()
