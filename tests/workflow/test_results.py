@@ -63,11 +63,12 @@ WRITTEN_LAST = ("summary.md", "provenance.json", "report.html", "ro-crate-metada
 
 
 def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
-    finished: Project, project: Project
+    finished: Project, tmp_path: Path
 ) -> None:
-    """The other one ran on one core, and with one thread where `make test` runs."""
-    project.run("--cores", "2", POLARS_MAX_THREADS="2")
-    first, second = finished.checksums(), project.checksums()
+    """The one that is there ran on one core, and with one thread where `make test` runs."""
+    other = small_study(tmp_path / "other")
+    other.run("--cores", "2", POLARS_MAX_THREADS="2")
+    first, second = finished.checksums(), other.checksums()
     assert first == second
     assert {Path(name).parts[0] for name in first} == {*STAGES, *WRITTEN_LAST}
     assert any(name.endswith(".pdf") for name in first)
