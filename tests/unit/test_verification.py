@@ -181,7 +181,7 @@ def test_a_configuration_that_is_none_is_refused_before_anything_runs(
     (theirs / "results").mkdir()
     (theirs / archive.PROVENANCE).write_text(json.dumps({"configuration": changed}))
     with pytest.raises(InputError):
-        VERIFY.Copy(VERIFY.read_study(theirs), theirs, tmp_path / "copy", "1")
+        VERIFY.Copy(VERIFY.read_study(theirs), theirs, tmp_path / "copy", "1").fill()
     assert not (tmp_path / "copy/yaml.py").exists()
     assert not list(tmp_path.glob("copy/resources/models/*/model.gguf"))
     assert not list(tmp_path.glob("outside*"))

@@ -6,30 +6,41 @@ import io
 import json
 import os
 import re
+import runpy
 import shutil
 import stat
 import subprocess
 import sys
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
 import yaml
-from project import STUDY, Project, add_model, new_project
+from project import STUDY, Project, add_model, copy_project, new_project
 from rocrate.rocrate import ROCrate
+from root import ROOT
+from studies import shared
 
+from persona_paradox.answers import parse_label
+from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
 from persona_paradox.responses import Request
 
 ARCHIVE = "results/archive.zip"
-CRATE = "ro-crate-metadata.json"
+CRATE, PROVENANCE = "ro-crate-metadata.json", "results/provenance.json"
 # Its texts may not be passed on.
 KEPT_BACK = "teaching_primary"
 CELL = "tiny/triage_ed/ed_nurse"
 ECHO = "results/responses/tiny/triage_primary/ed_nurse.parquet"
+ESI = "12345"
 TOKEN = "hf_" + "plantedTOKEN" * 3
+VERIFY = SimpleNamespace(**runpy.run_path(str(ROOT / "workflow/scripts/verify.py")))
 
 
 def rewrite(path: Path | io.BytesIO, change: Callable[[pl.DataFrame], pl.DataFrame]) -> bytes:
@@ -54,27 +65,29 @@ def cases(project: Project, dataset: str) -> list[str]:
     return pl.read_parquet(path)["case"].to_list()
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A study with an archive; one answer repeats a text that may not be passed on."""
-    project = new_project(tmp_path_factory.mktemp("packed") / "project")
+def pack(path: Path) -> None:
+    """Run a study and pack it; one answer repeats a text that may not be passed on."""
+    project = new_project(path)
     add_model(project)
     study = STUDY | {"personas": ["no_persona", "ed_nurse"], "limit": 5}
-    (project.path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    study |= {"figures": ["triage_accuracy"]}
+    (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     project.edit(
         f"config/datasets/{KEPT_BACK}.yaml",
         lambda dataset: dataset["licence"].update(redistribution=False),
     )
-    project.run("--cores", "2", ECHO, HF_TOKEN=TOKEN)
-    shown = pl.read_parquet(project.path / "results/prompts/triage_primary/ed_nurse.parquet")
-    item = shown.item(2, "item_id")
-    path = project.path / f"resources/datasets/{KEPT_BACK}.parquet"
-    text = pl.read_parquet(path).filter(pl.col("item_id") == item).item(0, "case")
-    path = project.path / ECHO
-    path.write_bytes(rewrite(path, say("text", 2, f"A. You say: {text}")))
-    project.run("--cores", "2", HF_TOKEN=TOKEN)
-    project.run("--cores", "2", ARCHIVE, HF_TOKEN=TOKEN)
-    return project
+    project.run("--cores", "1", ECHO, HF_TOKEN=TOKEN)
+    shown = pl.read_parquet(path / "results/prompts/triage_primary/ed_nurse.parquet")
+    items = pl.read_parquet(path / f"resources/datasets/{KEPT_BACK}.parquet")
+    text = items.filter(pl.col("item_id") == shown.item(2, "item_id")).item(0, "case")
+    (path / ECHO).write_bytes(rewrite(path / ECHO, say("text", 2, f"A. You say: {text}")))
+    project.run("--cores", "1", "all", ARCHIVE, HF_TOKEN=TOKEN)
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study with an archive; it is not to be changed."""
+    return shared(tmp_path_factory, "packed", pack)
 
 
 def verify(
@@ -83,7 +96,7 @@ def verify(
     """Verify an archive as `make verify` does; stdout holds all output."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
     return subprocess.run(
-        [sys.executable, "workflow/scripts/verify.py", "--cores", "2", *options, str(archive)],
+        [sys.executable, "workflow/scripts/verify.py", "--cores", "1", *options, str(archive)],
         cwd=project.path,
         env=env | environment,
         stdout=subprocess.PIPE,
@@ -152,10 +165,10 @@ def test_the_archive_is_a_crate_of_all_that_is_in_it(packed: Project, tmp_path: 
 
 
 def test_an_archive_of_the_same_study_has_the_same_bytes(packed: Project, tmp_path: Path) -> None:
-    copy = shutil.copytree(packed.path, tmp_path / "project")
-    (copy / ARCHIVE).unlink()
-    Project(copy).run("--cores", "1", ARCHIVE)
-    assert (copy / ARCHIVE).read_bytes() == (packed.path / ARCHIVE).read_bytes()
+    copy = packed.copy(tmp_path / "project")
+    (copy.path / ARCHIVE).unlink()
+    copy.run("--cores", "2", ARCHIVE)
+    assert (copy.path / ARCHIVE).read_bytes() == (packed.path / ARCHIVE).read_bytes()
 
 
 def readable(name: str, data: bytes) -> str:
@@ -210,90 +223,74 @@ def test_an_honest_archive_is_confirmed(packed: Project) -> None:
     assert f"nothing differs in {packed.path / ARCHIVE}" in done.stdout
 
 
-def test_a_file_that_was_changed_is_found(packed: Project, tmp_path: Path) -> None:
+def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
+    """One archive with something forged of every kind; nothing else differs in it."""
     content = members(packed.path / ARCHIVE)
-    content["results/summary.md"] += b"All is well.\n"
-    done = verify(packed, write(tmp_path / "a.zip", content), "--sample", "0")
-    assert done.returncode == 1
-    assert "differs: results/summary.md has another SHA-256" in done.stdout
-
-
-def test_an_answer_changed_by_hand_is_found(packed: Project, tmp_path: Path) -> None:
-    name = f"results/responses/{CELL}.parquet"
-    content = io.BytesIO(members(packed.path / ARCHIVE)[name])
-    before = pl.read_parquet(content)
-    # A label that was not given: also the scores are no longer those of the answers.
-    label = next(one for one in "12345" if one not in before.item(0, "text"))
-    forged = forge(packed, tmp_path / "a.zip", {name: rewrite(content, say("text", 0, label))})
-    done = verify(packed, forged, "--sample", "100")
-    assert done.returncode == 1
-    item = before.item(0, "item_id")
-    assert f"differs: {name}, {item}: another text than this machine computes" in done.stdout
-    assert f"differs: results/scores/{CELL}.parquet, column" in done.stdout
-    n = int(re.search(r"answers: (\d+) of \d+ agree", done.stdout)[1])
-    assert f"answers: {n} of {n + 1} agree" in done.stdout
-
-
-def test_a_table_changed_by_hand_is_found(packed: Project, tmp_path: Path) -> None:
-    name = "results/tables/cells.csv"
-    table = pl.read_csv(packed.path / name)
-    better = table.with_columns(pl.col("n") + 1)
-    forged = forge(packed, tmp_path / "a.zip", {name: better.write_csv().encode()})
-    done = verify(packed, forged, "--sample", "0")
-    assert done.returncode == 1
-    assert f"differs: {name}, column n, row 1: {better.item(0, 'n')}" in done.stdout
-    assert "differs in 1 places" in done.stdout
-
-
-def test_a_persona_of_other_words_is_found(packed: Project, tmp_path: Path) -> None:
-    name = "results/provenance.json"
-    text = (packed.path / name).read_text()
-    assert "Department Nurse" in text
-    changed = text.replace("Department Nurse", "Department Head Nurse").encode()
-    done = verify(packed, forge(packed, tmp_path / "a.zip", {name: changed}), "--sample", "30")
-    assert done.returncode == 1
-    assert "differs: results/prompts/triage_ed/ed_nurse.parquet, column" in done.stdout
-    assert "response keys are not those of its prompts" in done.stdout
-
-
-def test_what_is_forged_beside_the_answers_is_found(packed: Project, tmp_path: Path) -> None:
-    """Every answer is what the model says, but not to the case under which it stands."""
-    content = members(packed.path / ARCHIVE)
-    swapped, items = f"results/responses/{CELL}.parquet", "resources/datasets/teaching_ed.parquet"
-    provenance = "results/provenance.json"
-    made_of = json.loads(content[provenance])
-    made_of["models"]["tiny"]["sha256"] = "0" * 64
-    asked = pl.read_parquet(io.BytesIO(content[swapped]))["item_id"].to_list()
-    ids = pl.read_parquet(io.BytesIO(content[items]))["item_id"].to_list()
+    nurse, plain = (f"results/%s/tiny/triage_ed/{p}.parquet" for p in ("ed_nurse", "no_persona"))
+    answered, scored = plain % "responses", nurse % "scores"
+    swapped = f"results/responses/tiny/{KEPT_BACK.replace('teaching', 'triage')}/no_persona.parquet"
+    items, cells = "resources/datasets/teaching_ed.parquet", "results/tables/cells.csv"
+    table = {name: pl.read_parquet(io.BytesIO(content[name])) for name in (answered, items)}
+    # An answer that can be changed without another label; a case that nobody asked about.
+    texts = table[answered]["text"].to_list()
+    said = next(i for i, t in enumerate(texts) if parse_label(t, ESI) == parse_label(f"{t} .", ESI))
+    asked = table[answered]["item_id"].to_list()
+    ids = table[items]["item_id"].to_list()
     row = next(row for row, id_ in enumerate(ids) if id_ not in asked)
-    forged = {
-        swapped: rewrite(
-            io.BytesIO(content[swapped]), lambda t: t.with_columns(pl.col("item_id").reverse())
-        ),
-        items: rewrite(io.BytesIO(content[items]), say("case", row, "Nothing at all.")),
-        provenance: canonical_json(made_of).encode(),
+    n = pl.read_csv(content[cells])["n"]
+    made_of = json.loads(content[PROVENANCE])
+    made_of["models"]["tiny"]["sha256"] = "0" * 64
+    persona = made_of["configuration"]["personas"]["ed_nurse"]["texts"]
+    persona["main"] = persona["main"].replace("Nurse", "Head Nurse")
+
+    def changed(name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> bytes:
+        return rewrite(io.BytesIO(content[name]), change)
+
+    changes = {
+        answered: changed(answered, say("text", said, f"{texts[said]} .")),
+        scored: changed(scored, lambda t: t.with_columns(~pl.col("correct"))),
+        # Every answer is what the model says, but not to the case under which it stands.
+        swapped: changed(swapped, lambda t: t.with_columns(pl.col("item_id").reverse())),
+        items: changed(items, say("case", row, "Nothing at all.")),
+        cells: pl.read_csv(content[cells]).with_columns(n + 1).write_csv().encode(),
         "results/tables/more.csv": b"a\n1\n",
+        PROVENANCE: canonical_json(made_of).encode(),
     }
-    done = verify(packed, forge(packed, tmp_path / "a.zip", forged), "--sample", "100")
+    forged = forge(packed, tmp_path / "forged.zip", changes)
+    # And a file that its description does not agree with.
+    content = members(forged)
+    content["results/summary.md"] += b"All is well.\n"
+    done = verify(packed, write(forged, content), "--sample", "100")
     assert done.returncode == 1
-    assert re.search(r"^answers: (\d+) of \1 agree$", done.stdout, re.MULTILINE)
-    assert f"differs: {swapped}, row 1: item_id" in done.stdout
-    assert f"differs: {items}, column case, row {row + 1}: 'Nothing at all.'" in done.stdout
-    assert f"differs: {provenance}: `models` is not what the archive's own files" in done.stdout
-    assert "differs: results/tables/more.csv, to which nothing leads here" in done.stdout
-
-
-def test_without_the_model_only_tables_are_checked(packed: Project, tmp_path: Path) -> None:
-    stranger = new_project(tmp_path / "stranger")
-    done = verify(stranger, packed.path / ARCHIVE, "--sample", "3")
-    assert done.returncode == 0, done.stdout
-    assert "not checked: 3 drawn answers of tiny, which cannot be had here" in done.stdout
-    assert not re.search(r"^answers:", done.stdout, re.MULTILINE)
-    assert re.search(r"^tables: (\d+) of \1 agree$", done.stdout, re.MULTILINE)
+    told = re.findall(r"^differs: (.*)$", done.stdout, re.MULTILINE)
+    found = {
+        "results/summary.md has another SHA-256": 1,
+        "results/summary.md has another text": 1,
+        f"{answered}, {asked[said]}: another text than this machine computes": 1,
+        f"{scored}, column correct, row 1": 1,
+        f"{swapped}, row 1: item_id": 1,
+        f"{items}, column case, row {row + 1}: 'Nothing at all.'": 1,
+        f"{cells}, column n, row 1: {n[0] + 1}": 1,
+        # Its description lacks it, too.
+        "results/tables/more.csv is in the archive, but not in": 1,
+        "results/tables/more.csv, to which nothing leads here": 1,
+        f"{PROVENANCE}: `models` is not what the archive's own files": 1,
+        # It has the checksum of the items as they were.
+        f"{PROVENANCE}: `datasets` is not what the archive's own files": 1,
+        # The persona in both tasks: what was asked, what the model read, and keys.
+        "results/prompts/triage_": 2,
+        "results/delivered/tiny/triage_": 2,
+        "response keys are not those of its prompts": 2,
+    }
+    assert {words: sum(words in one for one in told) for words in found} == found
+    assert [one for one in told if not any(words in one for words in found)] == []
+    assert f"differs in {len(told)} places" in done.stdout
+    agreed, compared = re.search(r"^answers: (\d+) of (\d+) agree$", done.stdout, re.M).groups()
+    assert int(agreed) == int(compared) - 1 > 5
 
 
 def test_without_the_texts_the_error_names_their_source(packed: Project, tmp_path: Path) -> None:
-    stranger = new_project(tmp_path / "stranger")
+    stranger = copy_project(tmp_path / "stranger")
     (stranger.path / f"resources/bundled/{KEPT_BACK}.csv").unlink()
     done = verify(stranger, packed.path / ARCHIVE)
     assert done.returncode == 1
@@ -301,9 +298,39 @@ def test_without_the_texts_the_error_names_their_source(packed: Project, tmp_pat
     assert f"resources/bundled/{KEPT_BACK}.csv, which does not exist" in done.stdout
 
 
-def test_answers_of_another_engine_are_compared_by_their_texts(
-    packed: Project, tmp_path: Path
+def check_answers(packed: Project, archive: Path, folder: Path, here: Path, sample: int) -> Any:
+    """The findings of `verify.py` on the answers of an archive, without all else that it does.
+
+    The study itself stands for what was made of the archive before.
+
+    Args:
+        here: folder in which it runs, with the models that are here.
+        sample: number of answers that are computed again.
+    """
+    VERIFY.archive.unpack(archive, folder / "archive", 10**9)
+    study = VERIFY.read_study(folder / "archive")
+    made = packed.copy(folder / "copy")
+    copy, findings = VERIFY.Copy(study, folder / "archive", made.path, "1"), VERIFY.Findings()
+    for path in (made.path / "resources/models/tiny").glob("*.gguf"):
+        path.unlink()
+    (made.path / "tiny.gguf").unlink()
+    with chdir(here):
+        VERIFY.check_answers(copy, findings, sample, 1)
+    return findings
+
+
+def test_without_the_model_no_answer_is_checked(
+    packed: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    findings = check_answers(packed, packed.path / ARCHIVE, tmp_path, tmp_path, 3)
+    findings.report()
+    assert findings.n_differences == 0
+    assert "not checked: 3 drawn answers of tiny, which cannot be had here" in caplog.text
+    assert "agree" not in caplog.text
+
+
+def of_another_engine(packed: Project, path: Path, right_keys: bool) -> Path:
+    """An archive with a file of answers that another version of llama.cpp gave."""
     name = f"results/responses/{CELL}.parquet"
     content = members(packed.path / ARCHIVE)
     metadata = pl.read_parquet_metadata(io.BytesIO(content[name]))
@@ -311,32 +338,47 @@ def test_answers_of_another_engine_are_compared_by_their_texts(
     engine = json.loads(about["fingerprint"]) | {"llama_cpp_python": "0.0.1"}
     about["fingerprint"] = json.dumps(engine)
     print_ = sha256_bytes(canonical_json(engine).encode())
-    provenance = json.loads(content["results/provenance.json"])
+    provenance = json.loads(content[PROVENANCE])
     engines = provenance["models"]["tiny"]["engines"]
     engines[0]["n_files"] -= 1
     engines.append({"fingerprint": print_, **engine, "n_files": 1})
     engines.sort(key=lambda one: one["fingerprint"])
-    told = canonical_json(provenance)
-    read = pl.read_parquet(io.BytesIO(content[name.replace("responses", "delivered")]))
     table = pl.read_parquet(io.BytesIO(content[name]))
+    # So little that what is made of it stays the same.
+    table = table.with_columns(pl.col("label_logprob").list.eval(pl.element() - 1e-10))
+    if right_keys:
+        request = Request.of(json.loads(about["made_by"])["decoding"], print_)
+        read = pl.read_parquet(io.BytesIO(content[name.replace("responses", "delivered")]))
+        keys = [one.key for one in request.wanted(read)]
+        table = table.with_columns(pl.Series("response_key", keys))
+    changes = {name: table_bytes(table, about), PROVENANCE: canonical_json(provenance).encode()}
+    return forge(packed, path, changes)
 
-    def archive(keys: list[str], file: str) -> Path:
-        # So little that what is made of it stays the same.
-        logprob = pl.col("label_logprob").list.eval(pl.element() - 1e-10)
-        changed = table.with_columns(pl.Series("response_key", keys), logprob)
-        changes = {name: table_bytes(changed, about), "results/provenance.json": told.encode()}
-        return forge(packed, tmp_path / file, changes)
 
-    request = Request.of(json.loads(about["made_by"])["decoding"], print_)
-    honest = archive([one.key for one in request.wanted(read)], "honest.zip")
-    done = verify(packed, honest, "--sample", "30")
+def test_answers_of_another_engine_are_compared_by_their_texts(
+    packed: Project, tmp_path: Path
+) -> None:
+    """Where somebody else checks them, who has the model and another study."""
+    honest = of_another_engine(packed, tmp_path / "a.zip", right_keys=True)
+    stranger = copy_project(tmp_path / "stranger")
+    shutil.copytree(packed.path / "resources/models", stranger.path / "resources/models")
+    done = verify(stranger, honest, "--sample", "30")
+    name = f"results/responses/{CELL}.parquet"
     assert f"{name}: another engine than here (llama_cpp_python '0.0.1')" in done.stdout
     assert re.search(r"^answers: (\d+) of \1 agree$", done.stdout, re.MULTILINE)
     # Its probabilities are others, to the same scores; under the same engine that would be found.
     assert done.returncode == 0, done.stdout
-    done = verify(packed, archive(table["response_key"].to_list(), "keys.zip"), "--sample", "30")
+
+
+def test_keys_are_those_of_the_engine(
+    packed: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = of_another_engine(packed, tmp_path / "a.zip", right_keys=False)
+    findings = check_answers(packed, forged, tmp_path, packed.path, 30)
+    findings.report()
+    assert findings.n_differences == 1
     assert (
-        f"differs: {name}: {table.height} response keys are not those of its prompts" in done.stdout
+        f"differs: results/responses/{CELL}.parquet: 5 response keys are not those" in caplog.text
     )
 
 
@@ -362,16 +404,28 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_member_that_leads_out_is_refused(packed: Project, tmp_path: Path, name: str) -> None:
+def refuses(archive: Path, folder: Path, max_gib: float = 50) -> str:
+    """How `verify.py` refuses an archive."""
+    options = {"archive": archive, "folder": folder, "max_gib": max_gib}
+    with pytest.raises(InputError) as caught:
+        VERIFY.main(Namespace(**options, sample=20, seed=1, cores="1"))
+    assert list(folder.iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A folder for temporary files, from which two steps up stay in that of the test."""
     folder = tmp_path / "deep" / "work"
     folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_member_that_leads_out_is_refused(tmp_path: Path, work: Path, name: str) -> None:
     hostile = write(tmp_path / "a.zip", {"results/a.csv": b"1", name: b"gone"})
     before = sorted(tmp_path.rglob("*"))
-    done = verify(packed, hostile, "--folder", str(folder))
-    assert done.returncode == 1
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
-    assert HOSTILE[name] in line
+    assert HOSTILE[name] in refuses(hostile, work)
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/outside.txt").exists()
 
@@ -381,36 +435,51 @@ def test_a_member_that_leads_out_is_refused(packed: Project, tmp_path: Path, nam
     [(link, "'results/link', which is a link"), (twice, "'results/A.csv' twice")],
 )
 def test_links_and_double_names_are_refused(
-    packed: Project, tmp_path: Path, make: Callable[[zipfile.ZipFile], None], says: str
+    tmp_path: Path, work: Path, make: Callable[[zipfile.ZipFile], None], says: str
 ) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         make(archive)
-    done = verify(packed, tmp_path / "a.zip")
-    assert done.returncode == 1
-    assert f"error: {tmp_path / 'a.zip'} has a member {says}" in done.stdout
+    assert refuses(tmp_path / "a.zip", work).startswith(f"{tmp_path / 'a.zip'} has a member {says}")
 
 
-def test_an_archive_that_would_fill_the_disk_is_refused(packed: Project, tmp_path: Path) -> None:
+def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path: Path, work: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("results/zeros.csv", bytes(30_000_000))
     assert (tmp_path / "a.zip").stat().st_size < 100_000
-    done = verify(packed, tmp_path / "a.zip", "--max-gib", "0.01")
-    assert done.returncode == 1
-    assert "unpacks to 0.0279 GiB, more than 0.01; raise --max-gib" in done.stdout
+    says = refuses(tmp_path / "a.zip", work, max_gib=0.01)
+    assert "unpacks to 0.0279 GiB, more than 0.01; raise --max-gib" in says
 
 
-def test_what_is_no_archive_is_refused_in_a_sentence(packed: Project, tmp_path: Path) -> None:
+NO_ARCHIVE = {
+    "bare": ({"results/a.csv": b"1"}, "cannot be read (FileNotFoundError)"),
+    "deep": ({CRATE: b"[" * 100_000}, "cannot be read (RecursionError)"),
+    "list": ({CRATE: b'{"@graph": [1]}'}, "does not give each file's SHA-256"),
+    "empty": ({CRATE: b'{"@graph": []}', PROVENANCE: b"[]"}, "holds no configuration of a study"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARCHIVE)
+def test_what_is_no_archive_is_refused(tmp_path: Path, work: Path, name: str) -> None:
+    content, words = NO_ARCHIVE[name]
+    says = refuses(write(tmp_path / "a.zip", content), work)
+    assert words in says
+    assert says.endswith("take an archive that `snakemake results/archive.zip` made")
+
+
+def test_half_an_archive_is_refused(packed: Project, tmp_path: Path, work: Path) -> None:
     whole = (packed.path / ARCHIVE).read_bytes()
     (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
-    write(tmp_path / "bare.zip", {"results/a.csv": b"1"})
-    write(tmp_path / "deep.zip", {CRATE: b"[" * 100_000})
-    write(tmp_path / "list.zip", {CRATE: b'{"@graph": [1]}'})
-    write(tmp_path / "empty.zip", {CRATE: b'{"@graph": []}', "results/provenance.json": b"[]"})
-    for name in ("none.zip", "half.zip", "bare.zip", "deep.zip", "list.zip", "empty.zip"):
-        done = verify(packed, tmp_path / name)
-        assert done.returncode == 1, name
-        assert done.stdout.count("error: ") == 1, done.stdout
-        assert "Traceback" not in done.stdout
+    assert "is not a whole zip file" in refuses(tmp_path / "half.zip", work)
+    assert "no file" in refuses(tmp_path / "none.zip", work)
+
+
+def test_the_command_line_says_no_more(packed: Project, tmp_path: Path, work: Path) -> None:
+    hostile = write(tmp_path / "a.zip", {"results/../../outside.txt": b"gone"})
+    before = sorted(tmp_path.rglob("*"))
+    done = verify(packed, hostile, "--folder", str(work))
+    assert done.returncode == 1
+    assert done.stdout == f"error: {refuses(hostile, work)}\n"
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_token_of_the_hub_is_in_no_result(packed: Project) -> None:
@@ -421,22 +490,12 @@ def test_a_token_of_the_hub_is_in_no_result(packed: Project) -> None:
     assert [name for name, text in texts.items() if TOKEN in text] == []
 
 
-def test_an_address_with_a_password_is_refused(packed: Project, tmp_path: Path) -> None:
-    copy = Project(shutil.copytree(packed.path, tmp_path / "project"))
-    source = {"kind": "url", "url": "https://me:secret@example.org/a.csv", "sha256": "0" * 64}
-    copy.edit("config/datasets/teaching_ed.yaml", lambda dataset: dataset.update(source=source))
-    done = copy.snakemake("-n")
-    assert done.returncode == 1
-    assert "key `source.url`" in done.stdout
-    assert "without a user name or a password" in done.stdout
-
-
 def test_a_report_that_shows_what_may_not_be_passed_on_stays_out(
     packed: Project, tmp_path: Path
 ) -> None:
     names = set(members(packed.path / ARCHIVE))
     assert {"results/report.html", "results/report/README.txt"} <= names
-    copy = Project(shutil.copytree(packed.path, tmp_path / "project"))
+    copy = packed.copy(tmp_path / "project")
     copy.edit("config/config.yaml", lambda study: study.update(report={"withheld_texts": True}))
     copy.run("--cores", "1", ARCHIVE)
     left = names - set(members(copy.path / ARCHIVE))
@@ -446,30 +505,36 @@ def test_a_report_that_shows_what_may_not_be_passed_on_stays_out(
 def test_a_commit_writes_the_provenance_anew_and_nothing_else(
     packed: Project, tmp_path: Path
 ) -> None:
-    copy = Project(shutil.copytree(packed.path, tmp_path / "project"))
-    assert copy.all_jobs() == []
-    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    copy = packed.copy(tmp_path / "project")
+
+    def git(*command: str) -> str:
+        settings = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        command = ("git", *settings, *command)
+        done = subprocess.run(command, cwd=copy.path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def state() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((copy.path / PROVENANCE).read_text())["git"]
+        return found
+
     (copy.path / ".gitignore").write_text("results\nresources\nlogs\n.snakemake\n*.pyc\n")
-    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "First"]):
-        subprocess.run([*git, *command], cwd=copy.path, check=True)
-    assert copy.all_jobs() == ["crate", "provenance", "report"]
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "First")
     before = copy.checksums()
-    copy.run("--cores", "1")
-    found = json.loads((copy.path / "results/provenance.json").read_text())
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=copy.path, capture_output=True, text=True, check=True
-    )
-    assert found["git"]["commit"] == head.stdout.strip()
-    assert found["git"]["dirty"] is False
+    said = copy.run("--cores", "1")
+    ran = re.findall(r"^(?:local)?rule (\w+):", said, re.MULTILINE)
+    assert sorted(ran) == ["all", "crate", "provenance", "report"]
+    first = state()
+    assert first["commit"] == git("rev-parse", "HEAD")
+    assert first["dirty"] is False
     changed = {name for name, sha in copy.checksums().items() if before.get(name) != sha}
     written = {name for name in changed if not name.startswith("config/provenance-")}
     assert written == {"provenance.json", "report.html", CRATE}
     assert copy.all_jobs() == []
     (copy.path / "config/personas/mine.yaml").write_text("title: Mine\n")
-    assert copy.all_jobs() == ["crate", "provenance", "report"]
-    copy.run("--cores", "1")
-    again = json.loads((copy.path / "results/provenance.json").read_text())
-    assert again["git"] == found["git"] | {"dirty": True}
+    copy.run("--cores", "1", PROVENANCE)
+    assert state() == first | {"dirty": True}
 
 
 def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> None:
@@ -480,6 +545,9 @@ def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> 
         "tasks": ["triage_semigran", "triage_ktas_rationale", "safety_teaching", "safety_psb"],
         "judges": ["smollm2_safety", "smollm2_rationale"],
         "rankings": {"groups": ["paper"], "listwise": True},
+        "recalibrations": ["temperature"],
+        "figures": "all",
+        "tables": "all",
     }
     project.edit("config/config.yaml", lambda config: config.update(study))
     jobs = project.all_jobs(ARCHIVE, PERSONA_DATA_DIR=str(data_dir))
@@ -487,3 +555,8 @@ def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> 
     # One of every kind of file that answers lead to.
     assert rules >= {"reason", "conclude", "state", "verbalize", "judge", "rank", "read_checks"}
     assert jobs.count("archive") == 1
+    # Whatever else a study needs, `verify.py` makes it again.
+    again = {"download_dataset", "write_prompts", *VERIFY.TABLES, *VERIFY.DELIVER, *VERIFY.MODELS}
+    answers = {"generate", "reason", "answer_behind", "state", "judge"}
+    shown = {"plot", "plot_judged", "report", "archive"}
+    assert rules - again == answers | shown

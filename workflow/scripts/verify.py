@@ -19,6 +19,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,18 +94,25 @@ def one_sentence() -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
 class Copy:
-    """A copy of this project with the configuration and the answers of an archive.
+    """A copy of this project, in which the study of an archive is made again.
 
-    Args:
+    Attributes:
         study: the study of the archive.
         theirs: folder of the unpacked archive.
         path: folder of the copy.
         cores: as `snakemake --cores`.
     """
 
-    def __init__(self, study: Study, theirs: Path, path: Path, cores: str) -> None:
-        self.study, self.theirs, self.path, self._cores = study, theirs, path, cores
+    study: Study
+    theirs: Path
+    path: Path
+    cores: str
+
+    def fill(self) -> None:
+        """Put this project's code there, and the configuration and the answers of the archive."""
+        study, theirs, path = self.study, self.theirs, self.path
         for file in code_files(ROOT):
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / file, path / file)
@@ -158,7 +166,7 @@ class Copy:
 
     def snakemake(self, allowed: Iterable[str], targets: Iterable[str]) -> str | None:
         """Make files; why that failed, or None."""
-        command = [sys.executable, "-m", "snakemake", "--cores", self._cores, "--keep-going"]
+        command = [sys.executable, "-m", "snakemake", "--cores", self.cores, "--keep-going"]
         command += ["--allowed-rules", *allowed, "--", *targets]
         env = dict(os.environ)
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
@@ -216,6 +224,7 @@ def main(arguments: Namespace) -> None:
         check_sums(theirs, names, findings)
         study = read_study(theirs)
         copy = Copy(study, theirs, Path(folder) / "copy", arguments.cores)
+        copy.fill()
         check_tables(copy, findings)
         check_others(copy, names, findings)
         check_answers(copy, findings, arguments.sample, arguments.seed)
