@@ -28,7 +28,9 @@ SINCE ?= HEAD
 .PHONY: all test test-changed test-simulations test-faults test-slurm fuzz docs lint lock archive verify
 
 all: $(READY)
+	@echo "The study as it is bundled takes about 7 minutes on 2 cores, its first figures 4; what is there is not made again."
 	snakemake --cores $(CORES)
+	@echo "Done: open results/report.html in a browser."
 
 # A process of the tests that dies is not replaced: it would die again, over and over. There are as
 # many as processors, and each takes one.
