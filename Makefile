@@ -28,12 +28,12 @@ SINCE ?= HEAD
 .PHONY: all test test-changed test-simulations test-faults test-slurm fuzz docs lint lock archive verify
 
 all: $(READY)
-	@echo "The study as it is bundled takes about 7 minutes on 2 cores, its first figures 4; what is there is not made again."
+	@echo "The bundled study takes about 7 minutes on 2 cores, and has its first figures after 4; what is there already is not made again."
 	snakemake --cores $(CORES)
 	@echo "Done: open results/report.html in a browser."
 
-# A process of the tests that dies is not replaced: it would die again, over and over. There are as
-# many as processors, and each takes one.
+# A process of the tests that dies is not replaced: it would die again, over and over. There is one
+# for every processor, and it computes on that one alone.
 PYTEST := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m pytest \
     --numprocesses auto --dist worksteal --max-worker-restart 0
 
