@@ -1,4 +1,4 @@
-"""The script for graphics cards on a machine without a network, to which 64 MiB travel at a time.
+"""The script for graphics cards on a machine without a network: what is carried there, in parts.
 
     python benchmarks/cards_carried.py pack carried            # here: folders carried/1, carried/2
     python3 benchmarks/cards_carried.py run carried/1          # there: builds, tries random weights
