@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from project import Project
+from project import STUDY, Project, small_study
 
 TABLES = ("cells", "delivery")
 FIGURES = ["spread", "risk_plane"]
@@ -66,3 +66,13 @@ def test_none_at_all(finished: Project) -> None:
     assert 'href="#figures"' not in page
     assert "results/figures/" not in page
     assert sections(finished) == [LAST]
+
+
+def test_an_archive_is_checked_whatever_tables_it_has(tmp_path: Path) -> None:
+    """`verify.py` makes anew what an archive has of cells, though no table is made of it."""
+    chosen = {"tables": [], "figures": [], "recalibrations": ["temperature"]}
+    project = small_study(tmp_path / "project", **chosen)
+    jobs = project.jobs("tables")
+    cells = [f"tiny/{task}/{persona}" for task in STUDY["tasks"] for persona in STUDY["personas"]]
+    assert {f"{stage} {cell}" for stage in ("score", "calibrate") for cell in cells} <= {*jobs}
+    assert {f"recalibrate tiny/{task}" for task in STUDY["tasks"]} <= {*jobs}

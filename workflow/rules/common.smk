@@ -14,6 +14,7 @@ from persona_paradox.imports import code_of
 from persona_paradox.inventory import (
     answered,
     code_files,
+    derived,
     lists,
     manifests,
     ranks,
