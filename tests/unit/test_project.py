@@ -240,6 +240,14 @@ def test_imports_are_read_as_python_reads_them(folder: str) -> None:
         assert names <= set(imported_names(path)), path
 
 
+def test_a_comment_among_imports_may_have_parentheses(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "from a import (  # b (for c)\n    d,\n    e as f,  # g, h)\n    i,\n)\nimport j  # (k)\n"
+    )
+    assert imported_names(path) == ["a", "a.d", "a.e", "a.i", "j"]
+
+
 def test_every_source_file_is_used() -> None:
     used = {path for script in SCRIPTS for path in code_of(script)}
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))

@@ -54,7 +54,9 @@ def _modules(folder: Path) -> frozenset[str]:
 # To parse all of the code takes a fifth of the time that Snakemake needs to see that there is
 # nothing to do.
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.+)|import[ \t]+(.+))",
+    r"^[ \t]*(?:from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+"
+    # A comment between parentheses may have some of its own.
+    r"(\((?:[^)#]|#.*\n)*\)|.+)|import[ \t]+(.+))",
     re.MULTILINE,
 )
 
