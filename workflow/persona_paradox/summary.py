@@ -49,8 +49,8 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
             lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
     if "judges" in tables:
         lines += ["", "## What judges say of the answers", "", *judged(tables, settings)]
-    if {"clinicians", "agreement"} & {*tables}:
-        lines += ["", "## What clinicians say", "", *clinicians(tables, settings)]
+    if said := list(clinicians(tables, settings)):
+        lines += ["", "## What clinicians say", "", *said]
     lines += [
         "",
         "## What this does not say",
@@ -304,6 +304,8 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
             recalibration="temperature",
         )  # fmt: skip
         text = f"- {_place(settings, model, task)}, {_words(confidence)}: "
+        if base.is_empty():
+            text += "no smooth ECE of the baseline, which has no such confidence"
         for row in base.iter_rows(named=True):
             text += (
                 f"smooth ECE of the baseline {row['value']:.3f} [{row['low']:.3f}, "

@@ -1,0 +1,34 @@
+"""Results in words where there is little to say."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from persona_paradox.summary import summary
+
+SETTINGS = {
+    "title": "A study",
+    "tasks": {"triage": {"title": "Triage"}},
+    "models": {"tiny": "Tiny"},
+    "personas": {"nurse": {"title": "Nurse"}, "none": {"title": "None"}},
+    "baseline": "none",
+    "confidence": 0.95,
+    "interval": "percentile",
+    "draws": 100,
+    "seed": 7,
+}
+
+
+def test_no_section_of_clinicians_without_a_word_in_it() -> None:
+    columns = ("task", "question", "kind", "rater_a", "statistic", "value")
+    empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    assert "What clinicians say" not in summary({"agreement": empty}, SETTINGS, {})
+
+
+def test_a_confidence_that_the_baseline_never_has() -> None:
+    row = {"model": "tiny", "task": "triage", "variant": "main", "confidence": "top_label"}
+    row |= {"recalibration": "none", "metric": "smooth_ece", "n": 3}
+    known = {"persona": "nurse", "value": 0.2, "low": 0.1, "high": 0.3}
+    unknown = {"persona": "none", "n": 0, "value": None, "low": None, "high": None}
+    text = summary({"calibration": pl.DataFrame([row | known, row | unknown])}, SETTINGS, {})
+    assert "- Tiny, Triage, top label: no smooth ECE of the baseline, which has no such" in text
