@@ -358,7 +358,9 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
         "raters": {},
         "tasks": drawn,
     }
-    for name, content in {"cells": view, "statistics": statistics, "figures": figures}.items():
+    views = {"cells": view, "statistics": statistics, "figures": figures}
+    views["recalibrate"] = statistics | {"personas": sorted(PERSONAS)}
+    for name, content in views.items():
         files.write_text(folder / f"{name}.json", files.canonical_json(content))
     return study
 
@@ -379,11 +381,10 @@ def run_scripts(study: Study) -> Check:
                 f"--calibration={folder}/calibration/{cell}.parquet",
                 f"--draws={folder}/calibration/{cell}.draws.parquet",
             )
-        files = [f"{folder}/scores/{MODEL}/{task}/{persona}.parquet" for persona in PERSONAS]
         study.run(
             "recalibrate",
-            *("--scores", *files),
-            f"--settings={folder}/statistics.json",
+            f"{scores}/{MODEL}/{task}",
+            f"--settings={folder}/recalibrate.json",
             f"--recalibration={folder}/recalibration/{MODEL}/{task}.parquet",
         )
     calibration = [f"--{name}={folder}/{name}" for name in ("calibration", "recalibration")]

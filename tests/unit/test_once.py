@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from once import built_once
+from root import ROOT
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,15 @@ def test_without_workers_it_lies_in_the_folder_of_the_run(
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     run = Worker(tmp_path / "run")
     assert built_once(run, "small", Path.mkdir) == tmp_path / "run/once/small"
+
+
+def test_what_is_shared_has_a_name_of_its_own() -> None:
+    """Two builders of one name: whoever asks second gets what the first one made."""
+    names = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if called in ("shared", "built_once") and isinstance(node.args[1], ast.Constant):
+                names += [node.args[1].value] * (path != Path(__file__))
+    assert len(names) > 5
+    assert sorted(names) == sorted(set(names))

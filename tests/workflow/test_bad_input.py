@@ -171,7 +171,7 @@ def _asked(tmp_path_factory: pytest.TempPathFactory) -> Project:
     def build(path: Path) -> None:
         small_study(path).run("--cores", "1", PROMPTS)
 
-    return shared(tmp_path_factory, "asked", build)
+    return shared(tmp_path_factory, "prompted", build)
 
 
 @pytest.fixture

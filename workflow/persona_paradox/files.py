@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import glob
 import hashlib
@@ -213,7 +214,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         if expected is None or expected == _content_sha256(content):
             return pl.read_parquet(content, columns=columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        if "(os error " in str(error):  # no threads, or no memory: nothing is wrong with the file
+        # No threads, or no memory: nothing is wrong with the file.
+        if any(f"(os error {number})" in str(error) for number in (errno.EAGAIN, errno.ENOMEM)):
             raise MemoryError(str(error)) from error
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise damaged(path, f"no Parquet file: {reason}") from error

@@ -60,6 +60,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
     yield "calibrate", resampling
     methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
+    methods |= {"personas": sorted(study.personas)}
     yield "recalibrate", resampling | methods
     elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds")
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}

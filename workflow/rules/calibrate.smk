@@ -39,6 +39,8 @@ rule recalibrate:
     priority: 2
     conda:
         "../../environment.yml"
+    # The personas are named in a file: those of a large study would not fit on a command line.
     shell:
-        script("recalibrate") + " --scores {input.scores} --settings {input.settings}"
-        " --recalibration {output} --log {log}"
+        script("recalibrate")
+        + " --scores results/scores/{wildcards.model}/{wildcards.task}"
+        " --settings {input.settings} --recalibration {output} --log {log}"

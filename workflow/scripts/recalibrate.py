@@ -51,22 +51,22 @@ def main(arguments: Namespace) -> None:
     """Recalibrate one cell after the other."""
     settings = files.read_json(arguments.settings)
     rows: Rows = []
-    for path in arguments.scores:
+    for persona in settings["personas"]:
         # Sampled answers are repetitions, not further items.
-        scores = files.read_table(path).filter(repeat=0, variant="main")
-        rows += recalibrate(path.stem, scores, settings)
+        scores = files.read_table(arguments.scores / f"{persona}.parquet")
+        rows += recalibrate(persona, scores.filter(repeat=0, variant="main"), settings)
     table = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
     files.write_table(table, arguments.recalibration, {"settings": arguments.settings})
-    cli.log.info("%d figures of %d cells", table.height, len(arguments.scores))
+    cli.log.info("%d figures of %d cells", table.height, len(settings["personas"]))
 
 
 if __name__ == "__main__":
-    options = cli.parser(
-        __doc__,
-        settings="view of the settings of the recalibration",
-        recalibration="Parquet file to write",
+    cli.run(
+        main,
+        cli.parser(
+            __doc__,
+            scores="folder of the scores of a model in a task, a Parquet file per persona",
+            settings="view of the settings of the recalibration, and of the personas",
+            recalibration="Parquet file to write",
+        ),
     )
-    options.add_argument(
-        "--scores", nargs="+", type=Path, required=True, help="Parquet files, a persona each"
-    )
-    cli.run(main, options)

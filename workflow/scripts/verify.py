@@ -90,7 +90,8 @@ def one_sentence() -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{archive.PROVENANCE} of the archive holds no configuration of a study ({error!r}); "
-            "take an archive that `snakemake results/archive.zip` made"
+            "take an archive that `snakemake results/archive.zip` made, and verify it by the "
+            "version of this project that made it"
         ) from error
 
 
