@@ -31,7 +31,12 @@ rule aggregate:
     priority: 2
     conda:
         "../../environment.yml"
-    threads: len(STUDY.models) * len(STUDY.tasks_of(TRIAGE))
+    # One more process pays for 50 cells; a job of several waits until as many cores are free.
+    threads:
+        min(
+            len(STUDY.models) * len(STUDY.tasks_of(TRIAGE)),
+            1 + len(STUDY.cells_of(TRIAGE)) // 50,
+        )
     # Of a former study, some may lie in the folder.
     params:
         recalibration="--recalibration results/recalibration" if RECALIBRATED else "",
@@ -39,7 +44,8 @@ rule aggregate:
     shell:
         script("aggregate") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --calibration results/calibration"
-        " {params.recalibration} --items resources/datasets --tables results/tables --threads {threads} --log {log}"
+        " {params.recalibration} --items resources/datasets"
+        " --tables results/tables --threads {threads} --log {log}"
 
 
 rule decompose:

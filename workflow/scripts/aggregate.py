@@ -13,8 +13,6 @@ from threadpoolctl import threadpool_limits
 from persona_paradox import cli, files
 from persona_paradox.aggregation import Measurement, Part, rated, tables_of
 
-CELLS = 50  # for which one more process pays
-
 
 def measure(arguments: Namespace, model: str, task: str) -> Part:
     """Read and measure the cells of one model in one task."""
@@ -49,8 +47,7 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.cells)
     settings = files.read_json(arguments.statistics)
     places = list(dict.fromkeys((model, task) for model, task, _ in view["cells"]))
-    # To start a process takes as long as to measure some tens of cells.
-    processes = min(arguments.threads, len(places), 1 + len(view["cells"]) // CELLS)
+    processes = min(arguments.threads, len(places))
     work = [arguments] * len(places), *zip(*places, strict=True)
     if processes == 1:
         parts = dict(zip(places, map(measure, *work), strict=True))
