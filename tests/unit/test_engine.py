@@ -324,26 +324,6 @@ def test_labels_are_read_once_for_all_answers_to_a_prompt(tmp_path: Path) -> Non
     assert computed[0] == computed[1]
 
 
-def test_of_two_kinds_of_long_forms_one_is_read_with_the_prompt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Digits are two tokens behind a blank and behind a new line: one call more, and not two."""
-    write_tiny_model(tmp_path / "tiny.gguf")
-    calls = []
-    decode = llama_cpp.llama_decode
-    with Engine(tmp_path / "tiny.gguf", SETTINGS, 1, "x") as engine:
-        forms = engine.vocabulary.label_forms(["1", "2"])
-        leads = {form[0] for own in forms for form in own if len(form) > 1}
-        some = prompts(engine.vocabulary)
-        nodes = {p.pieces[:depth] for p in some for depth in range(1, len(p.pieces) + 1)}
-        monkeypatch.setattr(
-            llama_cpp, "llama_decode", lambda *given: calls.append(given) or decode(*given)
-        )
-        assert len(list(engine.score(some, forms))) == len(some)
-    assert len(leads) == 2
-    assert len(calls) == len(nodes) + len(some)
-
-
 def test_forms_that_end_in_the_same_token_count_once(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "tiny.gguf")
     with open_vocabulary(tmp_path / "tiny.gguf", "x") as vocabulary:

@@ -5,8 +5,8 @@ fix what changes bits. Five rules make an answer independent of everything but i
 its decoding:
 
 - A prompt is always decoded in the same calls, one for each of its pieces, and the pieces
-  depend on the prompt alone. (A token that label forms of two tokens begin with is read in the
-  last call.) A piece that the prompt before has in common is kept in memory, which
+  depend on the prompt alone. (A token that all label forms of newline and label begin with is
+  read in the last call.) A piece that the prompt before has in common is kept in memory, which
   saves its time and changes nothing. (Sharing the longest common prefix instead would cut
   prompts at places that depend on their neighbours, and short pieces take other kernels.)
 - Answers are generated side by side, each in a stream of its own, in steps that always have the
@@ -45,7 +45,7 @@ log = logging.getLogger("persona_paradox")
 
 # To be raised with every change of this module that changes a bit of an answer: stored answers of
 # other versions are not ours.
-VERSION = 2
+VERSION = 1
 
 MICRO_BATCH = 512
 
@@ -346,15 +346,13 @@ class Engine(Closing):
         """A token that is worth reading in the same call as the end of the prompt.
 
         The forms of newline and label begin with one and the same token, and what follows it is
-        wanted of every prompt: in a call of its own it would cost as much as ten others. Where
-        the forms of blank and label are of two tokens as well, one of the two is read ahead.
+        wanted of every prompt: in a call of its own it would cost as much as ten others.
         """
-        longest: dict[int, int] = {}
-        for form in (form for own in forms for form in own if len(form) > 1):
-            longest[form[0]] = max(longest.get(form[0], 0), len(form))
-        # It is forgotten at once, so that no form may go on behind what follows it.
-        fitting = [token for token, length in longest.items() if length == 2]
-        return min(fitting) if self.shares and fitting else None
+        long = [form for own in forms for form in own if len(form) > 1]
+        first = {form[0] for form in long}
+        if not self.shares or len(first) != 1 or any(len(form) > 2 for form in long):
+            return None
+        return first.pop()
 
     def _read(self, prompt: Prompt, ahead: int | None = None) -> Logits:
         """Logits after a prompt, whose memory stream 0 then holds.
