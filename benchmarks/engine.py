@@ -46,6 +46,7 @@ def main(options: argparse.Namespace) -> None:
     plan = replace(plan, **{key: value for key, value in given.items() if value is not None})
     with tempfile.TemporaryDirectory() as folder:
         found = tiny_weights(Path(folder)) if options.quick else weights(options.model)
+        found = found[options.prepared :]
         load = workload(found[0].path, plan.personas, plan.cases, plan.answers, plan.max_tokens)
         measured: dict[str, list[rounds.Round]] = {one.title: [] for one in found}
         for number in range(plan.repeats):
@@ -74,6 +75,9 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, help="rounds, 5")
     parser.add_argument("--cases", type=int, help="cases under each persona, all")
     parser.add_argument("--answers", type=int, help="free-text answers, 40")
+    parser.add_argument(
+        "--prepared", action="store_true", help="the prepared weights alone, a third of the time"
+    )
     parser.add_argument("--profile", action="store_true", help="show where our time goes, too")
     parser.add_argument("--write", action="store_true", help="put the tables into README.md here")
     parser.add_argument("--quick", action="store_true", help="random weights, tiny sizes")
