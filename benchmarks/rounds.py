@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any
 
-from limits import Raw, Run, explain, forget, score
+from limits import Raw, Run, explain, score
 from rivals import HighLevel, rate, serve
 from workload import PERSONAS, Chat, Weights, Workload, tree_tokens
 
@@ -169,17 +169,22 @@ def measure(number: int, found: Weights, load: Workload, plan: Plan, threads: in
         speeds.append(raw.prompt_speed())
         copy = raw.copy_seconds()
         forms = engine.vocabulary.label_forms(load.labels)
-        some, before = part(load.triage, number, plan.each)
-        forget(engine)
-        rates = {"ours": rate(lambda chat: _label(engine, chat, forms), some, before)}
+    some, before = part(load.triage, number, plan.each)
     few, _ = part(load.triage, number, plan.paper)
     texts = cycle(load.explain, number * plan.texts, plan.texts)
-    rates |= side_by_side(found, load, threads)
+    rates = side_by_side(found, load, threads)
     with HighLevel(found, threads, logits_all=True) as high:
         rates["high"] = rate(high.score, some, before)
         rates["paper"] = rate(lambda chat: high.paper(chat, forms), few)
-    with HighLevel(found, threads, logits_all=False) as high:
+    with (
+        HighLevel(found, threads, logits_all=False) as high,
+        Engine(found.path, found.settings, threads, str(found.path)) as engine,
+    ):
+        # Right before and after the one that comes nearest, so that a drift of the machine cancels.
+        ours = [rate(lambda chat: _label(engine, chat, forms), some, before)]
         rates["letter"] = rate(high.letter, some, before)
+        ours.append(rate(lambda chat: _label(engine, chat, forms), some, before))
+        rates["ours"] = mean(ours)
         rates["high text"] = rate(lambda chat: high.explain(chat, load.max_tokens), texts)
     with serve(found, threads) as endpoint:
         rates["server"] = rate(endpoint.score, some, before)
