@@ -46,7 +46,8 @@ def main(options: argparse.Namespace) -> None:
     plan = replace(plan, **{key: value for key, value in given.items() if value is not None})
     with tempfile.TemporaryDirectory() as folder:
         found = tiny_weights(Path(folder)) if options.quick else weights(options.model)
-        found = found[options.prepared :]
+        if options.prepared:
+            found = found[1:]
         load = workload(found[0].path, plan.personas, plan.cases, plan.answers, plan.max_tokens)
         measured: dict[str, list[rounds.Round]] = {one.title: [] for one in found}
         for number in range(plan.repeats):

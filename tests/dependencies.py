@@ -188,9 +188,14 @@ def simulations() -> list[str]:
     ]
 
 
+def code(test: str) -> list[Path]:
+    """A test file and all code that it depends on, also what it runs by its path."""
+    return [path for path in dependencies(ROOT / test) if path.suffix == ".py"]
+
+
 def digest(test: str) -> str:
-    """SHA-256 of a test file, of all code of the project that it imports, and of the pins."""
-    paths = sorted({*code_of(ROOT / test, FOLDERS), ROOT / "requirements.txt"})
+    """SHA-256 of `code` and of the pins."""
+    paths = sorted([*code(test), ROOT / "requirements.txt"])
     lines = [f"{path.relative_to(ROOT)} {sha256_file(path)}\n" for path in paths]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
