@@ -1,0 +1,51 @@
+"""Thoughts: what a model writes for itself in front of its answer, between two marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a thought begins and ends with, as text."""
+
+    open: str
+    close: str
+
+
+# As the publishers' chat templates write them.
+FAMILIES = (
+    Marks("<think>", "</think>"),  # DeepSeek R1, Qwen3, QwQ, GLM, SmolLM3, EXAONE
+    Marks("[THINK]", "[/THINK]"),  # Magistral
+    Marks("\u25c1think\u25b7", "\u25c1/think\u25b7"),  # Kimi
+    Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
+    Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A Reasoning
+    Marks("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    Marks("<|channel>thought\n", "<channel|>"),  # Gemma 4
+    Marks("<unused94>thought\n", "<unused95>"),  # MedGemma 1.5
+    Marks(  # gpt-oss
+        "<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"
+    ),
+    Marks("<thinking>", "</thinking>"),
+    Marks("<thought>", "</thought>"),
+    Marks("<reasoning>", "</reasoning>"),
+)
+
+
+def behind_thoughts(text: str) -> str | None:
+    """What an answer says behind its thoughts; None where it ends inside one.
+
+    A mark that ends a thought counts without one that begins it, which may have stood in the
+    prompt.
+    """
+    for end in sorted(_ends(text), reverse=True)[:1]:
+        text = text[end:]
+    return None if any(marks.open.strip() in text for marks in FAMILIES) else text
+
+
+def _ends(text: str) -> Iterator[int]:
+    for marks in FAMILIES:
+        at = text.rfind(marks.close)
+        if at >= 0:
+            yield at + len(marks.close)
