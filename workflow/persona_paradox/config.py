@@ -214,6 +214,11 @@ class Study:
         return [id_ for id_, model in models.items() if model["source"]["kind"] == "server"]
 
     @cached_property
+    def thinking_models(self) -> list[str]:
+        """Ids of the models that think before they answer; as a judge none does."""
+        return [id_ for id_, model in self.models.items() if model["thinking"]["think"]]
+
+    @cached_property
     def local_models(self) -> list[str]:
         """Ids of the models that run on this machine."""
         return [id_ for id_ in self.all_models if id_ not in self.servers]
@@ -478,6 +483,8 @@ def _cross_check(study: Study) -> None:
         _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
     for id_, task in study.tasks.items():
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
+    for id_, model in study.all_models.items():
+        _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
         _check_judge(id_, study)
     if study.settings["published"]:
@@ -550,6 +557,29 @@ def _check_decoding(name: str, decoding: Mapping[str, Any], study: Study) -> Non
         raise InputError(
             f"{name}: key `decoding.{constrained[0]}` works on this machine only, but model "
             f"{study.servers[0]!r} is on a server; take one of them out"
+        )
+
+
+def _check_thinking(name: str, model: Mapping[str, Any]) -> None:
+    """Check that the marks of a model's thoughts can be told, and that a thought has room."""
+    thinking, context = model["thinking"], model["engine"]["context"]
+    for key, other in (("open", "close"), ("close", "open")):
+        mark = thinking[key]
+        if mark is not None and not mark.strip():
+            raise InputError(
+                f"{name}: key `thinking.{key}` is blank, and cannot be told from other text; write "
+                "the mark as the model writes it, or leave the key out"
+            )
+        if mark is not None and thinking[other] is None:
+            raise InputError(
+                f"{name}: key `thinking.{key}` is set, but `thinking.{other}` is not; write both "
+                "marks, or none where the model's chat template has them"
+            )
+    local = model["source"]["kind"] != "server"
+    if local and thinking["think"] and thinking["max_tokens"] >= context:
+        raise InputError(
+            f"{name}: key `thinking.max_tokens` is {thinking['max_tokens']}, which leaves no room "
+            f"in a window of {context} tokens; lower it, or raise `engine.context`"
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,26 @@ class Marks:
 
     open: str
     close: str
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """What a model's file says of its thoughts.
+
+    Attributes:
+        think: whether the model is to think before it answers.
+        marks: of its thoughts; None where its chat template says.
+    """
+
+    think: bool = False
+    marks: Marks | None = None
+
+    @classmethod
+    def of(cls, view: Mapping[str, Any]) -> Thinking:
+        """From the view of a model's template, which has no key `thinking` for the default."""
+        found = view.get("thinking", {"think": False, "open": None})
+        marks = None if found["open"] is None else Marks(found["open"], found["close"])
+        return cls(found["think"], marks)
 
 
 # As the publishers' chat templates write them.

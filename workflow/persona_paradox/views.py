@@ -265,6 +265,9 @@ def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
         InputError: the template of a server's model cannot be read.
     """
     view = {"accepted_template_text": model["accepted_template_text"]}
+    thinking = {key: model["thinking"][key] for key in ("think", "open", "close")}
+    if thinking["think"] or thinking["open"] is not None:
+        view["thinking"] = thinking
     source = model["source"]
     if source["kind"] != "server":
         return view
