@@ -9,10 +9,24 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Marks:
-    """What a thought begins and ends with, as text."""
+    """What a thought begins and ends with, as text, with the blank lines that belong to them.
+
+    Attributes:
+        open: stands in front of a thought.
+        close: stands behind it, and in front of the answer.
+    """
 
     open: str
     close: str
+
+    @property
+    def end(self) -> str:
+        """What ends a thought where a model writes it, whatever blank lines there are."""
+        return self.close.strip()
+
+    def closed(self, thought: str) -> str:
+        """A thought and what stands behind it; the blank lines at its end stay as they are."""
+        return thought + (self.close.lstrip() if thought[-1:].isspace() else self.close)
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,7 @@ class Thinking:
 
 # As the publishers' chat templates write them.
 FAMILIES = (
-    Marks("<think>", "</think>"),  # DeepSeek R1, Qwen3, QwQ, GLM, SmolLM3, EXAONE
+    Marks("<think>\n", "\n</think>\n\n"),  # DeepSeek R1, Qwen3, QwQ, GLM, SmolLM3, EXAONE
     Marks("[THINK]", "[/THINK]"),  # Magistral
     Marks("\u25c1think\u25b7", "\u25c1/think\u25b7"),  # Kimi
     Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
@@ -67,6 +81,6 @@ def behind_thoughts(text: str) -> str | None:
 
 def _ends(text: str) -> Iterator[int]:
     for marks in FAMILIES:
-        at = text.rfind(marks.close)
+        at = text.rfind(marks.end)
         if at >= 0:
-            yield at + len(marks.close)
+            yield at + len(marks.end)
