@@ -227,6 +227,10 @@ FILES = [
 ]
 
 
+# As every pattern of the schemas ends or begins; none of them is for people.
+PATTERNS = ("$(?!", "^(", "^[", "\\S")
+
+
 @pytest.fixture
 def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's configuration, in the working folder."""
@@ -245,6 +249,9 @@ def loads(config: Path, study: Any) -> None:
             canonical_json(content).encode()
     except InputError as error:
         said(error)
+        text = str(error)
+        assert "config/" in text or " of the study" in text
+        assert not any(pattern in text for pattern in PATTERNS)
 
 
 def test_the_fuzzed_study_is_a_good_one(configured: Path) -> None:

@@ -61,11 +61,14 @@ def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"tables": "some"}, "key `tables`: 'all' was expected"),
-        ({"tables": ["cell"]}, "key `tables.0`: 'cell' is not one of"),
-        ({"figures": ["spread", "spread"]}, "key `figures`: .* has non-unique elements"),
-        ({"figures": None}, "key `figures`: None is not of type 'array'"),
-        ({"recalibrations": ["platt"]}, "key `recalibrations.0`: 'platt' is not one of"),
+        ({"tables": "some"}, "key `tables` is 'some', but must be all .or a list"),
+        (
+            {"tables": ["cell"]},
+            "key `tables.0` is 'cell', but must be one of .* .did you mean cells",
+        ),
+        ({"figures": ["spread", "spread"]}, "key `figures` has 'spread' twice"),
+        ({"figures": None}, "key `figures` is null, but must be a list"),
+        ({"recalibrations": ["platt"]}, "key `recalibrations.0` is 'platt', but must be one of"),
         (TRIAGE | {"tables": ["wins"]}, "key `tables` of the study names 'wins', for which"),
         (TRIAGE | {"figures": ["safety"]}, "key `figures` of the study names 'safety', for which"),
     ],

@@ -5,6 +5,7 @@ They are opened here as the Snakefile opens them; a few of every kind go through
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -69,16 +70,97 @@ TRIAGE: Cases = {
     "not a mapping": (lambda p: (p.path / PERSONA).write_text("- a\n"), (PERSONA, "README")),
     "unknown key": (
         set_key(PERSONA, "text", value="You are a nurse."),
-        (PERSONA, "'text' was unexpected"),
+        (f"{PERSONA} has the unknown key 'text'", "did you mean texts?"),
     ),
     "unknown key of the study": (
         set_key(STUDY, "persona", value=[]),
         ("'persona'",),
     ),
-    "missing key": (lambda p: p.edit(TASK, lambda t: t.pop("labels")), (TASK, "'labels'")),
+    "a key for a list of others": (
+        set_key(PERSONA, "texts", "second", value="You are a nurse."),
+        (PERSONA, "`texts` has the unknown key 'second'", "paraphrase_1, paraphrase_2 and so on"),
+    ),
+    "a persona that ends a line": (
+        set_key(PERSONA, "texts", "main", value="You are a nurse.\n"),
+        (PERSONA, "`texts.main`", "without blanks or line ends at its ends", "`>-`"),
+    ),
+    "a word in the place of true or false": (
+        set_text(PERSONA, "title: Yes\ngroup: own\ntexts: {main: x}\n"),
+        (PERSONA, "`title` is true, but must be text", "yes, no, on and off", "quotes"),
+    ),
+    "a number in the place of a text": (
+        set_key(STUDY, "title", value=5),
+        ("`title` is 5, but must be text: put quotes around it",),
+    ),
+    "a number that YAML takes for a text": (
+        set_key(STUDY, "seed", value="1e3"),
+        ("`seed` is '1e3', but must be a whole number: write 1000 without quotes",),
+    ),
+    "a share of an answer": (
+        set_key(STUDY, "seed", value=7.5),
+        ("`seed` is 7.5, but must be a whole number",),
+    ),
+    "an octal number": (
+        set_text(PERSONA, "title: 010\n"),
+        (f"{PERSONA}, line 1", "`010` is the number 8 to YAML", "quotes"),
+    ),
+    "hours and minutes": (
+        set_text(PERSONA, "title: 1:30\n"),
+        (f"{PERSONA}, line 1", "`1:30` is the number 90 to YAML", "quotes"),
+    ),
+    "a key that YAML takes for false": (
+        set_text(PERSONA, "no: x\n"),
+        (f"{PERSONA}, line 1", "a key must be text, but `no` is true or false to YAML"),
+    ),
+    "a merge key": (
+        set_text(PERSONA, "<<: {title: a}\n"),
+        (f"{PERSONA}, line 1", "`<<` merges", "write the keys themselves"),
+    ),
+    "a tab": (
+        set_text(PERSONA, "texts:\n\tmain: x\n"),
+        (f"{PERSONA}, line 2", "indent lines with blanks"),
+    ),
+    "a colon in a text": (
+        set_text(PERSONA, "title: You are: a nurse\n"),
+        (f"{PERSONA}, line 1", "put quotes around a text that holds a colon"),
+    ),
+    "an empty file": (set_text(PERSONA, "# a persona\n"), (PERSONA, "is empty", "README")),
+    "another encoding": (
+        lambda p: (p.path / PERSONA).write_bytes("title: Ärztin\n".encode("cp1252")),
+        (PERSONA, "is not UTF-8 text", "save it as UTF-8"),
+    ),
+    "two personas of one title": (
+        set_key(PERSONA, "title", value="bridge  engineer"),
+        ("`title` is", "config/personas/bridge_engineer.yaml", PERSONA, "change one"),
+    ),
+    "two levels of one title": (
+        set_key(DATASET, "levels", 1, "title", value="ESI 1"),
+        (DATASET, "`levels` has 'ESI 1", "twice", "rename"),
+    ),
+    "bands and names of groups": (
+        set_key(
+            DATASET,
+            "subgroups",
+            0,
+            value={"id": "a", "title": "A", "column": "sex", "cuts": [1], "values": {"m": "M"}},
+        ),
+        (DATASET, "`subgroups.0`", "must have key `values` or key `cuts`, not both"),
+    ),
+    "a text and fields of a case": (
+        set_key(DATASET, "columns", "case", "fields", value=[{"label": "Age", "column": "age"}]),
+        (DATASET, "`columns.case`", "must have either key `column` or key `fields`"),
+    ),
+    "a checksum that is too short": (
+        set_key(MODEL, "source", "sha256", value="A" * 63),
+        (MODEL, "`source.sha256`", "must be 64 hexadecimal digits"),
+    ),
+    "missing key": (
+        lambda p: p.edit(TASK, lambda t: t.pop("labels")),
+        (f"{TASK} lacks the key `labels`",),
+    ),
     "wrong type": (
         set_key(STUDY, "seed", value="seven"),
-        ("`seed`", "'seven' is not of type 'integer'"),
+        ("key `seed` is 'seven', but must be a whole number", "README"),
     ),
     "unknown persona": (
         set_key(STUDY, "personas", value=["no_persona", "ed_nurs"]),
@@ -87,7 +169,7 @@ TRIAGE: Cases = {
     "unknown data set": (set_key(TASK, "dataset", value="teaching"), (TASK, "'teaching'", "known")),
     "unsafe id": (
         set_key(STUDY, "personas", value=["no_persona", "x; rm -rf ~"]),
-        ("`personas.1`", "does not match"),
+        ("`personas.1` is 'x; rm -rf ~'", "must be an id", "small letters, digits and _"),
     ),
     "reserved id": (set_key(STUDY, "models", value=["human"]), ("reserved",)),
     "label without a level": (
@@ -163,27 +245,27 @@ TRIAGE: Cases = {
     ),
     "null cases twice": (
         set_key(PRIMARY, "null_cases", value=["N/A", "N/A"]),
-        (PRIMARY, "`null_cases`", "non-unique"),
+        (PRIMARY, "`null_cases` has 'N/A' twice"),
     ),
     "no question": (
         set_key(PRIMARY, "verbalized", value={"max_tokens": 8}),
-        (PRIMARY, "`verbalized`", "'question' is a required property"),
+        (PRIMARY, "`verbalized`", "lacks the key `question`"),
     ),
     "an empty question": (
         set_key(PRIMARY, "verbalized", value={"question": " "}),
-        (PRIMARY, "`verbalized.question`", "does not match"),
+        (PRIMARY, "`verbalized.question` is ' '", "text that is not empty"),
     ),
     "no tokens for what it says": (
         set_key(PRIMARY, "verbalized", value={"question": "?", "max_tokens": 0}),
-        (PRIMARY, "`verbalized.max_tokens`", "minimum of 1"),
+        (PRIMARY, "`verbalized.max_tokens` is 0, but must be at least 1"),
     ),
     "another key beside the question": (
         set_key(PRIMARY, "verbalized", value={"question": "?", "scale": 10}),
-        (PRIMARY, "`verbalized`", "'scale' was unexpected"),
+        (PRIMARY, "`verbalized` has the unknown key 'scale'"),
     ),
     "a question without keys": (
         set_key(PRIMARY, "verbalized", value="How sure?"),
-        (PRIMARY, "`verbalized`", "is not of type 'object', 'null'"),
+        (PRIMARY, "`verbalized`", "but must be keys with values or null"),
     ),
     "a grammar and a JSON schema": (
         lambda p: p.edit(
@@ -193,7 +275,7 @@ TRIAGE: Cases = {
     ),
     "a draw without temperature": (
         set_key(PRIMARY, "decoding", "sampled", value={"answers": 2, "temperature": 0}),
-        (PRIMARY, "`decoding.sampled.temperature`", "minimum of 0"),
+        (PRIMARY, "`decoding.sampled.temperature` is 0, but must be more than 0"),
     ),
     "a password in an address": (
         set_key(
@@ -205,7 +287,7 @@ TRIAGE: Cases = {
                 "sha256": "0" * 64,
             },
         ),
-        (DATASET, "key `source.url`", "without a user name or a password"),
+        (DATASET, "key `source.url`", "without blanks, a user name or a password"),
     ),
 }
 
@@ -287,15 +369,15 @@ HOSTILE: Cases = {
     ),
     "a persona that is a command": (
         set_key(STUDY, "personas", value=["no_persona", "x; touch ran"]),
-        ("`personas.1`", "'x; touch ran' does not match"),
+        ("`personas.1` is 'x; touch ran'", "must be an id"),
     ),
     "an id that ends a line": (
         set_key(STUDY, "personas", value=["no_persona", "ed_nurse\n"]),
-        ("`personas.1`", "does not match"),
+        ("`personas.1` is", "must be an id"),
     ),
     "an id that is too long for a file": (
         set_key(STUDY, "personas", value=["no_persona", "x" * 300]),
-        ("`personas.1`", "does not match"),
+        ("`personas.1` is", "must be an id"),
     ),
     "a path that is too long": (
         set_key(MODEL, "source", "path", value="x" * 300),
@@ -303,7 +385,7 @@ HOSTILE: Cases = {
     ),
     "a bundled file that is none": (
         set_key(DATASET, "source", "path", value="resources/bundled/../../../secret.csv"),
-        (DATASET, "`source.path`", "does not match"),
+        (DATASET, "`source.path`", "a path below resources/bundled/"),
     ),
     "a kept column in the place of another": (
         set_key(DATASET, "columns", "keep", value=["age", "age_years", "sex", "complaint", "case"]),
@@ -395,7 +477,7 @@ JUDGED: Cases = {
     ),
     "no place for the answer": (
         set_key(CAREFUL_FILE, "user", value="{question}"),
-        (CAREFUL_FILE, "`user`", "It must hold {answer}, where the answer stands"),
+        (CAREFUL_FILE, "`user`", "must be a text that holds {answer}, where the answer stands"),
     ),
     "scale of a rating that clinicians give as well": (
         other_scale,
@@ -415,7 +497,7 @@ JUDGED: Cases = {
     ),
     "labels of a safety task": (
         set_key(SAFETY_TASK, "labels", value=[]),
-        (SAFETY_TASK, "'labels' was unexpected"),
+        (SAFETY_TASK, "has the unknown key 'labels'"),
     ),
     "limit of an unknown task": (
         set_key(STUDY, "limits", value={"safety_teching": 3}),
@@ -446,11 +528,11 @@ SERVED: Cases = {
     ),
     "a server without a revision": (
         lambda p: p.edit(FAR, lambda m: m["source"].pop("revision")),
-        (FAR, "`source`", "'revision' is a required property"),
+        (FAR, "`source` lacks the key `revision`"),
     ),
     "a server without an address": (
         set_key(FAR, "source", "url", value="localhost:8000"),
-        (FAR, "`source.url`", "does not match"),
+        (FAR, "`source.url`", "an address that begins with http://"),
     ),
 }
 
@@ -468,6 +550,49 @@ def test_configuration(made: dict[str, Project], tmp_path: Path, study: str, nam
     change, words = CASES[study, name]
     change(project)
     refused(project, *words)
+
+
+def test_values_that_are_equal_leave_equal_views(made: dict[str, Project], tmp_path: Path) -> None:
+    project = made["triage"].copy(tmp_path / "project")
+    sampled = {"answers": 2, "temperature": 0.7}
+    set_key(PRIMARY, "decoding", "sampled", value=sampled)(project)
+    before = open_here(project)
+    # As R writes every number.
+    statistics = {"draws": 200.0, "bins": 10.0, "folds": 5.0}
+    project.edit(STUDY, lambda s: s.update(seed=7.0, limit=6.0, statistics=statistics))
+    engine = {"context": 1024.0, "threads": 1.0, "gpu_layers": 0.0, "width": None}
+    project.edit(MODEL, lambda m: m.update(engine=engine))
+    project.edit(MODEL, lambda m: m["source"].update(sha256=m["source"]["sha256"].upper()))
+    project.edit(
+        PRIMARY,
+        lambda t: t["decoding"].update(
+            max_tokens=float(t["decoding"]["max_tokens"]), sampled=sampled | {"answers": 2.0}
+        ),
+    )
+    written = (project.path / STUDY).read_text() + (project.path / PRIMARY).read_text()
+    assert written.count(".0\n") >= 7
+    # With a byte order mark, as some editors leave.
+    persona = project.path / PERSONA
+    persona.write_text("\ufeff" + persona.read_text())
+    assert open_here(project) == before
+
+
+def test_a_persona_may_have_several_lines(made: dict[str, Project], tmp_path: Path) -> None:
+    project = made["triage"].copy(tmp_path / "project")
+    text = "You are a nurse.\n\nYou work at night."
+    set_key(PERSONA, "texts", "main", value=text)(project)
+    view = project.path / open_here(project)["personas/ed_nurse"]
+    assert json.loads(view.read_text())["texts"]["main"] == text
+
+
+def test_columns_of_any_name_can_be_kept(made: dict[str, Project], tmp_path: Path) -> None:
+    project = made["triage"].copy(tmp_path / "project")
+    names = ["age_years", "sex", "patient-id", "Größe (cm)", "年齢"]
+    set_key(DATASET, "columns", "keep", value=names)(project)
+    view = project.path / open_here(project)["datasets/teaching_ed"]
+    assert json.loads(view.read_text())["columns"]["keep"] == names
+    set_key(DATASET, "columns", "keep", value=["age_years", "sex", "^.*$"])(project)
+    refused(project, DATASET, "`columns.keep.2` is '^.*$'", "without ^ at its beginning")
 
 
 # Of every layer one: YAML, what Snakemake would run, a schema, sources, one file against another.

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -246,14 +247,18 @@ def _forms(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
+class _Refused(yaml.MarkedYAMLError):
+    """YAML that others take, and we do not."""
+
+
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, and aliases."""
+    """Safe YAML that refuses a key given twice, aliases, and numbers that are not as written."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node."""
         # A few lines of aliases of aliases stand for more than any memory holds.
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
+            raise _Refused(
                 problem="an alias (`*name`) stands for a value; write the value itself",
                 problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
             )
@@ -264,21 +269,57 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
+        where = key_node.start_mark
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            raise _Refused(
+                problem="`<<` merges other keys into these; write the keys themselves",
+                problem_mark=where,
+            )
         key = loader.construct_object(key_node)
         if not isinstance(key, str):
-            raise yaml.MarkedYAMLError(
-                problem=f"a key must be text, not {_shown(key)}; put quotes around it",
-                problem_mark=key_node.start_mark,
+            shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key)
+            what = "a list" if isinstance(key, list) else _not_plain(key) or _yaml_type(key)
+            raise _Refused(
+                problem=f"a key must be text, but `{shown}` is {what} to YAML; put quotes around "
+                "it",
+                problem_mark=where,
             )
         if key in seen:
-            raise yaml.MarkedYAMLError(
-                problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
+            raise _Refused(
+                problem=f"key {key!r} stands twice; remove one of them", problem_mark=where
             )
         seen.add(key)
     return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
 
 
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """A number; to YAML 010 is 8 and 1:30 is 90, which nobody means."""
+    kind = node.tag.rpartition(":")[2]
+    value = getattr(yaml.SafeLoader, f"construct_yaml_{kind}")(loader, node)
+    if ":" in node.value or re.fullmatch("[-+]?0[0-7_]+", node.value):
+        raise _Refused(
+            problem=f"`{node.value}` is the number {value} to YAML; write {value}, or put quotes "
+            "around a text",
+            problem_mark=node.start_mark,
+        )
+    return value
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+for _kind in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _number)
+
+# What PyYAML says → what to do.
+_REMEDIES = {
+    r"'\t'": "indent lines with blanks, not with tabs",
+    "cannot start any token": "put quotes around the text",
+    "mapping values are not allowed here": "put quotes around a text that holds a colon",
+    "another document": "take out the line `---`, for one file holds one",
+}
+
+
+def _remedy(problem: str) -> str:
+    return next((text for said, text in _REMEDIES.items() if said in problem), "mend that line")
 
 
 def read_yaml(path: Path, name: str) -> dict[str, Any]:
@@ -299,7 +340,11 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"{name}{where} is not valid YAML: {problem}; mend that line") from error
+        if isinstance(error, _Refused):
+            raise InputError(f"{name}{where}: {problem}") from error
+        raise InputError(
+            f"{name}{where} is not valid YAML: {problem}; {_remedy(problem)}"
+        ) from error
     except RecursionError:
         raise InputError(f"{name} nests values too deeply; write them flat") from None
     except (ValueError, OverflowError) as error:
@@ -308,7 +353,8 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
             f"{name} has a value that cannot be read ({error}); put quotes around it"
         ) from error
     if not isinstance(value, dict):
-        raise InputError(f"{name} must hold keys and values; see config/README.md")
+        what = "is empty" if value is None else "must hold keys and values, not a list or a text"
+        raise InputError(f"{name} {what}; config/README.md says what stands in it")
     return value
 
 
@@ -357,7 +403,13 @@ def _not_plain(value: Any) -> str | None:
         return None if value.bit_length() <= 64 else "a number of more than 64 bits"
     if value is None or (isinstance(value, float) and math.isfinite(value)):
         return None
-    return _shown(value)
+    return f"a date ({value})" if isinstance(value, date) else _shown(value)
+
+
+def _yaml_type(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return "true or false" if isinstance(value, bool) else "a number"
 
 
 def _shown(value: Any) -> str:
@@ -474,6 +526,7 @@ def _cross_check(study: Study) -> None:
                 f"config/personas: {' and '.join(texts)} have the same text; "
                 "change one of them or remove it"
             )
+    _check_titles(study)
     for id_, dataset in study.datasets.items():
         questions = dataset["context"] == PATIENT_SAFETY
         check = _check_questions if questions else _check_dataset
@@ -591,6 +644,20 @@ def _by_text(study: Study) -> dict[str, list[str]]:
     return found
 
 
+def _check_titles(study: Study) -> None:
+    """Check that tables and figures can tell apart whatever they call by its title."""
+    for kind in ("models", "tasks", "personas", "judges"):
+        seen: dict[str, str] = {}
+        for id_, spec in getattr(study, kind).items():
+            other = seen.setdefault(" ".join(spec["title"].split()).casefold(), id_)
+            if other != id_:
+                raise InputError(
+                    f"config/{kind}/{id_}.yaml: key `title` is {spec['title']!r}, as in "
+                    f"config/{kind}/{other}.yaml, and figures could not tell them apart; change "
+                    "one of them"
+                )
+
+
 def levels_of(study: Study, task: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The levels of a triage task's data set, the most urgent first."""
     levels: list[dict[str, Any]] = study.datasets[task["dataset"]]["levels"]
@@ -609,6 +676,7 @@ def _check_judge(id_: str, study: Study) -> None:
     name = f"config/judges/{id_}.yaml"
     ids = [rating["id"] for rating in judge["ratings"]]
     _check_once(f"{name}: key `ratings`", ids, "rename")
+    _check_once(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]], "rename")
     for rating in ids:
         if rating in MEASURES:
             raise InputError(
@@ -666,6 +734,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
     columns = dataset["columns"]
     categories = [category["id"] for category in dataset["categories"]]
     _check_once(f"{name}: key `categories`", categories, "remove")
+    _check_once(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]], "rename")
     for category in categories:
         if category in GROUPS:
             raise InputError(
@@ -693,6 +762,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
 def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     levels = [level["id"] for level in dataset["levels"]]
     _check_once(f"{name}: key `levels`", levels, "remove")
+    _check_once(f"{name}: key `levels`", [v["title"] for v in dataset["levels"]], "rename")
     for level in dataset["high_acuity"]:
         if level not in levels:
             raise InputError(
@@ -721,8 +791,9 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
             "`never_shown` and `reference`); take it out of the case"
         )
     _check_groups(name, dataset)
-    raters = [rater["id"] for rater in columns["human"]]
-    _check_once(f"{name}: key `columns.human`", raters, "rename")
+    for key in ("id", "title"):
+        raters = [rater[key] for rater in columns["human"]]
+        _check_once(f"{name}: key `columns.human`", raters, "rename")
 
 
 def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
@@ -753,7 +824,8 @@ def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
                 "add it there"
             )
-    _check_once(f"{name}: key `subgroups`", [g["id"] for g in dataset["subgroups"]], "rename")
+    for key in ("id", "title"):
+        _check_once(f"{name}: key `subgroups`", [g[key] for g in dataset["subgroups"]], "rename")
 
 
 def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
