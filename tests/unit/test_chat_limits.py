@@ -57,14 +57,14 @@ def test_time_is_limited_where_the_caller_ignores_the_signal() -> None:
         signal.signal(signal.SIGXCPU, before)
 
 
-def test_a_worker_that_ends_in_the_middle_of_its_answer(
+def test_a_worker_that_breaks_down_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "worker.py"
-    broken.write_text("""input(), print('{"text": "', end="")""")
+    broken.write_text("""input(), print('{"text": "', end=""), print(1 / 0)""")
     monkeypatch.setattr(template_worker, "__file__", str(broken))
     chat._worker.cache_clear()
-    with pytest.raises(InputError, match="it breaks down"):
+    with pytest.raises(InputError, match=r"ended \(ZeroDivisionError: .*mend the environment"):
         ChatTemplate(CHATML, "", "", NAME)
 
 

@@ -16,12 +16,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from . import template_worker
 from .errors import InputError
+from .thinking import FAMILIES, Marks, Thinking, left_open, marks_in
 
 # Templates that print today's date would change every prompt every day.
 FROZEN_DATE = datetime.datetime(2025, 1, 1)
@@ -31,9 +33,19 @@ FOLDED = "folded"
 
 # Unlikely in any template; used to find out what a template does with its messages.
 _PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "question"))
+# What templates call the switch of thoughts. One that knows neither is rendered as without them.
+_SWITCHES = ("enable_thinking", "thinking")
+# A last mark that opens something, by its name a thought.
+_UNKNOWN_THOUGHT = re.compile(
+    r"(?i)([<\[(\u25c1][|\uff5c]?(?!no_|end_)[\w:]*(?:think|thought|reason)[\w:]*[|\uff5c]?[>\])\u25b7])\s*$"
+)
+_ENDED = "ended"
 _LONGEST_REASON = 300  # characters; a template chooses its own words
 # System text and user's message: the texts of a chat before the model's first answer.
 _FIRST_TURN = 2
+
+
+NOTHING_SAID = Thinking()
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,14 @@ class RenderedChat:
             because the template has no system role, or puts a system message there itself.
         delivered: the system text and the user's stand in the prompt word for word, and what the
             template adds is the same as for any other messages.
+        lead: the end of the prompt, which the template has no part in: marks of a thought, the
+            thought, and the text that the answer is forced to begin with.
     """
 
     parts: tuple[str, ...]
     system_role: str
     delivered: bool
+    lead: str
 
     @property
     def text(self) -> str:
@@ -86,20 +101,37 @@ class ChatTemplate:
         bos: text of the beginning-of-sequence token, empty for none.
         eos: text of the end-of-sequence token.
         name: the model's file in errors.
+        thinking: what the model's file says of its thoughts. A model that is not to think reads
+            one without a word where the template opens one, or where the file names its marks.
+
+    Attributes:
+        system_role: as in `RenderedChat`.
+        marks: of the model's thoughts: those of its file, else those that the template writes;
+            None for none.
+        thinks: whether the model is to think.
 
     Raises:
-        InputError: the template does not render a plain system and user message.
+        InputError: the template does not render a plain system and user message, or the model
+            cannot be made to think, or be kept from it.
     """
 
-    def __init__(self, source: str, bos: str, eos: str, name: str) -> None:
+    def __init__(
+        self, source: str, bos: str, eos: str, name: str, thinking: Thinking = NOTHING_SAID
+    ) -> None:
         self._name, self._source = name, source
         self._tokens = {"bos_token": bos, "eos_token": eos}
+        self._named = thinking.marks is not None
+        self.thinks = thinking.think
+        self.marks = thinking.marks or marks_in(source)
+        self._families = (*([self.marks] if self.marks else []), *FAMILIES)
+        self._switches: dict[str, Any] = dict.fromkeys(_SWITCHES, self.thinks)
         self._ask({"source": source})
-        self._frames: dict[int, _Frame] = {}
+        self._frames: dict[tuple[int, bool], _Frame | None] = {}
         first = self._frame(_FIRST_TURN)
         # Gemma 3 and Mistral take a system message, but have no turn for it.
         in_one_turn = not first.around[1].strip()
         self.system_role = NATIVE if first.takes_system and not in_one_turn else FOLDED
+        self._marks_behind(first)
 
     @property
     def prints_date(self) -> bool:
@@ -108,13 +140,35 @@ class ChatTemplate:
         later = FROZEN_DATE.replace(year=FROZEN_DATE.year + 1, month=7, day=29)
         return self._render(messages, later) != self._render(messages)
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """What the template writes before, between and behind a system text and a question."""
+        return self._frame(_FIRST_TURN).around
+
+    @property
+    def thought(self) -> str:
+        """What the first prompt has of a thought: one of the words below.
+
+        `none`: no mark of one. `empty`: one without a word, which the template writes. `closed`:
+        one that is closed here, or put here without a word. `open`: the model's own follows.
+        """
+        frame = self._frame(_FIRST_TURN)
+        if self.thinks:
+            return "open"
+        if self._marks_behind(frame):
+            return "closed"
+        closes = any(marks.end in frame.around[-1] for marks in self._families)
+        return "empty" if closes else "none"
+
     def render(
         self,
         system: str,
         user: str,
         answer_prefix: str,
         later: Sequence[str] = (),
+        *,
         shared: str = "",
+        thought: str | None = None,
     ) -> RenderedChat:
         """Render one chat.
 
@@ -122,9 +176,12 @@ class ChatTemplate:
             system: an empty one is an explicit empty system message, so that a template cannot
                 put its own default there.
             user: the user's message.
-            answer_prefix: text that the answer is forced to begin with.
+            answer_prefix: text that the answer is forced to begin with. A model that is to think
+                reads it behind its thought alone.
             later: nothing; or the model's answer and the user's second message.
             shared: beginning of the user's message that other chats have in common.
+            thought: what a model that is to think has thought; None where it is about to, and the
+                prompt ends inside the open thought.
 
         Raises:
             InputError: the template cannot render such a chat.
@@ -132,20 +189,88 @@ class ChatTemplate:
         texts = (system, user, *later)
         frame = self._frame(len(texts))
         text = self._render(_messages(texts, frame.takes_system))
+        lead = self._marks_behind(frame)
+        if not self.thinks:
+            lead += answer_prefix
+        elif thought is not None:
+            lead += (self.marks.closed(thought) if self.marks else thought) + answer_prefix
+        for head, start, end in self._word_for_word(texts, frame):
+            if text == head + start + end:
+                cut = len(shared) if shared and end.startswith(shared) else 0
+                rest_of_user = ((end[:cut],) if cut else ()) + (end[cut:] + lead,)
+                parts = (head, start, *rest_of_user)
+                return RenderedChat(parts, self.system_role, delivered=True, lead=lead)
+        return RenderedChat((text + lead,), self.system_role, delivered=False, lead=lead)
+
+    def _word_for_word(self, texts: Sequence[str], frame: _Frame) -> Iterator[tuple[str, str, str]]:
+        """The chats that would hold the texts word for word, each in three parts."""
+        system, user, *later = texts
         head, middle, *between = frame.around
         if not frame.takes_system and not (system and user):
             middle = ""
         # Templates commonly strip the ends of a message, which may be that of both texts.
-        stripped = [(system, system.strip(), system.lstrip())]
-        stripped += [(one, one.strip(), one.rstrip()) for one in (user, *later)]
-        for system_text, *rest in itertools.product(*stripped):
-            start = system_text + middle
-            end = "".join(part for pair in zip(rest, between, strict=True) for part in pair)
-            if text == head + start + end:
-                cut = len(shared) if shared and end.startswith(shared) else 0
-                rest_of_user = ((end[:cut],) if cut else ()) + (end[cut:] + answer_prefix,)
-                return RenderedChat((head, start, *rest_of_user), self.system_role, delivered=True)
-        return RenderedChat((text + answer_prefix,), self.system_role, delivered=False)
+        stripped = [(one, one.strip(), one.rstrip()) for one in (user, *later)]
+        for system_text in (system, system.strip(), system.lstrip()):
+            for rest in itertools.product(*stripped):
+                yield head, system_text + middle, _joined(rest, between)
+        # Phi-3.5, SOLAR: a template that has no turn for a system message without a word.
+        without = None if system else self._frame_without_system(len(texts))
+        if without is not None:
+            head, *between = without.around
+            for rest in itertools.product(*stripped):
+                yield head, "", _joined(rest, between)
+
+    def _marks_behind(self, frame: _Frame) -> str:
+        """The marks of a thought that stand behind all that the template writes.
+
+        Raises:
+            InputError: the model cannot be made to think, or be kept from it.
+        """
+        tail = frame.around[-1]
+        found = left_open(tail, self._families)
+        if self.thinks:
+            return self._open_thought(tail, found)
+        if found is not None:
+            marks, begun = found
+            empty = marks.open + marks.close
+            # In the shape that publishers give a thought without a word, where it can be had.
+            return (
+                empty[len(begun) :]
+                if empty.startswith(begun)
+                else marks.closed(begun)[len(begun) :]
+            )
+        if (unknown := _UNKNOWN_THOUGHT.search(tail)) is not None:
+            raise InputError(
+                f"{self._name}: the chat template of the model opens a thought in marks that are "
+                f"not known, {unknown[1]!r}; name them in keys `thinking.open` and "
+                "`thinking.close`"
+            )
+        if self.marks is None or self.marks.end in tail:
+            return ""
+        # Of gpt-oss every text stands in a channel, so that none follows the role alone.
+        return self.marks.empty if self._named or self.marks.instead else ""
+
+    def _open_thought(self, tail: str, found: tuple[Marks, str] | None) -> str:
+        if self.marks is None:
+            raise InputError(
+                f"{self._name}: key `thinking.think` is true, but the chat template of the model "
+                "writes no marks of a thought that are known; name them in keys `thinking.open` "
+                "and `thinking.close`, or set `thinking.think` to false"
+            )
+        if found is not None and found[0] != self.marks:
+            raise InputError(
+                f"{self._name}: the chat template of the model opens a thought with "
+                f"{found[0].open.strip()!r}, but keys `thinking.open` and `thinking.close` name "
+                "other marks; take the keys out"
+            )
+        if found is not None:
+            return ""
+        if self.marks.end in tail:
+            raise InputError(
+                f"{self._name}: key `thinking.think` is true, but the chat template of the model "
+                "closes the thought in front of every answer; set `thinking.think` to false"
+            )
+        return self.marks.open
 
     def _frame(self, n: int) -> _Frame:
         """What the template writes around the `n` texts of a chat, found by probes.
@@ -153,32 +278,52 @@ class ChatTemplate:
         A template that does not show all of them, once and in their order, does not take a
         system message: the system text then leads the user's.
         """
-        if n not in self._frames:
-            self._frames[n] = self._probe(n)
-        return self._frames[n]
+        if (n, True) not in self._frames:
+            self._frames[n, True] = self._probe(n)
+        return cast(_Frame, self._frames[n, True])
 
     def _probe(self, n: int) -> _Frame:
         probes = _PROBES[:n]
         for takes_system in (True, False):
             messages = _messages(probes, takes_system)
             try:
-                text = self._render(messages)
+                frame = self._around(messages, probes, takes_system)
             except _CannotRender:
                 if not takes_system:
                     raise
                 continue
-            if re.findall("|".join(probes), text) == list(probes):
-                return _Frame(takes_system, tuple(re.split("|".join(probes), text)))
+            if frame is not None:
+                return frame
         raise self._error(messages, "does not show each message of", "exactly once")
+
+    def _frame_without_system(self, n: int) -> _Frame | None:
+        """The same where the system text is empty; None where the texts are not all shown."""
+        if (n, False) not in self._frames:
+            takes_system = self._frame(n).takes_system
+            probes = _PROBES[1:n]
+            messages = _messages(("", *probes), takes_system)
+            self._frames[n, False] = self._around(messages, probes, takes_system)
+        return self._frames[n, False]
+
+    def _around(
+        self, messages: list[dict[str, str]], probes: Sequence[str], takes_system: bool
+    ) -> _Frame | None:
+        text = self._render(messages)
+        if re.findall("|".join(probes), text) != list(probes):
+            return None
+        return _Frame(takes_system, tuple(re.split("|".join(probes), text)))
 
     def _render(
         self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE
     ) -> str:
         variables = {
             "messages": messages,
+            # The reference implementation passes both to every template.
+            "tools": None,
+            "documents": None,
             "add_generation_prompt": True,
             "today": today.isoformat(),
-            "enable_thinking": False,
+            **self._switches,
             **self._tokens,
         }
         return self._ask({"source": self._source, "variables": variables})
@@ -191,6 +336,11 @@ class ChatTemplate:
         reason = " ".join(found["reason"].split())[:_LONGEST_REASON]
         if found["error"] == template_worker.NO_CHAT:
             raise self._error(request["variables"]["messages"], "cannot render", f"({reason})")
+        if found["error"] == _ENDED:
+            raise InputError(
+                f"{self._name}: the process that renders the chat template of the model ended "
+                f"({reason}); if it ends with other models, too, mend the environment (README.md)"
+            )
         what = {
             template_worker.NO_TEMPLATE: f"does not parse ({reason})",
             template_worker.TOO_MUCH: f"asks for more than a template may: {reason}",
@@ -212,6 +362,10 @@ class ChatTemplate:
         )
 
 
+def _joined(texts: Sequence[str], between: Sequence[str]) -> str:
+    return "".join(part for pair in zip(texts, between, strict=True) for part in pair)
+
+
 def _messages(texts: Sequence[str], takes_system: bool) -> list[dict[str, str]]:
     """The messages of a chat: system text, user, and perhaps answer and question."""
     system, user, *later = texts
@@ -229,12 +383,14 @@ class _Worker:
     """A process that renders templates, and is ended by the system where one takes too long."""
 
     def __init__(self) -> None:
+        # What Python writes there when the process breaks down is the reason why it did.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         # -I: neither the environment nor the folder of the call has a say in what it imports.
         self._process = subprocess.Popen(
             [sys.executable, "-I", template_worker.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._errors,
             encoding="ascii",
         )
         self._to: IO[str] = cast(IO[str], self._process.stdin)
@@ -252,20 +408,25 @@ class _Worker:
         if line.endswith("\n"):
             found: dict[str, str] = json.loads(line)
             return found
-        self.close()
+        reason = self.close()
         _worker.cache_clear()
-        late = self._process.returncode == -signal.SIGXCPU
-        reason = f"more than {template_worker.SECONDS} s of computing" if late else "it breaks down"
-        return {"error": template_worker.TOO_MUCH, "reason": reason}
+        if self._process.returncode == -signal.SIGXCPU:
+            reason = f"more than {template_worker.SECONDS} s of computing"
+            return {"error": template_worker.TOO_MUCH, "reason": reason}
+        return {"error": _ENDED, "reason": reason}
 
-    def close(self) -> None:
-        """End the process."""
+    def close(self) -> str:
+        """End the process; returns what it said last, or the status that it ended with."""
         atexit.unregister(self.close)
         for pipe in (self._to, self._from):
             # What was left to write has no reader any more.
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-        self._process.wait()
+        status = self._process.wait()
+        with self._errors:
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(said) if line.strip()), f"status {status}")
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from .decoding import CONTROL_TOKENS
 from .errors import InputError
 from .files import sha256_bytes
 from .items import is_null_case
+from .thinking import Thinking
 from .vocabulary import Prompt, Vocabulary, open_vocabulary
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -98,7 +99,7 @@ class Proof:
         return None
 
 
-def prove(read: str, n_bos: int | None, row: Mapping[str, Any], answer_prefix: str) -> Proof:
+def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str) -> Proof:
     """Look for our words, and for others, in a prompt.
 
     Args:
@@ -106,12 +107,13 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], answer_prefix: s
         n_bos: beginning-of-sequence tokens at its start, None if unknown.
         row: a row of the prompts: `persona`, `system` (persona and instruction), `user`, and
             perhaps the texts of `SECOND_TURN`.
-        answer_prefix: text that the answer is forced to begin with.
+        lead: how the prompt's end reads, in which the template has no part: a thought, and what
+            the answer is forced to begin with.
     """
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
     later = [row[key].strip() for key in SECOND_TURN if key in row]
     task = system.removeprefix(persona).strip()
-    before = read.strip().removesuffix(answer_prefix.strip())
+    before = read.strip().removesuffix(lead.strip())
     found: list[bool] = []
     behind: list[str] = []
     # From the end: a case may say what the system text says, an answer what the case does.
@@ -142,16 +144,19 @@ def open_template(
     """A model's chat template and its tokens; a server's model has no tokens here.
 
     Args:
-        view: of the template; a server's holds its text.
+        view: of the template; a server's holds its text. `thinking`, if it is there, holds
+            `think`, and perhaps the marks `open` and `close`.
         model: GGUF file, None for a server.
         name: the model's file in errors.
     """
     if model is None:
-        yield ChatTemplate(view["text"], view["bos"], view["eos"], name), None
+        source, bos, eos = view["text"], view["bos"], view["eos"]
+        yield ChatTemplate(source, bos, eos, name, Thinking.of(view)), None
         return
     with open_vocabulary(model, name) as vocabulary:
         bos, eos = vocabulary.bos, vocabulary.eos
-        yield ChatTemplate(vocabulary.chat_template, bos, eos, name), vocabulary
+        source = vocabulary.chat_template
+        yield ChatTemplate(source, bos, eos, name, Thinking.of(view)), vocabulary
 
 
 def deliver(
@@ -166,7 +171,8 @@ def deliver(
     """Render and tokenize the prompts of a cell, and prove that each arrives.
 
     Args:
-        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`.
+        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`, and
+            `thought`, what the model has thought before.
         template: the model's chat template.
         vocabulary: the model's tokens; None for a server, which tokenizes the text itself.
         answer_prefix: text that the answer is forced to begin with; a column of this name in
@@ -188,18 +194,22 @@ def deliver(
     for row in prompts.iter_rows(named=True):
         ours = [row[key] for key in ("system", "user", *later)]
         prefix = row.get("answer_prefix", answer_prefix)
-        chat = template.render(ours[0], ours[1], prefix, ours[2:], row.get("shared", ""))
+        shared, thought = row.get("shared", ""), row.get("thought")
+        chat = template.render(ours[0], ours[1], prefix, ours[2:], shared=shared, thought=thought)
+        spoken = [*ours, prefix, thought or ""]
         if vocabulary is None:
             prompt = None
-            proof = prove(_CONTROL.sub("", chat.text), None, row, prefix)
+            lead = _CONTROL.sub("", chat.lead)
+            proof = prove(_CONTROL.sub("", chat.text), None, row, lead)
             wants_bos = False
-            controls = _CONTROL.search("\0".join([*ours, prefix])) is not None
+            controls = _CONTROL.search("\0".join(spoken)) is not None
         else:
             prompt = vocabulary.prompt(chat.parts)
             n_bos = leading_bos(prompt, vocabulary)
-            proof = prove(vocabulary.text(prompt.tokens, special=False), n_bos, row, prefix)
+            lead = vocabulary.text(vocabulary.tokenize(chat.lead, special=True), special=False)
+            proof = prove(vocabulary.text(prompt.tokens, special=False), n_bos, row, lead)
             wants_bos = vocabulary.wanted_bos is not None
-            controls = any(vocabulary.has_control_tokens(text) for text in [*ours, prefix])
+            controls = any(vocabulary.has_control_tokens(text) for text in spoken)
         failure = proof.failure(wants_bos, accepted)
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"

@@ -8,6 +8,7 @@ from standard output.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
@@ -16,12 +17,16 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import jinja2
 import jinja2.exceptions
+import jinja2.ext
+import jinja2.nodes
+import jinja2.parser
 import jinja2.sandbox
+from jinja2.ext import loopcontrols
 
 SECONDS = 2  # of processor time, for one chat
 MEMORY = 1 << 30  # bytes of address space
@@ -82,10 +87,29 @@ class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
         )
 
 
+class _Generation(jinja2.ext.Extension):
+    """The tag `generation`, which marks what an assistant says, for training.
+
+    The reference implementation calls what stands inside as a block of its own, so that a variable
+    that is set there does not reach further; so does this.
+    """
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node:
+        """Read the tag and what it holds."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return jinja2.nodes.CallBlock(self.call_method("_shown"), [], [], body).set_lineno(line)
+
+    def _shown(self, caller: Callable[[], str]) -> str:
+        return caller()
+
+
 @functools.lru_cache(maxsize=8)
 def _parsed(source: str) -> jinja2.Template:
     environment = _Sandbox(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise
@@ -96,13 +120,27 @@ def _raise(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
 
 
 def _serve() -> None:
     """Answer requests until there are no more."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Where the system knows no such limit, as macOS, or has a lower one, its own holds.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whoever called may ignore it, and then the time would have no limit.
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)

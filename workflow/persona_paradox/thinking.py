@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,18 @@ class Marks:
     Attributes:
         open: stands in front of a thought.
         close: stands behind it, and in front of the answer.
+        instead: what an answer without a thought begins with in families whose every text stands
+            in a channel; empty where that is a thought without a word.
     """
 
     open: str
     close: str
+    instead: str = ""
+
+    @property
+    def empty(self) -> str:
+        """What stands in front of an answer without a thought."""
+        return self.instead or self.open + self.close
 
     @property
     def end(self) -> str:
@@ -60,12 +68,29 @@ FAMILIES = (
     Marks("<|channel>thought\n", "<channel|>"),  # Gemma 4
     Marks("<unused94>thought\n", "<unused95>"),  # MedGemma 1.5
     Marks(  # gpt-oss
-        "<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+        "<|channel|>final<|message|>",
     ),
-    Marks("<thinking>", "</thinking>"),
-    Marks("<thought>", "</thought>"),
-    Marks("<reasoning>", "</reasoning>"),
+    Marks("<thinking>\n", "\n</thinking>\n\n"),
+    Marks("<thought>\n", "\n</thought>\n\n"),
+    Marks("<reasoning>\n", "\n</reasoning>\n\n"),
 )
+
+
+def marks_in(template: str) -> Marks | None:
+    """The marks that a chat template writes, by the family it is of; None for none known."""
+    # A template spells line ends as it likes.
+    return next((marks for marks in FAMILIES if marks.open.strip() in template), None)
+
+
+def left_open(text: str, families: Sequence[Marks] = FAMILIES) -> tuple[Marks, str] | None:
+    """The thought that a prompt ends inside: its marks, and its text from `open` on; or None."""
+    for marks in families:
+        at = text.rfind(marks.open.strip())
+        if at >= 0 and marks.end not in text[at:]:
+            return marks, text[at:]
+    return None
 
 
 def behind_thoughts(text: str) -> str | None:
