@@ -18,9 +18,11 @@ from persona_paradox.answers import (
     NO_ANSWER,
     PARSE_STATUSES,
     STATED,
+    THOUGHT,
     UNCLEAR,
     parse_label,
 )
+from persona_paradox.thinking import FAMILIES, Marks, behind_thoughts
 
 BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "bundled"
 
@@ -158,6 +160,43 @@ BARE = [
     ("## Final Response\n3", FIVE, "3"),
     ("<think>A or B?</think>\n\nC", ABC, "C"),
     ("<think>The answer is A.</think>C", ABC, "C"),
+    # a thought before it
+    ("The answer is A.</think>C", ABC, "C"),
+    ("<think><think>A?</think>C", ABC, "C"),
+    ("<THINK>A?</THINK>\nC", ABC, "C"),
+    ("[THINK]The answer is A[/THINK]C", ABC, "C"),
+    ("\u25c1think\u25b7The answer is A\u25c1/think\u25b7C", ABC, "C"),
+    ("<reasoning>The answer is A</reasoning><answer>C</answer>", ABC, "C"),
+    ("<unused94>thought\nThe answer is A?<unused95>C", ABC, "C"),
+    (
+        "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>C",
+        ABC,
+        "C",
+    ),
+    ("<|channel|>final<|message|>C", ABC, "C"),
+    ("analysisThe user wants A?assistantfinalC", ABC, "C"),
+    ("<|begin_of_thought|>A?<|end_of_thought|>\n\n<|begin_of_solution|>C", ABC, "C"),
+    ("## Thinking\nA is possible, B too.\n\n## Final Response\nC", ABC, "C"),
+    ("## Thinking\nMy final answer is A?\n\n## Final Response\n\nC. Emergency", ABC, "C"),
+    # small letters with a mark
+    ("b) routine care", ABC, "B"),
+    ("(b) routine care", ABC, "B"),
+    ("b. routine care", ABC, "B"),
+    # other scripts and widths
+    ("２", FIVE, "2"),
+    ("２。", FIVE, "2"),
+    ("٣", FIVE, "3"),
+    ("Ｃ", ABC, "C"),
+    ("（Ｃ）", ABC, "C"),
+    ("「C」", ABC, "C"),
+    ("C、急診", ABC, "C"),
+    ("Cです。", ABC, "C"),
+    ("1级", FIVE, "1"),
+    ("答案：\nC", ABC, "C"),
+    ("## Antwort\nC", ABC, "C"),
+    ("3 of 5", FIVE, "3"),
+    ("A: Airway obstruction", ABC, "A"),
+    ("A. appendicitis", ABC, "A"),
 ]
 
 # A cue says that it is the answer.
@@ -246,9 +285,49 @@ SAID = [
     ("1. fever\n2. pain\n\nESI level: 3", FIVE, "3"),
     ("The answer is A. On second thought, my final answer is C.", ABC, "C"),
     ("B\n\nFinal answer: C", ABC, "C"),
-    ("## Thinking\nA is possible, B too.\n\n## Final Response\nC", ABC, "C"),
-    ("## Thinking\nThe answer is A?\n\n## Final Response\n\nC. Emergency", ABC, "C"),
     ("**Answer: C**\n\nRationale:\nA. too low\nB. too low", ABC, "C"),
+    ("The answer is A.\nFinal Answer: The answer is B.", ABC, "B"),
+    ("The answer is A.\nFinal Answer:\nThe answer is B.", ABC, "B"),
+    ("<thinking>I think the answer is A</thinking>\nThe answer is C", ABC, "C"),
+    ("Level 3 of 5", FIVE, "3"),
+    ("ESI level 3 out of 5 because of the pain", FIVE, "3"),
+    # small letters behind a colon
+    ("ANSWER: b", ABC, "B"),
+    ("Answer: b", ABC, "B"),
+    ("answer: (c)", ABC, "C"),
+    ("Answer: c) emergency care", ABC, "C"),
+    ("answer: c because of a fever", ABC, "C"),
+    ("Answer: a", ABC, "A"),
+    ('{"answer": "c"}', ABC, "C"),
+    ("$\\boxed{c}$", ABC, "C"),
+    # other languages and scripts
+    ("答案：C", ABC, "C"),
+    ("答案：Ｃ", ABC, "C"),
+    ("答案是C。因为B不对", ABC, "C"),
+    ("正确答案是：C", ABC, "C"),
+    ("【答案】C", ABC, "C"),
+    ("答案是B？不，最终答案是C", ABC, "C"),
+    ("我选择C。", ABC, "C"),
+    ("答えはCです。", ABC, "C"),
+    ("正解：C", ABC, "C"),
+    ("정답은 C입니다.", ABC, "C"),
+    ("Antwort: C", ABC, "C"),
+    ("Antwort: c", ABC, "C"),
+    ("Die richtige Antwort ist C.", ABC, "C"),
+    ("Die Antwort ist B. Endgültige Antwort: C", ABC, "C"),
+    ("Respuesta: C", ABC, "C"),
+    ("La respuesta correcta es la C.", ABC, "C"),
+    ("Réponse : C", ABC, "C"),
+    ("Réponse\u202f: C", ABC, "C"),
+    ("La bonne réponse est C.", ABC, "C"),
+    ("La risposta corretta è C", ABC, "C"),
+    ("A resposta correta é C.", ABC, "C"),
+    ("Ответ: C", ABC, "C"),
+    ("คำตอบคือ C", ABC, "C"),
+    ("उत्तर: १", FIVE, "1"),
+    ("الإجابة: ١", FIVE, "1"),
+    ("分诊级别：1级", FIVE, "1"),
+    ("Niveau : 1", FIVE, "1"),
 ]
 
 # More than one answer.
@@ -313,6 +392,10 @@ SEVERAL = [
     ("ESI 2 or ESI 3", FIVE),
     ("Level 2: emergent\nLevel 3: urgent", FIVE),
     ("5 or 10", TENS),
+    ("a) home\nB) clinic\nC) hospital", ABC),
+    ("答案：A或B\n答案：B", ABC),
+    ("答案：A、B", ABC),
+    ("Antwort: A\nAntwort: B", ABC),
 ]
 
 # A label, but not as an answer.
@@ -386,6 +469,23 @@ RUNNING = [
     ("Level 1 trauma center", FIVE),
     ("pain was rated as 5.", FIVE),
     ("105", TENS),
+    ("C. auris", ABC),
+    ("C. jejuni is likely", ABC),
+    ("A. fumigatus", ABC),
+    ("A. baumannii", ABC),
+    ("S. aureus", ALL),
+    ("A: Airway is patent", ABC),
+    ("A. Airway\nB. Breathing", ABC),
+    ("Antwort: nicht C", ABC),
+    ("Ich glaube nicht, dass die Antwort C ist", ABC),
+    ("Risposta: A casa", ABC),
+    ("答案不是C", ABC),
+    ("我不认为答案是C", ABC),
+    ("维生素C", ABC),
+    ("答案：维生素C", ABC),
+    ("疼痛等级：4", FIVE),
+    ("4 of 5 criteria", FIVE),
+    ("niveau de douleur : 4", FIVE),
 ]
 
 # Words that the parser must not know.
@@ -407,15 +507,42 @@ NOWHERE = [
     ("A\u0301", ABC),
     ("a\u0301", ABC),
     ("Ähnlich", ABC),
-    ("Answer: b", ABC),
+    ("answer: a patient", ABC),
+    ("answer: a or b", ABC),
+    ("answer: a) home b) clinic", ABC),
+    ("Answer: i.e. pain", ABC),
+    # letters and numbers that only look like a label
+    ("Ответ: С", ABC),
+    ("АБВ", ABC),
+    ("B型肝炎", ABC),
+    ("C反应蛋白", ABC),
+    ("选择维生素C治疗", ABC),
+    ("Ⓒ", ABC),
+    ("①", FIVE),
+    ("Ⅲ", FIVE),
+    ("三", FIVE),
     ("because it is bad", ABC),
     ("7", FIVE),
     ("level two", FIVE),
     ("H1N1", FIVE),
-    ("２", FIVE),
     ("3²", FIVE),
     ("…", ABC),
     ("\ufffd\ufffd", ABC),
+]
+
+# Thoughts that do not end, and what is in them.
+THOUGHTS = [
+    "<think>\nAnswer: B? Let me think again",
+    "<think>",
+    "C <think>The answer is A",
+    "<thinking>I think the answer is A",
+    "<think>A?</think>B<think>The answer is C",
+    "<think>First <reasoning>A?</reasoning> The answer is C",
+    "<|channel|>analysis<|message|>The answer is A?",
+    "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>commentary<|message|>B",
+    "analysisThe answer is A?",
+    "thought\nThe answer is A",
+    "## Thinking\n\nThe answer is A?",
 ]
 
 CASES = (
@@ -425,6 +552,8 @@ CASES = (
     + [(*case, None, UNCLEAR) for case in RUNNING]
     + [(*case, None, MISSING) for case in NOWHERE]
     + [(text, ABC, None, EMPTY) for text in ("", " ", "\n", "\r\n\t \u00a0")]
+    + [(text, ABC, None, EMPTY) for text in ("<think>A</think>", "A</think>\n")]
+    + [(text, ABC, None, THOUGHT) for text in THOUGHTS]
     + [(None, ABC, None, NO_ANSWER)]
 )
 
@@ -432,6 +561,43 @@ CASES = (
 @pytest.mark.parametrize(("text", "labels", "label", "status"), CASES)
 def test_answers(text: str | None, labels: tuple[str, ...], label: str | None, status: str) -> None:
     assert parse_label(text, labels) == (label, status)
+
+
+@pytest.mark.parametrize("marks", FAMILIES)
+def test_what_stands_in_a_thought_is_no_answer(marks: Marks) -> None:
+    thought = f"{marks.open}The answer is A. My final answer: B"
+    assert parse_label(f"{thought}{marks.close}C", ABC) == ("C", LABEL)
+    assert parse_label(thought, ABC) == (None, THOUGHT)
+    assert (behind_thoughts(f"{thought}{marks.close} C") or "").strip() == "C"
+
+
+def test_a_model_may_have_marks_of_its_own() -> None:
+    own = Marks("((", "))")
+    assert behind_thoughts("((A?))C", [own]) == "C"
+    assert behind_thoughts("((A?", [own]) is None
+    assert behind_thoughts("((A?</think>C", [own]) is None
+    with pytest.raises(ValueError, match="either end"):
+        behind_thoughts("C", [Marks("", "x")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. The patient has chest pain, which may be",
+        "1. **Assessment:** The patient",
+        "1) Chest pain is a sign of",
+        "**1. Airway**",
+        "1. Assess the airway.\n2. Check the pulse.",
+    ],
+)
+def test_a_list_that_was_cut_is_no_answer(text: str) -> None:
+    assert parse_label(text, FIVE, cut=True)[0] is None
+
+
+@pytest.mark.parametrize("text", ["1", "1.\nThe patient", "1: 1\nThe patient", "1 because the"])
+def test_an_answer_that_was_cut_may_begin_with_its_label(text: str) -> None:
+    assert parse_label(text, FIVE, cut=True) == ("1", LABEL)
+    assert parse_label(f"A{text[1:]}", ABC, cut=True) == ("A", LABEL)
 
 
 @pytest.mark.parametrize("labels", [ABC, ABCDE, ALL, FIVE])
@@ -479,6 +645,14 @@ def test_a_label_outside_the_set_is_none() -> None:
         "not the level: 1 ",
         "C. B B B ",
         "\u0301\u0316",
+        "答案",
+        "答案是 a ",
+        "Antwort ",
+        "answer: b ",
+        "b) ",
+        "<think>",
+        "</think>",
+        "analysis ",
     ],
 )
 def test_hostile_text_takes_linear_time(piece: str, labels: tuple[str, ...]) -> None:

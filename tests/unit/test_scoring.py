@@ -122,6 +122,16 @@ def test_repeat_agreement_by_hand() -> None:
     assert scores.filter(pl.col("repeat") > 0)["confidence_repeat"].null_count() == 8 + 0
 
 
+def test_an_answer_that_was_cut_may_begin_a_list() -> None:
+    texts = ["1. Chest pain", "1. Chest pain", "1"]
+    table = responses(*(("x", f"main_{i}", 0, text, P) for i, text in enumerate(texts)))
+    table = table.with_columns(finish_reason=pl.Series(["stop", "length", "length"]))
+    labels = [{"label": f"{i + 1}", "level": level} for i, level in enumerate("abc")]
+    scores = score(table, ITEMS, SCORING | {"labels": labels})
+    found = column(scores, "label", "parse_status")
+    assert found == [("1", "label"), (None, "unclear"), ("1", "label")]
+
+
 def test_stated_confidence_belongs_to_the_greedy_answer() -> None:
     table = responses(
         ("x", "main", 0, "A", P),

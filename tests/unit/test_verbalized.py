@@ -91,6 +91,8 @@ def test_what_is_not_read(text: str) -> None:
         ("85 out of 10", (None, "cut_off")),
         ("85% sure that", (0.85, "read")),
         ("I am quite", (None, "not_a_number")),
+        ("<think>It may be 50, but", (None, "thought")),
+        ("[THINK]50?[/THINK]85% sure that", (0.85, "read")),
     ],
 )
 def test_a_text_that_was_cut(text: str, expected: tuple[float | None, str]) -> None:

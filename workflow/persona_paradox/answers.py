@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+
+from .thinking import behind_thoughts
 
 LABEL = "label"
 STATED = "stated"
@@ -18,8 +21,9 @@ AMBIGUOUS = "ambiguous"
 UNCLEAR = "unclear"
 MISSING = "missing"
 EMPTY = "empty"
+THOUGHT = "thought"
 NO_ANSWER = "no_answer"
-PARSE_STATUSES = (LABEL, STATED, AMBIGUOUS, UNCLEAR, MISSING, EMPTY, NO_ANSWER)
+PARSE_STATUSES = (LABEL, STATED, AMBIGUOUS, UNCLEAR, MISSING, EMPTY, THOUGHT, NO_ANSWER)
 
 # Cues: what comes right before a label that is stated. `_HEAD` needs a colon or a verb behind it
 # ("answer: C"), `_NAME` takes a label without one ("category C"), and before either stands
@@ -66,34 +70,115 @@ _CHOOSE = (
     rf"{_SOMEONE}{_PARTICLE}"
 )
 
+# The same in other languages, always with a colon or a verb: "Antwort: C", "La respuesta correcta
+# es la C", "答案是C". A word for category stands first in its line or sentence, unlike that of
+# "Schmerz Stufe: 4".
+_ANSWER_ABROAD = (
+    "antwort|lösung|respuesta|réponse|risposta|resposta|antwoord|eindantwoord|svar|vastaus"
+    "|odpowiedź|odpověď|răspuns|válasz|cevap|yanıt|jawaban|đáp án|trả lời|απάντηση|ответ|відповідь"
+)
+_CATEGORY_ABROAD = (
+    "kategorie|stufe|categoría|nivel|catégorie|niveau|categoria|livello|nível|категория|уровень"
+)
+_ANSWER_EAST = (
+    "答案|回答|答え|解答|正解"
+    "|(?:分诊|分診|紧急|緊急) ?(?:类别|類別|级别|級別|等级|等級)"
+    r"|정답|답변|(?<!\w)(?:답|جواب|پاسخ)|الإجابة|الجواب|תשובה|उत्तर|คำตอบ"
+)
+_QUALITY_ABROAD = (
+    "finale?|correct[ae]?|corretta|correcta|correta|juste|définitive|definitiva|ostateczna"
+)
+_ABROAD = (
+    rf"(?<![\w-])(?:{_ANSWER_ABROAD}|(?<!\w )(?:{_CATEGORY_ABROAD}))(?: (?:{_QUALITY_ABROAD}))?"
+    r"(?:[\"'”’*)\] ]{0,4}[:：=→]"
+    r"| (?:ist|lautet|wäre|es|sería|est|serait|è|é)(?: (?:la|le|il|die|a|o))?(?!\w))"
+    rf"|(?:{_ANSWER_EAST})(?:[\"'”’*)\]】」』 ]{{0,4}}[:：=→】]"
+    r"|[应應]?[该該]?(?:[为為是选選]|は|은|는)| ?(?:คือ|है|هي|هو)(?!\w))"
+    r"|(?:选择|選擇|选项|選項|[选選])"
+)
+
 # A negation up to three words before a cue: "I do not think the answer is C", "than category B".
 _NEGATED = re.compile(
     r"(?i)(?:\b(?:not|never|nor|neither|than|unlike|without|cannot|instead of)|n['’]t)"
     r"(?: [\w'’]+){0,3} ?$"
+    r"|\b(?:nicht|keine?|pas|non|nunca|niet|nie|ikke|inte|не|нет)(?: [\w'’]+){0,3} ?$"
+    r"|[不没沒未非][^，。,.;；\n]{0,8}$"
 )
-_FINAL = re.compile(r"(?i)\bfinal")
+_FINAL = re.compile(r"(?i)\bfinal|\bdéfinitive|\bdefinitiva\b")
+# "Final answer: The answer is": what is announced as final, in front of another cue.
+_FINAL_BEFORE = re.compile(
+    rf"(?i)\bfinal (?:{_HEAD})\W{{1,12}}$"
+    r"|\b(?:endgültige|остаточна|окончательный|итоговый|ostateczna) $|(?:最[终終]的?|최종 ?)$"
+)
 # A line that announces the answer of the next one: "## Final Response", "Here is my answer:".
 _HEADER = re.compile(
     rf"(?i)^[^\w\n]*(?:(?:{_BEFORE}) ){{0,4}}(?:{_HEAD})(?: is)?[^\w\n]*$"
     rf"|{_START}(?:{_HEAD})(?: is)?[^\w\n:]{{0,8}}:[^\w\n]*$"
+    rf"|^[^\w\n]*(?:{_ANSWER_ABROAD}|{_ANSWER_EAST})(?: (?:{_QUALITY_ABROAD}))?[^\w\n]*$"
+    rf"|(?:(?<![\w-])(?:{_ANSWER_ABROAD})|{_ANSWER_EAST})(?: (?:{_QUALITY_ABROAD}))?"
+    r"[^\w\n:]{0,8}:[^\w\n]*$"
 )
-_MARKUP = re.compile(r"</?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{1,20}\{|_")
+_MARKUP = re.compile(r"<[/|]?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{1,20}\{|_")
 _HYPHEN = re.compile(r"(?<=[^\W\d]{3})-(?=\d)")  # "ESI-3", but not "B-12"
 _MARK = re.compile(r"[^\w.):,=(–—-]*([.):,=(–—-]?)")
 _LOWER_CASE = re.compile(r"[^\w°º\u0300-\u036f]*([a-z])[^\w°º\u0300-\u036f]*")
 _WORD = re.compile(r"\w")
 _NUMBER = re.compile(r"(?<!\w)\d++(?!\w)")
 
+# Scripts without blanks between words, and what they put behind a label that is an answer.
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_GLUED = re.compile(rf"(?<=[{_UNSPACED}])(?=[A-Za-z0-9])")
+_COPULA = re.compile(
+    r"(?<=[A-Z0-9])(?:[级級类類]|등급)?(?:です|である|だ|입니다|이다|이에요|예요)?(?![\w])"
+)
+_OR = re.compile(
+    r"(?<=[A-Za-z0-9]) ?(?:或者?|和|与|與|及|还是|還是|または|か|또는) ?"
+    r"(?=[A-Za-z0-9](?![A-Za-z0-9]))"
+)
+# Full-width forms of ASCII, and the blank of that width.
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+
+# An answer in lower case: behind a colon ("answer: c"), or first with a mark ("b) routine care").
+_SMALL = re.compile(
+    rf"(?:(?i:{_START}(?:{_HEAD})[\"'”’*)\] ]{{0,4}}[:：=→]|{_ABROAD})[^\w\n]{{0,8}}"
+    r"(?P<stated>[a-z])(?=[\s).,:;!\"'”’*\]}]|$)(?!\.\w)"
+    r"(?! (?!(?:because|as|since|due to|based on)(?!\w))\w)"
+    r"|\A[^\w\n]*(?P<first>[a-z])(?:\)|\.(?= \D))(?=\W{0,4}\w))"
+)
+# Other small letters that may be labels, but for articles and what else a word follows.
+_SMALL_OTHERS = re.compile(r"(?<![\w'’.&/-])[a-z](?![\w'’&/-])(?!\.\w)(?! \w)")
+
 # How far behind a statement options are looked for: characters of its line, and further lines.
 _NEAR, _NEAR_LINES = 300, 8
 
 # What follows a label without making an English article, pronoun or count of it: "A because".
-_FUNCTION = "because|as|since|for|is|due to|based on|rather than|instead of"
+_FUNCTION = (
+    "because|as|since|for|is|due to|based on|rather than|instead of"
+    "|weil|denn|porque|parce que|puisque|perché|потому"
+)
 _REASON = re.compile(rf" (?:{_FUNCTION})(?!\w)")
-# Bacteria are written like options: "C. difficile", "E. coli".
-_GENUS = (
-    "coli|diff|difficile|perfringens|botulinum|tetani|albicans|trachomatis|jejuni|burgdorferi"
-    "|pertussis|cereus|anthracis|fragilis|baumannii|cloacae|faecalis"
+# Species are written like options: "C. difficile", "A. fumigatus"; options are in small letters,
+# too ("C. emergency care"). So species are known by endings that no other words have, and by name.
+_SPECIES = (
+    r"[a-z]{3,}(?:ii|iae|ensis|oides|icola|phila|philus|lyticus|lytica|troph(?:a|icus)|formis)"
+    "|coli|diff|difficile|perfringens|botulinum|tetani|albicans|auris|glabrata|tropicalis|krusei"
+    "|parapsilosis|trachomatis|psittaci|jejuni|fetus|burgdorferi|pertussis|parapertussis|cereus"
+    "|anthracis|fragilis|baumannii|cloacae|faecalis|faecium|aureus|epidermidis|saprophyticus"
+    "|lugdunensis|pneumoniae|pyogenes|viridans|mitis|mutans|bovis|meningitidis|gonorrhoeae"
+    "|influenzae|ducreyi|vaginalis|aeruginosa|cepacia|mirabilis|vulgaris|marcescens|freundii"
+    "|aerogenes|oxytoca|typhi|typhimurium|enterica|enteritidis|dysenteriae|flexneri|sonnei"
+    "|cholerae|vulnificus|pylori|monocytogenes|diphtheriae|leprae|tuberculosis|avium|marinum"
+    "|abscessus|israelii|asteroides|fumigatus|flavus|niger|terreus|neoformans|gattii|immitis"
+    "|capsulatum|jirovecii|falciparum|vivax|malariae|ovale|knowlesi|gondii|parvum|hominis"
+    "|histolytica|lamblia|duodenalis|cruzi|brucei|donovani|lumbricoides|stercoralis|vermicularis"
+    "|trichiura|duodenale|mansoni|haematobium|saginata|solium|granulosus|canis|scabiei|burnetii"
+    "|henselae|quintana|pestis|pseudotuberculosis|enterocolitica|tularensis|pallidum|interrogans"
+    "|rickettsii|prowazekii|acnes|jeikeium|hydrophila|pneumophila|catarrhalis"
+)
+# What a primary survey begins with: "A: Airway is patent".
+_SURVEY = (
+    r"(?!\W{1,6}[Aa]irway(?:\W{0,4}(?:$|[\n:–—-])"
+    r"| (?:is|are|and|patent|clear|open|intact|secure|maintained)(?!\w)))"
 )
 _DENIED = (
     r"(?! (?:is|was|would|does|may|can|should)(?: be)?"
@@ -102,7 +187,7 @@ _DENIED = (
 _LETTER_LEFT = r"(?<![\w&+@°º\\])(?<!\w[-'’])(?<!\bN/)"
 _LETTER_RIGHT = (
     r"(?![\w&+#@°\u0300-\u036f])(?!['’]\w)(?![-‐‑]\w)"
-    rf"(?!\. ?(?:{_GENUS})(?!\w)){_DENIED}"
+    rf"(?!\. ?(?:{_SPECIES})(?!\w)){_DENIED}"
 )
 _NUMBER_LEFT = r"(?<![\w.$€£<>≤≥≈~±+‐‑–—−-])(?<!\d[:/])"
 _NUMBER_RIGHT = r"(?![\w&+#@$€£])(?! ?[%°])(?!['’]\w)(?![.:/]\d)(?!,\d{3})(?![-‐‑–—−/]\w)" + _DENIED
@@ -128,13 +213,21 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
     option = f"[A-{max([*letters, 'H'])}]"
     like = "|".join([option] * bool(letters) + [r"\d{1,3}"] * bool(numbers))
     # No blank and word behind it, but for words that follow no article, pronoun or count.
+    # "3 of 5", where the labels are levels up to 5.
+    of = (
+        rf"|(?:out )?of {max(numbers, key=int)}(?!\w)(?! (?!(?:{_FUNCTION})(?!\w))\w)"
+        if numbers
+        else ""
+    )
     alone = (
-        rf"(?! [\"'“‘*]*(?!(?:{like})(?!\w)|(?:{_FUNCTION})(?!\w)"
+        rf"(?! [\"'“‘*]*(?!(?:{like})(?!\w)|(?:{_FUNCTION})(?!\w){of}"
         rf"|(?:or|and|to|vs) (?:(?i:{_NAME}) )?(?:{like})(?!\w))\w)"
     )
     # No abbreviation: "A.M.", "B.i.d.", "C/o".
     whole = rf"(?!\.(?!{option})[A-Za-z](?!\w))(?!/(?!{option}(?!\w))\w{{1,2}}(?!\w))"
-    letter = rf"{_LETTER_LEFT}(?={option})(?:[AI]{alone}|[B-HJ-Z]){_LETTER_RIGHT}{whole}"
+    letter = (
+        rf"{_LETTER_LEFT}(?={option})(?:A{_SURVEY}{alone}|I{alone}|[B-HJ-Z]){_LETTER_RIGHT}{whole}"
+    )
     number = rf"{_NUMBER_LEFT}\d{{1,3}}{_NUMBER_RIGHT}{alone}"
     # A label where it may be an answer, and one that nothing but a function word follows.
     mention = "(?:" + "|".join([letter] * bool(letters) + [number] * bool(numbers)) + ")"
@@ -162,16 +255,47 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
                 rf"(?={mention}(?i:[*\"'”’)\]]{{0,3}} (?:is|would be|seems) (?:the|my)"
                 rf" (?:(?:{_QUALITY}) ){{0,3}}(?:{_HEAD})(?!\w)))"
             ),
+            re.compile(
+                rf"(?i:{_ABROAD})[^\w\n]{{0,8}}(?:(?i:{_CATEGORY_ABROAD}|opción|opção|选项|選項"
+                rf"|{_NAME})[^\w\n]{{0,4}})?(?={strict})"
+            ),
         ),
         weak=re.compile(rf"(?i:{_START}(?:{_NAME})(?: of| at)?) [\"'“‘*(\[#]{{0,4}}(?={strict})"),
     )
 
 
+def _plain(text: str) -> str:
+    """A text whose labels are those of ASCII where they are plainly meant.
+
+    "\\boxed{" is the statement that it is. Digits of all scripts and full-width forms are those
+    of ASCII, and a label has a blank before it in scripts without blanks. Letters that look alike
+    are not touched, nor are other signs for numbers.
+    """
+    text = text.replace("\\boxed{", " answer: ")
+    if not text.isascii():
+        text = text.translate(_HALF_WIDTH)
+        text = "".join(
+            c if c.isascii() or not c.isdecimal() else str(unicodedata.decimal(c)) for c in text
+        )
+        text = _GLUED.sub(" ", _OR.sub(" or ", _COPULA.sub("", text)))
+    return text
+
+
+def _capital(text: str) -> str:
+    """A text with its answer as a capital letter, where it has one small letter as its answer."""
+    found = list(_SMALL.finditer(text))
+    letters = {match["stated"] or match["first"] for match in found}
+    if len(letters) != 1 or not letters.issuperset(_SMALL_OTHERS.findall(text)):
+        return text
+    for match in found:
+        at = match.start(match.lastgroup or 0)
+        text = f"{text[:at]}{text[at].upper()}{text[at + 1 :]}"
+    return text
+
+
 def _lines(text: str) -> list[str]:
-    # One blank between words, no empty lines, all markup as asterisks, "\boxed{" as the statement
-    # that it is, and a header on the line of its answer, with a tab between them. What stands
-    # before "</think>" is no answer.
-    text = text.rpartition("</think>")[2].replace("\\boxed{", " answer: ")
+    # One blank between words, no empty lines, all markup as asterisks, and a header on the line of
+    # its answer, with a tab between them.
     text = _HYPHEN.sub(" ", _MARKUP.sub("*", text))
     lines: list[str] = []
     header = ""
@@ -246,7 +370,7 @@ def _statements(
                     continue
                 stated = line[match.end() : match.end() + _NEAR]
                 claimed = _claim(patterns, order, stated, later)
-                if _FINAL.search(before[-8:] + match[0]):
+                if _FINAL.search(before[-8:] + match[0]) or _FINAL_BEFORE.search(before):
                     final |= claimed
                 elif cue is patterns.weak:
                     weak |= claimed
@@ -255,7 +379,15 @@ def _statements(
     return final, strong, weak
 
 
-def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, str]:
+def _begins_list(patterns: _Patterns, line: str) -> bool:
+    # "1. The patient": a number that is the first of a list as well as a label.
+    _, tail = _read(patterns, line)
+    return line.startswith("1") and _mark(tail) in (".", ")") and bool(_WORD.search(tail))
+
+
+def parse_label(
+    text: str | None, labels: Sequence[str], cut: bool = False
+) -> tuple[str | None, str]:
     """The label that an answer gives, and how it was found.
 
     Nothing is guessed: an answer that names two labels where an answer may stand, or one where
@@ -264,6 +396,8 @@ def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, st
     Args:
         text: what the model wrote; None where it gave no answer at all.
         labels: single capital letters, or numbers of one to three digits, in the task's order.
+        cut: whether the text ends where its longest length ended it. It is then not known whether
+            "1. The patient" is the first of a list, and it is no answer.
 
     Returns:
         A label and `label` or `stated`, or None and one of the other statuses:
@@ -277,12 +411,21 @@ def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, st
         - `unclear`: a label, but nowhere where it counts as an answer ("A patient", "vitamin C",
           "not B", "2 days"), or its digits in another number ("42", "120/80");
         - `missing`: no label anywhere;
-        - `empty`: nothing but white space;
+        - `empty`: nothing but white space, or nothing behind a thought;
+        - `thought`: the text ends inside a thought, which is no answer;
         - `no_answer`: there is no text.
     """
     if text is None or not text.strip():
         return None, NO_ANSWER if text is None else EMPTY
-    lines = _lines(text)
+    said = behind_thoughts(text)
+    if said is None or not said.strip():
+        return None, THOUGHT if said is None else EMPTY
+    return _label(_capital(_plain(said)), labels, cut)
+
+
+def _label(said: str, labels: Sequence[str], cut: bool) -> tuple[str | None, str]:
+    # `parse_label` of what stands behind thoughts.
+    lines = _lines(said)
     alone = _LOWER_CASE.fullmatch("\n".join(lines))
     if alone and alone[1].upper() in labels:
         return alone[1].upper(), LABEL
@@ -290,7 +433,10 @@ def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, st
 
     leading: set[str] = set()
     if lines and (opening := patterns.leading.match(lines[0])):
-        leading = _claim(patterns, labels, lines[0][opening.end() :], lines[1:])
+        first = lines[0][opening.end() :]
+        leading = _claim(patterns, labels, first, lines[1:])
+        if cut and len(leading) == 1 and _begins_list(patterns, first):
+            leading = set()
     final, strong, weak = _statements(patterns, labels, lines)
     if final:
         claimed = final
@@ -307,7 +453,7 @@ def parse_label(text: str | None, labels: Sequence[str]) -> tuple[str | None, st
         return None, AMBIGUOUS
     if known:
         return known.pop(), LABEL if leading == claimed else STATED
-    numbers = "\n".join(_NUMBER.findall(text))
-    if patterns.plain.search(text) or any(label in numbers for label in labels):
+    numbers = "\n".join(_NUMBER.findall(said))
+    if patterns.plain.search(said) or any(label in numbers for label in labels):
         return None, UNCLEAR
     return None, MISSING

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from .answers import parse_label
-from .decoding import Answer, Wanted
+from .decoding import LENGTH, Answer, Wanted
 
 T = TypeVar("T")
 
@@ -98,7 +98,13 @@ def compare(
     for index, answer in way(wanted):
         row = before[wanted[index].key]
         counts["text_changes"] += answer.text != row["text"]
-        now, then = (parse_label(text, labels)[0] for text in (answer.text, row["text"]))
+        now, then = (
+            parse_label(text, labels, reason == LENGTH)[0]
+            for text, reason in (
+                (answer.text, answer.finish_reason),
+                (row["text"], row["finish_reason"]),
+            )
+        )
         counts["label_flips"] += now != then
         if answer.label_logprob is not None and row["label_logprob"] is not None:
             new, old = np.array(answer.label_logprob), np.array(row["label_logprob"])

@@ -10,6 +10,7 @@ import polars as pl
 
 from .answers import parse_label
 from .contextual import contextual
+from .decoding import LENGTH
 from .items import is_null_case
 
 SCHEMA = {
@@ -74,7 +75,8 @@ def score(
     rows = []
     for row in responses.filter(~is_null_case()).iter_rows(named=True):
         reference = label_of[reference_of[row["item_id"]]]
-        label, status = parse_label(_concluded(row["text"], scoring.get("header")), labels)
+        text = _concluded(row["text"], scoring.get("header"))
+        label, status = parse_label(text, labels, row["finish_reason"] == LENGTH)
         rows.append(
             {
                 **{key: row[key] for key in ("item_id", "prompt_id", "variant", "repeat")},

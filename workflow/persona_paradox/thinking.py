@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -75,6 +77,7 @@ FAMILIES = (
     Marks("<thinking>\n", "\n</thinking>\n\n"),
     Marks("<thought>\n", "\n</thought>\n\n"),
     Marks("<reasoning>\n", "\n</reasoning>\n\n"),
+    Marks("<|begin_of_thought|>\n\n", "\n\n<|end_of_thought|>\n\n"),  # OpenThinker, Sky-T1
 )
 
 
@@ -93,19 +96,62 @@ def left_open(text: str, families: Sequence[Marks] = FAMILIES) -> tuple[Marks, s
     return None
 
 
-def behind_thoughts(text: str) -> str | None:
+# Further marks in texts, which no template writes, and what is left of marks where the control
+# tokens are left out of a text.
+_FURTHER = (
+    Marks("## Thinking\n\n", "## Final Response\n\n"),  # HuatuoGPT-o1
+    Marks("<|channel|>commentary<|message|>", "<|channel|>final<|message|>"),
+    Marks("<scratchpad>", "</scratchpad>"),
+    Marks("<reflection>", "</reflection>"),
+    Marks("<thought_process>", "</thought_process>"),
+)
+_LEFT_OVER = re.compile(r"\s*(?:thought\r?\n|(analysis)(?=[A-Z\"'(]))")
+_LEFT_OVER_END = "assistantfinal"
+
+
+def behind_thoughts(text: str, further: Iterable[Marks] = ()) -> str | None:
     """What an answer says behind its thoughts; None where it ends inside one.
 
+    A thought ends with the first mark that closes one of its kind, whatever else is opened in it.
     A mark that ends a thought counts without one that begins it, which may have stood in the
-    prompt.
+    prompt; a heading does not, which may be one of the answer.
+
+    Args:
+        text: what a model wrote.
+        further: marks of the model's own, beside those of `FAMILIES`.
+
+    Raises:
+        ValueError: a mark is empty.
     """
-    for end in sorted(_ends(text), reverse=True)[:1]:
-        text = text[end:]
-    return None if any(marks.open.strip() in text for marks in FAMILIES) else text
+    marks, pattern = _pattern((*FAMILIES, *_FURTHER, *further))
+    start = 0
+    opened: str | None = None
+    if left := _LEFT_OVER.match(text):
+        before, found, _ = text.partition(_LEFT_OVER_END)
+        if not found or not left[1]:
+            return None
+        start = len(before) + len(found)
+    for match in pattern.finditer(text, start):
+        mark = match[0].lower()
+        if opened is None:
+            if mark in marks:
+                opened = mark
+            elif not mark.startswith("#"):
+                start = match.end()
+        elif mark in marks[opened]:
+            opened, start = None, match.end()
+    return text[start:] if opened is None else None
 
 
-def _ends(text: str) -> Iterator[int]:
-    for marks in FAMILIES:
-        at = text.rfind(marks.end)
-        if at >= 0:
-            yield at + len(marks.end)
+@lru_cache(maxsize=64)
+def _pattern(every: tuple[Marks, ...]) -> tuple[dict[str, set[str]], re.Pattern[str]]:
+    """Marks that open a thought, with those that close it, and an expression for all of them."""
+    marks: dict[str, set[str]] = {}
+    for one in every:
+        if not (one.open.strip() and one.close.strip()):
+            raise ValueError(f"{one}: a thought has a mark at either end")
+        ends = marks.setdefault(one.open.strip().lower(), set())
+        ends |= {mark.strip().lower() for mark in (one.close, one.instead) if mark}
+    # The longest first: one mark may be the beginning of another.
+    words = sorted({*marks, *(end for ends in marks.values() for end in ends)}, key=len)[::-1]
+    return marks, re.compile("|".join(map(re.escape, words)), re.IGNORECASE)

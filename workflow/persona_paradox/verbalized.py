@@ -12,6 +12,7 @@ import polars as pl
 
 from .decoding import LENGTH
 from .items import is_null_case
+from .thinking import behind_thoughts
 
 SCHEMA = {
     "item_id": pl.String,
@@ -29,6 +30,7 @@ NOT_A_NUMBER = "not_a_number"
 AMBIGUOUS = "ambiguous"
 OUT_OF_RANGE = "out_of_range"
 CUT_OFF = "cut_off"
+THOUGHT = "thought"
 NO_ANSWER = "no_answer"
 
 # A number by itself: no part of a word or of a longer number ("A2", "1.2.3", "1,000"). A minus
@@ -49,7 +51,7 @@ def stated_confidence(text: str, finish_reason: str) -> tuple[float | None, str]
     guessed: a text with numbers of different value has no confidence, and words are no numbers.
 
     Args:
-        text: what the model wrote; what stands before "</think>" is left aside.
+        text: what the model wrote; thoughts are left aside.
         finish_reason: `length` where the text was cut at its longest.
 
     Returns:
@@ -58,9 +60,13 @@ def stated_confidence(text: str, finish_reason: str) -> tuple[float | None, str]
         - `not_a_number`: no number by itself;
         - `ambiguous`: different ones ("80-90", "8/10");
         - `out_of_range`: less than 0 or more than 100;
-        - `cut_off`: the text was cut behind a digit, where a number may not have ended.
+        - `cut_off`: the text was cut behind a digit, where a number may not have ended;
+        - `thought`: the text ends inside a thought.
     """
-    text = text.rpartition("</think>")[2].strip()
+    said = behind_thoughts(text)
+    if said is None:
+        return None, THOUGHT
+    text = said.strip()
     if finish_reason == LENGTH and _CUT.search(text):
         return None, CUT_OFF
     values = {_share(match) for match in _NUMBER.finditer(text)}
