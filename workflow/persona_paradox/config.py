@@ -173,6 +173,7 @@ class Study:
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
+            *(("thoughts",) if self.thinking_models else ()),
         ]
 
     @cached_property

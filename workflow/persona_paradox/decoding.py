@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 # finish_reason of an answer
@@ -27,6 +27,8 @@ class Decoding:
         stop: strings that end an answer; neither they nor what follows is part of it.
         grammar: GBNF grammar that the answer follows, None for any answer.
         token_logprobs: whether the log-probabilities of the produced tokens are kept.
+        close: what ends the thought that the prompt has opened, None where it has opened none.
+            Like a string of `stop`, but control tokens count as what they are called.
     """
 
     max_tokens: int
@@ -36,6 +38,19 @@ class Decoding:
     stop: tuple[str, ...] = ()
     grammar: str | None = None
     token_logprobs: bool = False
+    close: str | None = None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """All strings that end an answer."""
+        return self.stop if self.close is None else (*self.stop, self.close)
+
+    def describe(self) -> dict[str, Any]:
+        """What tells answers apart; answers that are no thoughts know nothing of them."""
+        found = asdict(self)
+        if self.close is None:
+            del found["close"]
+        return found
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Answer:
 
     Attributes:
         text: the answer; None where the prompt was not run.
-        finish_reason: `stop` (the model ended it, or a stop string), `length`,
+        finish_reason: `stop` (the model ended it, or a stop string or mark), `length`,
             `prompt_too_long` or `control_tokens`.
         n_tokens: tokens of the answer, without the one that ends it.
         label_logprob: natural logarithm of the probability of every label at the answer

@@ -27,6 +27,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "pieces": pl.List(pl.List(pl.Int32)),
     "n_prompt_tokens": pl.Int64,
     "status": pl.String,
+    "repeat": pl.Int64,
+    "thought_close": pl.String,
     "persona_delivered": pl.Boolean,
     "task_delivered": pl.Boolean,
     "case_delivered": pl.Boolean,

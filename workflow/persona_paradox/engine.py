@@ -487,6 +487,7 @@ class _Running:
         self._labels = labels
         self._vocabulary = vocabulary
         self._logprobs: list[float] = []
+        self._spelled = b""
         self._text, self._finish_reason = "", ""
 
     def take(self, logits: Logits) -> bool:
@@ -499,6 +500,8 @@ class _Running:
         self.tokens.append(token)
         if self._decoding.token_logprobs:
             self._logprobs.append(float(log_softmax(logits)[token]))
+        if self._closes(token):
+            return self._end(STOP)
         if self._decoding.stop:
             text = self._vocabulary.text(self.tokens, special=False)
             found = [text.index(stop) for stop in self._decoding.stop if stop in text]
@@ -506,8 +509,20 @@ class _Running:
                 return self._end(STOP, min(found))
         return len(self.tokens) == self._decoding.max_tokens and self._end(LENGTH)
 
+    def _closes(self, token: int) -> bool:
+        """Whether a token ends a thought."""
+        if self._decoding.close is None:
+            return False
+        # The end alone: a thought may have thousands of tokens.
+        self._spelled += self._vocabulary.spelled(token)
+        close = self._decoding.close.encode()
+        return close in self._spelled[-len(close) - len(self._vocabulary.spelled(token)) :]
+
     def _end(self, finish_reason: str, cut: int | None = None) -> bool:
-        self._text = self._vocabulary.text(self.tokens, special=False)[:cut]
+        if self._decoding.close is not None:
+            self._text = self._vocabulary.text_before(self.tokens, self._decoding.close)
+        else:
+            self._text = self._vocabulary.text(self.tokens, special=False)[:cut]
         self._finish_reason = finish_reason
         self.sampler.close()
         return True

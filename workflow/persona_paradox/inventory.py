@@ -25,6 +25,45 @@ _WRITTEN = ("resources/models/", "resources/datasets/")
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step of an answer.
+
+    Attributes:
+        stage: folder of what is answered.
+        delivered: folder of what it answers.
+        decoding: the view that says how.
+    """
+
+    stage: str
+    delivered: str
+    decoding: str
+
+
+def steps(study: Study, model: str, task: str) -> list[Step]:
+    """The steps in which a model answers a task: a thought, a reasoning, an answer.
+
+    More than one are put together in `results/responses`.
+    """
+    found = []
+    if thinks := model in study.thinking_models:
+        found.append(Step("thoughts", "delivered", f"thoughts/{model}/{task}"))
+    if task in study.rationale_tasks:
+        read = "reasonings_delivered" if thinks else "delivered"
+        found.append(Step("reasonings", read, f"decoding/{task}"))
+        found.append(Step("conclusions", "conclusions_delivered", f"conclusion_decoding/{task}"))
+    elif thinks:
+        found.append(Step("answers", "answers_delivered", f"decoding/{task}"))
+    else:
+        found.append(Step("responses", "delivered", f"decoding/{task}"))
+    return found
+
+
+def first_step(study: Study, model: str, task: str) -> Step:
+    """The step that answers the delivered prompts."""
+    return steps(study, model, task)[0]
+
+
+@dataclass(frozen=True)
 class Answered:
     """A file of answers of a model or a judge.
 
@@ -48,19 +87,17 @@ class Answered:
 def answered(study: Study) -> Iterator[Answered]:
     """Every file of answers that a study rests on."""
 
-    def of(cell: Any, stage: str, read: str, decoding: str, first: bool) -> Answered:
-        path, delivered = (f"results/{one}/{cell.path}.parquet" for one in (stage, read))
-        view = f"{decoding}/{cell.task}"
-        return Answered(path, delivered, view, cell.model, cell.task, first)
+    def of(cell: Any, step: Step, first: bool) -> Answered:
+        path, read = (f"results/{one}/{cell.path}.parquet" for one in (step.stage, step.delivered))
+        return Answered(path, read, step.decoding, cell.model, cell.task, first)
 
     for cell in study.cells:
-        two_steps = cell.task in study.rationale_tasks
-        stage = "reasonings" if two_steps else "responses"
-        yield of(cell, stage, "delivered", "decoding", True)
-        if two_steps:
-            yield of(cell, "conclusions", "conclusions_delivered", "conclusion_decoding", False)
+        first, *later = steps(study, cell.model, cell.task)
+        yield of(cell, first, True)
         if cell.task in study.verbalized_tasks:
-            yield of(cell, "statements", "second_turns", "verbalized_decoding", False)
+            later.append(Step("statements", "second_turns", f"verbalized_decoding/{cell.task}"))
+        for step in later:
+            yield of(cell, step, False)
     for judge in study.active_judges:
         for what, task in _asked(study, judge):
             yield Answered(
@@ -105,7 +142,7 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     """Every file of a cell that is made of answers, and its task; see `answered`."""
     for cell in study.cells:
         yield f"results/delivered/{cell.path}.parquet", cell.task
-        if cell.task in study.rationale_tasks:
+        if len(steps(study, cell.model, cell.task)) > 1:
             yield f"results/responses/{cell.path}.parquet", cell.task
         if cell.task in study.verbalized_tasks:
             yield f"results/verbalized/{cell.path}.parquet", cell.task

@@ -12,7 +12,7 @@ JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judge
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
-TRUST_TABLES = ("judges", "delivery")
+TRUST_TABLES = ("judges", "delivery", "thoughts")
 
 TRIAGE_FIGURES = (
     *("triage_accuracy", "reliability", "risk_coverage", "risk_plane", "sensitivity_criterion"),

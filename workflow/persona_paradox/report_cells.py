@@ -195,6 +195,7 @@ def triage_answers(
         "finish": greedy["finish_reason"].to_list(),
         "probability": [_probabilities(v, order) for v in greedy["label_logprob"].to_list()],
         "mass": parts(greedy["label_mass"]),
+        **_thoughts(greedy),
     }
     stated = scored["confidence_verbalized"]
     if stated.null_count() < len(stated):
@@ -213,7 +214,22 @@ def triage_answers(
 def free_answers(responses: pl.DataFrame, ids: pl.DataFrame) -> Json:
     """The same of answers in free text."""
     greedy = aligned(responses.filter(pl.col("repeat") == 0), ids)
-    return {"text": greedy["text"].to_list(), "finish": greedy["finish_reason"].to_list()}
+    return {
+        "text": greedy["text"].to_list(),
+        "finish": greedy["finish_reason"].to_list(),
+        **_thoughts(greedy),
+    }
+
+
+def _thoughts(greedy: pl.DataFrame) -> Json:
+    """What a model thought before each answer; nothing where it did not think."""
+    if greedy["thought"].null_count() == greedy.height:
+        return {}
+    return {
+        "thought": greedy["thought"].to_list(),
+        "thought_tokens": greedy["n_thought_tokens"].to_list(),
+        "thought_cut": greedy["thought_cut"].to_list(),
+    }
 
 
 def judged_column(judgements: pl.DataFrame, ids: pl.DataFrame) -> Json:

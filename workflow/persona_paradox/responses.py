@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "label_logprob": pl.List(pl.Float64),
     "label_mass": pl.Float64,
     "token_logprob": pl.List(pl.Float64),
+    "thought": pl.String,
+    "n_thought_tokens": pl.Int64,
+    "thought_cut": pl.Boolean,
     "persona_delivered": pl.Boolean,
     "system_role": pl.String,
     "prompt_sha256": pl.String,
@@ -108,24 +111,28 @@ class Request:
     def wanted(self, delivered: pl.DataFrame) -> list[Wanted]:
         """The answers of a cell, in the order of its rows, the greedy one of each row first.
 
-        No answers are sampled to null cases: they are there for their label probabilities.
+        A row that goes on behind an earlier answer, which has a `repeat`, gets one answer. No answers are sampled to null cases: they are there for their label probabilities.
         """
         return [
             self._one(row, repeat)
             for row in delivered.iter_rows(named=True)
-            for repeat in range(self._repeats(row) + 1)
+            for repeat in self._repeats(row)
         ]
 
-    def _repeats(self, row: Mapping[str, Any]) -> int:
+    def _repeats(self, row: Mapping[str, Any]) -> Iterable[int]:
+        if (step := row["repeat"]) is not None:
+            # Behind a step that was drawn, what is drawn at all is drawn once.
+            return [step if self.repeats else 0]
         sampled = self.paraphrases or row["variant"] == "main"
-        return self.repeats if sampled and not row["item_id"].startswith(NULL_CASE) else 0
+        null_case = row["item_id"].startswith(NULL_CASE)
+        return range((self.repeats if sampled and not null_case else 0) + 1)
 
     def _one(self, row: Mapping[str, Any], repeat: int) -> Wanted:
-        decoding = self.sampled if repeat else self.greedy
+        decoding = replace(self.sampled if repeat else self.greedy, close=row["thought_close"])
         parts = {
             "fingerprint": self.fingerprint,
             "labels": self.labels,
-            "decoding": asdict(decoding),
+            "decoding": decoding.describe(),
             "prompt": row["pieces"] or row["text"],
             "repeat": repeat,
             "seed": self.seed if repeat else None,

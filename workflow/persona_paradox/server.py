@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, fields
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 CHECK_S = 10.0  # seconds that `Server.check` waits for the endpoint
 ANY_ASCII = r"root ::= [\x01-\x7F]+"
 KEPT = "answers so far are kept, run snakemake again"
+
+# One of the tokens that a mark of a thought may be written with.
+_CONTROL_TOKEN = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\u25c1[^\u25c1\u25b7]*\u25b7")
 
 # Parts of the messages by which llama_cpp.server, llama-server, vLLM and SGLang refuse a prompt
 # that does not fit their window.
@@ -312,7 +316,7 @@ class Server(Closing):
         except _TooLong:
             return Answer(None, TOO_LONG, 0)
         text, finish_reason = found.text, found.finish_reason
-        for stop in decoding.stop:
+        for stop in decoding.ends:
             # llama_cpp.server cuts at the first of the list, not at the first in the text, and
             # overlooks one beside half a character.
             if stop in text:
@@ -392,8 +396,12 @@ class Server(Closing):
             more["logprobs"] = top
         if grammar is not None:
             more["grammar"] = grammar
-        if decoding.stop:
-            more["stop"] = list(decoding.stop)
+        if decoding.ends:
+            more["stop"] = list(decoding.ends)
+        if decoding.close is not None:
+            # Marks of thoughts may be control tokens, which servers leave out of their texts.
+            more["preserved_tokens"] = _CONTROL_TOKEN.findall(decoding.close)  # llama-server's name
+            more["skip_special_tokens"] = False  # vLLM's
         reply = client.completions.with_raw_response.create(
             model=self._settings.model,
             prompt=text,

@@ -49,6 +49,8 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
             lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
     if "judges" in tables:
         lines += ["", "## What judges say of the answers", "", *judged(tables, settings)]
+    if "thoughts" in tables:
+        lines += ["", "## What models thought before", "", *_thoughts(tables, settings)]
     if said := list(clinicians(tables, settings)):
         lines += ["", "## What clinicians say", "", *said]
     lines += [
@@ -396,6 +398,24 @@ _TRIAGE = (
 def _rows(tables: Tables, name: str, **where: Any) -> list[Row]:
     """Rows of a table in which these columns have these values; none where it is not made."""
     return [*tables[name].filter(**where).iter_rows(named=True)] if name in tables else []
+
+
+def _thoughts(tables: Tables, settings: Settings) -> Iterator[str]:
+    titles = settings["tasks"] | settings.get("judged_tasks", {})
+    for (model, task), part in tables["thoughts"].group_by("model", "task", maintain_order=True):
+        n, cut = int(part["n_thoughts"].sum()), int(part["n_cut"].sum())
+        medians = part["median_tokens"].drop_nulls().round().cast(pl.Int64)
+        length = f", of {_range(medians)} tokens (medians of wordings)" if n else ""
+        yield (
+            f"- {settings['models'][model]}, {titles[task]['title']}: {n} thoughts before "
+            f"{int(part['n_answers'].sum())} answers{length}. "
+            + (
+                f"{cut} were cut at their greatest length ({_percent(cut / n)}), and the answer "
+                "was read behind an unfinished thought."
+                if cut
+                else "None was cut."
+            )
+        )
 
 
 def _place(settings: Settings, model: str, task: str) -> str:

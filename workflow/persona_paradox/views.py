@@ -49,6 +49,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():
         yield f"prompts/{id_}", _prompt_view(id_, task, study)
+    for model in study.thinking_models:
+        for id_, task in study.tasks.items():
+            yield f"thoughts/{model}/{id_}", _thoughts_view(study.models[model], task, study)
     for id_, task in study.tasks_of(SAFETY).items():
         yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
         yield f"decoding/{id_}", _decoding_view(task, [], settings["seed"])
@@ -66,6 +69,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
+    thinking = [cell for cell in answered if cell[0] in study.thinking_models]
+    yield "thinking", {"thinking": thinking}
     yield (
         "cells",
         {
@@ -146,6 +151,15 @@ def _decoding_view(task: Mapping[str, Any], labels: list[str], seed: int) -> dic
     decoding = task["decoding"]
     used = seed if decoding["sampled"]["answers"] else None
     return {**decoding, **_constraint(task), "labels": labels, "seed": used}
+
+
+def _thoughts_view(
+    model: Mapping[str, Any], task: Mapping[str, Any], study: Study
+) -> dict[str, Any]:
+    """How the thoughts of a model in a task are produced: drawn where its answers are."""
+    most = {"max_tokens": model["thinking"]["max_tokens"]}
+    unbound = {"stop": [], "token_logprobs": False} | UNBOUND
+    return _decoding_view(task, [], study.settings["seed"]) | unbound | most
 
 
 def _greedy(labels: list[str], max_tokens: int) -> dict[str, Any]:

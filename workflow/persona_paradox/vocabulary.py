@@ -210,6 +210,25 @@ class Vocabulary:
         pieces = (self._bytes(token, special) for token in tokens)
         return b"".join(pieces).decode("utf-8", errors="replace")
 
+    def text_before(self, tokens: Sequence[int], mark: str) -> str:
+        """Text of `tokens` in front of a mark, all of it where there is none.
+
+        Control tokens count in the mark, and are left out of the text.
+        """
+        end = b"".join(self.spelled(token) for token in tokens).find(mark.encode())
+        text, left = b"", end
+        for token in tokens:
+            whole = end < 0 or len(self.spelled(token)) <= left
+            text += self._bytes(token, special=False) if whole else self.spelled(token)[:left]
+            if not whole:
+                break
+            left -= len(self.spelled(token))
+        return text.decode("utf-8", errors="replace")
+
+    def spelled(self, token: int) -> bytes:
+        """Text of a token, also of a control token, which may be a part of a character."""
+        return self._bytes(token, special=True)
+
     def _bytes(self, token: int, special: bool) -> bytes:
         size = 64
         while True:

@@ -255,6 +255,7 @@ function card(place, column, i, block, at, text) {
       { class: "text prompt", tabindex: "0", role: "group", "aria-label": "Prompt" },
       promptOf(place, column, i, answer.prompt?.[at] ?? null),
     ),
+    thoughtOf(answer, at),
     h("h6", {}, "Answer"),
     h("div", { class: "text answer" }, text ?? answer.text[at] ?? "no answer: the prompt was not run"),
     answer.finish[at] === "length"
@@ -301,6 +302,19 @@ function card(place, column, i, block, at, text) {
   for (const [id, verdicts] of Object.entries(answer.judged))
     parts.push(verdictsOf(id, verdicts, column.data.judged[id], i, at));
   return h("article", { class: "card" }, parts);
+}
+
+/** What the model thought before an answer, folded. @param {any} answer @param {number} at */
+function thoughtOf(answer, at) {
+  const thought = answer.thought?.[at];
+  if (thought == null) return null;
+  const cut = answer.thought_cut[at] ? ", cut off at its greatest length" : "";
+  return h(
+    "details",
+    {},
+    h("summary", {}, `Thought before the answer (${answer.thought_tokens[at]} tokens${cut})`),
+    h("div", { class: "text thought", tabindex: "0", role: "group", "aria-label": "Thought" }, thought),
+  );
 }
 
 /** A judge's verdicts on one answer. @param {string} id @param {any} verdicts @param {any} values @param {number} i @param {number} at */

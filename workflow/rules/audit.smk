@@ -6,7 +6,7 @@ rule audit:
     input:
         delivered="results/delivered/{model}/{task}/{persona}.parquet",
         responses=first_answers,
-        decoding=view("decoding/{task}"),
+        decoding=first_decoding,
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         model=ancient("resources/models/{model}/model.gguf"),
@@ -41,7 +41,7 @@ rule audit_server:
     input:
         delivered="results/delivered/{model}/{task}/{persona}.parquet",
         responses=first_answers,
-        decoding=view("decoding/{task}"),
+        decoding=first_decoding,
         source=view("models/{model}"),
         code=code("audit"),
     output:

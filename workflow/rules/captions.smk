@@ -47,6 +47,7 @@ ROW_IS = {
     "clinician_rankings": "a persona's strength in clinicians' preferences",
     "agreement": "the agreement of two raters, or of all of a kind",
     "delivery": "a model, task and persona",
+    "thoughts": "the thoughts of a model, task, persona and wording",
 }
 
 

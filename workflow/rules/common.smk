@@ -15,6 +15,7 @@ from persona_paradox.inventory import (
     answered,
     code_files,
     derived,
+    first_step,
     lists,
     manifests,
     ranks,
@@ -39,8 +40,12 @@ except InputError as error:
 
 
 RATERS = [cell.persona for cell in STUDY.human_cells]
-# Tasks whose answers are had at once, without a reasoning before.
+# Tasks whose answers have no reasoning before them.
 ONE_STEP = [task for task in STUDY.tasks if task not in STUDY.rationale_tasks]
+THINKING_HERE, THINKING_AFAR = (
+    [id_ for id_ in STUDY.thinking_models if id_ in there]
+    for there in (STUDY.local_models, STUDY.servers)
+)
 
 
 def code(script):
@@ -120,9 +125,14 @@ def verbalized_option(wildcards):
 
 
 def first_answers(wildcards):
-    """What a model answered to its delivered prompts: reasonings, where a task asks for them."""
-    stage = "reasonings" if wildcards.task in STUDY.rationale_tasks else "responses"
+    """What a model answered to its delivered prompts: thoughts or reasonings, if there are some."""
+    stage = first_step(STUDY, wildcards.model, wildcards.task).stage
     return f"results/{stage}/{wildcards.model}/{wildcards.task}/{wildcards.persona}.parquet"
+
+
+def first_decoding(wildcards):
+    """The view that says how it answers them."""
+    return VIEWS[first_step(STUDY, wildcards.model, wildcards.task).decoding]
 
 
 def answering(wildcards):

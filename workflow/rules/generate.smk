@@ -21,7 +21,7 @@ rule generate:
     benchmark:
         "logs/benchmarks/generate/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
-        model=one_of(STUDY.local_models),
+        model=one_of([id_ for id_ in STUDY.local_models if id_ not in THINKING_HERE]),
         task=one_of(ONE_STEP),
         persona=one_of(STUDY.personas),
     priority: 1
@@ -50,7 +50,7 @@ rule answer_together:
             "results/delivered/{{model}}/{{task}}/{persona}.parquet",
             persona=sorted(STUDY.personas),
         ),
-        decoding=view("decoding/{task}"),
+        decoding=first_decoding,
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         model=ancient("resources/models/{model}/model.gguf"),
@@ -100,7 +100,7 @@ rule ask_server:
     log:
         "logs/generate/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        model=one_of(STUDY.servers),
+        model=one_of([id_ for id_ in STUDY.servers if id_ not in THINKING_AFAR]),
         task=one_of(ONE_STEP),
         persona=one_of(STUDY.personas),
     priority: 1

@@ -6,7 +6,8 @@
 
 The store is the folder named by PERSONA_STORE_DIR, else resources/store. Shrink or empty it
 while no workflow writes to it. `verify` takes answers of the engine from results/responses; of
-tasks with a reasoning, from results/reasonings; of judges, none.
+models that think, from results/thoughts; of tasks with a reasoning, from results/reasonings; of
+judges, none.
 """
 
 import json
@@ -26,20 +27,20 @@ from persona_paradox.errors import InputError
 from persona_paradox.responses import LOCAL, Request
 
 # Folders whose answers came from the store.
-STORED = ("responses", "reasonings", "conclusions", "statements", "verdicts")
+STORED = ("responses", "thoughts", "answers", "reasonings", "conclusions", "statements", "verdicts")
 # Folder of answers that are verified, and of the prompts that they answer.
-STAGES = {"responses": "delivered", "reasonings": "delivered", "statements": "second_turns"}
+STAGES = {"statements": "second_turns"}
+# Of a cell, the first of these that it has.
+FIRST = ("thoughts", "reasonings", "responses")
 
 
 def cells(results: Path) -> list[Path]:
-    """The answers of all cells under `results`; of those with a reasoning, the reasonings."""
-    reasoned = {path.relative_to(results / "reasonings") for path in answers(results, "reasonings")}
-    return [
-        path
-        for stage in STAGES
-        for path in answers(results, stage)
-        if stage != "responses" or path.relative_to(results / stage) not in reasoned
-    ]
+    """The first answers of all cells under `results`, and what was said to a second question."""
+    first: dict[Path, Path] = {}
+    for stage in FIRST:
+        for path in answers(results, stage):
+            first.setdefault(path.relative_to(results / stage), path)
+    return [*first.values(), *(path for stage in STAGES for path in answers(results, stage))]
 
 
 def answers(results: Path, stage: str) -> list[Path]:
@@ -80,7 +81,7 @@ def verify(arguments: Namespace) -> None:
         made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
         settings = Settings.resolve(made_by["engine"], manifest["cache_bytes_per_token"])
         request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
-        stage = STAGES[path.parts[-4]]
+        stage = STAGES.get(path.parts[-4], "delivered")
         delivered = files.read_table(arguments.results / stage / f"{name}.parquet")
         wanted = request.wanted(delivered)
         chosen = audit.sample(wanted, responses, arguments.sample, arguments.seed)

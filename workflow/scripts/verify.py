@@ -70,11 +70,20 @@ from persona_paradox.withholding import Texts, is_withheld, withhold
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 # What makes tables of answers, and what makes of a study's configuration the prompts of a model.
-TABLES = ("conclude", "verbalize", "rate", "score", "calibrate", "recalibrate", "aggregate")
+TABLES = (
+    "conclude",
+    "put_thoughts_beside",
+    "verbalize",
+    "rate",
+    "score",
+    "calibrate",
+    "recalibrate",
+    "aggregate",
+)
 TABLES += ("decompose", "read_ratings", "rank", "read_list", "read_checks", "assess", "agree")
-TABLES += ("tabulate_delivery", "summarize", "tables", "provenance")
-DELIVER = ("deliver", "deliver_conclusions", "try_second_turn", "second_turn")
-DELIVER += ("deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
+TABLES += ("tabulate_delivery", "tabulate_thoughts", "summarize", "tables", "provenance")
+DELIVER = ("deliver", "deliver_behind_thoughts", "deliver_conclusions", "try_second_turn")
+DELIVER += ("second_turn", "deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
 MODELS = ("download_model", "prepare_model")
 # Files of cells that hold no text of an answer.
 NO_TEXTS = ("prompts", "calibration", "recalibration")

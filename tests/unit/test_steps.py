@@ -1,4 +1,4 @@
-"""Reasoning before the label: the second step, and both steps as one answer."""
+"""Answers in steps: what the next one goes on behind, and all of them as one answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_paradox.prompts import SCHEMA as PROMPTS
-from persona_paradox.rationale import concluded, conclusions
+from persona_paradox.steps import concluded, conclusions
 from persona_paradox.responses import SCHEMA, human_responses
 from persona_paradox.scoring import score
 
