@@ -25,6 +25,7 @@ from persona_paradox import (
     responses,
     safety,
     scoring,
+    steps,
     verbalized,
 )
 from persona_paradox.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
@@ -57,6 +58,7 @@ SCHEMAS = {
     "results/tables/judges.parquet": ranking.QUALITY,
     "results/tables/clinicians.parquet": panel.CLINICIAN,
     "results/tables/agreement.parquet": panel.AGREEMENT,
+    "results/tables/thoughts.parquet": steps.THOUGHTS,
 }
 METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
 

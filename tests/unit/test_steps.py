@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_paradox.prompts import SCHEMA as PROMPTS
-from persona_paradox.steps import concluded, conclusions
 from persona_paradox.responses import SCHEMA, human_responses
 from persona_paradox.scoring import score
+from persona_paradox.steps import concluded, conclusions
 
 HEADER = "## Final Response"
 

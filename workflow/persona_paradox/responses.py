@@ -111,7 +111,8 @@ class Request:
     def wanted(self, delivered: pl.DataFrame) -> list[Wanted]:
         """The answers of a cell, in the order of its rows, the greedy one of each row first.
 
-        A row that goes on behind an earlier answer, which has a `repeat`, gets one answer. No answers are sampled to null cases: they are there for their label probabilities.
+        A row that goes on behind an earlier answer, which has a `repeat`, gets one answer. No
+        answers are sampled to null cases: they are there for their label probabilities.
         """
         return [
             self._one(row, repeat)

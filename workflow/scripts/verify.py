@@ -70,18 +70,10 @@ from persona_paradox.withholding import Texts, is_withheld, withhold
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
 # What makes tables of answers, and what makes of a study's configuration the prompts of a model.
-TABLES = (
-    "conclude",
-    "put_thoughts_beside",
-    "verbalize",
-    "rate",
-    "score",
-    "calibrate",
-    "recalibrate",
-    "aggregate",
-)
-TABLES += ("decompose", "read_ratings", "rank", "read_list", "read_checks", "assess", "agree")
-TABLES += ("tabulate_delivery", "tabulate_thoughts", "summarize", "tables", "provenance")
+TABLES = ("conclude", "put_thoughts_beside", "verbalize", "rate", "score", "calibrate")
+TABLES += ("recalibrate", "aggregate", "decompose", "read_ratings", "rank", "read_list")
+TABLES += ("read_checks", "assess", "agree", "tabulate_delivery", "tabulate_thoughts")
+TABLES += ("summarize", "tables", "provenance")
 DELIVER = ("deliver", "deliver_behind_thoughts", "deliver_conclusions", "try_second_turn")
 DELIVER += ("second_turn", "deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
 MODELS = ("download_model", "prepare_model")
