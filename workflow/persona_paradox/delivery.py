@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str) -> Pr
 
 @contextmanager
 def open_template(
-    view: Mapping[str, Any], model: Path | None, name: str
+    view: Mapping[str, Any], model: Path | None, name: str, *, thinks: bool = True
 ) -> Iterator[tuple[ChatTemplate, Vocabulary | None]]:
     """A model's chat template and its tokens; a server's model has no tokens here.
 
@@ -150,15 +150,18 @@ def open_template(
             `think`, and perhaps the marks `open` and `close`.
         model: GGUF file, None for a server.
         name: the model's file in errors.
+        thinks: whether a model that is to think does so here.
     """
+    thinking = Thinking.of(view)
+    thinking = replace(thinking, think=thinking.think and thinks)
     if model is None:
         source, bos, eos = view["text"], view["bos"], view["eos"]
-        yield ChatTemplate(source, bos, eos, name, Thinking.of(view)), None
+        yield ChatTemplate(source, bos, eos, name, thinking), None
         return
     with open_vocabulary(model, name) as vocabulary:
         bos, eos = vocabulary.bos, vocabulary.eos
         source = vocabulary.chat_template
-        yield ChatTemplate(source, bos, eos, name, Thinking.of(view)), vocabulary
+        yield ChatTemplate(source, bos, eos, name, thinking), vocabulary
 
 
 def deliver(
@@ -173,8 +176,9 @@ def deliver(
     """Render and tokenize the prompts of a cell, and prove that each arrives.
 
     Args:
-        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`, and
-            `thought`, what the model has thought before.
+        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`; `thought`,
+            what the model has thought before; and `repeat`, of the step that the chat goes on
+            behind.
         template: the model's chat template.
         vocabulary: the model's tokens; None for a server, which tokenizes the text itself.
         answer_prefix: text that the answer is forced to begin with; a column of this name in
@@ -197,6 +201,7 @@ def deliver(
         ours = [row[key] for key in ("system", "user", *later)]
         prefix = row.get("answer_prefix", answer_prefix)
         shared, thought = row.get("shared", ""), row.get("thought")
+        thinks = template.thinks and thought is None
         chat = template.render(ours[0], ours[1], prefix, ours[2:], shared=shared, thought=thought)
         spoken = [*ours, prefix, thought or ""]
         if vocabulary is None:
@@ -228,6 +233,8 @@ def deliver(
                 "pieces": prompt.pieces if prompt else None,
                 "n_prompt_tokens": len(prompt) if prompt else None,
                 "status": CONTROL_TOKENS if controls else OK,
+                "repeat": row.get("repeat"),
+                "thought_close": template.marks.end if thinks and template.marks else None,
                 **asdict(proof),
                 "system_role": chat.system_role,
                 "template_date": date,
@@ -246,6 +253,7 @@ def deliver_chats(
     name: str,
     labels: Sequence[str] = (),
     answer_prefix: str = "",
+    thinks: bool = False,
 ) -> pl.DataFrame:
     """Deliver chats to a model, after a look at whether it can tell the labels apart.
 
@@ -257,8 +265,10 @@ def deliver_chats(
         name: the cell in errors.
         labels: of the answers, if they have any.
         answer_prefix: of chats that have none of their own.
+        thinks: whether a model that is to think does so here, as it does before its first answers.
     """
-    with open_template(view, model, config_file) as (template, vocabulary):
+    opened = open_template(view, model, config_file, thinks=thinks)
+    with opened as (template, vocabulary):
         if vocabulary is not None:
             vocabulary.label_forms(labels)
         return deliver(

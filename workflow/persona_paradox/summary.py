@@ -410,8 +410,8 @@ def _thoughts(tables: Tables, settings: Settings) -> Iterator[str]:
             f"- {settings['models'][model]}, {titles[task]['title']}: {n} thoughts before "
             f"{int(part['n_answers'].sum())} answers{length}. "
             + (
-                f"{cut} were cut at their greatest length ({_percent(cut / n)}), and the answer "
-                "was read behind an unfinished thought."
+                f"Cut at their greatest length, so that the answer stands behind an unfinished "
+                f"thought: {cut} ({100 * cut / n:.0f}%)."
                 if cut
                 else "None was cut."
             )
