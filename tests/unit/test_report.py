@@ -76,6 +76,9 @@ def test_probabilities_are_those_of_a_softmax_in_the_order_of_urgency() -> None:
             "finish_reason": ["stop", "length"],
             "label_logprob": [logprob, None],
             "label_mass": [0.5, None],
+            "thought": ["Hm.", None],
+            "n_thought_tokens": [3, None],
+            "thought_cut": [True, None],
         },
         schema_overrides={"label_logprob": pl.List(pl.Float64)},
     )
@@ -94,6 +97,10 @@ def test_probabilities_are_those_of_a_softmax_in_the_order_of_urgency() -> None:
     assert found["sampled"] == [None, [0, cells.INVALID], None]
     assert found["verbalized"] == [None, 850, None]
     assert found["finish"] == ["length", "stop", None]
+    assert found["thought"] == [None, "Hm.", None]
+    assert (found["thought_tokens"][1], found["thought_cut"][1]) == (3, True)
+    silent = responses.with_columns(thought=pl.lit(None, dtype=pl.String))
+    assert "thought" not in cells.triage_answers(silent, scores, IDS, LABELS, [2, 1, 0])
 
 
 def test_a_prompt_is_what_stands_around_the_case_or_itself() -> None:

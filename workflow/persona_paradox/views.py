@@ -49,9 +49,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():
         yield f"prompts/{id_}", _prompt_view(id_, task, study)
-    for model in study.thinking_models:
+    for thinker in study.thinking_models:
         for id_, task in study.tasks.items():
-            yield f"thoughts/{model}/{id_}", _thoughts_view(study.models[model], task, study)
+            yield f"thoughts/{thinker}/{id_}", _thoughts_view(study.models[thinker], task, study)
     for id_, task in study.tasks_of(SAFETY).items():
         yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
         yield f"decoding/{id_}", _decoding_view(task, [], settings["seed"])
