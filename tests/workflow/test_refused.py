@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,23 @@ import yaml
 from loopback_server import FAR, TEMPLATE, add_server
 from project import STUDY as TRIAGE_STUDY
 from project import Project, small_study
-from refusals import STUDY, Change, open_here, refused, refused_at_once, set_key, set_text
+from refusals import (
+    STUDY,
+    Change,
+    open_here,
+    refused,
+    refused_at_once,
+    says,
+    set_key,
+    set_text,
+)
 from safety_study import CAREFUL_FILE, REASONED, SAFETY, TEACHER_FILE, write
 from safety_study import small_study as safety_study
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+from persona_paradox.config import given
+from persona_paradox.errors import InputError
 
 PERSONA = "config/personas/ed_nurse.yaml"
 TASK, PRIMARY = "config/tasks/triage_ed.yaml", "config/tasks/triage_primary.yaml"
@@ -608,6 +623,61 @@ def test_the_command_line_says_the_same(project: Project, name: str) -> None:
     change(project)
     refused_at_once(project, *words)
     assert not (project.path / RAN).exists()
+
+
+def test_a_value_of_the_command_line_is_read_as_in_a_file(
+    made: dict[str, Project], tmp_path: Path
+) -> None:
+    project = made["triage"].copy(tmp_path / "project")
+    settings = {"limit": None, "statistics": {"draws": 300, "margins": {"accuracy": 0.1}}}
+    settings |= {"personas": ["no_persona", "ed_nurse"], "title": "A #1: 'b' \"c\" {d}"}
+    words = ["limit=null", "statistics={draws: 300.0, margins: {accuracy: 0.1}}"]
+    words += ["personas=[no_persona, ed_nurse]", f"title={settings['title']}"]
+    study = {**yaml.safe_load((project.path / STUDY).read_text()), **settings}
+    with chdir(project.path):
+        merged = load_configfile(STUDY)
+        update_config(merged, given(words))
+        assert merged == study
+    project = small_study(tmp_path / "run", limits={"triage_ed": 2})
+    change = ["--config", "limit=null", "limits={triage_ed: null}", "statistics={draws: 300}"]
+    project.run("-n", *change)
+    views = {path for path in project.path.glob("results/config/**/*.json") if path.is_file()}
+    project.edit(STUDY, lambda s: s.update(limit=None, limits={}, statistics={"draws": 300}))
+    open_here(project)
+    assert views == {p for p in project.path.glob("results/config/**/*.json") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("seed=010", "--config seed: `010` is the number 8 to YAML; write 8"),
+        ("limit=*all", r"--config limit: an alias \(`\*name`\) stands for a value"),
+    ],
+)
+def test_a_value_of_the_command_line_that_no_file_may_hold(entry: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        given([entry])
+
+
+def test_where_it_looked_for_the_study(project: Project, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    snakefile = project.path / "Snakefile"
+    done = Project(elsewhere).snakemake("-n", "-s", str(snakefile))
+    assert done.returncode == 1
+    message = done.stdout.splitlines()[-1]
+    assert message.startswith(f"error: {elsewhere} has no config/config.yaml")
+    says(message, "start Snakemake in the folder of the project", "-d (--directory)")
+    shutil.copytree(project.path / "config", elsewhere / "config")
+    (project.path / PERSONA).unlink()
+    done = Project(elsewhere).snakemake("-n", "-s", str(snakefile))
+    says(done.stdout.splitlines()[-1], "'ed_nurse'", "../project/config/personas/ed_nurse.yaml")
+
+
+@pytest.mark.parametrize("name", ["run {0}", "run {a,b}"])
+def test_a_folder_that_snakemake_cannot_name(tmp_path: Path, name: str) -> None:
+    project = small_study(tmp_path / name)
+    refused_at_once(project, name, "braces", "rename the folder")
 
 
 def on_hub(revision: str) -> Change:

@@ -32,7 +32,7 @@ SCRIPT = "</script><script>window.ran = 1</script><img src=x onerror='window.ran
 
 def test_titles_and_folders_are_no_commands(tmp_path: Path) -> None:
     """Every text of the configuration that has no pattern, and the path of the project itself."""
-    project = new_project(tmp_path / f"a {COMMAND} it's $({COMMAND}) folder")
+    project = new_project(tmp_path / f"a {COMMAND} it's $({COMMAND}) {{v2}} {{input}} folder")
     add_model(project)
     study = STUDY | {"title": HOSTILE, "tasks": ["triage_ed"]}
     (project.path / "config/config.yaml").write_text(yaml.safe_dump(study))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -359,6 +359,32 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
     return value
 
 
+def given(entries: Iterable[str]) -> dict[str, Any]:
+    """What `--config KEY=VALUE …` gives, each value as if it stood in a file.
+
+    Snakemake takes `null` for a text, and every number inside of a list or a mapping.
+
+    Args:
+        entries: `KEY=VALUE` each. A value that is no YAML is a text, as it is to Snakemake.
+
+    Raises:
+        InputError: a value is YAML that we refuse in a file.
+    """
+    found = {}
+    for entry in entries:
+        key, _, text = entry.partition("=")
+        try:
+            found[key] = yaml.load(text, Loader=_Loader)  # noqa: S506 - as in `read_yaml`
+        except _Refused as error:
+            raise InputError(f"--config {key}: {error.problem}") from error
+        except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+            found[key] = text
+        # In a file a comment would begin behind ` #`; here it is part of the text.
+        if isinstance(found[key], str) and text[:1] not in ("'", '"'):
+            found[key] = text
+    return found
+
+
 def check_plain(value: Any, name: str) -> None:
     """Check that a configuration holds texts, numbers, lists and mappings alone, each once.
 
@@ -449,7 +475,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     Raises:
         InputError: one sentence on the first thing that is wrong.
     """
-    name = "the study (config/config.yaml or --configfile)"
+    name = "the study (config/config.yaml, --configfile or --config)"
     check_plain(settings, name)
     check(settings, "study", name)
 
@@ -505,7 +531,10 @@ def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) ->
         raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (config / kind).glob("*.yaml"))) or "none"
-        raise InputError(f"{named_by} names {id_!r}, but {name} does not exist; known ids: {known}")
+        raise InputError(
+            f"{named_by} names {id_!r}, but {os.path.relpath(path)} does not exist; known ids: "
+            f"{known}"
+        )
     value = read_yaml(path, name)
     schema = KINDS[kind]
     if (kind, value.get("kind")) == ("tasks", SAFETY) or (kind, value.get("context")) == (

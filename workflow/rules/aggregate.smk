@@ -30,7 +30,7 @@ rule aggregate:
         "logs/aggregate/tables.log",
     priority: 2
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     # One more process pays for 50 cells; a job of several waits until as many cores are free.
     threads:
         min(
@@ -60,7 +60,7 @@ rule decompose:
     log:
         "logs/aggregate/decompose.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("decompose") + " --cells {input.cells} --statistics {input.statistics}"
         " --scores results/scores --tables results/tables --log {log}"
@@ -82,7 +82,7 @@ rule summarize:
     log:
         "logs/aggregate/summary.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         names=STUDY.tables,
     shell:

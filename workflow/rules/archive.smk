@@ -36,7 +36,7 @@ rule provenance:
     log:
         "logs/archive/provenance.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("write_provenance") + " --view {input.view} --provenance {output}"
         " --log {log}"
@@ -53,7 +53,7 @@ rule crate:
     log:
         "logs/archive/crate.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("archive") + " --files {input.more} --crate {output} --log {log}"
 
@@ -69,6 +69,6 @@ rule archive:
     log:
         "logs/archive/archive.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("archive") + " --files {input.more} --archive {output} --log {log}"

@@ -19,7 +19,7 @@ rule audit:
         model=one_of(STUDY.local_models),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: engine_threads
     resources:
         gpu=gpu,
@@ -52,7 +52,7 @@ rule audit_server:
         model=one_of(STUDY.servers),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     resources:
         server=1,
     params:
@@ -85,7 +85,7 @@ rule tabulate_audit:
     log:
         "logs/tabulate_audit/tables.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("tabulate_audit") + " --cells {input.cells} --audits results/audit"
         " --table {output} --log {log}"

@@ -16,7 +16,7 @@ rule calibrate:
         "logs/calibrate/{model}/{task}/{persona}.log",
     priority: 2
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("calibrate") + " --scores {input.scores} --settings {input.settings}"
         " --calibration {output.calibration} --draws {output.draws} --log {log}"
@@ -38,7 +38,7 @@ rule recalibrate:
         task=one_of(STUDY.tasks_of(TRIAGE) if STUDY.settings["recalibrations"] else []),
     priority: 2
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     # The personas are named in a file: those of a large study would not fit on a command line.
     shell:
         script("recalibrate")

@@ -42,7 +42,7 @@ if FORMS:
         log:
             "logs/clinician/gather_answers.log",
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         shell:
             script("gather_answers")
             + " --view {input.view} --responses results/responses"
@@ -62,7 +62,7 @@ if FORMS:
         log:
             "logs/clinician/write_packet.log",
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         shell:
             script("write_packet") + " --answers {input.answers} --view {input.view}"
             " --template {input.template} --packet {output.packet} --key {output.key}"
@@ -81,7 +81,7 @@ if FORMS:
             "logs/clinician/read_annotations.log",
         priority: 10
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         shell:
             script("read_annotations") + " --annotations {input.annotations:q}"
             " --packets resources/packets --answered {input.answered}"
@@ -105,7 +105,7 @@ if FORMS:
         log:
             "logs/agree/tables.log",
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         params:
             judges="--judges results/tables/judges.parquet" if JUDGES else "",
             annotations=(

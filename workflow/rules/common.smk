@@ -7,8 +7,10 @@ from glob import glob
 from pathlib import Path
 from shlex import quote
 
+from snakemake.utils import update_config
+
 from persona_paradox import sizes
-from persona_paradox.config import ALL, HUMAN, TRIAGE
+from persona_paradox.config import ALL, HUMAN, TRIAGE, given
 from persona_paradox.errors import InputError
 from persona_paradox.imports import code_of
 from persona_paradox.inventory import (
@@ -34,6 +36,7 @@ from persona_paradox.sizes import Size
 from persona_paradox.study import open_study
 
 try:
+    update_config(config, given(workflow.config_settings.config_args or []))
     STUDY, VIEWS = open_study(config, Path(workflow.basedir))
 except InputError as error:
     sys.exit(f"error: {error}")
@@ -54,11 +57,19 @@ def code(script):
     return [os.path.relpath(path) for path in paths]
 
 
+def literal(text):
+    """A text that Snakemake formats, as it is: a brace in the name of a folder is no wildcard."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+# What every rule runs in, where Snakemake is told to make environments.
+ENVIRONMENT = literal(str(Path(workflow.basedir) / "environment.yml"))
+
+
 def script(name):
     """Command that runs a script of the workflow."""
     path = os.path.relpath(LIBRARY / "scripts" / f"{name}.py")
-    # Snakemake formats a command: a brace in the name of a folder would be a wildcard.
-    return f"python {quote(path)}".replace("{", "{{").replace("}", "}}")
+    return literal(f"python {quote(path)}")
 
 
 def cells(pattern, human=False, kind=None):

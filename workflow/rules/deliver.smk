@@ -19,7 +19,7 @@ rule deliver:
         persona="|".join(STUDY.personas),
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         weights=weights,
     shell:
@@ -41,7 +41,7 @@ rule tabulate_delivery:
     log:
         "logs/tabulate_delivery/tables.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("tabulate_delivery")
         + " --cells {input.cells} --delivered results/delivered"

@@ -16,7 +16,7 @@ rule download_model:
         model=one_of(STUDY.local_models),
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("download_model") + " --source {input.source}"
         " --config-file config/models/{wildcards.model}.yaml"
@@ -40,7 +40,7 @@ rule prepare_model:
         model=one_of(STUDY.local_models),
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("prepare_model")
         + " --source {input.model} --source-manifest {input.manifest}"
@@ -60,7 +60,7 @@ rule download_dataset:
         "logs/download_dataset/{dataset}.log",
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("download_dataset") + " --reading {input.reading}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"

@@ -26,7 +26,7 @@ rule generate:
         persona=one_of(STUDY.personas),
     priority: 1
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: engine_threads
     resources:
         gpu=gpu,
@@ -64,7 +64,7 @@ rule answer_together:
     wildcard_constraints:
         model=one_of([id_ for id_ in STUDY.models if id_ in STUDY.local_models]),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     threads: engine_threads
     resources:
         gpu=gpu,
@@ -105,7 +105,7 @@ rule ask_server:
         persona=one_of(STUDY.personas),
     priority: 1
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     # The profile lets one such job run at a time; it keeps several requests in flight.
     resources:
         server=1,
@@ -128,7 +128,7 @@ rule rate:
     log:
         f"logs/generate/{HUMAN}/{{task}}/{{persona}}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("rate") + " --items {input.cases} --scoring {input.scoring}"
         " --rater {wildcards.persona} --responses {output} --log {log}"

@@ -27,7 +27,7 @@ rule deliver_ratings:
         task=one_of(JUDGED_TASKS),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         form="ratings",
         weights=judge_weights,
@@ -110,7 +110,7 @@ rule deliver_checks:
         "logs/judging/{judge}/checks.log",
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         checks=checks_options,
         weights=judge_weights,
@@ -180,7 +180,7 @@ rule read_ratings:
         task=one_of(JUDGED_TASKS),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("read_ratings")
         + " --responses {input.responses} --prompts {input.prompts}"
@@ -208,7 +208,7 @@ rule rank:
         judge=one_of(RANKING_JUDGES),
         task=one_of(JUDGED_TASKS),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         pairs=[".vs.".join(pair) for pair in STUDY.ranked_pairs],
     shell:
@@ -239,7 +239,7 @@ rule read_list:
         judge=one_of(LISTING_JUDGES),
         task=one_of(JUDGED_TASKS),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         personas=STUDY.ranked,
     shell:
@@ -264,7 +264,7 @@ rule read_checks:
     log:
         "logs/read_checks/{judge}.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         checks=checks_options,
     shell:
@@ -307,7 +307,7 @@ if JUDGES:
         log:
             "logs/assess/tables.log",
         conda:
-            "../../environment.yml"
+            ENVIRONMENT
         shell:
             script("assess") + " --view {input.view} --statistics {input.statistics}"
             " --judgements results/judgements --rankings results/rankings"

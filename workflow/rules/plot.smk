@@ -35,7 +35,7 @@ rule plot:
         figure="|".join(TRIAGE_FIGURES),
     priority: 2
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         names=CELL_TABLES,
     shell:

@@ -16,7 +16,7 @@ rule write_prompts:
         persona=one_of(STUDY.personas),
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("write_prompts") + " --items {input.cases} --persona {input.persona}"
         " --task {input.task} --prompts {output} --log {log}"

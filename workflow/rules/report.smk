@@ -27,7 +27,7 @@ rule report:
     log:
         "logs/report/report.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         names=STUDY.tables,
         configfiles=" ".join(map(quote, configfiles())),

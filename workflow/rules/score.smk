@@ -15,7 +15,7 @@ rule score:
         "logs/score/{model}/{task}/{persona}.log",
     priority: 2
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         verbalized=verbalized_option,
     shell:

@@ -60,7 +60,7 @@ rule deliver_behind_thoughts:
         model=one_of(STUDY.thinking_models),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         weights=weights,
     shell:
@@ -175,7 +175,7 @@ rule deliver_conclusions:
         task=one_of(STUDY.rationale_tasks),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         thoughts=thoughts_option,
         weights=weights,
@@ -241,7 +241,7 @@ rule conclude:
         task=one_of(STUDY.rationale_tasks),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         thoughts=thoughts_option,
     shell:
@@ -266,7 +266,7 @@ rule put_thoughts_beside:
         task=one_of(ONE_STEP),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("conclude") + " --prompts {input.prompts} --thoughts {input.thoughts}"
         " --answers {input.answers} --responses {output} --log {log}"
@@ -287,7 +287,7 @@ rule tabulate_thoughts:
     log:
         "logs/tabulate_thoughts/tables.log",
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("tabulate_thoughts")
         + " --cells {input.cells} --responses results/responses"

@@ -3,6 +3,7 @@
 # been read by now; for a study of someone else, `python workflow/scripts/check_study.py` comes first.
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,21 @@ sys.path.insert(0, str(LIBRARY))
 
 from persona_paradox.config import check_study_file
 from persona_paradox.errors import InputError
+
+# Snakemake looks for its own files by patterns that hold the folder's name, and takes the paths of
+# a rule's inputs for patterns.
+wildcards = re.findall(r"\{([\w.]+(?:,[^{}]*)?)\}", os.getcwd())
+broken = [name for name in wildcards if not name.isidentifier()]
+if broken or "{" in os.path.relpath(workflow.basedir):
+    sys.exit(
+        f"error: the folder {os.getcwd() if broken else workflow.basedir} has braces in its name, "
+        "which Snakemake takes for a wildcard; rename the folder"
+    )
+if not Path("config/config.yaml").is_file():
+    sys.exit(
+        f"error: {os.getcwd()} has no config/config.yaml; start Snakemake in the folder of the "
+        "project, or name that folder with -d (--directory)"
+    )
 
 try:
     for study_file in map(Path, ["config/config.yaml", *workflow.configfiles]):

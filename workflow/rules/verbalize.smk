@@ -21,7 +21,7 @@ rule try_second_turn:
         task=one_of(STUDY.verbalized_tasks),
     priority: 10
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         weights=weights,
     shell:
@@ -51,7 +51,7 @@ rule second_turn:
         task=one_of(STUDY.verbalized_tasks),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     params:
         weights=weights,
     shell:
@@ -112,7 +112,7 @@ rule verbalize:
         task=one_of(STUDY.verbalized_tasks),
         persona=one_of(STUDY.personas),
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("verbalize")
         + " --responses {input.responses} --statements {input.statements}"
