@@ -642,7 +642,8 @@ def test_a_value_of_the_command_line_is_read_as_in_a_file(
     change = ["--config", "limit=null", "limits={triage_ed: null}", "statistics={draws: 300}"]
     project.run("-n", *change)
     views = {path for path in project.path.glob("results/config/**/*.json") if path.is_file()}
-    project.edit(STUDY, lambda s: s.update(limit=None, limits={}, statistics={"draws": 300}))
+    changed = {"limit": None, "limits": {"triage_ed": None}, "statistics": {"draws": 300}}
+    project.edit(STUDY, lambda s: s.update(changed))
     open_here(project)
     assert views == {p for p in project.path.glob("results/config/**/*.json") if p.is_file()}
 
