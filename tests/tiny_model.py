@@ -2,9 +2,9 @@
 
 They speak no language, but what surrounds a language model is real: a GGUF of a known architecture
 (grouped-query attention with RoPE; and for other kinds of memory a sliding window, a recurrent
-state, and a recurrent state next to attention), a byte-level BPE tokenizer with control tokens,
-and chat templates with the habits that a persona has to survive. Greedy answers differ between
-prompts, and some of them are labels.
+state, and a recurrent state next to attention), a byte-level BPE tokenizer (or one of the other
+kinds) with control tokens, and chat templates with the habits that a persona has to survive.
+Greedy answers differ between prompts, and some of them are labels.
 """
 
 from __future__ import annotations
@@ -116,6 +116,11 @@ TODAY = """\
 Architecture = Literal["llama", "gemma3", "mamba", "jamba"]
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
+# How the tokenizer cuts text, by the names in a GGUF: byte-level BPE; SentencePiece as of Llama 2;
+# unigram as of T5; WordPiece as of BERT.
+Tokenizer = Literal["gpt2", "llama", "t5", "bert"]
+TOKENIZERS: tuple[Tokenizer, ...] = get_args(Tokenizer)
+
 N_EMBD, N_LAYER, N_HEAD, N_HEAD_KV, N_FF = 64, 2, 4, 2, 128
 HEAD = N_EMBD // N_HEAD
 WINDOW = 64
@@ -155,10 +160,42 @@ def _vocabulary() -> tuple[list[str], list[str]]:
     return [*tokens, *CONTROL], merges
 
 
+# What stands for a space in the pieces of all tokenizers but byte-level BPE.
+SPACE = "\u2581"
+
+
+def _pieces(tokenizer: Tokenizer) -> tuple[list[str], list[TokenType], list[float]]:
+    """Tokens of a tokenizer that is no BPE, their types and scores (the higher, the sooner)."""
+    letters = [chr(code) for code in range(0x21, 0x7F)]
+    words = [word.replace(" ", SPACE) for word in WORDS]
+    special = ["<unk>", *CONTROL]
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)] if tokenizer == "llama" else []
+    if tokenizer == "bert":
+        letters = [letter for letter in letters if letter == letter.lower()]
+        words = [word.lower() for word in words] + [SPACE + letter for letter in letters]
+    else:
+        # Digits have no piece with a space, as in Llama 2.
+        letters = [SPACE, *letters]
+    pieces = list(dict.fromkeys([*letters, *words]))
+    types = [TokenType.UNKNOWN] + [TokenType.CONTROL] * len(CONTROL)
+    types += [TokenType.BYTE] * len(bytes_) + [TokenType.NORMAL] * len(pieces)
+    scores = [0.0] * (len(special) + len(bytes_)) + [2.0 * len(p) - 9 for p in pieces]
+    return [*special, *bytes_, *pieces], types, scores
+
+
+def _spelled(label: str, tokens: list[str]) -> str:
+    """The one token that is a label, as its vocabulary writes it; small where it must."""
+    letters = _byte_letters()
+    spaced = label.replace(" ", SPACE)
+    forms = ("".join(letters[byte] for byte in label.encode()), spaced, spaced.lower())
+    return next(form for form in forms if form in tokens)
+
+
 def _loudness(tokens: list[str], labels: set[str]) -> np.ndarray:
     # Labels come up often enough to be seen in a test, bytes that are no readable text rarely.
     letters = _byte_letters()
     unreadable = {letters[byte] for byte in range(256) if not 0x20 <= byte < 0x7F}
+    unreadable |= {f"<0x{byte:02X}>" for byte in range(256)} | {"<unk>"}
 
     def loudness(token: str) -> float:
         if token in labels:
@@ -237,12 +274,11 @@ def _weights(seed: int, tokens: list[str], architecture: Architecture) -> Tensor
         block = _block(architecture, layer, matrix)
         result |= {f"blk.{layer}.{name}": tensor for name, tensor in block.items()}
     result["output_norm.weight"] = _ones(N_EMBD)
-    letters = _byte_letters()
-    labels = {"".join(letters[byte] for byte in label.encode()) for label in LABELS}
+    labels = {_spelled(label, tokens) for label in LABELS}
     result["output.weight"] = matrix(len(tokens), N_EMBD, 3.0) * _loudness(tokens, labels)
     # Behind a label the turn likely ends, so that some answers are nothing but a label.
     end_of_turn = result["output.weight"][tokens.index("<|im_end|>")]
-    for label in labels:
+    for label in sorted(labels):
         result["token_embd.weight"][tokens.index(label)] += 1.5 * end_of_turn
     if architecture == "gemma3":  # it multiplies its embeddings by this
         result["token_embd.weight"] /= np.float32(N_EMBD**0.5)
@@ -283,6 +319,26 @@ def _add_architecture(writer: GGUFWriter, architecture: Architecture) -> None:
         writer.add_ssm_time_step_rank(DT_RANK)
 
 
+def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, add_space_prefix: bool) -> list[str]:
+    writer.add_tokenizer_model(tokenizer)
+    if tokenizer == "gpt2":
+        tokens, merges = _vocabulary()
+        writer.add_tokenizer_pre("smollm")
+        writer.add_token_list(tokens)
+        writer.add_token_types(
+            [TokenType.CONTROL if token in CONTROL else TokenType.NORMAL for token in tokens]
+        )
+        writer.add_token_merges(merges)
+        return tokens
+    tokens, types, scores = _pieces(tokenizer)
+    writer.add_token_list(tokens)
+    writer.add_token_scores(scores)
+    writer.add_token_types(types)
+    writer.add_unk_token_id(0)
+    writer.add_add_space_prefix(add_space_prefix)
+    return tokens
+
+
 def write_tiny_model(
     path: Path,
     *,
@@ -292,6 +348,9 @@ def write_tiny_model(
     file_type: Literal["F32", "F16", "Q8_0", "Q4_1"] = "F32",
     add_bos: bool = False,
     architecture: Architecture = "llama",
+    tokenizer: Tokenizer = "gpt2",
+    add_space_prefix: bool = True,
+    tensors_per_part: int = 0,
 ) -> None:
     """Write the model to `path`; equal arguments give equal bytes.
 
@@ -303,27 +362,23 @@ def write_tiny_model(
         file_type: how the matrices are stored; norms and other vectors are always F32.
         add_bos: whether the tokenizer puts a BOS token in front.
         architecture: one of `ARCHITECTURES`.
+        tokenizer: one of `TOKENIZERS`.
+        add_space_prefix: whether SentencePiece puts a space in front of a text.
+        tensors_per_part: most tensors of a file, 0 for one file; of more the names are those of
+            `path`, with -00001-of-0000N in front of the suffix.
     """
-    tokens, merges = _vocabulary()
     kind, storage = FILE_TYPES[file_type]
-    writer = GGUFWriter(path, architecture)
+    writer = GGUFWriter(path, architecture, split_max_tensors=tensors_per_part)
     writer.add_name("Tiny")
     writer.add_description("Random weights for tests")
     writer.add_license("cc0-1.0")
     writer.add_file_type(kind)
     writer.add_quantization_version(GGML_QUANT_VERSION)
 
-    writer.add_vocab_size(len(tokens))
     writer.add_context_length(context)
     _add_architecture(writer, architecture)
-
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types(
-        [TokenType.CONTROL if token in CONTROL else TokenType.NORMAL for token in tokens]
-    )
-    writer.add_token_merges(merges)
+    tokens = _add_tokenizer(writer, tokenizer, add_space_prefix)
+    writer.add_vocab_size(len(tokens))
     writer.add_bos_token_id(tokens.index("<|endoftext|>"))
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_add_bos_token(add_bos)

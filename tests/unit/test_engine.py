@@ -10,6 +10,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 import pytest
+from damaged_model import overwrite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_cpp.llama_grammar import json_schema_to_gbnf
@@ -361,18 +362,53 @@ def test_length_is_a_reason_of_its_own(tmp_path: Path) -> None:
     assert any(a.finish_reason == LENGTH and a.n_tokens == 2 for a in cut)
 
 
+def cached(bytes_per_token: int) -> dict[str, int]:
+    """The part of a prepared model's manifest that says what a token takes."""
+    return {"cache_bytes_per_token": bytes_per_token}
+
+
+DAMAGED = {
+    "one token is NaN": ("output.weight", np.nan, 17, "for 1 of its 287 tokens"),
+    "all are NaN": ("output_norm.weight", np.nan, None, "for 287 of its 287 tokens"),
+    "one is infinite": ("output.weight", 3e38, 17, "for 1 of its 287 tokens"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+@pytest.mark.parametrize("asked", ["labels", "greedy", "sampled", "grammar"])
+def test_what_is_no_number_is_no_answer(tmp_path: Path, name: str, asked: str) -> None:
+    """No answer at all: not the token that NaN would win for, nor probabilities of the rest."""
+    *damage, words = DAMAGED[name]
+    write_tiny_model(tmp_path / "tiny.gguf")
+    overwrite(tmp_path / "tiny.gguf", *damage)
+    with Engine(tmp_path / "tiny.gguf", SETTINGS, 1, "config/models/x.yaml") as engine:
+        question = Question(
+            prompts(engine.vocabulary)[0],
+            {
+                "labels": Decoding(0),
+                "greedy": GREEDY,
+                "sampled": SAMPLED,
+                "grammar": Decoding(5, grammar="root ::= [1-5]"),
+            }[asked],
+        )
+        forms = engine.vocabulary.label_forms(LABELS) if asked == "labels" else ()
+        with pytest.raises(InputError, match=r"x\.yaml: the model gives no numbers") as caught:
+            list(engine.generate([question], forms))
+    assert words in str(caught.value)
+
+
 def test_the_width_comes_from_context_and_cache_alone() -> None:
     keys = {"context": 2048, "width": None, "cache_gib": 4.0}
     keys |= {"gpu_layers": 0, "main_gpu": 0, "tensor_split": []}
     # SmolLM2-135M: 30 layers of 3 heads, 64 wide; Llama 3.1 8B: 32 of 8, 128 wide.
     small, large = 2 * 30 * 3 * 128, 2 * 32 * 8 * 256
-    assert Settings.resolve(keys, small).width == 16
+    assert Settings.resolve(keys, cached(small)).width == 16
     # 17 windows of 47 MB do not fit half a GiB, 9 do.
-    assert Settings.resolve(keys | {"cache_gib": 0.5}, small).width == 8
-    assert Settings.resolve(keys | {"context": 8192}, large).width == 2
-    assert Settings.resolve(keys | {"context": 131072}, large).width == 1
-    assert Settings.resolve(keys | {"width": 5}, large).width == 5
-    assert Settings.resolve(keys, 0).width == 16, "a recurrent model has no attention cache"
+    assert Settings.resolve(keys | {"cache_gib": 0.5}, cached(small)).width == 8
+    assert Settings.resolve(keys | {"context": 8192}, cached(large)).width == 2
+    assert Settings.resolve(keys | {"context": 131072}, cached(large)).width == 1
+    assert Settings.resolve(keys | {"width": 5}, cached(large)).width == 5
+    assert Settings.resolve(keys, cached(0)).width == 16, "a recurrent model has no attention cache"
 
 
 def test_the_fingerprint_follows_what_changes_bits() -> None:

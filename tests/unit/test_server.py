@@ -407,6 +407,58 @@ def test_both_formats_of_log_probabilities(
     assert [body["logprobs"] for body in endpoint.requests] == [20]
 
 
+def without(key: str) -> dict:
+    made = completion(" B", "stop", legacy([" B"], [-0.5], FIRST))
+    del made["choices"][0]["logprobs"][key]
+    return made
+
+
+def counted(count: Any) -> dict:
+    return completion(" B", "stop", legacy([" B"], [-0.5], FIRST), count)
+
+
+UNUSABLE = {
+    "no text": (completion(None, "stop", legacy([" B"], [-0.5], FIRST)), "`text` is null"),
+    "text that is a number": (completion(7), "`text` is 7, not a text"),
+    "NaN among the likeliest": (
+        completion(" B", "stop", legacy([" B"], [-0.5], {" B": -0.5, "A": np.nan})),
+        'token "A" has the log-probability NaN',
+    ),
+    "NaN of a token": (completion(" B", "stop", legacy([" B"], [np.nan], FIRST)), "NaN"),
+    "infinity": (completion(" B", "stop", legacy([" B"], [np.inf], FIRST)), "Infinity"),
+    "null": (completion(" B", "stop", legacy([" B"], [None], FIRST)), "log-probability null"),
+    "a probability": (completion(" B", "stop", legacy([" B"], [0.4], FIRST)), "0.4"),
+    "a log-probability in words": (
+        completion(" B", "stop", as_chat([" B"], [-0.5], [(" B", "-0.5")])),
+        'log-probability "-0.5"',
+    ),
+    "NaN as llama-server lists it": (
+        completion(" B", "stop", as_chat([" B"], [-0.5], [(" B", np.nan)])),
+        "NaN",
+    ),
+    "fewer numbers than tokens": (without("token_logprobs"), "`logprobs` are of no known form"),
+    "a count in words": (counted("3"), '`completion_tokens` is "3", not a number'),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_answer_that_is_none_stops_the_cell(endpoint: Endpoint, name: str) -> None:
+    reply, words = UNUSABLE[name]
+    endpoint.reply = lambda body: Reply(reply)
+    with endpoint.server() as server, pytest.raises(InputError) as caught:
+        list(server.ask([question("x")], LABELS))
+    assert str(caught.value).startswith(f"{NAME}: key `source.url`: {endpoint.url} sent an answer")
+    assert words in str(caught.value)
+
+
+def test_minus_infinity_is_a_log_probability(endpoint: Endpoint) -> None:
+    listed = legacy([" B"], [-0.5], {" B": -0.5, "A": -np.inf})
+    endpoint.reply = lambda body: Reply(completion(" B", "stop", listed))
+    with endpoint.server() as server:
+        [answer] = ask(server, [question("x")], LABELS)
+    assert answer.label_logprob == (-np.inf, -0.5, -np.inf)
+
+
 def test_a_first_token_that_is_not_listed_is_asked_for_apart(endpoint: Endpoint) -> None:
     # llama-server: nothing for a token that ends inside a character, so that the first one
     # listed is a later one; and nothing at all if it is the only one.

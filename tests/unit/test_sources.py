@@ -25,14 +25,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFWriter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from loopback_hub import COMMIT, Hub, loopback_hub, sha256
+from tiny_model import write_tiny_model
 
 from persona_paradox import sources
 from persona_paradox.errors import InputError
 from persona_paradox.gguf_header import check_gguf
+from persona_paradox.parts import parts_of
 from persona_paradox.schema import check_schema
 from persona_paradox.sources import fetch
 
@@ -773,6 +775,145 @@ def test_damaged_header_is_noticed_or_harmless(tmp_path: Path, model: bytes) -> 
         except InputError:
             noticed += 1
     assert noticed > 100
-    path.write_bytes(b"<html>not a model</html>")
-    with pytest.raises(InputError, match="does not begin with GGUF"):
+
+
+def header_only(path: Path, architecture: str, type_: str | None = None, tensors: int = 1) -> bytes:
+    writer = GGUFWriter(path, architecture)
+    if type_:
+        writer.add_type(type_)
+    for number in range(tensors):
+        writer.add_tensor(f"t{number}", np.ones(8, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path.read_bytes()
+
+
+# Architecture, type, tensors; what is said.
+NO_MODELS = {
+    "adapter": (("llama", "adapter"), "no model but an adapter (LoRA)", "llama-export-lora"),
+    "projector": (("clip", "mmproj"), "no model but a projector", "file of the model itself"),
+    "projector without a type": (("clip",), "no model but a projector", "the model itself"),
+    "importance matrix": (("imatrix", "imatrix"), "no model but an importance matrix"),
+    "control vector": (("controlvector",), "no model but a control vector"),
+    "vocabulary": (("llama", "model", 0), "a vocabulary but no weights", "the whole model"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODELS)
+def test_what_is_no_model_is_named(tmp_path: Path, name: str) -> None:
+    shape, *words = NO_MODELS[name]
+    data = header_only(tmp_path / "other.gguf", *shape)
+    source = {"kind": "path", "path": "other.gguf", "sha256": sha256(data)}
+    failed(download(tmp_path, source), tmp_path, f"{CONFIG}: key `source`: the file", *words)
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04 weights of PyTorch", b"\x80\x02}q", b"<html></html>"]
+)
+def test_a_file_that_is_no_gguf(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "m.bin").write_bytes(data)
+    source = {"kind": "path", "path": "m.bin", "sha256": sha256(data)}
+    failed(download(tmp_path, source), tmp_path, "does not begin with GGUF", "name a GGUF file")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("file_type", ["F32", "F16", "Q8_0", "Q4_1"])
+def test_weights_that_are_not_finite(tmp_path: Path, file_type: str, value: float) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_tiny_model(path, file_type=file_type)
+    check_gguf(path, CONFIG)
+    reader = GGUFReader(path, "r+")
+    (tensor,) = (t for t in reader.tensors if t.name == "blk.1.ffn_up.weight")
+    # Of quantized weights the scale, with which a block begins.
+    start = tensor.data.reshape(-1).view(np.float32 if file_type == "F32" else np.float16)
+    start[0] = value
+    start.flush()
+    with pytest.raises(InputError, match=r"tensor blk\.1\.ffn_up\.weight holds numbers that are"):
         check_gguf(path, CONFIG)
+
+
+# --- models in parts ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("parts")
+    write_tiny_model(folder / "tiny.gguf", tensors_per_part=8)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def of_parts(parts: dict[str, bytes], kind: str = "path", **changes: Any) -> dict[str, Any]:
+    first, sums = next(iter(parts)), [sha256(data) for data in parts.values()]
+    if kind == "path":
+        return {"kind": "path", "path": first, "sha256": sums} | changes
+    source = {"kind": "hub", "repo": REPO, "file": f"q8/{first}", "revision": COMMIT}
+    return source | {"sha256": sums} | changes
+
+
+def put(tmp_path: Path, parts: dict[str, bytes]) -> None:
+    for name, data in parts.items():
+        (tmp_path / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["path", "hub"])
+def test_all_parts_become_one_model(
+    tmp_path: Path, hub: Hub, parts: dict[str, bytes], kind: str
+) -> None:
+    assert list(parts) == [f"tiny-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
+    put(tmp_path, parts if kind == "path" else {})
+    hub.repos["models", REPO] = {f"q8/{name}": data for name, data in parts.items()}
+    manifest = succeeded(download(tmp_path, of_parts(parts, kind), hub), tmp_path)
+    assert [part["sha256"] for part in manifest["parts"]] == [sha256(d) for d in parts.values()]
+    write_tiny_model(tmp_path / "whole.gguf")
+    ours, whole = GGUFReader(tmp_path / "results/m.gguf"), GGUFReader(tmp_path / "whole.gguf")
+    mine = {t.name: t.data for t in ours.tensors}
+    assert mine.keys() == {t.name for t in whole.tensors}
+    for tensor in whole.tensors:
+        np.testing.assert_array_equal(mine[tensor.name], tensor.data)
+    said = {key: field.contents() for key, field in ours.fields.items()}
+    assert said == {key: field.contents() for key, field in whole.fields.items()}
+
+
+def test_parts_that_are_not_those_of_the_model(tmp_path: Path, parts: dict[str, bytes]) -> None:
+    first, second, third = parts.values()
+    names = list(parts)
+    put(tmp_path, parts)
+    wrong = of_parts(parts, sha256=[sha256(first), "0" * 64, sha256(third)])
+    failed(download(tmp_path, wrong), tmp_path, "`source.sha256`", "0" * 64, sha256(second))
+    swapped = dict(zip(names, (first, third, second), strict=True))
+    put(tmp_path, swapped)
+    failed(download(tmp_path, of_parts(swapped)), tmp_path, "is part 3 of 3 of a model, not part 2")
+    put(tmp_path, parts)
+    (tmp_path / names[1]).unlink()
+    failed(download(tmp_path, of_parts(parts)), tmp_path, names[1], "is missing")
+
+
+def test_a_part_under_another_name(tmp_path: Path, parts: dict[str, bytes]) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(data := list(parts.values())[1])
+    source = {"kind": "path", "path": "tiny.gguf", "sha256": sha256(data)}
+    failed(
+        download(tmp_path, source), tmp_path, "the file is part 2 of 3 of a model", "its own name"
+    )
+
+
+@pytest.mark.parametrize("key", ["path", "file"])
+def test_sources_that_name_parts_wrongly(key: str) -> None:
+    kind = "hub" if key == "file" else "path"
+    one, two = "0" * 64, "1" * 64
+
+    def said(name: str, sums: str | list[str]) -> str:
+        with pytest.raises(InputError) as caught:
+            parts_of({"kind": kind, key: name, "sha256": sums}, CONFIG)
+        return str(caught.value)
+
+    first = "a/m-00001-of-00002.gguf"
+    assert f"`source.{key}` names part 2 of 2 of a model; name the first, {first}" in said(
+        "a/m-00002-of-00002.gguf", [one, two]
+    )
+    assert "has 1 of the checksums of a model in 2 parts" in said(first, one)
+    assert "has 3 of the checksums of a model in 2 parts" in said(first, [one, two, one])
+    assert "lists 2 checksums, which is for a model in parts" in said("a/m.gguf", [one, two])
+    whole = {"kind": kind, key: "a/m-00001-of-00001.gguf", "sha256": one}
+    assert parts_of(whole, CONFIG) == [whole]

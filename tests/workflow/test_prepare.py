@@ -11,19 +11,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import llama_cpp
 import numpy as np
 import pytest
 import yaml
+from damaged_model import overwrite
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize
 from project import Project, add_model
 from root import ROOT
-from tiny_model import ARCHITECTURES, CHATML, write_tiny_model
+from tiny_model import ARCHITECTURES, CHATML, TOKENIZERS, write_tiny_model
 
 from persona_paradox.engine import Engine, Settings
 from persona_paradox.files import sha256_file
 
 SCRIPT = ROOT / "workflow/scripts/prepare_model.py"
+CONFIG = "config/models/tiny.yaml"
 F32, F16, Q8_0 = (
     GGMLQuantizationType.F32,
     GGMLQuantizationType.F16,
@@ -40,7 +43,7 @@ def prepare(folder: Path, source: Path, kind: str) -> tuple[Path, dict[str, Any]
     command = [sys.executable, str(SCRIPT), "--source", str(source)]
     command += ["--source-manifest", str(folder / "origin.json")]
     command += ["--prepare", str(folder / "prepare.json"), "--model", str(result)]
-    command += ["--manifest", str(manifest)]
+    command += ["--manifest", str(manifest), "--config-file", CONFIG]
     subprocess.run(command, check=True, capture_output=True)
     found = json.loads(manifest.read_text())
     assert found["origin"] == origin
@@ -155,7 +158,7 @@ def test_a_header_that_says_something_else(tmp_path: Path, key: str, kind: str) 
             prepare(tmp_path, source, kind)
         text = caught.value.stderr.decode()
         assert "Traceback" not in text
-        assert text.startswith(f"error: {source}: the header of the model cannot be read")
+        assert text.startswith(f"error: {CONFIG}: the header of the model cannot be read")
         assert not (tmp_path / "model.gguf").exists()
 
 
@@ -210,20 +213,49 @@ def test_auto_goes_by_memory(tmp_path: Path, kind: str) -> None:
         assert choose(kind, source) == kind, "what is asked for is done"
 
 
-def test_a_preparation_that_fails_says_so(tmp_path: Path) -> None:
+def refused(folder: Path, source: Path, kind: str, *words: str) -> None:
+    """The script says one line `error: …` that holds all of `words`, and leaves no model."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        prepare(folder, source, kind)
+    (text,) = caught.value.stderr.decode().splitlines()
+    assert text.startswith(f"error: {CONFIG}: ")
+    for word in words:
+        assert word in text
+    assert not (folder / "model.gguf").exists()
+    assert not list(folder.glob(".*part"))
+
+
+@pytest.mark.parametrize("kind", ["f16", "none"])
+def test_models_that_the_engine_cannot_run(tmp_path: Path, kind: str) -> None:
     source = tmp_path / "tiny.gguf"
     write_tiny_model(source)
-    data = source.read_bytes()
-    # An architecture that llama.cpp does not know.
-    source.write_bytes(data.replace(b"llama", b"lxmax"))
-    with pytest.raises(subprocess.CalledProcessError) as error:
-        prepare(tmp_path, source, "f16")
-    text = error.value.stderr.decode()
-    assert text.startswith(f"error: {source} cannot be written as f16 (")
-    assert "set key `prepare` of the model to none" in text
-    assert "Traceback" not in text
-    assert not (tmp_path / "model.gguf").exists()
-    assert not list(tmp_path.glob(".*part"))
+    whole = source.read_bytes()
+    source.write_bytes(whole.replace(b"llama", b"lxmax"))
+    newer = f"llama-cpp-python {llama_cpp.__version__} does not know the model's"
+    refused(tmp_path, source, kind, f"{newer} architecture, 'lxmax'; use a newer one")
+    source.write_bytes(whole.replace(b"smollm", b"smallm"))
+    refused(tmp_path, source, kind, f"{newer} tokenizer, 'smallm'; use a newer one")
+    write_tiny_model(source, template=None)
+    refused(tmp_path, source, kind, "no chat template", "use an instruct build")
+
+
+def test_weights_too_large_for_16_bits(tmp_path: Path) -> None:
+    source = tmp_path / "tiny.gguf"
+    write_tiny_model(source)
+    overwrite(source, "output.weight", 1e6, row=17)
+    words = ("the model cannot be written as f16", "set key `prepare` to none")
+    refused(tmp_path, source, "f16", *words)
+    prepare(tmp_path, source, "none")
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+def test_the_manifest_says_how_labels_are_spelled(tmp_path: Path, tokenizer: str) -> None:
+    source = tmp_path / "tiny.gguf"
+    write_tiny_model(source, tokenizer=tokenizer)
+    _, manifest = prepare(tmp_path, source, "none")
+    # Byte-level models have the manifest, and so the keys, that they always had.
+    assert ("spells_alone" in manifest) == (tokenizer != "gpt2")
+    assert manifest.get("spells_alone", True) == (tokenizer == "gpt2")
 
 
 MANIFEST = "resources/models/tiny/manifest.json"

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from .errors import InputError
+from .parts import parts_of
 from .products import (
     CELL_TABLES,
     CLINICIAN_TABLES,
@@ -570,6 +571,8 @@ def _cross_check(study: Study) -> None:
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
         _check_judge(id_, study)
+    for id_, model in study.all_models.items():
+        parts_of(model["source"], f"config/models/{id_}.yaml")
     if study.settings["published"]:
         _check_commits(study)
     for id_ in study.forms:
@@ -905,16 +908,23 @@ def check_sources(study: Study, resources: str) -> None:
             if source["kind"] not in ("path", "bundled") or Path(done).exists():
                 continue
             name = f"config/{kind}/{id_}.yaml"
-            path = source["path"]
-            if "{data_dir}" in path:
-                if study.data_dir is None:
-                    raise InputError(
-                        f"{name}: key `source.path` needs the data folder; set key `data_dir` of "
-                        "the study or the environment variable PERSONA_DATA_DIR"
-                    )
-                path = path.replace("{data_dir}", study.data_dir)
-            if not Path(path).is_file():
-                raise InputError(
-                    f"{name}: key `source.path` names {path}, which does not exist; mend the path"
-                    + (" or the data folder" if "{data_dir}" in source["path"] else "")
-                )
+            parts = parts_of(source, name) if kind == "models" else [source]
+            for path in (part["path"] for part in parts):
+                _check_file(name, path, study.data_dir)
+
+
+def _check_file(name: str, path: str, data_dir: str | None) -> None:
+    """See that the file of a `path` or `bundled` source is there."""
+    found = path
+    if "{data_dir}" in path:
+        if data_dir is None:
+            raise InputError(
+                f"{name}: key `source.path` needs the data folder; set key `data_dir` of the study "
+                "or the environment variable PERSONA_DATA_DIR"
+            )
+        found = path.replace("{data_dir}", data_dir)
+    if not Path(found).is_file():
+        raise InputError(
+            f"{name}: key `source.path` names {found}, which does not exist; mend the path"
+            + (" or the data folder" if "{data_dir}" in path else "")
+        )

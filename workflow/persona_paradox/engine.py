@@ -63,6 +63,7 @@ class Settings:
         gpu_layers: layers on the GPU; 0 none, -1 all.
         main_gpu: the card that holds the model where it is not split.
         tensor_split: share of the model on each card; empty for llama.cpp's own choice.
+        spells_alone: the tokenizer's, see `Vocabulary.spells_alone`.
     """
 
     context: int
@@ -70,16 +71,21 @@ class Settings:
     gpu_layers: int = 0
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
+    spells_alone: bool = True
 
     @classmethod
-    def resolve(cls, engine: Mapping[str, Any], cache_bytes_per_token: int) -> Settings:
-        """Settings from the engine's keys of a model's file; `sizes.width_of` says how wide."""
+    def resolve(cls, engine: Mapping[str, Any], manifest: Mapping[str, Any]) -> Settings:
+        """Settings from the engine's keys of a model's file and the prepared model's manifest.
+
+        `sizes.width_of` says how wide.
+        """
         return cls(
             context=engine["context"],
-            width=width_of(engine, cache_bytes_per_token),
+            width=width_of(engine, manifest["cache_bytes_per_token"]),
             gpu_layers=engine["gpu_layers"],
             main_gpu=engine["main_gpu"],
             tensor_split=tuple(engine["tensor_split"]),
+            spells_alone=manifest.get("spells_alone", True),
         )
 
     def describe(self, weights_sha256: str) -> dict[str, Any]:
@@ -89,8 +95,12 @@ class Settings:
         settings of the context, the weights. The number of threads is not part of it.
         """
         start_llama()
+        described = asdict(self)
+        # Label probabilities of such models were once those of other tokens.
+        labels = {} if described.pop("spells_alone") else {"label_forms": "behind other text"}
         return {
-            **asdict(self),
+            **described,
+            **labels,
             "version": VERSION,
             "llama_cpp_python": llama_cpp.__version__,
             "features": features(),
@@ -453,8 +463,21 @@ class Engine(Closing):
             raise RuntimeError(f"{self._name}: llama_decode failed with status {status}")
 
     def _logits(self, row: int) -> Logits:
+        """A row of the last call, shape (vocabulary,).
+
+        Raises:
+            InputError: the model gives no numbers, whatever they were to be read for.
+        """
         pointer = llama_cpp.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,)).copy()
+        logits: Logits = np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,)).copy()
+        if not np.isfinite(logits).all():
+            raise InputError(
+                f"{self._name}: the model gives no numbers (NaN or infinite) for "
+                f"{np.count_nonzero(~np.isfinite(logits))} of its {len(logits)} tokens, so that "
+                "none of its answers can be trusted; use another build of it or other settings of "
+                "key `engine`"
+            )
+        return logits
 
 
 def ask_engine(

@@ -1,12 +1,19 @@
-"""A look at a GGUF file without loading it: is it one, and is it whole?"""
+"""A look at a GGUF file without loading it: is it a model, whole, and of finite numbers?"""
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGUF_VERSION, GGUFValueType
+from llama_cpp._ggml import libggml
 
 from .errors import InputError
 
@@ -23,28 +30,125 @@ _SCALARS = {
     GGUFValueType.INT64: 8,
     GGUFValueType.FLOAT64: 8,
 }
+_UNSIGNED = {
+    GGUFValueType.UINT8: "B",
+    GGUFValueType.UINT16: "H",
+    GGUFValueType.UINT32: "I",
+    GGUFValueType.UINT64: "Q",
+}
 MAX_DIMENSIONS = 4
 _BLOCKS = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
 
 
-def check_gguf(path: Path, config_file: str) -> None:
-    """See that a model is a GGUF file that holds all of its tensors.
+# What else is published as GGUF, by its type or architecture, and what to do instead.
+_NO_MODELS = {
+    "adapter": (
+        "an adapter (LoRA), which changes another model; merge the two once by llama.cpp's "
+        "llama-export-lora and name the result"
+    ),
+    "mmproj": "a projector for pictures or sound; name the file of the model itself",
+    "clip": "a projector for pictures or sound; name the file of the model itself",
+    "imatrix": "an importance matrix, an aid for quantizing; name the file of the model itself",
+    "controlvector": "a control vector, which changes another model; name that model's file",
+}
+
+
+def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> None:
+    """See that a file is a GGUF model, or a part of one, and holds all of its tensors.
+
+    Args:
+        path: the file.
+        config_file: YAML file to name in errors.
+        part: which part of the model it should be, from 1.
+        parts: of how many.
 
     Raises:
-        InputError: it is not, or does not.
+        InputError: it is not, or does not, or a weight is no finite number.
     """
     try:
         with (
             open(path, "rb") as handle,
             mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
-            _Gguf(data).check()
+            gguf = _Gguf(data)
+            gguf.read()
+            wrong = _what_else(gguf, path.name, (part, parts)) or _not_finite(gguf)
     except (ValueError, struct.error, OverflowError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its header has no end"
         raise InputError(
             f"{config_file}: the model is truncated or damaged: {reason}; fetch it again or mend "
             "key `source.sha256`"
         ) from error
+    if wrong:
+        raise InputError(f"{config_file}: key `source`: {wrong}")
+
+
+def _what_else(gguf: _Gguf, name: str, wanted: tuple[int, int]) -> str | None:
+    """What a file is where it is not the wanted part of a model, and what to do; else None."""
+    if not gguf.known:
+        return (
+            f"the file is no GGUF: it does not begin with GGUF but with {bytes(gguf.data[:4])!r}; "
+            "name a GGUF file"
+        )
+    for said in (gguf.texts.get(b"general.type"), gguf.texts.get(b"general.architecture")):
+        if said in _NO_MODELS:
+            return f"the file is no model but {_NO_MODELS[said]}"
+    count = max(gguf.numbers.get(b"split.count", 1), 1)
+    found = gguf.numbers.get(b"split.no", 0) + 1, count
+    if found != wanted:
+        what = f"part {found[0]} of {count} of a model" if count > 1 else "a whole model"
+        if wanted[1] > 1:
+            return f"{name} is {what}, not part {wanted[0]} of {wanted[1]}; name the right files"
+        return (
+            f"the file is {what}; name the first part by its own name, NAME-00001-of-{count:05}"
+            ".gguf, and list the checksums of all parts in key `source.sha256` (config/README.md, "
+            "Models)"
+        )
+    if not gguf.tensors and wanted == (1, 1):
+        return "the file holds a vocabulary but no weights; name the file of the whole model"
+    return None
+
+
+def _not_finite(gguf: _Gguf) -> str | None:
+    """Which weights are not finite, and what to do; None where all are."""
+    finite = libggml.ggml_validate_row_data
+    finite.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+    finite.restype = ctypes.c_bool
+    data = np.frombuffer(gguf.data, dtype=np.uint8)
+    with without_stderr():
+        for tensor in gguf.tensors:
+            # Of a type that is newer than the library the size is not known.
+            start = data.ctypes.data + gguf.at + tensor.offset
+            if tensor.size and not finite(tensor.kind, start, tensor.size):
+                return (
+                    f"tensor {_shown(tensor.name)} holds numbers that are not finite (NaN or "
+                    "infinite), so the model is damaged or was badly converted; use another build "
+                    "of it"
+                )
+    return None
+
+
+@contextmanager
+def without_stderr() -> Iterator[None]:
+    """Drop what C code writes to the terminal: ggml tells there where a number is not finite."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """Where the data of a tensor begin behind the header, and what they are; in bytes."""
+
+    name: bytes
+    kind: int
+    offset: int
+    size: int
 
 
 class _Gguf:
@@ -52,48 +156,69 @@ class _Gguf:
 
     The reader of the gguf library makes an array of every token of the vocabulary and says
     of a short file only that an array has the wrong shape.
+
+    Attributes:
+        data: the file.
+        at: where the header ends, and the data of the tensors begin, after `read`.
+        known: whether the file begins as a GGUF does.
+        texts: the metadata that are texts.
+        numbers: those that are whole numbers without a sign.
+        tensors: what the file holds.
     """
 
     def __init__(self, data: mmap.mmap) -> None:
         self.data = data
         self.at = 0
+        self.known = data[:4] == b"GGUF" or len(data) < 4
+        self.texts: dict[bytes, str] = {}
+        self.numbers: dict[bytes, int] = {}
+        self.tensors: list[_Tensor] = []
 
-    def check(self) -> None:
-        if self.data[:4] != b"GGUF":
-            raise ValueError("it does not begin with GGUF")
+    def read(self) -> None:
+        """Read the header.
+
+        Raises:
+            ValueError, struct.error, OverflowError, RecursionError: it is none, or the file ends
+                before its tensors do.
+        """
+        if not self.known:
+            return
         self.at = 4
         version = self._number("I")
         if version not in (2, GGUF_VERSION):
             raise ValueError(f"it says GGUF version {version}, which is not known")
         tensors, entries = self._number("Q"), self._number("Q")
-        alignment = GGUF_DEFAULT_ALIGNMENT
         for _ in range(entries):
             key, kind = self._text(), self._number("I")
-            if key == b"general.alignment" and kind == GGUFValueType.UINT32:
-                alignment = self._number("I")
+            if kind in _UNSIGNED:
+                self.numbers[key] = self._number(_UNSIGNED[GGUFValueType(kind)])
+            elif kind == GGUFValueType.STRING:
+                self.texts[key] = self._text().decode(errors="replace")
             else:
                 self._skip(kind)
-        ends = [self._tensor() for _ in range(tensors)]
+        self.tensors = [self._tensor() for _ in range(tensors)]
+        alignment = self.numbers.get(b"general.alignment", GGUF_DEFAULT_ALIGNMENT)
         if alignment == 0:
             raise ValueError("its alignment is 0")
-        start = -(-self.at // alignment) * alignment
-        end, name = max(ends, default=(0, b""))
-        if start + end > len(self.data):
-            raise ValueError(
-                f"tensor {_shown(name)} ends at byte {start + end}, the file at {len(self.data)}"
-            )
+        self.at = -(-self.at // alignment) * alignment
+        for tensor in self.tensors:
+            end = self.at + tensor.offset + tensor.size
+            if end > len(self.data):
+                raise ValueError(
+                    f"tensor {_shown(tensor.name)} ends at byte {end}, the file at {len(self.data)}"
+                )
 
-    def _tensor(self) -> tuple[int, bytes]:
-        """Where the data of the next tensor end, and its name."""
+    def _tensor(self) -> _Tensor:
         name = self._text()
         elements, dimensions = 1, self._number("I")
         if dimensions > MAX_DIMENSIONS:
             raise ValueError(f"tensor {_shown(name)} has {dimensions} dimensions")
         for _ in range(dimensions):
             elements *= self._number("Q")
+        kind = self._number("I")
         # Of a type that is newer than the library only the beginning is known.
-        block, size = _BLOCKS.get(self._number("I"), (1, 0))
-        return self._number("Q") + elements // block * size, name
+        block, size = _BLOCKS.get(kind, (1, 0))
+        return _Tensor(name, kind, self._number("Q"), elements // block * size)
 
     def _skip(self, kind: int) -> None:
         if kind == GGUFValueType.STRING:

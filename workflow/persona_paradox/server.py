@@ -19,6 +19,7 @@ What servers do with a prompt and an answer differs; these habits shape the code
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
 
 CHECK_S = 10.0  # seconds that `Server.check` waits for the endpoint
+ROUNDING = 1e-3  # by which a log-probability may lie above 0
 ANY_ASCII = r"root ::= [\x01-\x7F]+"
 KEPT = "answers so far are kept, run snakemake again"
 
@@ -133,6 +135,10 @@ class _Completion:
     tokens: tuple[tuple[str, float], ...]
     first: Mapping[str, float]
     count: int | None
+
+
+class _Unusable(Exception):
+    """An answer that is not what it should be; says what is wrong."""
 
 
 class _TooLong(Exception):
@@ -418,6 +424,12 @@ class Server(Closing):
             found = _completion(reply.http_response.json())
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._no_endpoint() from error
+        except _Unusable as error:
+            raise self._error(
+                "url",
+                f"{self._settings.url} sent an answer that cannot be used: {error}; look into the "
+                f"server's log, or use another server or build of the model; {KEPT}",
+            ) from error
         if found.finish_reason not in (STOP, LENGTH):
             raise self._error(
                 "url",
@@ -515,13 +527,22 @@ def _names(listed: Any) -> list[str]:
 
 def _completion(body: Any) -> _Completion:
     choice = body["choices"][0]
-    tokens, first = _logprobs(choice.get("logprobs") or {})
+    listed = choice.get("logprobs") or {}
+    try:
+        tokens, first = _logprobs(listed)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise _Unusable("its `logprobs` are of no known form") from error
+    if not isinstance(text := choice["text"], str):
+        raise _Unusable(f"its `text` is {json.dumps(text)[:100]}, not a text")
+    count = (body.get("usage") or {}).get("completion_tokens")
+    if not (count is None or isinstance(count, int)):
+        raise _Unusable(f"its `completion_tokens` is {json.dumps(count)[:100]}, not a number")
     return _Completion(
-        text=str(choice["text"]),
+        text=text,
         finish_reason=str(choice["finish_reason"]),
         tokens=tuple(tokens),
         first=first,
-        count=(body.get("usage") or {}).get("completion_tokens"),
+        count=count,
     )
 
 
@@ -529,20 +550,35 @@ def _logprobs(found: Mapping[str, Any]) -> tuple[list[tuple[str, float]], dict[s
     """Tokens of an answer, and the likeliest at its first position, from either format."""
     if "content" in found:  # llama-server: as in chats
         entries = found["content"] or []
-        tokens = [(str(entry["token"]), float(entry["logprob"])) for entry in entries]
+        tokens = [_listed(entry["token"], entry["logprob"]) for entry in entries]
         top = [(t["token"], t["logprob"]) for e in entries[:1] for t in e["top_logprobs"]]
     else:  # as in OpenAI's own completions: llama_cpp.server, vLLM
         texts, values = found.get("tokens") or [], found.get("token_logprobs") or []
-        tokens = [(str(text), float(value)) for text, value in zip(texts, values, strict=True)]
+        tokens = [_listed(text, value) for text, value in zip(texts, values, strict=True)]
         top = [pair for listed in (found.get("top_logprobs") or [])[:1] for pair in listed.items()]
     first: dict[str, float] = {}
-    for text, logprob in top:
+    for text, logprob in (_listed(*pair) for pair in top):
         # Tokens of one text: the likelier is the one that the tokenizer makes of that text.
-        first[text] = max(float(logprob), first.get(text, -np.inf))
+        first[text] = max(logprob, first.get(text, -np.inf))
     if tokens and tokens[0][0] not in first:
         # llama-server left the first token out, and this is a later position.
         first = {}
     return tokens, first
+
+
+def _listed(text: Any, logprob: Any) -> tuple[str, float]:
+    """A listed token and its log-probability, which may be minus infinity but no other non-number.
+
+    Raises:
+        _Unusable: they are none.
+    """
+    number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
+    # A little above 0 is rounding; NaN is below nothing.
+    if not isinstance(text, str) or not number or not logprob <= ROUNDING:
+        raise _Unusable(
+            f"token {json.dumps(text)[:100]} has the log-probability {json.dumps(logprob)[:100]}"
+        )
+    return text, float(logprob)
 
 
 def _sum_forms(first: Mapping[str, float], labels: Sequence[str]) -> tuple[float, ...] | None:

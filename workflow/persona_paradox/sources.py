@@ -382,7 +382,7 @@ def _from_hub_online(api: HfApi, order: _Order) -> _Content:
         )
     plan = get(dry_run=True)
     if plan.will_download:
-        _need_space(plan.file_size or entries[0].size, Path(constants.HF_HUB_CACHE))
+        need_space(plan.file_size or entries[0].size, Path(constants.HF_HUB_CACHE))
         log.info("%s: %s from %s", file, _amount(entries[0].size), repo)
     content = _from_snapshot(order, Path(_persist(get, _was_reset)), lfs)
     if content.sha256 != expected:
@@ -551,7 +551,7 @@ _KINDS: Mapping[str, Callable[[_Order], _Content]] = {
 def _write(stream: IO[bytes], order: _Order, name: str, total: int | None) -> _Content:
     """Write a stream of known or unknown length to the temporary file."""
     if total is not None:
-        _need_space(total, order.folder)
+        need_space(total, order.folder)
     digest = hashlib.sha256()
     size = 0
     told = time.monotonic()
@@ -566,7 +566,12 @@ def _write(stream: IO[bytes], order: _Order, name: str, total: int | None) -> _C
     return _Content(digest.hexdigest(), size, {})
 
 
-def _need_space(size: int, folder: Path) -> None:
+def need_space(size: int, folder: Path) -> None:
+    """See that a file of `size` bytes fits on the disk of a folder, which may be missing yet.
+
+    Raises:
+        InputError: it does not.
+    """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if size > free:

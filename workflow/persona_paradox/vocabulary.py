@@ -19,6 +19,12 @@ from .errors import InputError
 # A shorter piece of a prompt joins the next one: a call of its own would cost more than it shares.
 SHORTEST_PIECE = 8
 
+# What may stand between the end of a prompt and its label.
+LEADS = ("", " ", "\n")
+
+# Text that tokenizers do not join with what follows; of one of them that is true.
+_BEFORE = ("(", "\n", ":", "**")
+
 # As llama.cpp says it where it was built with them.
 _AMX = "AMX_INT8 = 1"
 
@@ -94,6 +100,13 @@ def _system_info() -> str:
     return info.decode()
 
 
+# Parts of the messages by which llama.cpp refuses a model that is newer than itself.
+_UNKNOWN = {
+    "architecture": "(?:unknown|unsupported) model architecture: '([^']*)'",
+    "tokenizer": "unknown (?:pre-)?tokenizer(?: type)?: '([^']*)'",
+}
+
+
 def load(model: Path, parameters: Any, messages: deque[str], name: str) -> Any:
     """llama.cpp's pointer to a model.
 
@@ -102,6 +115,12 @@ def load(model: Path, parameters: Any, messages: deque[str], name: str) -> Any:
     """
     pointer = llama_cpp.llama_model_load_from_file(os.fsencode(model), parameters)
     if not pointer:
+        for what, unknown in _UNKNOWN.items():
+            if found := re.search(unknown, " ".join(messages)):
+                raise InputError(
+                    f"{name}: llama-cpp-python {llama_cpp.__version__} does not know the model's "
+                    f"{what}, {found[1]!r}; use a newer one that does, or another model"
+                )
         raise InputError(
             f"{name}: llama.cpp cannot load the model ({reason(messages)}); use another build of "
             "it, or a newer llama-cpp-python"
@@ -158,6 +177,21 @@ class Vocabulary:
                 "build of the model"
             )
         return None if size < 0 else buffer.raw[:size].decode("utf-8", errors="replace")
+
+    def check(self) -> None:
+        """See that the model can be asked: that it writes text, and has a chat template.
+
+        Raises:
+            InputError: it does not, or has none.
+        """
+        encodes = llama_cpp.llama_model_has_encoder(self._model)
+        if encodes or not llama_cpp.llama_model_has_decoder(self._model):
+            raise InputError(
+                f"{self._name}: the model ({self.metadata('general.architecture')}) has an encoder "
+                "of its own for what it reads, which the engine does not run; use a model that "
+                "only writes (a causal language model)"
+            )
+        _ = self.chat_template
 
     @property
     def chat_template(self) -> str:
@@ -263,16 +297,37 @@ class Vocabulary:
             tokens.insert(0, self.wanted_bos)
         return tokens
 
+    @property
+    def spells_alone(self) -> bool:
+        """Whether a text's own tokens read as that text, so that they could go on anywhere.
+
+        Byte-level BPE does. SentencePiece and its kin mostly put a space in front of whatever
+        they are given, or drop spaces and newlines.
+        """
+        return all(
+            self.text(self.tokenize(lead + "A", special=False), special=False) == lead + "A"
+            for lead in LEADS
+        )
+
     def label_forms(self, labels: Sequence[str]) -> list[list[tuple[int, ...]]]:
         """Token sequences that spell each label: `L`, ` L` and newline `L`, each sequence once.
 
+        They are the tokens by which a prompt goes on, never those of a text that begins.
+
         Raises:
-            InputError: the tokenizer does not tell two labels apart, or one label begins another.
+            InputError: the tokenizer cannot spell a label, does not tell two labels apart, or one
+                label begins another.
         """
+        spell = self._alone if self.spells_alone else self._behind
         forms = [
-            sorted({tuple(self.tokenize(lead + label, special=False)) for lead in ("", " ", "\n")})
-            for label in labels
+            sorted({form for lead in LEADS for form in spell(lead, label)}) for label in labels
         ]
+        for label, own in zip(labels, forms, strict=True):
+            if not own:
+                raise InputError(
+                    f"{self._name}: its tokenizer cannot spell label {label!r}; choose other "
+                    "labels in the task"
+                )
         owned = [(form, label) for label, own in zip(labels, forms, strict=True) for form in own]
         for form, label in owned:
             for other, other_label in owned:
@@ -282,6 +337,25 @@ class Vocabulary:
                         f"of label {other_label!r}; choose other labels in the task"
                     )
         return forms
+
+    def _alone(self, lead: str, label: str) -> list[tuple[int, ...]]:
+        return [tuple(self.tokenize(lead + label, special=False))]
+
+    def _behind(self, lead: str, label: str) -> list[tuple[int, ...]]:
+        """The tokens of a label behind other text.
+
+        Where no piece reaches over the end of that text, they are the same behind any text, since
+        all kinds of tokenizers then treat the two apart.
+        """
+        for before in _BEFORE:
+            known = self.tokenize(before, special=False)
+            tokens = self.tokenize(before + lead + label, special=False)
+            if tokens[: len(known)] == known:
+                form = tuple(tokens[len(known) :])
+                # Some make one space of any, and small letters of capitals.
+                spelled = self.text(form, special=True).strip()
+                return [form] if spelled.casefold() == label.casefold() else []
+        return []
 
 
 def _common_length(first: Sequence[int], second: Sequence[int]) -> int:

@@ -45,7 +45,7 @@ rule prepare_model:
         script("prepare_model")
         + " --source {input.model} --source-manifest {input.manifest}"
         " --prepare {input.prepare} --model {output.model} --manifest {output.manifest}"
-        " --log {log}"
+        " --config-file config/models/{wildcards.model}.yaml --log {log}"
 
 
 rule download_dataset:

@@ -52,7 +52,7 @@ def engine_settings(arguments: Namespace) -> Settings:
     """The settings under which the cell was answered."""
     manifest = files.read_json(arguments.manifest)
     view = files.read_json(arguments.engine)
-    return Settings.resolve(view, manifest["cache_bytes_per_token"])
+    return Settings.resolve(view, manifest)
 
 
 def main(arguments: Namespace) -> None:

@@ -1,30 +1,59 @@
 """Fetch a model, check it, and write down what it is."""
 
+import shutil
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
 from persona_paradox.gguf_header import check_gguf
-from persona_paradox.sources import fetch
+from persona_paradox.parts import parts_of
+from persona_paradox.quantization import quantize
+from persona_paradox.sources import fetch, need_space
+
+
+def fetch_model(source: Mapping[str, Any], arguments: Namespace) -> dict[str, Any]:
+    """Bring a model to its place, all parts as one file; the result is for the manifest."""
+    whole = arguments.model
+    parts = parts_of(source, arguments.config_file)
+    where = {"config_file": arguments.config_file, "data_dir": arguments.data_dir or None}
+    if len(parts) == 1:
+        found = fetch(source, whole, **where)
+        check_gguf(whole, arguments.config_file)
+        return found
+    folder = whole.with_name("parts")
+    try:
+        paths = [folder / f"part-{i:05}-of-{len(parts):05}.gguf" for i in range(1, len(parts) + 1)]
+        fetched = []
+        for number, (part, path) in enumerate(zip(parts, paths, strict=True), 1):
+            fetched.append(fetch(part, path, **where))
+            check_gguf(path, arguments.config_file, number, len(parts))
+        need_space(sum(part["size"] for part in fetched), folder)
+        with files.atomic_path(whole) as temporary:
+            quantize(paths[0], temporary, None, arguments.config_file)
+            sha256 = files.sha256_file(temporary)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {
+        "sha256": sha256,
+        "size": whole.stat().st_size,
+        "source": dict(source),
+        "parts": fetched,
+    }
 
 
 def main(arguments: Namespace) -> None:
     """Fetch, check and describe the model."""
     asked = files.read_json(arguments.source)
-    manifest = fetch(
-        asked["source"],
-        arguments.model,
-        config_file=arguments.config_file,
-        data_dir=arguments.data_dir or None,
-    )
     try:
-        check_gguf(arguments.model, arguments.config_file)
+        manifest = fetch_model(asked["source"], arguments)
     except InputError:
-        arguments.model.unlink()
+        arguments.model.unlink(missing_ok=True)
         raise
     manifest["licence"] = asked["licence"]
     files.write_text(arguments.manifest, files.canonical_json(manifest))

@@ -24,7 +24,7 @@ def main(arguments: Namespace) -> None:
     started = time.monotonic()
     manifest = files.read_json(arguments.manifest)
     view = files.read_json(arguments.engine)
-    settings = Settings.resolve(view, manifest["cache_bytes_per_token"])
+    settings = Settings.resolve(view, manifest)
     decoding = files.read_json(arguments.decoding)
     description = settings.describe(manifest["sha256"])
     request = Request.of(decoding, settings.fingerprint(manifest["sha256"]))

@@ -6,7 +6,6 @@
 takes in the attention cache.
 """
 
-import ctypes
 import os
 import shutil
 import sys
@@ -19,18 +18,15 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import gguf
-import llama_cpp
 import numpy as np
 from gguf.quants import dequantize
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
+from persona_paradox.quantization import quantize
+from persona_paradox.vocabulary import open_vocabulary
 
 T = TypeVar("T")
-FORMATS = {
-    "f16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
-    "q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-}
 
 
 def largest_change(source: Path, result: Path) -> float:
@@ -80,7 +76,7 @@ def cache_bytes_per_token(model: Path) -> int:
     return 2 * (value("block_count") or 0) * shared * (key + this)
 
 
-def read_header(read: Callable[[Path], T], source: Path) -> T:
+def read_header(read: Callable[[Path], T], source: Path, config_file: str) -> T:
     """What `read` finds in the header of a GGUF file.
 
     Raises:
@@ -90,35 +86,9 @@ def read_header(read: Callable[[Path], T], source: Path) -> T:
         return read(source)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{source}: the header of the model cannot be read ({error!r}); use another build of "
-            "the model"
+            f"{config_file}: the header of the model cannot be read ({error!r}); use another build "
+            "of the model"
         ) from error
-
-
-def quantize(source: Path, result: Path, kind: str) -> None:
-    """Convert a GGUF file by llama.cpp's own function.
-
-    Raises:
-        InputError: llama.cpp refuses.
-    """
-    messages: list[str] = []
-
-    @llama_cpp.llama_log_callback
-    def collect(level: int, text: bytes, data: object) -> None:
-        messages.append(text.decode(errors="replace").strip())
-
-    llama_cpp.llama_log_set(collect, ctypes.c_void_p())
-    llama_cpp.llama_backend_init()
-    parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.ftype = FORMATS[kind]
-    parameters.allow_requantize = True
-    status = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(result), parameters)
-    if status != 0:
-        reason = next((m for m in reversed(messages) if "fail" in m or "error" in m), "no reason")
-        raise InputError(
-            f"{source} cannot be written as {kind} ({reason}); set key `prepare` of the model to "
-            "none, or fetch the file again"
-        )
 
 
 def main(arguments: Namespace) -> None:
@@ -126,8 +96,11 @@ def main(arguments: Namespace) -> None:
     origin = files.read_json(arguments.source_manifest)
     files.check_sha256(arguments.source, origin["sha256"])
     asked = files.read_json(arguments.prepare)["prepare"]
-    kind = read_header(partial(choose, asked), arguments.source)
-    cache_bytes = read_header(cache_bytes_per_token, arguments.source)
+    kind = read_header(partial(choose, asked), arguments.source, arguments.config_file)
+    cache_bytes = read_header(cache_bytes_per_token, arguments.source, arguments.config_file)
+    with open_vocabulary(arguments.source, arguments.config_file) as vocabulary:
+        vocabulary.check()
+        spells_alone = vocabulary.spells_alone
     with files.atomic_path(arguments.model) as temporary:
         if kind == "none":
             temporary.unlink()
@@ -137,7 +110,7 @@ def main(arguments: Namespace) -> None:
                 shutil.copyfile(arguments.source, temporary)
             sha256, change = origin["sha256"], 0.0
         else:
-            quantize(arguments.source, temporary, kind)
+            quantize(arguments.source, temporary, kind, arguments.config_file)
             sha256 = files.sha256_file(temporary)
             change = largest_change(arguments.source, temporary)
     manifest = {
@@ -148,19 +121,20 @@ def main(arguments: Namespace) -> None:
         "size": arguments.model.stat().st_size,
         "origin": origin,
     }
+    if not spells_alone:
+        manifest["spells_alone"] = False
     cli.log.info("prepared as %s: sha256 %s, largest change of a weight %g", kind, sha256, change)
     files.write_text(arguments.manifest, files.canonical_json(manifest))
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        cli.parser(
-            __doc__,
-            source="GGUF file as it came",
-            source_manifest="its manifest",
-            prepare="view with key `prepare`",
-            model="GGUF file to write",
-            manifest="manifest to write",
-        ),
+    options = cli.parser(
+        __doc__,
+        source="GGUF file as it came",
+        source_manifest="its manifest",
+        prepare="view with key `prepare`",
+        model="GGUF file to write",
+        manifest="manifest to write",
     )
+    options.add_argument("--config-file", required=True, help="name of the model's file in errors")
+    cli.run(main, options)

@@ -79,7 +79,7 @@ def verify(arguments: Namespace) -> None:
         model = arguments.resources / "models" / name.split("/")[0]
         manifest = files.read_json(model / "manifest.json")
         made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
-        settings = Settings.resolve(made_by["engine"], manifest["cache_bytes_per_token"])
+        settings = Settings.resolve(made_by["engine"], manifest)
         request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
         stage = STAGES.get(path.parts[-4], "delivered")
         delivered = files.read_table(arguments.results / stage / f"{name}.parquet")

@@ -497,7 +497,7 @@ def compute(copy: Copy, model: str, wanted: dict[Answered, set[str]], findings: 
     """Compare the chosen answers of a model with those that this machine computes."""
     folder = copy.path / f"resources/models/{model}"
     manifest = files.read_json(folder / "manifest.json")
-    settings = Settings.resolve(copy.view(f"engine/{model}"), manifest["cache_bytes_per_token"])
+    settings = Settings.resolve(copy.view(f"engine/{model}"), manifest)
     here = settings.describe(manifest["sha256"])
     threads = min(int(copy.study.all_models[model]["engine"]["threads"]), usable_cpus())
     with Engine(folder / "model.gguf", settings, threads, f"config/models/{model}.yaml") as engine:
