@@ -571,10 +571,7 @@ def _cross_check(study: Study) -> None:
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
         _check_judge(id_, study)
-    for id_, model in study.all_models.items():
-        parts_of(model["source"], f"config/models/{id_}.yaml")
-    if study.settings["published"]:
-        _check_commits(study)
+    _check_sources(study)
     for id_ in study.forms:
         _check_form(id_, study)
     for cell in study.human_cells:
@@ -583,6 +580,14 @@ def _cross_check(study: Study) -> None:
                 f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
                 "id of a persona; rename one of them"
             )
+
+
+def _check_sources(study: Study) -> None:
+    """Check that models in parts are named as such, and a published study's files will stay."""
+    for id_, model in study.all_models.items():
+        parts_of(model["source"], f"config/models/{id_}.yaml")
+    if study.settings["published"]:
+        _check_commits(study)
 
 
 def _check_commits(study: Study) -> None:
