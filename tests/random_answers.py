@@ -136,6 +136,7 @@ def make(
         "folds": 3,
         "power": 0.8,
         "margins": {"accuracy": 0.05},
+        "label_mass_warning_below": 0.5,
         "small_group_below": 10,
         "family": {"metrics": ["accuracy"], "wordings": "main", "groups": ["paper", "control"]},
     }

@@ -146,7 +146,7 @@ class Measurement:
                 this = tables.wording(wording, self._spec, baseline)
                 mine = this, draws.measure(this.figures)
                 place = {**self._about, "persona": persona, "variant": variant}
-                row = tables.cell_row(*mine)
+                row = tables.cell_row(*mine, low_mass=self._settings["label_mass_warning_below"])
                 part.rows["cells"].append({**place, **row, **columns.get(variant, {})})
                 _confusion(part, place, this, self._spec, self._settings)
                 if variant == "main":
@@ -227,7 +227,8 @@ def rated(
         this = tables.wording(rows, spec)
         figures = Draws.of(this.clusters, settings).measure(this.figures)
         place = {**_about("human", task, spec), "persona": rater, "variant": variant}
-        part.rows["cells"].append({**place, **tables.cell_row(this, figures)})
+        row = tables.cell_row(this, figures, settings["label_mass_warning_below"])
+        part.rows["cells"].append({**place, **row})
         _confusion(part, place, this, spec, settings)
     return part.pack()
 

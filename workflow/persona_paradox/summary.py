@@ -102,6 +102,16 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
             f"{int(rows['n_invalid'].sum())} of them invalid (counted as wrong)."
             + (f" {spec['sample']}" if spec["sample"] else "")
         )
+        below = statistics["label_mass_warning_below"]
+        low = rows.filter(pl.col("label_mass") < below).sort("label_mass")
+        if low.height:
+            yield (
+                f"  - Warning: in {low.height} of these {rows.height} the labels together have "
+                f"less than {_percent(below)} of the probability, on the mean over items (least: "
+                f"{100 * low['label_mass'][0]:.1f}%, {settings['models'][low['model'][0]]}, "
+                f"{_persona(settings, low['persona'][0])}): what is read from label probabilities "
+                "there says little of what the model means."
+            )
         for rater in tables["cells"].filter(model="human", task=task).iter_rows(named=True):
             where = {"main": "all records", "same_items": "the items the models answered"}
             yield (

@@ -299,8 +299,14 @@ def _true(values: pl.Series) -> NDArray[np.bool_]:
     return values.fill_null(False).to_numpy()
 
 
-def cell_row(this: Wording, resampled: Resampled) -> dict[str, Any]:
-    """The figures of one cell in one wording, with intervals; `resampled` are its figures."""
+def cell_row(this: Wording, resampled: Resampled, low_mass: float) -> dict[str, Any]:
+    """The figures of one cell in one wording, with intervals.
+
+    Args:
+        this: the cell's answers in that wording.
+        resampled: its figures.
+        low_mass: probability of all labels together below which an item is counted.
+    """
     row: dict[str, Any] = {
         "backend": this.backend,
         "n": this.n,
@@ -308,6 +314,7 @@ def cell_row(this: Wording, resampled: Resampled) -> dict[str, Any]:
         "n_not_run": int((this.scores["parse_status"] == "no_answer").sum()),
         "n_repeats": this.n_repeats,
         "n_invalid_repeats": this.n_invalid_repeats,
+        "n_low_label_mass": int((this.means["label_mass"] < low_mass).sum()),
     }
     for name in (*SHARES, *RESAMPLED):
         row |= figure(name, this, resampled)

@@ -120,7 +120,8 @@ def _triage_views(id_: str, task: Mapping[str, Any], study: Study) -> Iterator[t
         scoring["header"] = task["rationale"]["header"]
     if dataset["columns"]["cluster"] is not None:
         scoring["cluster"] = dataset["columns"]["cluster"]
-    yield f"scoring/{id_}", scoring
+    below = "label_mass_warning_below"
+    yield f"scoring/{id_}", scoring | {below: study.settings["statistics"][below]}
 
 
 def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:

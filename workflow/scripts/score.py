@@ -6,8 +6,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import polars as pl
+
 from persona_paradox import cli, files
 from persona_paradox.scoring import score
+
+
+def mean_mass(scores: pl.DataFrame) -> list[tuple[str, float]]:
+    """Wording and probability of all labels together, on the mean over items that have it."""
+    greedy = scores.filter((pl.col("repeat") == 0) & pl.col("label_mass").is_not_null())
+    return greedy.group_by("variant").agg(pl.col("label_mass").mean()).sort("variant").rows()
 
 
 def main(arguments: Namespace) -> None:
@@ -28,6 +36,18 @@ def main(arguments: Namespace) -> None:
     cli.log.info(
         "%d answers: %s", scores.height, ", ".join(f"{status} {n}" for status, n in statuses)
     )
+    below = scoring["label_mass_warning_below"]
+    for wording, mass in mean_mass(scores):
+        if mass < below:
+            cli.log.warning(
+                "wording %s: the labels have a probability of %.3g together, on the mean over items"
+                " (warning below %g): the model rarely means one of them here, so mind label "
+                "probabilities, confidences and read-outs; look at its answers, and at the "
+                "task's `answer_prefix` and labels",
+                wording,
+                mass,
+                below,
+            )
 
 
 if __name__ == "__main__":
