@@ -12,11 +12,9 @@ import zipfile
 from collections import Counter
 from itertools import combinations
 
-import jsonschema
 import openpyxl
 import polars as pl
 import pytest
-import yaml
 from clinician_packet import (
     BASELINE,
     FORMS,
@@ -44,11 +42,11 @@ from persona_paradox.clinicians import (
     draw,
     mask,
     packet,
+    packet_of,
     read_annotations,
 )
 from persona_paradox.errors import InputError
-
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/form.schema.yaml").read_text())
+from persona_paradox.schema import check_schema
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +59,7 @@ def made():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_forms_follow_their_schema(form):
-    jsonschema.validate(FORMS[form], SCHEMA)
+    check_schema(json.loads(json.dumps(FORMS[form])), "form", f"config/forms/{form}.yaml")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +75,8 @@ def test_the_forms_follow_their_schema(form):
 def test_the_schema_refuses_other_forms(change):
     form = json.loads(json.dumps(FORMS["safety"]))
     change(form)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(form, SCHEMA)
+    with pytest.raises(InputError, match=r"config/forms/safety\.yaml.* mend it"):
+        check_schema(form, "form", "config/forms/safety.yaml")
 
 
 # Drawing
@@ -512,6 +510,36 @@ def test_several_annotators_come_in_one_table(made, tmp_path):
     expected = [r for name in ("B", "Z") for r in expected_annotations(packed, rows[name], name)]
     assert_frame_equal(table, pl.DataFrame(expected, schema=ANNOTATIONS))
     assert read_annotations([], packed.key, FORMS).schema == ANNOTATIONS
+
+
+def test_a_spreadsheet_is_read_as_its_sheet_saved_as_csv(made, tmp_path):
+    packed, _ = made
+    filled = filled_rows(packed)
+    as_csv = read_annotations([write_rows(tmp_path / "R1.csv", filled)], packed.key, FORMS)
+    with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
+        book = openpyxl.load_workbook(io.BytesIO(archive.read("answers.xlsx")))
+    header, *rows = list(book["Answers"].iter_rows())
+    names = [cell.value for cell in header]
+    for cells, values in zip(rows, filled, strict=True):
+        for name, cell in zip(names, cells, strict=True):
+            value = values.get(name)
+            if cell.value is None and value:
+                # As programs keep a digit: a whole number, one with a point, a text.
+                kinds = (int, float, str) if value.isdigit() else (str,)
+                cell.value = kinds[cell.row % len(kinds)](value)
+    path = tmp_path / "R1.XLSX"
+    with path.open("wb") as stream:
+        book.save(stream)
+    assert packet_of(path) == packed.packet_id
+    assert read_annotations([path], packed.key, FORMS).equals(as_csv)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a spreadsheet", b"PK\x03\x04", b"a,b\n1,2\n"])
+def test_what_is_no_spreadsheet_is_said(tmp_path, content):
+    path = tmp_path / "anna.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"anna\.xlsx: is not a spreadsheet that can be read"):
+        packet_of(path)
 
 
 def of_kind(rows, kind):

@@ -106,6 +106,24 @@ def test_name_of_an_annotators_file_is_no_wildcard(tmp_path: Path) -> None:
     refused_at_once(project, "resources/annotations/R1 {model}.csv", "brace", "rename the file")
 
 
+@pytest.mark.parametrize("odd", ["anna.ods", "carla/answers.csv", "progress.json"])
+def test_whatever_lies_among_the_annotations_is_read_or_named(tmp_path: Path, odd: str) -> None:
+    project, path = annotated(tmp_path)
+    (path.parent / odd).parent.mkdir(exist_ok=True)
+    shutil.copy(path, path.parent / odd)
+    named = f"resources/annotations/{odd.partition('/')[0]} is neither a CSV file nor a spreadsheet"
+    refused_at_once(project, named, "save it as one of these")
+
+
+def test_annotations_as_a_windows_program_names_them(tmp_path: Path) -> None:
+    project, path = annotated(tmp_path)
+    path.rename(path.with_name("R1.CSV"))
+    (path.parent / "~$R1.xlsx").touch()
+    (path.parent / ".DS_Store").touch()
+    project.run("--cores", "1", ANNOTATIONS)
+    assert set(pl.read_parquet(project.path / ANNOTATIONS)["annotator"]) == {"R1"}
+
+
 @pytest.mark.parametrize("odd", ["..", "/", "../../secret", "x" * 300, "{model}"])
 def test_packet_of_an_annotators_file_is_no_path(tmp_path: Path, odd: str) -> None:
     project, path = annotated(tmp_path)

@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import re
+import warnings
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,12 +27,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import polars as pl
 import xlsxwriter
+from openpyxl.utils.exceptions import InvalidFileException
 
 from . import blinding
 from .errors import InputError
-from .files import sha256_bytes
+from .files import DAMAGED, is_of_disk, sha256_bytes
 
 MASK = "[...]"
 PREFERENCE, CONFIDENCE, TIE = "preference", "confidence", "tie"
@@ -438,10 +441,10 @@ Packet {packet_id}: {n} items to judge
 3. At the end, export your answers and send that one file (answers_..._final.csv) back to the
    person who gave you this packet. Please send nothing else, and do not change the file.
 
-If you would rather use a spreadsheet: fill in the yellow cells of answers.xlsx and save the sheet
-"Answers" as "CSV UTF-8". The texts are in the sheet. answers.csv is the same without the texts,
-to be filled in beside the form or a printout. Write your annotator code in the first row; it need
-not be repeated. Leave the other cells as they are.
+If you would rather use a spreadsheet: fill in the yellow cells of answers.xlsx, and send that file
+back. The texts are in the sheet. answers.csv is the same without the texts, to be filled in beside
+the form or a printout. Write your annotator code in the first row; it need not be repeated. Leave
+the other cells as they are.
 
 What is asked, and the codes to fill in:
 
@@ -606,7 +609,8 @@ def read_annotations(
     Args:
         paths: CSV files as the form exports them, filled in by hand, or saved from the
             spreadsheet: UTF-8 with or without a byte order mark, parted by comma, semicolon
-            or tab, in any order of rows and columns. Columns that nobody asks for are ignored.
+            or tab; or the spreadsheet itself. Rows and columns may stand in any order, and columns
+            that nobody asks for are ignored.
         key: table `KEY` of the packet.
         forms: id → content of the form's file.
 
@@ -637,8 +641,7 @@ def read_annotations(
     return table.sort("annotator", "number", maintain_order=True)
 
 
-def _read(path: Path, needed: Sequence[str]) -> dict[int, dict[str, str]]:
-    """The rows that are not blank, by their number in a spreadsheet."""
+def _csv(path: Path) -> list[list[str]]:
     not_csv = 'is not a CSV file in UTF-8; save the sheet as "CSV UTF-8" and put that here'
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -647,9 +650,45 @@ def _read(path: Path, needed: Sequence[str]) -> dict[int, dict[str, str]]:
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise InputError(f"{path}: {not_csv} ({error})") from error
+
+
+def _xlsx(path: Path) -> list[list[str]]:
+    """The rows of the first sheet that has a packet's id in its first row; blank, where none has.
+
+    Of a formula the result that the program stored with it.
+    """
+    try:
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            # They are about parts that hold no values, such as rules for input.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(stream, data_only=True)
+    except (InvalidFileException, KeyError, ValueError, TypeError, *DAMAGED) as error:
+        if is_of_disk(error):
+            raise
+        raise InputError(
+            f"{path}: is not a spreadsheet that can be read; save it as .xlsx without a password, "
+            'or its sheet as "CSV UTF-8"'
+        ) from error
+    for sheet in book.worksheets:
+        lines = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
+        if lines and "packet_id" in lines[0]:
+            return lines
+    return []
+
+
+def _cell(value: Any) -> str:
+    """A cell as CSV would have it; some programs write whole numbers as 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def _read(path: Path, needed: Sequence[str]) -> dict[int, dict[str, str]]:
+    """The rows that are not blank, by their number in a spreadsheet."""
+    lines = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     header = [name.strip() for name in lines[0]] if lines else []
     for column in needed:
         if header.count(column) != 1:
@@ -677,7 +716,7 @@ def packet_of(path: Path) -> str:
     """Id of the packet that an annotator's file is of, as its first row says.
 
     Raises:
-        InputError: the file is not CSV, or holds no row or no id.
+        InputError: the file is neither CSV nor a spreadsheet, or holds no row or no id.
     """
     for row in _read(path, ["packet_id"]).values():
         found = row["packet_id"]

@@ -4,7 +4,15 @@
 
 # The files that came back. Each names its packet; what belongs to a packet stays under
 # resources/packets from the day it was made, so that annotations outlive later runs.
-ANNOTATIONS = sorted(glob("resources/annotations/*.csv"))
+# Spreadsheet programs leave ~$… beside an open file.
+CAME_BACK = sorted(
+    {*glob("resources/annotations/*")} - {*glob("resources/annotations/~$*")}
+)
+ANNOTATIONS = [
+    path
+    for path in CAME_BACK
+    if path.lower().endswith((".csv", ".xlsx")) and os.path.isfile(path)
+]
 PACKETS = sorted(glob("resources/packets/*.key.csv"))
 for came_back in ANNOTATIONS + PACKETS:
     if {"{", "}"} & {*came_back}:
@@ -13,6 +21,13 @@ for came_back in ANNOTATIONS + PACKETS:
             "rename the file"
         )
 FORMS = "forms" in VIEWS
+for came_back in CAME_BACK if FORMS else ():
+    if came_back not in ANNOTATIONS:
+        sys.exit(
+            f"error: {came_back} is neither a CSV file nor a spreadsheet (.xlsx) of a clinician; "
+            "save it as one of these, put it into resources/annotations itself, and take out all "
+            "else"
+        )
 ANNOTATED = ["results/clinician/annotations.parquet"] if FORMS and ANNOTATIONS else []
 
 
