@@ -73,6 +73,13 @@ def test_what_is_changed_below_is_not_refused(
     assert "provenance" in open_here(made[name].copy(tmp_path / "project"))
 
 
+def parts_missing(project: Project) -> None:
+    """A model in two parts, of which only the first is there."""
+    (project.path / "tiny.gguf").rename(project.path / "m-00001-of-00002.gguf")
+    source = {"path": "m-00001-of-00002.gguf", "sha256": ["0" * 64, "1" * 64]}
+    project.edit(MODEL, lambda model: model["source"].update(source))
+
+
 TRIAGE: Cases = {
     "broken YAML": (
         lambda p: (p.path / PERSONA).write_text("title: [ED nurse\ntexts: {"),
@@ -257,6 +264,34 @@ TRIAGE: Cases = {
     "model file missing": (
         lambda p: (p.path / "tiny.gguf").unlink(),
         (MODEL, "`source.path`", "tiny.gguf", "mend"),
+    ),
+    "part of a model with one checksum": (
+        set_key(MODEL, "source", "path", value="big-00001-of-00003.gguf"),
+        (MODEL, "`source.sha256` has 1 of the checksums", "3 parts", "list the checksum of each"),
+    ),
+    "second part of a model": (
+        lambda p: p.edit(
+            MODEL,
+            lambda m: m["source"].update(path="m-00002-of-00002.gguf", sha256=["0" * 64, "1" * 64]),
+        ),
+        (MODEL, "`source.path` names part 2 of 2", "name the first, m-00001-of-00002.gguf"),
+    ),
+    "checksums of parts for a whole model": (
+        set_key(MODEL, "source", "sha256", value=["0" * 64, "1" * 64]),
+        (MODEL, "`source.sha256` lists 2 checksums", "NAME-00001-of-00002.gguf", "one file"),
+    ),
+    "part of a model missing": (
+        parts_missing,
+        (MODEL, "`source.path`", "m-00002-of-00002.gguf, which does not exist"),
+    ),
+    "checksums of parts for a data set": (
+        lambda p: p.edit(
+            DATASET,
+            lambda d: d.update(
+                source={"kind": "path", "path": "x.csv", "sha256": ["0" * 64, "1" * 64]}
+            ),
+        ),
+        (DATASET, "`source.sha256`", "must be text"),
     ),
     "null cases twice": (
         set_key(PRIMARY, "null_cases", value=["N/A", "N/A"]),
