@@ -133,7 +133,7 @@ def reading(**columns: object) -> dict[str, Any]:
 def read(tmp_path: Path, text: str = QUESTIONS, **columns: object) -> pl.DataFrame:
     path = tmp_path / "questions.csv"
     path.write_text(text)
-    return read_items(path, reading(**columns), NAME)
+    return read_items([path], reading(**columns), NAME)[0]
 
 
 def test_questions_have_a_category_and_a_harm_level(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_categories_and_harm_levels_may_be_numbers(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, rows)))
     category = {"column": "kind", "values": {"1": "harmful", "2": "benign"}}
     view = reading(item_id={"prefix": "q_"}, category=category, never_shown=[])
-    items = read_items(path, view | {"format": {"kind": "jsonl", "missing": []}}, NAME)
+    items, _ = read_items([path], view | {"format": {"kind": "jsonl", "missing": []}}, NAME)
     assert items.select("item_id", "category", "harm_level").rows() == [
         ("q_1", "benign", 0),
         ("q_2", "harmful", 3),
@@ -223,7 +223,7 @@ def test_a_file_without_items_is_an_error(ids: dict[str, str], tmp_path: Path) -
     columns |= {"reference": {"column": "esi", "values": {"1": "esi_1"}}}
     form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": []}
     with pytest.raises(InputError, match=r"x\.yaml: the file of key `source` has no items"):
-        read_items(path, {"format": form, "columns": columns}, "config/datasets/x.yaml")
+        read_items([path], {"format": form, "columns": columns}, "config/datasets/x.yaml")
 
 
 def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
@@ -233,4 +233,4 @@ def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Pat
     columns |= {"keep": [], "reference": {"column": "esi", "values": {"1": "esi_1"}}}
     form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": ["(?P<"]}
     with pytest.raises(InputError, match=r"`format.missing` has '\(\?P<', which is no regular"):
-        read_items(path, {"format": form, "columns": columns}, "config/datasets/x.yaml")
+        read_items([path], {"format": form, "columns": columns}, "config/datasets/x.yaml")

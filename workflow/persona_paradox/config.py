@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from .errors import InputError
+from .files import sources_of
 from .parts import parts_of
 from .products import (
     CELL_TABLES,
@@ -563,6 +564,7 @@ def _cross_check(study: Study) -> None:
         check = _check_questions if questions else _check_dataset
         check(f"config/datasets/{id_}.yaml", dataset)
         _check_kept(f"config/datasets/{id_}.yaml", dataset)
+        _check_format(f"config/datasets/{id_}.yaml", dataset)
     for id_, task in study.tasks_of(TRIAGE).items():
         _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
     for id_, task in study.tasks.items():
@@ -592,15 +594,22 @@ def _check_sources(study: Study) -> None:
 
 def _check_commits(study: Study) -> None:
     """Check that nothing comes from a revision of the hub that may move."""
-    for kind, specs in (("models", study.all_models), ("datasets", study.datasets)):
+    for kind, id_, source in _sources(study):
+        revision = source.get("revision", "")
+        if source["kind"] == "hub" and not re.fullmatch(r"[0-9a-f]{40}", revision):
+            raise InputError(
+                f"config/{kind}/{id_}.yaml: key `source.revision` is {revision!r}, which may "
+                "move, but the study has `published: true`; write the commit (40 hexadecimal "
+                "digits) that the file comes from, as its page on the hub shows it"
+            )
+
+
+def _sources(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Every source of a study: `datasets` or `models`, the id, and the source."""
+    for kind, specs in (("datasets", study.datasets), ("models", study.all_models)):
         for id_, spec in specs.items():
-            revision = spec["source"].get("revision", "")
-            if spec["source"]["kind"] == "hub" and not re.fullmatch(r"[0-9a-f]{40}", revision):
-                raise InputError(
-                    f"config/{kind}/{id_}.yaml: key `source.revision` is {revision!r}, which may "
-                    "move, but the study has `published: true`; write the commit (40 hexadecimal "
-                    "digits) that the file comes from, as its page on the hub shows it"
-                )
+            for source in sources_of(spec):
+                yield kind, id_, source
 
 
 def _check_kind(id_: str, task: Mapping[str, Any], study: Study) -> None:
@@ -785,10 +794,11 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `columns.category.values` maps {value!r} to {category!r}, which key "
                 f"`categories` does not list; use one of {', '.join(categories)}"
             )
-    if columns["case"]["column"] in columns["never_shown"]:
+    shown = columns["case"]["column"]
+    if _within(shown, columns["never_shown"]):
         raise InputError(
-            f"{name}: key `columns.case` shows {columns['case']['column']!r}, which key "
-            "`never_shown` holds; take it out of one of them"
+            f"{name}: key `columns.case` shows {shown!r}, which key `never_shown` holds; take it "
+            "out of one of them"
         )
     if columns["cluster"] is not None and columns["cluster"] not in columns["keep"]:
         raise InputError(
@@ -823,15 +833,41 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     columns = dataset["columns"]
     case = columns["case"]
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
-    for column in shown & {*columns["never_shown"], columns["reference"]["column"]}:
-        raise InputError(
-            f"{name}: key `columns.case` shows {column!r}, which gives the answer away (keys "
-            "`never_shown` and `reference`); take it out of the case"
-        )
+    for column in sorted(shown):
+        if _within(column, [*columns["never_shown"], columns["reference"]["column"]]):
+            raise InputError(
+                f"{name}: key `columns.case` shows {column!r}, which gives the answer away (keys "
+                "`never_shown` and `reference`); take it out of the case"
+            )
     _check_groups(name, dataset)
     for key in ("id", "title"):
         raters = [rater[key] for rater in columns["human"]]
         _check_once(f"{name}: key `columns.human`", raters, "rename")
+
+
+def _within(column: str, hidden: Sequence[str]) -> bool:
+    """Whether a column is one of those that are hidden, or a part of one."""
+    return any(column == one or column.startswith((f"{one}.", f"{one}[")) for one in hidden)
+
+
+# Keys of `format` that are about files of one kind.
+_KIND_OF_FORMAT = {"names": "csv", "decimal": "csv", "sheet": "xlsx", "records": "json"}
+
+
+def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that a key of the format is about files of its kind."""
+    form = dataset["format"]
+    for key, kind in _KIND_OF_FORMAT.items():
+        if key in form and form["kind"] != kind:
+            raise InputError(
+                f"{name}: key `format.{key}` is for files of kind {kind!r}, but key `format.kind` "
+                f"is {form['kind']!r}; take it out, or mend the kind"
+            )
+    if form.get("file_column") in form.get("names", ()):
+        raise InputError(
+            f"{name}: key `format.file_column` is {form['file_column']!r}, which key "
+            "`format.names` calls a column of the file; rename one of them"
+        )
 
 
 def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
@@ -904,18 +940,16 @@ def check_sources(study: Study, resources: str) -> None:
                     f"config/judges/{id_}.yaml: key `{key}` names {judge[key]}, which does not "
                     "exist; mend the path"
                 )
-    for kind, specs in (("datasets", study.datasets), ("models", study.all_models)):
-        for id_, spec in specs.items():
-            source = spec["source"]
-            done = f"{resources}/{kind}/" + (
-                f"{id_}.parquet" if kind == "datasets" else f"{id_}/manifest.json"
-            )
-            if source["kind"] not in ("path", "bundled") or Path(done).exists():
-                continue
-            name = f"config/{kind}/{id_}.yaml"
-            parts = parts_of(source, name) if kind == "models" else [source]
-            for path in (part["path"] for part in parts):
-                _check_file(name, path, study.data_dir)
+    for kind, id_, source in _sources(study):
+        done = f"{resources}/{kind}/" + (
+            f"{id_}.parquet" if kind == "datasets" else f"{id_}/manifest.json"
+        )
+        if source["kind"] not in ("path", "bundled") or Path(done).exists():
+            continue
+        name = f"config/{kind}/{id_}.yaml"
+        parts = parts_of(source, name) if kind == "models" else [source]
+        for path in (part["path"] for part in parts):
+            _check_file(name, path, study.data_dir)
 
 
 def _check_file(name: str, path: str, data_dir: str | None) -> None:

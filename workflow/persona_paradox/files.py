@@ -44,6 +44,12 @@ def is_of_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno is not None
 
 
+def sources_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The sources of a model or a data set, in their order; only a data set has several."""
+    source: list[Mapping[str, Any]] | Mapping[str, Any] = spec["source"]
+    return [source] if isinstance(source, Mapping) else source
+
+
 class Closing:
     """Something to be closed, also at the end of a `with` block."""
 

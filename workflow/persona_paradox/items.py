@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from .errors import InputError
+from .files import sources_of
+from .records import DataFile, NoTextError, Wanted, read_records
 
 # Ids of null cases begin so, and no others.
 NULL_CASE = "null:"
@@ -31,40 +34,41 @@ def is_null_case() -> pl.Expr:
     return pl.col("item_id").str.starts_with(NULL_CASE)
 
 
-def read_items(path: Path, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
+def read_items(
+    paths: Sequence[Path], reading: Mapping[str, Any], name: str
+) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read a data set.
 
     Args:
-        path: the file as it came from its source.
-        reading: the data set's view: `format`, `columns`, `levels`.
+        paths: the files as they came from their sources, in their order.
+        reading: the data set's view: `source`, `format`, `columns` and, where it has it, `where`.
         name: the configuration file, named in errors.
 
     Returns:
-        One row per item, in the order of the file: `item_id`, `case`, `reference` (id of
+        One row per item, in the order of the files: `item_id`, `case`, `reference` (id of
         the level), `excluded` (null, or why no model sees the item), `human_<id>` for every
         human rater, and the columns of `keep` as text. Questions have no reference and no
         raters, but `category` and `harm_level` (0 to 3, null where there is none).
 
+        The numbers of rows: `read`, `empty` of these and passed over, `kept` by `where`.
+
     Raises:
         InputError: one sentence with the row, the key and the remedy.
     """
-    raw = _read_raw(path, reading["format"], name)
-    columns = reading["columns"]
-    _check_columns(raw.columns, columns, name)
+    columns, where = reading["columns"], reading.get("where", {})
+    raw, wrong, empty = _read_raw(paths, reading, name)
     if raw.is_empty():
         raise InputError(f"{name}: the file of key `source` has no items; write some, or mend it")
     raw = _blank_missing(raw, reading["format"]["missing"], name)
-    item_id = columns["item_id"]
-    if "column" in item_id:
-        ids = raw.get_column(item_id["column"])
-        key = "columns.item_id.column"
-    else:
-        width = len(str(raw.height))
-        numbers = range(1, raw.height + 1)
-        ids = pl.Series([f"{item_id['prefix']}{number:0{width}d}" for number in numbers])
-        key = "columns.item_id.prefix"
-    _check_ids(ids, key, name)
-    cases = [_case(row, columns["case"]) for row in raw.iter_rows(named=True)]
+    _check_values(raw, wrong, where, name)
+    raw = _kept(_with_ids(raw, columns["item_id"]), where, name)
+    rows = {"read": len(wrong) + empty, "empty": empty, "kept": raw.height}
+    _check_ids(raw, columns["item_id"], name)
+    used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
+    _check_values(raw, wrong, used, name)
+    ids = raw.get_column(_ID)
+    raw = _with_numbers(raw, reading, name)
+    cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]
     items = pl.DataFrame(
         {
             "item_id": ids,
@@ -81,60 +85,87 @@ def read_items(path: Path, reading: Mapping[str, Any], name: str) -> pl.DataFram
     for column in columns["keep"]:
         items = items.with_columns(raw.get_column(column).alias(column))
     _check_cases(items, columns["case"], name)
-    return items
+    return items, rows
 
 
-def _read_raw(path: Path, form: Mapping[str, Any], name: str) -> pl.DataFrame:
-    """The file as a table of text: what a value means is for the configuration to say."""
-    try:
-        if form["kind"] == "csv":
-            text = path.read_bytes().decode(form["encoding"])
-            raw = pl.read_csv(text.encode(), separator=form["separator"], infer_schema=False)
-        elif form["kind"] == "jsonl":
-            raw = pl.read_ndjson(path, infer_schema_length=None)
-        else:
-            raw = pl.read_parquet(path)
-        return raw.with_columns(pl.all().cast(pl.String))
-    # Of some damaged Parquet files polars says so by a panic.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{name}: the file of key `source` cannot be read as {form['kind']} ({reason}); "
-            "mend the file or key `format`"
-        ) from error
+# Columns of rows beside those of their file: what an error calls a row, its place among the rows
+# of all files (from 0), and the item's id. No column of a file has such a name.
+_ROW, _NUMBER, _ID = "\0row", "\0number", "\0id"
 
 
-def _check_columns(found: list[str], columns: Mapping[str, Any], name: str) -> None:
+_NEVER_SHOWN = "columns.never_shown"
+
+
+def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
+    """Column that is read → the key of a data set's file that names it."""
     case = columns["case"]
-    needed = {
-        "item_id.column": [columns["item_id"].get("column")],
-        **{
-            f"{key}.column": [columns[key]["column"]]
-            for key in ("reference", "category")
-            if key in columns
+    found = dict.fromkeys(columns["never_shown"], _NEVER_SHOWN)
+    found |= dict.fromkeys(columns["keep"], "columns.keep")
+    found |= {rater["column"]: "columns.human" for rater in columns.get("human", ())}
+    shown = [case["column"]] if "column" in case else [f["column"] for f in case["fields"]]
+    found |= dict.fromkeys(shown, "columns.case")
+    if columns.get("harm_level") is not None:
+        found[columns["harm_level"]] = "columns.harm_level"
+    for key in ("item_id", "reference", "category"):
+        if "column" in columns.get(key, {}):
+            found[columns[key]["column"]] = f"columns.{key}.column"
+    return found
+
+
+def _read_raw(
+    paths: Sequence[Path], reading: Mapping[str, Any], name: str
+) -> tuple[pl.DataFrame, list[dict[str, NoTextError]], int]:
+    """The rows of all files as text: what a value means is for the configuration to say.
+
+    Returns:
+        The rows; for every row, column → why its value is none; the number of empty rows.
+    """
+    form, columns = reading["format"], reading["columns"]
+    keys = {column: f"where.{column}" for column in reading.get("where", {})} | _keys(columns)
+    of_file = form.get("file_column")
+    coded = [columns[key] for key in ("reference", "category") if key in columns]
+    wanted = Wanted(
+        columns={column: key for column, key in keys.items() if column != of_file},
+        nested={*columns["keep"], *columns["never_shown"]},
+        codes={
+            each["column"]: each["values"].keys() for each in coded if each["column"] != of_file
         },
-        "harm_level": [columns.get("harm_level")],
-        "case": [case["column"]] if "column" in case else [f["column"] for f in case["fields"]],
-        "keep": columns["keep"],
-        "human": [rater["column"] for rater in columns.get("human", ())],
-        "never_shown": columns["never_shown"],
-    }
-    for key, names in needed.items():
-        for column in names:
-            if column is not None and column not in found:
-                raise InputError(
-                    f"{name}: key `columns.{key}` names {column!r}, which the file does not have; "
-                    f"its columns are {', '.join(found)}"
-                )
+    )
+    tables, wrong, empty = [], [], 0
+    for number, path in enumerate(paths):
+        file, own = DataFile(path, name), ""
+        if len(paths) > 1 or of_file is not None:
+            own = file_name(sources_of(reading)[number])
+            file = DataFile(path, name, f"the file {own} of key `source`")
+        records = read_records(file, form, wanted)
+        rows = [f"{row} of {own}" if own else row for row in records.rows]
+        table = pl.DataFrame(
+            {_ROW: rows, **records.columns},
+            schema=dict.fromkeys([_ROW, *records.columns], pl.String),
+        )
+        if of_file is not None:
+            table = table.with_columns(pl.lit(PurePosixPath(own).stem).alias(of_file))
+        tables.append(table)
+        wrong += [records.wrong.get(place, {}) for place in range(table.height)]
+        empty += records.empty
+    return pl.concat(tables).with_row_index(_NUMBER), wrong, empty
+
+
+def file_name(source: Mapping[str, Any]) -> str:
+    """The name of a source's file, without its folder."""
+    for key in ("path", "file", "member", "url"):
+        if key in source:
+            return PurePosixPath(str(source[key]).partition("?")[0].partition("#")[0]).name
+    raise AssertionError(source)
 
 
 def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.DataFrame:
-    value = pl.all().str.strip_chars()
-    raw = raw.with_columns(pl.when(value != "").then(value))
+    texts = pl.all().exclude(_NUMBER, _ROW)
+    raw = raw.with_columns(texts.str.strip_chars())
+    raw = raw.with_columns(pl.when(texts != "").then(texts))
     for pattern in patterns:
-        found = pl.all().str.contains(pattern)
         try:
-            raw = raw.with_columns(pl.when(~found).then(pl.all()))
+            raw = raw.with_columns(pl.when(~texts.str.contains(pattern)).then(texts))
         except pl.exceptions.PolarsError as error:
             raise InputError(
                 f"{name}: key `format.missing` has {pattern!r}, which is no regular expression "
@@ -143,10 +174,73 @@ def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.Data
     return raw
 
 
-def _check_ids(ids: pl.Series, key: str, name: str) -> None:
+def _check_values(
+    raw: pl.DataFrame,
+    wrong: Sequence[Mapping[str, NoTextError]],
+    columns: Iterable[str],
+    name: str,
+) -> None:
+    """Check that what stands in some columns can be had as text, or counts as not recorded."""
+    if not any(wrong):
+        return
+    for row in raw.select(_NUMBER, _ROW, *columns).iter_rows(named=True):
+        for column, error in wrong[row[_NUMBER]].items():
+            if column in row and (error.text is None or row[column] is not None):
+                why = error.why.replace("{column}", column)
+                raise InputError(f"{name}: {row[_ROW]}: column {column!r} {why}")
+
+
+def _with_ids(raw: pl.DataFrame, item_id: Mapping[str, str]) -> pl.DataFrame:
+    if "column" in item_id:
+        return raw.with_columns(raw.get_column(item_id["column"]).alias(_ID))
+    width = len(str(raw.height))
+    ids = [f"{item_id['prefix']}{number:0{width}d}" for number in range(1, raw.height + 1)]
+    return raw.with_columns(pl.Series(_ID, ids, dtype=pl.String))
+
+
+def _kept(raw: pl.DataFrame, where: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """The rows that all conditions of key `where` keep."""
+    kept = pl.lit(value=True)
+    for column, condition in where.items():
+        given = raw.get_column(column)
+        if not isinstance(condition, dict):
+            values = _codes(column, condition, given, name)
+            kept &= pl.col(column).is_in(values).fill_null(value=False)
+        if isinstance(condition, dict) and "not" in condition:
+            values = _codes(column, condition["not"], given, name)
+            kept &= ~pl.col(column).is_in(values).fill_null(value=False)
+        if isinstance(condition, dict) and "empty" in condition:
+            kept &= pl.col(column).is_null() == condition["empty"]
+    found = raw.filter(kept)
+    if found.is_empty():
+        raise InputError(f"{name}: key `where` keeps none of the {raw.height} rows; loosen it")
+    return found
+
+
+def _codes(column: str, given: Any, found: pl.Series, name: str) -> list[str]:
+    """The values that a condition names, as text."""
+    several = given if isinstance(given, list) else [given]
+    values = [str(v).lower() if isinstance(v, bool) else str(v) for v in several]
+    for value in values:
+        if value not in found:
+            known = found.drop_nulls().unique(maintain_order=True)
+            more = " …" if len(known) > _LISTED else ""
+            raise InputError(
+                f"{name}: key `where.{column}` names {value!r}, which no row has; the column holds "
+                f"{', '.join(map(repr, known.head(_LISTED)))}{more}"
+            )
+    return values
+
+
+# Values that an error names.
+_LISTED = 10
+
+
+def _check_ids(raw: pl.DataFrame, item_id: Mapping[str, str], name: str) -> None:
+    ids, key = raw.get_column(_ID), f"columns.item_id.{next(iter(item_id))}"
     if ids.null_count():
-        row = ids.is_null().arg_true()[0] + 1
-        raise InputError(f"{name}: item {row} has no id (key `{key}`); give it one")
+        row = raw.filter(pl.col(_ID).is_null()).item(0, _ROW)
+        raise InputError(f"{name}: {row} has no id (key `{key}`); give it one")
     twice = ids.filter(ids.is_duplicated())
     if len(twice):
         raise InputError(
@@ -205,7 +299,48 @@ def _mapped(
     return given.replace_strict(dict(values), return_dtype=pl.String)
 
 
-def _case(row: Mapping[str, str | None], case: Mapping[str, Any]) -> tuple[str | None, str | None]:
+# What programs write where there is no value. To a model it is a word, to a band no number.
+_NO_VALUES = ("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity")
+_NO_VALUES = (*_NO_VALUES, "#N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!")
+
+# Numbers with a decimal comma; and with points between thousands, which would be read as decimals.
+_COMMA, _THOUSANDS = r"^[+-]?\d*,\d+$", r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
+
+
+def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """The rows with decimal points in their numbers, and without what is no value."""
+    columns = reading["columns"]
+    case = columns["case"]
+    fields = [f for f in case.get("fields", ()) if "values" not in f]
+    shown = [case["column"]] if "column" in case else [f["column"] for f in fields]
+    for column in dict.fromkeys([*shown, *columns["keep"]]):
+        odd = raw.filter(pl.col(column).is_in(_NO_VALUES))
+        if odd.height:
+            raise InputError(
+                f"{name}: item {odd.item(0, _ID)} has {odd.item(0, column)!r} in column "
+                f"{column!r}, which is what programs write where there is no value; list it in key "
+                "`format.missing`, or mend the file"
+            )
+    if reading["format"].get("decimal") != ",":
+        return raw
+    numbers = [f["column"] for f in fields if "unit" in f] + [*columns["keep"]]
+    for column in dict.fromkeys(numbers):
+        odd = raw.filter(pl.col(column).str.contains(_THOUSANDS))
+        if odd.height:
+            raise InputError(
+                f"{name}: item {odd.item(0, _ID)} has {odd.item(0, column)!r} in column "
+                f"{column!r}, in which the point is no decimal one (key `format.decimal`); "
+                "write it without points"
+            )
+        value = pl.col(column)
+        point = value.str.replace(",", ".", literal=True)
+        raw = raw.with_columns(pl.when(value.str.contains(_COMMA)).then(point).otherwise(value))
+    return raw
+
+
+def _case(
+    row: Mapping[str, Any], case: Mapping[str, Any], name: str
+) -> tuple[str | None, str | None]:
     """The text of a case and, where no model may see it, the reason."""
     if "column" in case:
         return row[case["column"]], None
@@ -213,32 +348,38 @@ def _case(row: Mapping[str, str | None], case: Mapping[str, Any]) -> tuple[str |
     excluded = None
     for field in case["fields"]:
         value = row[field["column"]]
+        text = case["missing"]
         if value is None and field["required"]:
-            excluded = f"{field['label'].lower()} {case['missing']}"
-        if value is not None and "values" in field:
-            value = field["values"].get(value, value)
-        if value is None:
-            text = case["missing"]
-        else:
+            excluded = f"{field['label'].lower()} {text or 'not recorded'}"
+        if value is not None:
             text = f"{_number(value)} {field['unit']}" if "unit" in field else value
-        lines.append(f"{field['label']}: {text}")
-    return "\n".join(lines), excluded
+        if value is not None and "values" in field:
+            if value not in field["values"]:
+                raise InputError(
+                    f"{name}: item {row[_ID]} has {value!r} in column {field['column']!r}, which "
+                    f"key `columns.case.fields` does not map in `values` of {field['label']!r}; "
+                    f"the set is {', '.join(field['values'])}"
+                )
+            text = field["values"][value] + (f" {field['unit']}" if "unit" in field else "")
+        if text is not None:
+            lines.append(f"{field['label']}: {text}")
+    return "\n".join(lines) or None, excluded
 
 
 def _number(value: str) -> str:
-    """A recorded number without needless digits (`36.` becomes `36`); anything else unchanged."""
-    try:
-        return f"{float(value):g}"
-    except ValueError:
-        return value
+    """A recorded value; a whole number without the point behind it (`36.` becomes `36`)."""
+    whole = re.fullmatch(r"([+-]?\d+)\.0*", value)
+    return value if whole is None else whole[1]
 
 
 def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> None:
     empty = items.filter(pl.col("case").is_null())
     if empty.height:
+        key = f"columns.case.{'column' if 'column' in case else 'fields'}"
+        shown = f", {case['column']!r}" if "column" in case else ""
         raise InputError(
-            f"{name}: the case text of item {empty.item(0, 'item_id')} is empty (key "
-            f"`columns.case.column`, {case['column']!r}); write it or remove the item"
+            f"{name}: the case text of item {empty.item(0, 'item_id')} is empty (key `{key}`"
+            f"{shown}); write it, or leave the row out by key `where`"
         )
     if items.filter(pl.col("excluded").is_null()).is_empty():
         raise InputError(f"{name}: no item is left to show to a model; mend key `columns.case`")

@@ -25,7 +25,7 @@ from markupsafe import Markup
 
 from .config import HUMAN, TRIAGE, Study
 from .errors import InputError
-from .files import sha256_bytes
+from .files import sha256_bytes, sources_of
 from .inventory import restricted, restricted_tasks
 from .report_cells import CONFIDENCES
 from .report_figures import ACTIONS, METRICS, figures
@@ -244,7 +244,8 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
 
 def data_files(study: Study) -> list[str]:
     """What whoever repeats a study must have in a folder of their own, as paths in it."""
-    sources = [spec["source"] for spec in (*study.datasets.values(), *study.all_models.values())]
+    specs = (*study.datasets.values(), *study.all_models.values())
+    sources = [source for spec in specs for source in sources_of(spec)]
     paths = [source["path"] for source in sources if "{data_dir}" in source.get("path", "")]
     return sorted({path.replace("{data_dir}/", "") for path in paths})
 

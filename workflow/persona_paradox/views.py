@@ -40,11 +40,14 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"templates/{id_}", _template_view(f"config/models/{id_}.yaml", model)
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
+        reading |= {"where": dataset["where"]} if "where" in dataset else {}
         if dataset["context"] != PATIENT_SAFETY:
             reading["levels"] = [level["id"] for level in dataset["levels"]]
         # Which kept column names the clusters matters to the scores alone.
         reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
         yield f"datasets/{id_}", reading
+        if dataset.get("subgroups"):
+            yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
     for id_ in study.personas:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():

@@ -12,6 +12,7 @@ from snakemake.utils import update_config
 from persona_paradox import sizes
 from persona_paradox.config import ALL, HUMAN, TRIAGE, given
 from persona_paradox.errors import InputError
+from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.inventory import (
     answered,
@@ -101,10 +102,17 @@ def task_cases(wildcards):
     return f"resources/datasets/{STUDY.tasks[wildcards.task]['dataset']}.parquet"
 
 
+def task_groups(wildcards):
+    """The subgroups of a task's data set, if it has any."""
+    dataset = STUDY.tasks[wildcards.task]["dataset"]
+    some = f"groups/{dataset}" in VIEWS
+    return f"resources/datasets/{dataset}.groups.json" if some else []
+
+
 def bundled_file(wildcards):
     """The file of a bundled data set, which git may change; other sources are checksummed."""
-    source = STUDY.datasets[wildcards.dataset]["source"]
-    return [source["path"]] if source["kind"] == "bundled" else []
+    sources = sources_of(STUDY.datasets[wildcards.dataset])
+    return [each["path"] for each in sources if each["kind"] == "bundled"]
 
 
 def manifest(wildcards):

@@ -1,6 +1,7 @@
 # Needs: the sources of models and data sets. Leaves: under resources/, each model's weights
-# with a manifest, and each data set as one row per item with a manifest. A broken connection
-# is tried again inside the job; a wrong checksum is not worth a second download.
+# with a manifest, and each data set as one row per item with a manifest and the sizes of its
+# subgroups. A broken connection is tried again inside the job; a wrong checksum is not worth a
+# second download.
 
 
 rule download_model:
@@ -66,3 +67,22 @@ rule download_dataset:
         " --config-file config/datasets/{wildcards.dataset}.yaml"
         ' --data-dir "${{PERSONA_DATA_DIR:-}}"'
         " --items {output.cases} --manifest {output.manifest} --log {log}"
+
+
+# A job of its own, as a change of a subgroup reads no data set anew.
+rule check_groups:
+    input:
+        cases="resources/datasets/{dataset}.parquet",
+        groups=view("groups/{dataset}"),
+        code=code("check_groups"),
+    output:
+        "resources/datasets/{dataset}.groups.json",
+    log:
+        "logs/check_groups/{dataset}.log",
+    priority: 10
+    conda:
+        "../../environment.yml"
+    shell:
+        script("check_groups") + " --items {input.cases} --groups {input.groups}"
+        " --config-file config/datasets/{wildcards.dataset}.yaml"
+        " --sizes {output} --log {log}"

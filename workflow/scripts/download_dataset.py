@@ -1,14 +1,15 @@
-"""Bring a data set from its source and write one row per item."""
+"""Bring a data set from its source, or its sources, and write one row per item."""
 
 import sys
 import tempfile
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.items import read_items
+from persona_paradox.items import file_name, read_items
 from persona_paradox.sources import fetch
 
 
@@ -16,22 +17,29 @@ def main(arguments: Namespace) -> None:
     """Fetch, check and convert the data set."""
     reading = files.read_json(arguments.reading)
     with tempfile.TemporaryDirectory(dir=arguments.items.parent) as folder:
-        raw = Path(folder) / "raw"
-        fetched = fetch(
-            reading["source"],
-            raw,
-            config_file=arguments.config_file,
-            data_dir=arguments.data_dir or None,
-            repo_type="dataset",
-        )
-        items = read_items(raw, reading, arguments.config_file)
+        sources = files.sources_of(reading)
+        raw = [Path(folder) / f"raw{number}" for number in range(len(sources))]
+        fetched = [
+            fetch(
+                source,
+                path,
+                config_file=arguments.config_file
+                + (f", file {file_name(source)}" if len(sources) > 1 else ""),
+                data_dir=arguments.data_dir or None,
+                repo_type="dataset",
+            )
+            for source, path in zip(sources, raw, strict=True)
+        ]
+        items, rows = read_items(raw, reading, arguments.config_file)
     files.write_table(items, arguments.items, {"reading": arguments.reading})
     excluded = items.drop_nulls("excluded").group_by("excluded").len().sort("excluded")
     questions = "category" in items.columns
     stratum = "category" if questions else "reference"
     manifest = {
-        **fetched,
+        **(fetched[0] if len(fetched) == 1 else _together(fetched)),
         "licence": reading["licence"],
+        # Of a file whose every row is an item there is no more to say.
+        **({"rows": rows} if rows["read"] > items.height else {}),
         "items": items.height,
         "excluded": dict(excluded.iter_rows()),
         "categories" if questions else "levels": dict(
@@ -39,7 +47,17 @@ def main(arguments: Namespace) -> None:
         ),
     }
     files.write_text(arguments.manifest, files.canonical_json(manifest))
-    cli.log.info("%d items, %d of them not shown", items.height, excluded["len"].sum())
+    shown = (rows["read"], rows["empty"], items.height, excluded["len"].sum())
+    cli.log.info("%d rows read, %d of them empty; %d items, %d of them not shown", *shown)
+
+
+def _together(fetched: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is said of several files that are one set: of each, and of all."""
+    return {
+        "sha256": files.sha256_bytes("".join(each["sha256"] for each in fetched).encode()),
+        "size": sum(each["size"] for each in fetched),
+        "files": fetched,
+    }
 
 
 if __name__ == "__main__":

@@ -155,12 +155,12 @@ class Copy:
                 self._write(f"{kind}/{id_}", spec)
         for spec in study.datasets.values():
             # A set of this project's own is in every copy of it.
-            source = spec["source"]
-            if source["kind"] == "bundled" and is_safe(source["path"]):
-                target = self.path / source["path"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if (ROOT / source["path"]).is_file():
-                    shutil.copy2(ROOT / source["path"], target)
+            for source in files.sources_of(spec):
+                if source["kind"] == "bundled" and is_safe(source["path"]):
+                    target = self.path / source["path"]
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    if (ROOT / source["path"]).is_file():
+                        shutil.copy2(ROOT / source["path"], target)
 
     def _write(self, name: str, content: Any) -> None:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
@@ -316,7 +316,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     prompts = [f"results/prompts/{t}/{p}.parquet" for t in study.tasks for p in study.personas]
     why = copy.snakemake(("download_dataset",), fetched) if fetched else None
     # By itself: else the items of the archive would be fetched again, too.
-    why = why or copy.snakemake(("write_prompts",), prompts)
+    why = why or copy.snakemake(("check_groups", "write_prompts"), prompts)
     if why is not None:
         what = f" (the archive must not hold the texts of {', '.join(restricted(study))})"
         raise InputError(
@@ -413,7 +413,7 @@ def check_items(copy: Copy, findings: Findings) -> None:
             continue
         name = f"resources/datasets/{id_}.parquet"
         manifest = f"resources/datasets/{id_}.manifest.json"
-        if spec["source"]["kind"] not in ("bundled", "path"):
+        if not {source["kind"] for source in files.sources_of(spec)} <= {"bundled", "path"}:
             findings.unchecked(f"items of {id_}, whose source is not on this machine")
             continue
         for one in (name, manifest):

@@ -1,0 +1,655 @@
+"""Files of records: the columns that a configuration names, as text."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import openpyxl
+import polars as pl
+from openpyxl.utils.escape import unescape
+from openpyxl.utils.exceptions import InvalidFileException
+
+from .errors import InputError
+
+# A text of any length; the module's own limit is 128 KiB.
+csv.field_size_limit(sys.maxsize)
+
+# What no text holds: the null character, and half of a pair of a character.
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
+_KEY_OR_ELEMENT = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of records, and how errors speak of it.
+
+    Attributes:
+        path: where it lies.
+        name: the configuration file that names it.
+        title: what it is there.
+    """
+
+    path: Path
+    name: str
+    title: str = "the file of key `source`"
+
+    def error(self, text: str) -> InputError:
+        """What is wrong with the file."""
+        return InputError(f"{self.name}: {self.title} {text}")
+
+    def lacks(self, column: str, key: str, found: Sequence[str]) -> InputError:
+        """It has no such column."""
+        # Blanks around a name are seen in quotes alone.
+        shown = ", ".join(name if name == name.strip() else repr(name) for name in found)
+        return InputError(
+            f"{self.name}: key `{key}` names {column!r}, which {self.title} does not have; its "
+            f"columns are {shown}"
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a file of records.
+
+    Attributes:
+        columns: column → key of the configuration that names it. A name that no column has is a
+            path into a column: `options.A`, `messages[0].content`.
+        nested: columns of which lists and objects are kept, as JSON.
+        codes: column → the values that it may have, by which rows are told that a quote of a CSV
+            file has swallowed.
+    """
+
+    columns: Mapping[str, str]
+    nested: Collection[str] = ()
+    codes: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+class NoTextError(Exception):
+    """A value cannot be had as text.
+
+    Attributes:
+        why: and how to mend it; `{column}` stands for its column.
+        text: what stands there, if that is a text, and might count as not recorded.
+    """
+
+    def __init__(self, why: str, text: str | None = None) -> None:
+        super().__init__(why)
+        self.why, self.text = why, text
+
+
+@dataclass
+class Records:
+    """Some columns of a file, row by row.
+
+    Attributes:
+        columns: column → value of every row as text, None where there is none.
+        rows: what an error calls every row.
+        wrong: row (from 0) → column → why its value is none.
+        empty: how many rows of the file hold nothing; they are passed over.
+    """
+
+    columns: dict[str, list[str | None]]
+    rows: list[str] = field(default_factory=list)
+    wrong: dict[int, dict[str, NoTextError]] = field(default_factory=dict)
+    empty: int = 0
+
+    def add(self, row: str, values: Mapping[str, Any], nested: Collection[str] = ()) -> None:
+        """Add a row of values as the file has them."""
+        for column, into in self.columns.items():
+            text = None
+            try:
+                text = _text(values.get(column), nested=column in nested)
+            except NoTextError as error:
+                self.mark(column, error)
+                text = error.text
+            into.append(text)
+        self.rows.append(row)
+
+    def mark(self, column: str, why: NoTextError) -> None:
+        """Say of the row that is added next that a value is none."""
+        self.wrong.setdefault(len(self.rows), {}).setdefault(column, why)
+
+
+def read_records(file: DataFile, form: Mapping[str, Any], wanted: Wanted) -> Records:
+    """Read the columns of a file that are asked for, and nothing of the others.
+
+    Args:
+        file: what to read.
+        form: key `format` of a data set.
+        wanted: its columns.
+
+    Raises:
+        InputError: the file is none of its kind, or lacks a column.
+    """
+    records = Records({column: [] for column in wanted.columns})
+    try:
+        _READERS[form["kind"]](file, form, wanted, records)
+    except RecursionError:
+        raise file.error("nests values too deeply; write them flat") from None
+    return records
+
+
+def steps(path: str) -> list[str | int]:
+    """The keys and the numbers of elements that a path goes through; a name that is none alone."""
+    found: list[str | int] = []
+    end = 0
+    for match in _KEY_OR_ELEMENT.finditer(path):
+        if match.start() != end:
+            break
+        found.append(match[1] if match[2] is None else int(match[2]))
+        end = match.end()
+    return found if end == len(path) and isinstance(found[0], str) else [path]
+
+
+# --- values -------------------------------------------------------------------------------
+
+
+class _Number(float):
+    """A number of a JSON file that is no whole one, with the digits that stand there."""
+
+    written = ""
+
+    def __new__(cls, written: str) -> _Number:
+        made = super().__new__(cls, written)
+        made.written = written
+        return made
+
+
+@dataclass(frozen=True)
+class _NoNumber:
+    """What Python and pandas write where there is no number, and JSON does not know."""
+
+    written: str
+
+
+class _Object(dict[str, Any]):
+    """An object of a JSON file, which knows the keys that stand in it more than once."""
+
+    twice: frozenset[str] = frozenset()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    made = _Object(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        made.twice = frozenset(key for key in keys if keys.count(key) > 1)
+    return made
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_Number, parse_constant=_NoNumber
+)
+
+
+def _text(value: Any, *, nested: bool = False) -> str | None:
+    if isinstance(value, dict | list):
+        value = _as_json(value) if nested else _none_of(value)
+    if value is None or isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, _Number):
+        text = value.written
+    elif isinstance(value, float):
+        # A spreadsheet shows 15 digits, and no exponent.
+        text = f"{Decimal(f'{value:.15g}'):f}"
+    elif isinstance(value, datetime):
+        whole = value.time() == time() and value.tzinfo is None
+        text = str(value.date()) if whole else value.isoformat(sep=" ")
+    elif isinstance(value, int | date | time):
+        text = str(value)
+    elif isinstance(value, _NoNumber):
+        raise NoTextError(
+            f"holds {value.written}, which is no JSON; write null where nothing is recorded, or "
+            "list it in key `format.missing`",
+            value.written,
+        )
+    else:
+        raise NoTextError(f"holds a value of type {type(value).__name__}, which is no text")
+    return _checked(text)
+
+
+def _none_of(value: dict[str, Any] | list[Any]) -> None:
+    if isinstance(value, list):
+        raise NoTextError("holds a list; name an element of it, such as `{column}[0]`")
+    first = next(iter(value), "key")
+    raise NoTextError(f"holds an object; name a key of it, such as `{{column}}.{first}`")
+
+
+def _as_json(value: Any) -> str:
+    for inner in _inside(value):
+        if isinstance(inner, _NoNumber) or (isinstance(inner, float) and inner - inner != 0):
+            raise NoTextError("holds a number that is none, such as NaN; write null there")
+        if isinstance(inner, _Object) and inner.twice:
+            raise NoTextError(f"has the key {min(inner.twice)!r} twice; remove one")
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    yield value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _inside(inner)
+
+
+def _checked(text: str | None) -> str | None:
+    found = text and _NO_CHARACTER.search(text)
+    if found:
+        what = "the null character"
+        if found[0] != "\0":
+            what = f"half of a character (U+{ord(found[0]):X})"
+        raise NoTextError(f"holds {what}; mend the text, which was cut or damaged")
+    return text
+
+
+def _reached(value: Any, way: Sequence[str | int]) -> Any:
+    """What keys and elements lead to; None where a part of it is null, or a list too short.
+
+    Raises:
+        KeyError: an object has no such key.
+        NoTextError: the way leads through a text or a number, or a key that stands twice.
+    """
+    for step in way:
+        if value is None:
+            return None
+        if isinstance(step, int):
+            if not isinstance(value, list):
+                raise NoTextError(f"has no list where `{{column}}` asks for the element {step}")
+            value = value[step] if step < len(value) else None
+            continue
+        if not isinstance(value, dict):
+            raise NoTextError(f"has no object where `{{column}}` asks for the key {step!r}")
+        if step in getattr(value, "twice", ()):
+            raise NoTextError(f"has the key {step!r} twice; remove one")
+        value = value[step]
+    return value
+
+
+# --- text ---------------------------------------------------------------------------------
+
+_MARKS = {
+    codecs.BOM_UTF8: ("utf-8", "utf-8"),
+    codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
+    codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
+}
+
+
+def _decoded(file: DataFile, form: Mapping[str, Any]) -> str:
+    """The text of a file, without a byte order mark."""
+    data, encoding = file.path.read_bytes(), form.get("encoding", "utf-8")
+    codec = encoding
+    if encoding == "utf-16":
+        # Without a mark; the first character of a file is one of the first 256.
+        codec = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    for mark, (marked, its_codec) in _MARKS.items():
+        if data.startswith(mark):
+            if encoding != marked:
+                raise file.error(
+                    f"begins with the byte order mark of {marked}, but key `format.encoding` is "
+                    f"{encoding!r}; set it to {marked!r}"
+                )
+            data, codec = data[len(mark) :], its_codec
+    try:
+        text = data.decode(codec)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise file.error(
+            f"has the byte 0x{data[error.start]:02X} in line {line}, which is not {encoding}; set "
+            "key `format.encoding` to what the file was saved as (by Excel on Windows: cp1252)"
+        ) from error
+    if 3 * text.count("\0") > len(text):
+        raise file.error("is full of null characters, as UTF-16 is; set key `format.encoding`")
+    return text
+
+
+def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
+    lines = io.StringIO(_decoded(file, form), newline="")
+    before = _pass_separator(file, lines, form["separator"])
+    names: list[str] | None = form.get("names")
+    if names is not None:
+        _check_names(file, names, wanted)
+    number = 0
+    for line, values, taken in _rows(file, lines, form["separator"], before):
+        if names is None:
+            names = values
+            _check_names(file, names, wanted)
+            continue
+        number += 1
+        row = f"row {number} (line {line})"
+        if not any(value.strip() for value in values):
+            records.empty += 1
+            continue
+        if len(values) != len(names):
+            raise file.error(
+                f"has {len(values)} values in {row}, but {len(names)} columns; mend that row (a "
+                "text with the separator in it needs quotes)"
+            )
+        by_column = dict(zip(names, values, strict=True))
+        if form["encoding"] == "latin-1":
+            _mark_windows(by_column, records)
+        records.add(row, by_column)
+        if len(taken) > 1 and wanted.codes:
+            plain = csv.reader(taken, delimiter=form["separator"], quoting=csv.QUOTE_NONE)
+            _check_swallowed(file, row, plain, names=names, codes=wanted.codes)
+    if names is None:
+        raise file.error("is empty; put your rows there")
+
+
+def _pass_separator(file: DataFile, lines: io.StringIO, separator: str) -> int:
+    """Pass over the line in which Excel says what separates columns; the number of such lines."""
+    told = re.fullmatch(r'"?sep=(.)"?\r?\n?', lines.readline())
+    if told is None:
+        lines.seek(0)
+        return 0
+    if told[1] != separator:
+        raise file.error(
+            f"says in its first line that {told[1]!r} separates columns, but key "
+            f"`format.separator` is {separator!r}; set it to that"
+        )
+    return 1
+
+
+def _rows(
+    file: DataFile, lines: io.StringIO, separator: str, before: int
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """The rows of a CSV file, each with its first line's number and its lines."""
+    taken: list[str] = []
+
+    def tapped() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    reader = csv.reader(tapped(), delimiter=separator, strict=True)
+    while True:
+        first = before + reader.line_num + 1
+        taken.clear()
+        try:
+            values = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error):
+                why = "is never closed; close it, or double it where it is part of a text"
+                raise file.error(f"opens a quote in the row of line {first} that {why}") from error
+            raise file.error(
+                f"has a quote within a quoted text in line {before + reader.line_num} (the row "
+                f'begins in line {first}); double it: ""'
+            ) from error
+        if values:
+            yield first, values, taken
+
+
+def _check_names(file: DataFile, names: Sequence[str], wanted: Wanted) -> None:
+    for column, key in wanted.columns.items():
+        if column not in names:
+            raise file.lacks(column, key, names)
+        if names.count(column) > 1:
+            raise file.error(f"has the column {column!r} (key `{key}`) more than once; rename one")
+
+
+def _mark_windows(values: Mapping[str, str], records: Records) -> None:
+    """Mark what is no text in Latin-1; Windows has quotes and dashes in these places."""
+    for column in records.columns:
+        found = [one for one in values[column] if "\x80" <= one <= "\x9f"]
+        if found:
+            why = f"holds the byte 0x{ord(found[0]):02X}, which is no text in latin-1; set key "
+            why += "`format.encoding` to 'cp1252'"
+            records.mark(column, NoTextError(why, values[column]))
+
+
+def _check_swallowed(
+    file: DataFile,
+    row: str,
+    lines: Iterable[list[str]],
+    *,
+    names: Sequence[str],
+    codes: Mapping[str, Collection[str]],
+) -> None:
+    """Refuse a text over several lines of which each is a whole row by itself.
+
+    A quote that begins a text and one that ends another, some rows below, are a valid CSV field,
+    and the rows between are gone. Each of its lines has the number of columns, and a known code
+    where codes stand; the lines of a text that somebody wrote do not.
+    """
+    for values in lines:
+        one = dict(zip(names, values, strict=False))
+        if len(values) != len(names) or any(one[c].strip() not in codes[c] for c in codes):
+            return
+    raise file.error(
+        f"has lines in {row} that are rows by themselves, between quotes; double the quote that "
+        "begins there, and put its text into quotes"
+    )
+
+
+def _json_lines(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
+    text = _decoded(file, form)
+    if text.lstrip().startswith("["):
+        raise file.error("holds a list, as JSON files do; set key `format.kind` to 'json'")
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            row = f"row {len(found) + 1} (line {number})"
+            try:
+                found.append((row, _DECODER.decode(line)))
+            except json.JSONDecodeError as error:
+                raise file.error(
+                    f"is no valid JSON in {row} at character {error.pos + 1}; mend it there (a "
+                    "comma too many, a quote too few, a line that was cut)"
+                ) from error
+            except ValueError as error:
+                raise file.error(f"has a number of too many digits in {row}; mend it") from error
+    _objects(file, found, wanted, records)
+
+
+def _json(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
+    try:
+        value = _DECODER.decode(_decoded(file, form))
+    except json.JSONDecodeError as error:
+        remedy = "mend it there (a comma too many, a quote too few)"
+        if error.msg == "Extra data":
+            remedy = "set key `format.kind` to 'jsonl' if each line is a record, or mend it there"
+        raise file.error(
+            f"is no valid JSON at line {error.lineno}, character {error.colno}; {remedy}"
+        ) from error
+    except ValueError as error:
+        raise file.error("has a number of too many digits; mend it") from error
+    place = form.get("records")
+    if place is not None:
+        try:
+            value = _reached(value, steps(place))
+        except (KeyError, NoTextError):
+            value = None
+    if not isinstance(value, list):
+        keys = ", ".join(list(value)[:20]) if isinstance(value, dict) else ""
+        raise file.error(
+            "holds no list of records"
+            + ("" if place is None else f" at {place!r} (key `format.records`)")
+            + (f", but an object with the keys {keys}" if keys else "")
+            + "; say in key `format.records` where the list is"
+        )
+    rows = [(f"row {number}", one) for number, one in enumerate(value, 1)]
+    _objects(file, rows, wanted, records)
+
+
+def _objects(
+    file: DataFile, found: Sequence[tuple[str, Any]], wanted: Wanted, records: Records
+) -> None:
+    """Add the rows of a JSON file."""
+    for row, one in found:
+        if not isinstance(one, dict):
+            raise file.error(f'has no object in {row}; write {{"column": value, …}}')
+    names = list(dict.fromkeys(key for _, one in found for key in one))
+    # A name that a row has wins over a path of the same text.
+    ways = {column: [column] if column in names else steps(column) for column in wanted.columns}
+    known = set()
+    for row, one in found:
+        values = {}
+        for column, way in ways.items():
+            try:
+                values[column] = _reached(one, way)
+                known.add(column)
+            except KeyError:
+                # Not every record has every key.
+                continue
+            except NoTextError as error:
+                records.mark(column, error)
+                known.add(column)
+        records.add(row, values, wanted.nested)
+    for column, key in wanted.columns.items():
+        if found and column not in known:
+            raise file.lacks(column, key, names)
+
+
+# --- Parquet ------------------------------------------------------------------------------
+
+# Of some damaged files polars says so by a panic.
+_DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+
+
+def _parquet(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
+    unreadable = f"cannot be read as {form['kind']}; mend the file, or key `format.kind`"
+    try:
+        schema = pl.read_parquet_schema(file.path)
+    except _DAMAGED as error:
+        raise file.error(unreadable) from error
+    ways = {}
+    for column, key in wanted.columns.items():
+        ways[column] = [column] if column in schema else steps(column)
+        if not _leads(schema, ways[column]):
+            raise file.lacks(column, key, list(schema))
+    tops = list(dict.fromkeys(str(way[0]) for way in ways.values()))
+    try:
+        table = pl.read_parquet(file.path, columns=tops)
+        leaves = [_leaf(table, way) for way in ways.values()]
+    except _DAMAGED as error:
+        raise file.error(unreadable) from error
+    for number in range(table.height):
+        values = {column: leaf[number] for column, leaf in zip(ways, leaves, strict=True)}
+        records.add(f"row {number + 1}", values, wanted.nested)
+
+
+def _leads(schema: Mapping[str, pl.DataType], way: Sequence[str | int]) -> bool:
+    """Whether keys and elements lead anywhere in a table."""
+    dtype: Any = pl.Struct(dict(schema))
+    for step in way:
+        if isinstance(step, str) and isinstance(dtype, pl.Struct):
+            dtype = {one.name: one.dtype for one in dtype.fields}.get(step)
+        elif isinstance(step, int) and isinstance(dtype, pl.List | pl.Array):
+            dtype = dtype.inner
+        else:
+            return False
+    return dtype is not None
+
+
+def _leaf(table: pl.DataFrame, way: Sequence[str | int]) -> list[Any]:
+    leaf = table.get_column(str(way[0]))
+    for step in way[1:]:
+        if isinstance(step, str):
+            leaf = leaf.struct.field(step)
+        elif isinstance(leaf.dtype, pl.List):
+            leaf = leaf.list.get(step, null_on_oob=True)
+        else:
+            leaf = leaf.arr.get(step, null_on_oob=True)
+    if leaf.dtype.is_float():
+        # In the digits of its own precision. What is no number is what pandas writes for nothing.
+        found = leaf.fill_nan(None).cast(pl.String)
+        return [text and f"{Decimal(text):f}".removesuffix(".0") for text in found]
+    if isinstance(leaf.dtype, pl.Categorical | pl.Enum | pl.Decimal):
+        leaf = leaf.cast(pl.String)
+    return leaf.to_list()
+
+
+# --- spreadsheets -------------------------------------------------------------------------
+
+# In a number's format, what is shown as it stands.
+_SHOWN = re.compile(r'"[^"]*"|\\.')
+
+
+def _xlsx(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
+    sheet = _sheet(file, form.get("sheet"), results=False)
+    rows = sheet.iter_rows()
+    names = ["" if one.value is None else str(one.value) for one in next(rows, ())]
+    if not any(names):
+        raise file.error(
+            f"has no names of columns in the first row of sheet {sheet.title!r}; write them there"
+        )
+    _check_names(file, names, wanted)
+    places = {column: names.index(column) for column in wanted.columns}
+    for area in sheet.merged_cells.ranges:
+        if any(area.min_col <= place + 1 <= area.max_col for place in places.values()):
+            raise file.error(
+                f"has merged cells ({area.coord}) in sheet {sheet.title!r}; unmerge them, and "
+                "write into every row what it holds"
+            )
+    results = None
+    for number, cells in enumerate(rows, 2):
+        if all(one.value is None or not str(one.value).strip() for one in cells):
+            records.empty += 1
+            continue
+        values = {}
+        for column, place in places.items():
+            value = cells[place].value
+            if cells[place].data_type == "f":
+                results = results or _sheet(file, sheet.title, results=True)
+                value = results.cell(number, place + 1).value
+                if value is None:
+                    why = (
+                        "holds a formula without its result; save the file in a spreadsheet program"
+                    )
+                    records.mark(column, NoTextError(why))
+            values[column] = _shown(value, str(cells[place].number_format))
+        records.add(f"row {number}", values)
+
+
+def _shown(value: Any, number_format: str) -> Any:
+    """The value of a cell as a reader of the sheet sees it, where the program writes otherwise."""
+    if isinstance(value, str):
+        return unescape(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and "%" in _SHOWN.sub("", number_format):
+        return f"{_text(float(value * 100))}%"
+    return value
+
+
+def _sheet(file: DataFile, title: str | None, *, results: bool) -> Any:
+    """A sheet of a spreadsheet, the first where no title is given; formulas, or their results."""
+    try:
+        with warnings.catch_warnings(), file.path.open("rb") as stream:
+            # They are about parts that hold no values, such as rules for input.
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(stream, data_only=results)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError) as error:
+        raise file.error(
+            "cannot be read as xlsx; save it as an Excel workbook (.xlsx) without a password"
+        ) from error
+    titles = [sheet.title for sheet in book.worksheets]
+    if title is not None and title not in titles:
+        raise file.error(
+            f"has no sheet {title!r} (key `format.sheet`); its sheets are {', '.join(titles)}"
+        )
+    return book[title] if title is not None else book.worksheets[0]
+
+
+Reader = Callable[[DataFile, Mapping[str, Any], Wanted, Records], None]
+
+_READERS: Mapping[str, Reader] = {
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _json_lines,
+    "parquet": _parquet,
+    "xlsx": _xlsx,
+}
