@@ -357,12 +357,16 @@ def in_format(kind: str) -> bytes:
         table.write_csv(target)
     elif kind == "jsonl":
         table.write_ndjson(target)
+    elif kind == "json":
+        table.write_json(target)
+    elif kind == "xlsx":
+        table.write_excel(target)
     else:
         table.write_parquet(target, compression="uncompressed")
     return target.getvalue()
 
 
-CASES = {kind: in_format(kind) for kind in ("csv", "jsonl", "parquet")}
+CASES = {kind: in_format(kind) for kind in ("csv", "jsonl", "json", "parquet", "xlsx")}
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -403,7 +407,7 @@ def test_any_data_set(kind: str, tmp_path: Path) -> None:
         st.tuples(
             st.one_of(st.just(CASES[kind]), spliced(CASES[kind], ODD)),
             st.sampled_from(",;\t|a "),
-            st.sampled_from(["utf-8", "latin-1"]),
+            st.sampled_from(["utf-8", "latin-1", "cp1252", "utf-16"]),
             st.lists(st.sampled_from(ODD[1:]), max_size=2),
             st.booleans(),
         ),

@@ -74,7 +74,7 @@ BAD_CASES = {
     ),
     "missing id": (
         lambda rows: rows[5].update(id=""),
-        ("item 6 has no id", "`columns.item_id.column`"),
+        ("row 6 (line 7) has no id", "`columns.item_id.column`"),
     ),
     "missing column": (
         lambda rows: [row.pop("esi") for row in rows],

@@ -188,6 +188,12 @@ def test_subgroups_rerun_tables_only(finished: Project) -> None:
     assert finished.jobs() == sorted(TABLES_AND_PLOTS)
 
 
+def test_another_subgroup_is_checked_and_reruns_tables_only(finished: Project) -> None:
+    group = {"id": "complaint", "title": "Complaint", "column": "complaint"}
+    finished.edit("config/datasets/teaching_ed.yaml", lambda d: d["subgroups"].append(group))
+    assert finished.jobs() == sorted(["check_groups teaching_ed", *TABLES_AND_PLOTS])
+
+
 def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
     def declare(dataset: dict) -> None:
         dataset["columns"]["cluster"] = "complaint"
@@ -232,6 +238,7 @@ def test_one_figure_by_itself(project: Project) -> None:
 def test_one_file_of_one_cell(project: Project) -> None:
     assert project.jobs("results/scores/tiny/triage_ed/ed_nurse.parquet") == sorted(
         [
+            "check_groups teaching_ed",
             "download_dataset teaching_ed",
             "download_model tiny",
             "prepare_model tiny",

@@ -300,8 +300,10 @@ def _mapped(
 
 
 # What programs write where there is no value. To a model it is a word, to a band no number.
-_NO_VALUES = ("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity")
-_NO_VALUES = (*_NO_VALUES, "#N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!")
+_NO_VALUES = (
+    *("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"),
+    *("#N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
+)
 
 # Numbers with a decimal comma; and with points between thousands, which would be read as decimals.
 _COMMA, _THOUSANDS = r"^[+-]?\d*,\d+$", r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"

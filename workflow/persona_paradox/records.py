@@ -196,7 +196,9 @@ _DECODER = json.JSONDecoder(
 
 def _text(value: Any, *, nested: bool = False) -> str | None:
     if isinstance(value, dict | list):
-        value = _as_json(value) if nested else _none_of(value)
+        if not nested:
+            raise _not_whole(value)
+        value = _as_json(value)
     if value is None or isinstance(value, str):
         text = value
     elif isinstance(value, bool):
@@ -222,11 +224,11 @@ def _text(value: Any, *, nested: bool = False) -> str | None:
     return _checked(text)
 
 
-def _none_of(value: dict[str, Any] | list[Any]) -> None:
+def _not_whole(value: dict[str, Any] | list[Any]) -> NoTextError:
     if isinstance(value, list):
-        raise NoTextError("holds a list; name an element of it, such as `{column}[0]`")
+        return NoTextError("holds a list; name an element of it, such as `{column}[0]`")
     first = next(iter(value), "key")
-    raise NoTextError(f"holds an object; name a key of it, such as `{{column}}.{first}`")
+    return NoTextError(f"holds an object; name a key of it, such as `{{column}}.{first}`")
 
 
 def _as_json(value: Any) -> str:
@@ -256,23 +258,21 @@ def _checked(text: str | None) -> str | None:
 
 
 def _reached(value: Any, way: Sequence[str | int]) -> Any:
-    """What keys and elements lead to; None where a part of it is null, or a list too short.
+    """What keys and elements lead to.
 
     Raises:
-        KeyError: an object has no such key.
+        LookupError: it is not there: no such key, a list that is too short, null on the way.
         NoTextError: the way leads through a text or a number, or a key that stands twice.
     """
     for step in way:
         if value is None:
-            return None
+            raise LookupError
         if isinstance(step, int):
             if not isinstance(value, list):
                 raise NoTextError(f"has no list where `{{column}}` asks for the element {step}")
-            value = value[step] if step < len(value) else None
-            continue
-        if not isinstance(value, dict):
+        elif not isinstance(value, dict):
             raise NoTextError(f"has no object where `{{column}}` asks for the key {step!r}")
-        if step in getattr(value, "twice", ()):
+        elif step in getattr(value, "twice", ()):
             raise NoTextError(f"has the key {step!r} twice; remove one")
         value = value[step]
     return value
@@ -439,7 +439,7 @@ def _json_lines(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records
     text = _decoded(file, form)
     if text.lstrip().startswith("["):
         raise file.error("holds a list, as JSON files do; set key `format.kind` to 'json'")
-    found = []
+    found: list[tuple[str, Any]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             row = f"row {len(found) + 1} (line {number})"
@@ -471,7 +471,7 @@ def _json(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Reco
     if place is not None:
         try:
             value = _reached(value, steps(place))
-        except (KeyError, NoTextError):
+        except (LookupError, NoTextError):
             value = None
     if not isinstance(value, list):
         keys = ", ".join(list(value)[:20]) if isinstance(value, dict) else ""
@@ -502,8 +502,8 @@ def _objects(
             try:
                 values[column] = _reached(one, way)
                 known.add(column)
-            except KeyError:
-                # Not every record has every key.
+            except LookupError:
+                # Not every record has everything.
                 continue
             except NoTextError as error:
                 records.mark(column, error)
