@@ -9,7 +9,7 @@ Greedy answers differ between prompts, and some of them are labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -110,6 +110,13 @@ TODAY = """\
 {% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
 
+# DeepSeek R1, QwQ: opens a thought for every answer.
+THINKS = """\
+{% for message in messages %}\
+{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}\
+{% endfor %}\
+{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif %}"""
+
 # What a model remembers of its prompt: llama keys and values of every token; gemma3 in its first
 # layer only those of the last `WINDOW` tokens; mamba one state per sequence; jamba a state in its
 # first layer, keys and values in its second.
@@ -128,6 +135,7 @@ WINDOW = 64
 D_INNER, D_STATE, D_CONV, DT_RANK = 2 * N_EMBD, 16, 4, 4
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+CONTROLS = dict.fromkeys(CONTROL, TokenType.CONTROL)
 LABELS = (*"ABCDE12345", " A", " B", " C", " D", " E")
 WORDS = (" A", " B", " C", " D", " E", " the", " is", " care", " You", " are", " an", " patient")
 
@@ -319,15 +327,20 @@ def _add_architecture(writer: GGUFWriter, architecture: Architecture) -> None:
         writer.add_ssm_time_step_rank(DT_RANK)
 
 
-def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer, add_space_prefix: bool) -> list[str]:
+def _add_tokenizer(
+    writer: GGUFWriter,
+    tokenizer: Tokenizer,
+    add_space_prefix: bool,
+    marks: Mapping[str, TokenType],
+) -> list[str]:
     writer.add_tokenizer_model(tokenizer)
     if tokenizer == "gpt2":
         tokens, merges = _vocabulary()
+        tokens += marks
+        types = CONTROLS | marks
         writer.add_tokenizer_pre("smollm")
         writer.add_token_list(tokens)
-        writer.add_token_types(
-            [TokenType.CONTROL if token in CONTROL else TokenType.NORMAL for token in tokens]
-        )
+        writer.add_token_types([types.get(token, TokenType.NORMAL) for token in tokens])
         writer.add_token_merges(merges)
         return tokens
     tokens, types, scores = _pieces(tokenizer)
@@ -351,6 +364,8 @@ def write_tiny_model(
     tokenizer: Tokenizer = "gpt2",
     add_space_prefix: bool = True,
     tensors_per_part: int = 0,
+    marks: tuple[str, ...] = (),
+    marks_are: TokenType = TokenType.USER_DEFINED,
 ) -> None:
     """Write the model to `path`; equal arguments give equal bytes.
 
@@ -366,6 +381,8 @@ def write_tiny_model(
         add_space_prefix: whether SentencePiece puts a space in front of a text.
         tensors_per_part: most tensors of a file, 0 for one file; of more the names are those of
             `path`, with -00001-of-0000N in front of the suffix.
+        marks: further tokens of a byte-level BPE, which open and close a thought.
+        marks_are: their type; of control tokens a text has no trace.
     """
     kind, storage = FILE_TYPES[file_type]
     writer = GGUFWriter(path, architecture, split_max_tensors=tensors_per_part)
@@ -377,7 +394,7 @@ def write_tiny_model(
 
     writer.add_context_length(context)
     _add_architecture(writer, architecture)
-    tokens = _add_tokenizer(writer, tokenizer, add_space_prefix)
+    tokens = _add_tokenizer(writer, tokenizer, add_space_prefix, dict.fromkeys(marks, marks_are))
     writer.add_vocab_size(len(tokens))
     writer.add_bos_token_id(tokens.index("<|endoftext|>"))
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
