@@ -184,7 +184,7 @@ def test_a_reasoning_stands_behind_the_thought_and_the_label_behind_both(ran: Pr
         lead = f"{words}\n\n{HEADER}\n".lstrip("\n")
         assert behind["text"][i] == start[i] + lead
         assert row["text"] == lead + conclusions["text"][i]
-        assert row["label_logprob"] == conclusions["label_logprob"][i]
+        assert row["label_logprob"] == conclusions["label_logprob"][i].to_list()
         assert row["n_tokens"] == reasonings["n_tokens"][i] + conclusions["n_tokens"][i]
     assert {0, 1} == set(reasonings["repeat"])
 
