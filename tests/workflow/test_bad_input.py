@@ -96,6 +96,12 @@ def test_cases_through_snakemake(project: Project) -> None:
     refused_by_a_job(project, "resources/datasets/teaching_ed.parquet", DATASET, *words)
 
 
+def test_group_that_is_not_mapped_is_said_before_any_answer(project: Project) -> None:
+    project.edit(DATASET, lambda d: d["subgroups"][0].update(values={"female": "women"}))
+    words = (DATASET, "'male'", "'sex'", "`subgroups.sex`", "the set is female")
+    refused_by_a_job(project, PROMPTS, *words)
+
+
 def test_category_that_is_not_mapped(tmp_path: Path) -> None:
     project = safety_study(tmp_path / "project")
     file = "config/datasets/teaching_safety.yaml"

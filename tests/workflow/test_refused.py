@@ -234,6 +234,26 @@ TRIAGE: Cases = {
         set_key(DATASET, "subgroups", 0, "column", value="weight"),
         (DATASET, "`subgroups.sex.column`", "'weight'", "`columns.keep`", "add it"),
     ),
+    "braces that would stay in the prompt": (
+        set_key(TASK, "user", value="{{case}} Which level?"),
+        (TASK, "`user`", "'{{case}} Which level?'", "{case} in single braces"),
+    ),
+    "a part of what gives the answer away": (
+        set_key(DATASET, "columns", "case", "column", value="decision_point.text"),
+        (DATASET, "`columns.case`", "'decision_point.text'", "gives the answer away"),
+    ),
+    "a key for another kind of file": (
+        set_key(DATASET, "format", "sheet", value="Visits"),
+        (DATASET, "`format.sheet`", "'xlsx'", "`format.kind` is 'csv'"),
+    ),
+    "a condition that is none": (
+        set_key(DATASET, "where", value={"sex": {"is": "female"}}),
+        (DATASET, "`where.sex`", "unknown key 'is'", "not, empty are known"),
+    ),
+    "one of several files that is not there": (
+        set_key(DATASET, "source", value=[{"kind": "path", "path": "no.csv", "sha256": "0" * 64}]),
+        (DATASET, "`source.path` names no.csv", "does not exist"),
+    ),
     "bands that do not rise": (
         set_key(DATASET, "subgroups", 1, "cuts", value=[65, 18]),
         (DATASET, "`subgroups.age.cuts`", "[65, 18]", "order"),
@@ -527,7 +547,7 @@ JUDGED: Cases = {
     ),
     "no place for the answer": (
         set_key(CAREFUL_FILE, "user", value="{question}"),
-        (CAREFUL_FILE, "`user`", "must be a text that holds {answer}, where the answer stands"),
+        (CAREFUL_FILE, "`user`", "must be a text that holds {answer} in single braces, where"),
     ),
     "scale of a rating that clinicians give as well": (
         other_scale,

@@ -17,10 +17,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import openpyxl
 import polars as pl
-from openpyxl.utils.escape import unescape
-from openpyxl.utils.exceptions import InvalidFileException
 
 from .errors import InputError
 
@@ -618,6 +615,8 @@ def _xlsx(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Reco
 def _shown(value: Any, number_format: str) -> Any:
     """The value of a cell as a reader of the sheet sees it, where the program writes otherwise."""
     if isinstance(value, str):
+        from openpyxl.utils.escape import unescape  # noqa: PLC0415 - see `_sheet`
+
         return unescape(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if number and "%" in _SHOWN.sub("", number_format):
@@ -627,6 +626,10 @@ def _shown(value: Any, number_format: str) -> Any:
 
 def _sheet(file: DataFile, title: str | None, *, results: bool) -> Any:
     """A sheet of a spreadsheet, the first where no title is given; formulas, or their results."""
+    # Every stage loads this module, and none but this one reads spreadsheets.
+    import openpyxl  # noqa: PLC0415
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         with warnings.catch_warnings(), file.path.open("rb") as stream:
             # They are about parts that hold no values, such as rules for input.
