@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from persona_paradox.prompts import SCHEMA as PROMPTS
 from persona_paradox.responses import SCHEMA, human_responses
 from persona_paradox.scoring import score
-from persona_paradox.steps import concluded, conclusions
+from persona_paradox.steps import behind_thoughts, concluded, conclusions, counted, with_thoughts
 
 HEADER = "## Final Response"
 
@@ -143,6 +143,82 @@ def test_no_reasoning_was_run() -> None:
     assert found.schema == SCHEMA
     assert found["finish_reason"].to_list() == ["prompt_too_long", "control_tokens"]
     assert found["text"].null_count() == 2
+
+
+# --- thoughts -----------------------------------------------------------------------------
+
+THOUGHTS = responses(
+    ("x", "main", 0, "Hm.\n", "stop"),
+    ("x", "main", 1, "", "length"),
+    ("y", "main", 0, None, "control_tokens"),
+    ("null:1", "main", 0, "Nothing", "stop"),
+    ("y", "paraphrase_1", 0, "Well", "length"),
+)
+
+
+def behind(*rows: tuple) -> pl.DataFrame:
+    """Answers behind the thoughts that were run, as (text, finish reason)."""
+    chats = behind_thoughts(prompts_of(THOUGHTS), THOUGHTS, "")
+    keys = chats.select("item_id", "variant", "repeat").rows()
+    told = [(*key, *row) for key, row in zip(keys, rows, strict=True)]
+    changed = responses(*told, n_tokens=2, n_prompt_tokens=90)
+    return changed.with_columns(response_key=pl.format("second_{}", pl.int_range(1, pl.len() + 1)))
+
+
+def test_a_chat_goes_on_behind_every_thought() -> None:
+    chats = behind_thoughts(prompts_of(THOUGHTS), THOUGHTS, "Level:")
+    assert chats.columns == [*PROMPTS, "repeat", "thought", "answer_prefix"]
+    assert chats.select("item_id", "repeat", "user", "thought").rows() == [
+        ("x", 0, "case x", "Hm.\n"),
+        ("x", 1, "case x", ""),
+        ("null:1", 0, "case null:1", "Nothing"),
+        ("y", 0, "case y", "Well"),
+    ]
+    assert set(chats["answer_prefix"]) == {"Level:"}
+
+
+def test_a_reasoning_behind_a_thought_keeps_it_and_its_repeat() -> None:
+    chats = behind_thoughts(prompts_of(THOUGHTS), THOUGHTS, "")
+    reasonings = behind(
+        ("One", "stop"), ("Two", "stop"), ("Three", "stop"), (None, "control_tokens")
+    )
+    found = conclusions(chats, reasonings, HEADER, "Level:")
+    assert found.select("item_id", "repeat", "thought", "answer_prefix").rows() == [
+        ("x", 0, "Hm.\n", f"One\n\n{HEADER}\nLevel:"),
+        ("x", 1, "", f"Two\n\n{HEADER}\nLevel:"),
+        ("null:1", 0, "Nothing", f"Three\n\n{HEADER}\nLevel:"),
+    ]
+
+
+def test_thoughts_stand_beside_the_answers() -> None:
+    answers = behind(("C", "stop"), ("A", "length"), ("B", "stop"), (None, "prompt_too_long"))
+    found = with_thoughts(THOUGHTS, answers)
+    assert found.schema == SCHEMA
+    keys = ("item_id", "variant", "repeat")
+    assert found.select(keys).equals(THOUGHTS.select(keys))
+    assert found["text"].to_list() == ["C", "A", None, "B", None]
+    # A prompt that was not run keeps why, and so does an answer for which there was no room.
+    assert found["finish_reason"].to_list() == [
+        *("stop", "length", "control_tokens", "stop", "prompt_too_long")
+    ]
+    assert found["thought"].to_list() == ["Hm.\n", "", None, "Nothing", "Well"]
+    assert found["n_thought_tokens"].to_list() == [5, 5, None, 5, 5]
+    assert found["thought_cut"].to_list() == [False, True, None, False, True]
+    assert found["n_tokens"].to_list() == [2, 2, 0, 2, 2]
+    assert found["n_prompt_tokens"].to_list() == [40] * 5
+    assert found["response_key"].to_list() == [
+        *("second_1", "second_2", "first_3", "second_3", "second_4")
+    ]
+
+
+def test_thoughts_are_counted_without_those_about_null_cases() -> None:
+    answers = behind(("C", "stop"), ("A", "length"), ("B", "stop"), (None, "prompt_too_long"))
+    table = counted(with_thoughts(THOUGHTS, answers))
+    columns = ("variant", "n_answers", "n_thoughts", "n_cut", "median_tokens", "max_tokens")
+    assert table.select(columns).rows() == [
+        ("main", 3, 2, 1, 5.0, 5),
+        ("paraphrase_1", 1, 1, 1, 5.0, 5),
+    ]
 
 
 # --- the label ----------------------------------------------------------------------------

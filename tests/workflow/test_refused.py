@@ -262,6 +262,18 @@ TRIAGE: Cases = {
         set_key(DATASET, "subgroups", 0, "id", value="age"),
         (DATASET, "`subgroups`", "rename"),
     ),
+    "one mark of a thought": (
+        set_key(MODEL, "thinking", value={"close": "</think>"}),
+        (MODEL, "`thinking.close`", "`thinking.open` is not", "write both"),
+    ),
+    "a mark of blank lines": (
+        set_key(MODEL, "thinking", value={"open": "\n", "close": "</think>"}),
+        (MODEL, "`thinking.open`", "blank", "leave the key out"),
+    ),
+    "thoughts that fill the window": (
+        set_key(MODEL, "thinking", value={"think": True, "max_tokens": 1024}),
+        (MODEL, "`thinking.max_tokens`", "1024 tokens", "raise `engine.context`"),
+    ),
     "missing baseline": (
         set_key(STUDY, "baseline", value="ed_physician"),
         ("`baseline`", "'ed_physician'", "personas"),

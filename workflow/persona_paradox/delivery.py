@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .decoding import CONTROL_TOKENS
 from .errors import InputError
 from .files import sha256_bytes
 from .items import is_null_case
-from .thinking import Thinking
+from .thinking import Thinking, marks_in
 from .vocabulary import Prompt, Vocabulary, open_vocabulary
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -150,18 +150,25 @@ def open_template(
             `think`, and perhaps the marks `open` and `close`.
         model: GGUF file, None for a server.
         name: the model's file in errors.
-        thinks: whether a model that is to think does so here.
+        thinks: whether a model that is to think does so here; else it reads a thought without a
+            word.
     """
-    thinking = Thinking.of(view)
-    thinking = replace(thinking, think=thinking.think and thinks)
+
+    def thinking(source: str) -> Thinking:
+        found = Thinking.of(view)
+        if not found.think or thinks:
+            return found
+        # Named, so that it stands there also where the template opens none.
+        return Thinking(think=False, marks=found.marks or marks_in(source))
+
     if model is None:
         source, bos, eos = view["text"], view["bos"], view["eos"]
-        yield ChatTemplate(source, bos, eos, name, thinking), None
+        yield ChatTemplate(source, bos, eos, name, thinking(source)), None
         return
     with open_vocabulary(model, name) as vocabulary:
         bos, eos = vocabulary.bos, vocabulary.eos
         source = vocabulary.chat_template
-        yield ChatTemplate(source, bos, eos, name, thinking), vocabulary
+        yield ChatTemplate(source, bos, eos, name, thinking(source)), vocabulary
 
 
 def deliver(
