@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from damaged_model import overwrite
 from project import Project, add_model, small_study
 from refusals import open_here, refused_by_a_job, refused_by_a_script
 from safety_study import CAREFUL_FILE, SANITY
@@ -247,6 +248,16 @@ def test_labels_the_tokenizer_cannot_tell_apart(asked: Project) -> None:
 def test_window_larger_than_the_model_was_trained_for(asked: Project) -> None:
     asked.edit(MODEL, lambda m: m["engine"].update(context=1_000_000))
     refused_by_a_job(asked, RESPONSES, MODEL, "`engine.context`", "trained for")
+
+
+def test_answers_that_are_no_numbers_are_not_kept(asked: Project) -> None:
+    """Finite weights, but an infinite logit: no likeliest token, no label probability."""
+    overwrite(asked.path / "tiny.gguf", "output.weight", 3e38, row=17)
+    sum_ = sha256_file(asked.path / "tiny.gguf")
+    asked.edit(MODEL, lambda m: m.update(prepare="none") or m["source"].update(sha256=sum_))
+    refused_by_a_job(asked, RESPONSES, MODEL, "gives no numbers (NaN or infinite) for 1 of its")
+    kept = [path for path in (asked.path / "resources/store").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) == 0
 
 
 def test_sanity_pair_without_an_answer(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from damaged_model import overwrite
-from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, TokenType
 from gguf.quants import dequantize
 from project import Project, add_model
 from root import ROOT
@@ -237,6 +237,34 @@ def test_models_that_the_engine_cannot_run(tmp_path: Path, kind: str) -> None:
     refused(tmp_path, source, kind, f"{newer} tokenizer, 'smallm'; use a newer one")
     write_tiny_model(source, template=None)
     refused(tmp_path, source, kind, "no chat template", "use an instruct build")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "what"),
+    [("t5", "has an encoder"), ("llada", "writes all of an answer")],
+)
+def test_models_that_do_not_write_token_by_token(
+    tmp_path: Path, architecture: str, what: str
+) -> None:
+    source = tmp_path / "tiny.gguf"
+    writer = GGUFWriter(source, architecture)
+    for key in ("context_length", "embedding_length", "block_count", "feed_forward_length"):
+        getattr(writer, f"add_{key}")(64)
+    writer.add_head_count(4)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_relative_attn_buckets_count(32)
+    writer.add_causal_attention(False)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(["a", "b", "\u010a"])
+    writer.add_token_types([TokenType.NORMAL] * 3)
+    writer.add_token_merges(["a b"])
+    writer.add_chat_template(CHATML)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    words = (f"the model ({architecture}) {what}", "use a causal language model")
+    refused(tmp_path, source, "none", *words)
 
 
 def test_weights_too_large_for_16_bits(tmp_path: Path) -> None:

@@ -179,18 +179,21 @@ class Vocabulary:
         return None if size < 0 else buffer.raw[:size].decode("utf-8", errors="replace")
 
     def check(self) -> None:
-        """See that the model can be asked: that it writes text, and has a chat template.
+        """See that the model can be asked: it writes token by token, and has a chat template.
 
         Raises:
             InputError: it does not, or has none.
         """
-        encodes = llama_cpp.llama_model_has_encoder(self._model)
-        if encodes or not llama_cpp.llama_model_has_decoder(self._model):
-            raise InputError(
-                f"{self._name}: the model ({self.metadata('general.architecture')}) has an encoder "
-                "of its own for what it reads, which the engine does not run; use a model that "
-                "only writes (a causal language model)"
-            )
+        kind = self.metadata("general.architecture")
+        for other, what in (
+            (llama_cpp.llama_model_has_encoder, "has an encoder of its own for what it reads"),
+            (llama_cpp.llama_model_is_diffusion, "writes all of an answer at once, by diffusion"),
+        ):
+            if other(self._model):
+                raise InputError(
+                    f"{self._name}: the model ({kind}) {what}, which the engine does not run; use "
+                    "a causal language model, which writes token by token"
+                )
         _ = self.chat_template
 
     @property
