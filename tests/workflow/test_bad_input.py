@@ -100,7 +100,8 @@ def test_cases_through_snakemake(project: Project) -> None:
 def test_group_that_is_not_mapped_is_said_before_any_answer(project: Project) -> None:
     project.edit(DATASET, lambda d: d["subgroups"][0].update(values={"female": "women"}))
     words = (DATASET, "'male'", "'sex'", "`subgroups.sex`", "the set is female")
-    refused_by_a_job(project, PROMPTS, *words)
+    refused_by_a_job(project, "results/tables/subgroups.csv", *words)
+    assert not (project.path / "results/responses").exists()
 
 
 def test_category_that_is_not_mapped(tmp_path: Path) -> None:

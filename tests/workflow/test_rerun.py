@@ -185,13 +185,13 @@ def test_where_figures_say_too_few_reruns_words_and_plots_only(finished: Project
 
 def test_subgroups_rerun_tables_only(finished: Project) -> None:
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(subgroups=[]))
-    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(EVERYTHING_AFTER)
 
 
 def test_another_subgroup_is_checked_and_reruns_tables_only(finished: Project) -> None:
     group = {"id": "complaint", "title": "Complaint", "column": "complaint"}
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d["subgroups"].append(group))
-    assert finished.jobs() == sorted(["check_groups teaching_ed", *TABLES_AND_PLOTS])
+    assert finished.jobs() == sorted(["check_groups teaching_ed", *EVERYTHING_AFTER])
 
 
 def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
@@ -238,7 +238,6 @@ def test_one_figure_by_itself(project: Project) -> None:
 def test_one_file_of_one_cell(project: Project) -> None:
     assert project.jobs("results/scores/tiny/triage_ed/ed_nurse.parquet") == sorted(
         [
-            "check_groups teaching_ed",
             "download_dataset teaching_ed",
             "download_model tiny",
             "prepare_model tiny",

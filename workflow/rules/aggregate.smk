@@ -20,6 +20,7 @@ rule aggregate:
         draws=cells("results/calibration/{cell}.draws.parquet", kind=TRIAGE),
         recalibration=RECALIBRATED,
         cases=triage_cases(),
+        groups=group_sizes(),
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
         code=code("aggregate"),

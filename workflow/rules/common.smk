@@ -97,16 +97,18 @@ def triage_cases():
     ]
 
 
+def group_sizes():
+    """The sizes of the subgroups of all data sets that have any."""
+    return [
+        f"resources/datasets/{id_}.groups.json"
+        for id_, dataset in STUDY.datasets.items()
+        if dataset.get("subgroups")
+    ]
+
+
 def task_cases(wildcards):
     """The data set of a task."""
     return f"resources/datasets/{STUDY.tasks[wildcards.task]['dataset']}.parquet"
-
-
-def task_groups(wildcards):
-    """The subgroups of a task's data set, if it has any."""
-    dataset = STUDY.tasks[wildcards.task]["dataset"]
-    some = f"groups/{dataset}" in VIEWS
-    return f"resources/datasets/{dataset}.groups.json" if some else []
 
 
 def bundled_file(wildcards):

@@ -33,6 +33,8 @@ rule deliver:
 rule tabulate_delivery:
     input:
         delivered=cells("results/delivered/{cell}.parquet"),
+        # Whoever looks at prompts before they ask a model is told what is wrong with the data set.
+        groups=group_sizes(),
         cells=VIEWS["answered"],
         code=code("tabulate_delivery"),
     output:

@@ -69,7 +69,8 @@ rule download_dataset:
         " --items {output.cases} --manifest {output.manifest} --log {log}"
 
 
-# A job of its own, as a change of a subgroup reads no data set anew.
+# What is wrong with subgroups is said before any answer, by the priority of this job. It is one of
+# its own, as a change of a subgroup reads no data set anew.
 rule check_groups:
     input:
         cases="resources/datasets/{dataset}.parquet",
@@ -79,9 +80,9 @@ rule check_groups:
         "resources/datasets/{dataset}.groups.json",
     log:
         "logs/check_groups/{dataset}.log",
-    priority: 10
+    priority: 20
     conda:
-        "../../environment.yml"
+        ENVIRONMENT
     shell:
         script("check_groups") + " --items {input.cases} --groups {input.groups}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"

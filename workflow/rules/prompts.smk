@@ -5,8 +5,6 @@
 rule write_prompts:
     input:
         cases=task_cases,
-        # They are no part of a prompt, but what is wrong with them is said before any answer.
-        groups=ancient(task_groups),
         persona=view("personas/{persona}"),
         task=view("prompts/{task}"),
         code=code("write_prompts"),

@@ -73,7 +73,7 @@ ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 TABLES = ("conclude", "put_thoughts_beside", "verbalize", "rate", "score", "calibrate")
 TABLES += ("recalibrate", "aggregate", "decompose", "read_ratings", "rank", "read_list")
 TABLES += ("read_checks", "assess", "agree", "tabulate_delivery", "tabulate_thoughts")
-TABLES += ("summarize", "tables", "provenance")
+TABLES += ("check_groups", "summarize", "tables", "provenance")
 DELIVER = ("deliver", "deliver_behind_thoughts", "deliver_conclusions", "try_second_turn")
 DELIVER += ("second_turn", "deliver_ratings", "deliver_pairs", "deliver_list", "deliver_checks")
 MODELS = ("download_model", "prepare_model")
@@ -316,7 +316,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     prompts = [f"results/prompts/{t}/{p}.parquet" for t in study.tasks for p in study.personas]
     why = copy.snakemake(("download_dataset",), fetched) if fetched else None
     # By itself: else the items of the archive would be fetched again, too.
-    why = why or copy.snakemake(("check_groups", "write_prompts"), prompts)
+    why = why or copy.snakemake(("write_prompts",), prompts)
     if why is not None:
         what = f" (the archive must not hold the texts of {', '.join(restricted(study))})"
         raise InputError(
