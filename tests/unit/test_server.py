@@ -718,7 +718,7 @@ def test_no_variable_but_those_for_endpoints_is_sent(name: str) -> None:
     model |= {"source": source | {"template": "t.jinja", "api_key_env": "PERSONA_KEY"}}
     check_schema(model, "model", NAME)
     model["source"]["api_key_env"] = name
-    with pytest.raises(InputError, match=r"key `source\.api_key_env`: .* begins with PERSONA_"):
+    with pytest.raises(InputError, match=r"key `source\.api_key_env` is .* begins with PERSONA_"):
         check_schema(model, "model", NAME)
 
 
