@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -292,3 +296,14 @@ def test_a_model_on_a_server_thinks_as_the_same_model_here(ran: Project, tmp_pat
         np.testing.assert_allclose(theirs["label_logprob"], mine["label_logprob"], atol=0.05)
     drawn = read(project, "thoughts", PRIMARY, "far").filter(pl.col("repeat") > 0)
     assert drawn["text"].n_unique() > drawn.height / 2
+
+
+def test_the_report_has_thoughts_apart_from_answers(ran: Project) -> None:
+    page = (ran.path / "results/report.html").read_text()
+    (packed,) = re.findall(rf'id="chunk:answers/tiny/{PRIMARY}/0"[^>]*>([^<]*)<', page)
+    shown = json.loads(gzip.decompress(base64.b64decode(packed)))["answers"]["ed_nurse/main"]
+    rows = read(ran, "responses", PRIMARY).filter(~NULL & (pl.col("repeat") == 0))
+    assert shown["text"] == rows["text"].to_list()
+    assert shown["thought"] == rows["thought"].to_list()
+    assert shown["thought_tokens"] == rows["n_thought_tokens"].to_list()
+    assert shown["thought_cut"] == rows["thought_cut"].to_list()
