@@ -105,6 +105,7 @@ class ChatTemplate:
             one without a word where the template opens one, or where the file names its marks.
 
     Attributes:
+        name: the model's file in errors.
         system_role: as in `RenderedChat`.
         marks: of the model's thoughts: those of its file, else those that the template writes;
             None for none.
@@ -118,9 +119,9 @@ class ChatTemplate:
     def __init__(
         self, source: str, bos: str, eos: str, name: str, thinking: Thinking = NOTHING_SAID
     ) -> None:
-        self._name, self._source = name, source
+        self.name, self._source = name, source
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        self._named = thinking.marks is not None
+        self.named = thinking.marks is not None
         self.thinks = thinking.think
         self.marks = thinking.marks or marks_in(source)
         self._families = (*([self.marks] if self.marks else []), *FAMILIES)
@@ -241,25 +242,25 @@ class ChatTemplate:
             )
         if (unknown := _UNKNOWN_THOUGHT.search(tail)) is not None:
             raise InputError(
-                f"{self._name}: the chat template of the model opens a thought in marks that are "
+                f"{self.name}: the chat template of the model opens a thought in marks that are "
                 f"not known, {unknown[1]!r}; name them in keys `thinking.open` and "
                 "`thinking.close`"
             )
         if self.marks is None or self.marks.end in tail:
             return ""
         # Of gpt-oss every text stands in a channel, so that none follows the role alone.
-        return self.marks.empty if self._named or self.marks.instead else ""
+        return self.marks.empty if self.named or self.marks.instead else ""
 
     def _open_thought(self, tail: str, found: tuple[Marks, str] | None) -> str:
         if self.marks is None:
             raise InputError(
-                f"{self._name}: key `thinking.think` is true, but the chat template of the model "
+                f"{self.name}: key `thinking.think` is true, but the chat template of the model "
                 "writes no marks of a thought that are known; name them in keys `thinking.open` "
                 "and `thinking.close`, or set `thinking.think` to false"
             )
         if found is not None and found[0] != self.marks:
             raise InputError(
-                f"{self._name}: the chat template of the model opens a thought with "
+                f"{self.name}: the chat template of the model opens a thought with "
                 f"{found[0].open.strip()!r}, but keys `thinking.open` and `thinking.close` name "
                 "other marks; take the keys out"
             )
@@ -267,7 +268,7 @@ class ChatTemplate:
             return ""
         if self.marks.end in tail:
             raise InputError(
-                f"{self._name}: key `thinking.think` is true, but the chat template of the model "
+                f"{self.name}: key `thinking.think` is true, but the chat template of the model "
                 "closes the thought in front of every answer; set `thinking.think` to false"
             )
         return self.marks.open
@@ -338,7 +339,7 @@ class ChatTemplate:
             raise self._error(request["variables"]["messages"], "cannot render", f"({reason})")
         if found["error"] == _ENDED:
             raise InputError(
-                f"{self._name}: the process that renders the chat template of the model ended "
+                f"{self.name}: the process that renders the chat template of the model ended "
                 f"({reason}); if it ends with other models, too, mend the environment (README.md)"
             )
         what = {
@@ -346,7 +347,7 @@ class ChatTemplate:
             template_worker.TOO_MUCH: f"asks for more than a template may: {reason}",
         }[found["error"]]
         raise InputError(
-            f"{self._name}: the chat template of the model {what}; use another build of the model"
+            f"{self.name}: the chat template of the model {what}; use another build of the model"
         )
 
     def _error(
@@ -357,7 +358,7 @@ class ChatTemplate:
         else:
             what, remedy = "a system and a user message", ""
         return _CannotRender(
-            f"{self._name}: the chat template of the model {verb} {what} {reason}; "
+            f"{self.name}: the chat template of the model {verb} {what} {reason}; "
             f"{remedy}use another build of the model"
         )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -11,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from .chat import FROZEN_DATE, ChatTemplate
+from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
 from .decoding import CONTROL_TOKENS
 from .errors import InputError
 from .files import sha256_bytes
@@ -37,6 +39,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "n_bos": pl.Int64,
     "system_role": pl.String,
     "template_date": pl.String,
+    "template_thought": pl.String,
     "prompt_sha256": pl.String,
 }
 
@@ -48,6 +51,24 @@ SECOND_TURN = ("answer", "question")
 # So many words in a row are a message of the template's own; names of roles are shorter.
 FOREIGN_WORDS = 4
 
+# Letters that count as a word where a script has no blanks between words, or has few: so that a
+# sentence is one, and the name of a role is none.
+_LETTERS_A_WORD = (
+    # Han and Hiragana: a word has one or two. Names of roles: 用户, 助手, 系统.
+    (re.compile(r"[\u3005-\u3007\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 1),
+    (re.compile(r"[\U00020000-\U0003ffff]"), 1),
+    # Hangul: particles and endings are written to the word before.
+    (re.compile(r"[\uac00-\ud7a3]+"), 2),
+    # Thai, Lao, Tibetan, Burmese, Khmer, Tai Le, Tai Tham, Balinese, Javanese, Tai Viet.
+    (
+        re.compile(
+            r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
+            r"\ua980-\ua9ff\uaa60-\uaadf]+"
+        ),
+        3,
+    ),
+)
+
 # What Llama 3 and its kin write into the system message; the date is frozen.
 _DATE_LINE = re.compile(r"(?im)^(cutting knowledge date|knowledge cutoff|(today|current) date):.*$")
 
@@ -56,6 +77,13 @@ _CONTROL = re.compile(
     r"<([|｜])[^|｜>\s]*\1>"  # Llama, Qwen; DeepSeek has bars of its own
     r"|</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn)>"
     r"|\[/?(?:INST|SYSTEM_PROMPT)\]"
+)
+
+# How publishers spell marks that structure a prompt, control tokens or not: no words of a message.
+_MARK = re.compile(
+    r"</?[|｜]?[A-Za-z][A-Za-z0-9_.:/▁-]{0,40}[|｜]?>"  # <think>, <|channel>, <seed:think>
+    r"|\[/?\|?[A-Za-z_]{1,40}\|?\]"  # [MODEL_SETTINGS], [|assistant|], [gMASK]
+    r"|◁/?[a-z_]{1,40}▷"  # Kimi
 )
 
 
@@ -94,14 +122,14 @@ class Proof:
         ):
             if not delivered:
                 return otherwise
-        if self.foreign_text and self.foreign_text != " ".join(accepted.split()):
+        if self.foreign_text and self.foreign_text != _words_of(accepted):
             return f"the chat template adds a message of its own, {self.foreign_text!r}"
         if self.n_bos is not None and (self.n_bos > 1 or self.n_bos < int(wants_bos)):
             return f"it begins with {self.n_bos} beginning-of-sequence tokens"
         return None
 
 
-def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str) -> Proof:
+def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str, head: str = "") -> Proof:
     """Look for our words, and for others, in a prompt.
 
     Args:
@@ -111,6 +139,7 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str) -> Pr
             perhaps the texts of `SECOND_TURN`.
         lead: how the prompt's end reads, in which the template has no part: a thought, and what
             the answer is forced to begin with.
+        head: how its beginning reads, up to where the system text stands.
     """
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
     later = [row[key].strip() for key in SECOND_TURN if key in row]
@@ -125,18 +154,39 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str) -> Pr
             # An empty case may leave the user without a word.
             before, after = before.rsplit(text, 1) if text else (before, "")
             behind.insert(0, after)
-    around = [*before.partition(system)[::2], *behind] if system else [before, *behind]
+    if system:
+        around = [*before.partition(system)[::2], *behind]
+    elif head.strip() and before.startswith(head.strip()):
+        # Names of roles before and behind a system text without a word are no run of words.
+        around = [head.strip(), before.removeprefix(head.strip()), *behind]
+    else:
+        around = [before, *behind]
     # Where a part of our words is missing, what is left is not the template's alone.
     ours = all(found) and system in before
-    added = [" ".join(_DATE_LINE.sub("", text).split()) for text in around] if ours else []
+    added = [_words_of(_DATE_LINE.sub("", text)) for text in around] if ours else []
     return Proof(
         persona_delivered=not persona or before.count(persona) == 1,
         task_delivered=not task or before.count(task) == 1,
         case_delivered=found[0],
         second_turn_delivered=all(found[1:]) if later else None,
-        foreign_text=" … ".join(t for t in added if len(re.findall(r"\w+", t)) >= FOREIGN_WORDS),
+        foreign_text=" … ".join(text for text in added if _n_words(text) >= FOREIGN_WORDS),
         n_bos=n_bos,
     )
+
+
+def _words_of(text: str) -> str:
+    """A text as one line, without the marks that structure a prompt."""
+    return " ".join(_MARK.sub("", text).split())
+
+
+def _n_words(text: str) -> int:
+    # Signs that are put on letters are no letters: \w would end a word at each.
+    rest = "".join(one for one in text if not unicodedata.category(one).startswith("M"))
+    count = 0
+    for letters, a_word in _LETTERS_A_WORD:
+        count += sum(math.ceil(len(run) / a_word) for run in letters.findall(rest))
+        rest = letters.sub(" ", rest)
+    return count + len(re.findall(r"\w+", rest))
 
 
 @contextmanager
@@ -202,7 +252,7 @@ def deliver(
     """
     date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
     later = [key for key in SECOND_TURN if key in prompts.columns]
-    remedy = "leave key `verbalized` of the task out, or use" if later else "use"
+    reader = _Reader(template, vocabulary)
     rows = []
     for row in prompts.iter_rows(named=True):
         ours = [row[key] for key in ("system", "user", *later)]
@@ -210,28 +260,19 @@ def deliver(
         shared, thought = row.get("shared", ""), row.get("thought")
         thinks = template.thinks and thought is None
         chat = template.render(ours[0], ours[1], prefix, ours[2:], shared=shared, thought=thought)
-        spoken = [*ours, prefix, thought or ""]
-        if vocabulary is None:
-            prompt = None
-            lead = _CONTROL.sub("", chat.lead)
-            proof = prove(_CONTROL.sub("", chat.text), None, row, lead)
-            wants_bos = False
-            controls = _CONTROL.search("\0".join(spoken)) is not None
-        else:
-            prompt = vocabulary.prompt(chat.parts)
-            n_bos = leading_bos(prompt, vocabulary)
-            lead = vocabulary.text(vocabulary.tokenize(chat.lead, special=True), special=False)
-            proof = prove(vocabulary.text(prompt.tokens, special=False), n_bos, row, lead)
-            wants_bos = vocabulary.wanted_bos is not None
-            controls = any(vocabulary.has_control_tokens(text) for text in spoken)
-        failure = proof.failure(wants_bos, accepted)
+        prompt = None if vocabulary is None else vocabulary.prompt(chat.parts)
+        read, n_bos = reader.read(chat, prompt)
+        proof = prove(read, n_bos, row, reader.text(chat.lead), reader.text(chat.parts[0]))
+        failure = proof.failure(reader.wants_bos, accepted)
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"
+        controls = reader.has_controls([*ours, prefix, thought or ""])
         # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
         if failure and not controls:
+            remedy = _remedy(proof, row, template.name, server=vocabulary is None)
             raise InputError(
                 f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; "
-                f"{remedy} another build of the model (config/README.md, Delivery)"
+                f"{remedy} (config/README.md, Delivery)"
             )
         rows.append(
             {
@@ -245,10 +286,67 @@ def deliver(
                 **asdict(proof),
                 "system_role": chat.system_role,
                 "template_date": date,
+                "template_thought": template.thought,
                 "prompt_sha256": sha256_bytes(chat.text.encode()),
             }
         )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+class _Reader:
+    """How a model reads texts: from its tokens, or, on a server, by how control tokens are spelled.
+
+    Args:
+        template: the model's.
+        vocabulary: its tokens, None on a server.
+    """
+
+    def __init__(self, template: ChatTemplate, vocabulary: Vocabulary | None) -> None:
+        self._vocabulary = vocabulary
+        self.wants_bos = vocabulary is not None and vocabulary.wanted_bos is not None
+        self._written = set(_MARK.findall("\0".join(template.written)))
+
+    def text(self, text: str) -> str:
+        """A text without control tokens."""
+        if self._vocabulary is None:
+            return _CONTROL.sub("", text)
+        return self._vocabulary.text(self._vocabulary.tokenize(text, special=True), special=False)
+
+    def read(self, chat: RenderedChat, prompt: Prompt | None) -> tuple[str, int | None]:
+        """A prompt without control tokens; its beginning-of-sequence tokens, None if unknown."""
+        if prompt is None or self._vocabulary is None:
+            return self.text(chat.text), None
+        read = self._vocabulary.text(prompt.tokens, special=False)
+        return read, leading_bos(prompt, self._vocabulary)
+
+    def has_controls(self, texts: Sequence[str]) -> bool:
+        """Whether one of the texts spells a control token."""
+        if self._vocabulary is not None:
+            return any(self._vocabulary.has_control_tokens(text) for text in texts)
+        return any(
+            _CONTROL.search(text) is not None or any(mark in text for mark in self._written)
+            for text in texts
+        )
+
+
+def _remedy(proof: Proof, row: Mapping[str, Any], model: str, *, server: bool) -> str:
+    """What helps against the failure of a proof."""
+    persona, system = row["persona"].strip(), row["system"]
+    if persona and system.count(persona) > 1:
+        return "change the persona's sentence or the task's instruction, which holds it, too"
+    template = (
+        f"mend the file of key `source.template` of {model}"
+        if server
+        else "use another build of the model, with another chat template"
+    )
+    if proof.foreign_text:
+        return (
+            f"if the model may read that, set key `accepted_template_text` of {model} to it; else "
+            f"{template}"
+        )
+    if any(key in row for key in SECOND_TURN):
+        return f"leave key `verbalized` of the task out, or {template}"
+    return template
 
 
 def deliver_chats(
@@ -310,6 +408,6 @@ def summary(delivered: pl.DataFrame) -> dict[str, Any]:
         "n_control_tokens": delivered.filter(pl.col("status") == CONTROL_TOKENS).height,
         **{
             key: "; ".join(sorted({str(v) for v in delivered.get_column(key) if v is not None}))
-            for key in ("system_role", "foreign_text", "n_bos", "template_date")
+            for key in ("system_role", "foreign_text", "n_bos", "template_date", "template_thought")
         },
     }
