@@ -250,10 +250,37 @@ def deliver(
     Raises:
         InputError: a prompt does not hold our words, or holds others.
     """
+    remedy = _Remedies(template.name, server=vocabulary is None)
+    rows = []
+    for row, found, failure in proven(
+        prompts, template, vocabulary, answer_prefix=answer_prefix, accepted=accepted
+    ):
+        # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
+        if failure and found["status"] == OK:
+            raise InputError(
+                f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; "
+                f"{remedy.of(row, found)} (config/README.md, Delivery)"
+            )
+        rows.append(found)
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def proven(
+    prompts: pl.DataFrame,
+    template: ChatTemplate,
+    vocabulary: Vocabulary | None,
+    *,
+    answer_prefix: str,
+    accepted: str,
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], str | None]]:
+    """Each prompt, the row that is delivered of it, and why it must not be run, or None.
+
+    Arguments are those of `deliver`.
+    """
     date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
+    thought_of_template = template.thought
     later = [key for key in SECOND_TURN if key in prompts.columns]
     reader = _Reader(template, vocabulary)
-    rows = []
     for row in prompts.iter_rows(named=True):
         ours = [row[key] for key in ("system", "user", *later)]
         prefix = row.get("answer_prefix", answer_prefix)
@@ -267,30 +294,21 @@ def deliver(
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"
         controls = reader.has_controls([*ours, prefix, thought or ""])
-        # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
-        if failure and not controls:
-            remedy = _remedy(proof, row, template.name, server=vocabulary is None)
-            raise InputError(
-                f"{name}: the prompt of item {row['item_id']} is not as it must be: {failure}; "
-                f"{remedy} (config/README.md, Delivery)"
-            )
-        rows.append(
-            {
-                **{key: row[key] for key in ("item_id", "prompt_id", "variant")},
-                "text": chat.text,
-                "pieces": prompt.pieces if prompt else None,
-                "n_prompt_tokens": len(prompt) if prompt else None,
-                "status": CONTROL_TOKENS if controls else OK,
-                "repeat": row.get("repeat"),
-                "thought_close": template.marks.end if thinks and template.marks else None,
-                **asdict(proof),
-                "system_role": chat.system_role,
-                "template_date": date,
-                "template_thought": template.thought,
-                "prompt_sha256": sha256_bytes(chat.text.encode()),
-            }
-        )
-    return pl.DataFrame(rows, schema=SCHEMA)
+        found = {
+            **{key: row[key] for key in ("item_id", "prompt_id", "variant")},
+            "text": chat.text,
+            "pieces": prompt.pieces if prompt else None,
+            "n_prompt_tokens": len(prompt) if prompt else None,
+            "status": CONTROL_TOKENS if controls else OK,
+            "repeat": row.get("repeat"),
+            "thought_close": template.marks.end if thinks and template.marks else None,
+            **asdict(proof),
+            "system_role": chat.system_role,
+            "template_date": date,
+            "template_thought": thought_of_template,
+            "prompt_sha256": sha256_bytes(chat.text.encode()),
+        }
+        yield row, found, failure
 
 
 class _Reader:
@@ -329,24 +347,34 @@ class _Reader:
         )
 
 
-def _remedy(proof: Proof, row: Mapping[str, Any], model: str, *, server: bool) -> str:
-    """What helps against the failure of a proof."""
-    persona, system = row["persona"].strip(), row["system"]
-    if persona and system.count(persona) > 1:
-        return "change the persona's sentence or the task's instruction, which holds it, too"
-    template = (
-        f"mend the file of key `source.template` of {model}"
-        if server
-        else "use another build of the model, with another chat template"
-    )
-    if proof.foreign_text:
-        return (
-            f"if the model may read that, set key `accepted_template_text` of {model} to it; else "
-            f"{template}"
+@dataclass(frozen=True)
+class _Remedies:
+    """What helps where a prompt is not as it must be.
+
+    Attributes:
+        model: the model's file.
+        server: whether it is on a server, so that its template is a file of the project.
+    """
+
+    model: str
+    server: bool
+
+    def of(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+        """The remedy for one prompt."""
+        persona, system = row["persona"].strip(), row["system"]
+        if persona and system.count(persona) > 1:
+            return "change the persona's sentence or the task's instruction, which holds it, too"
+        template = (
+            f"mend the file of key `source.template` of {self.model}"
+            if self.server
+            else "use another build of the model, with another chat template"
         )
-    if any(key in row for key in SECOND_TURN):
-        return f"leave key `verbalized` of the task out, or {template}"
-    return template
+        if found["foreign_text"]:
+            accept = f"if the model may read that, set key `accepted_template_text` of {self.model}"
+            return f"{accept} to it; else {template}"
+        if any(key in row for key in SECOND_TURN):
+            return f"leave key `verbalized` of the task out, or {template}"
+        return template
 
 
 def deliver_chats(

@@ -13,7 +13,7 @@ import polars as pl
 
 from .chat import ChatTemplate
 from .config import read_yaml
-from .delivery import deliver, open_template
+from .delivery import open_template, proven
 from .errors import InputError
 from .prompts import SCHEMA as PROMPTS
 from .schema import check_schema
@@ -97,18 +97,19 @@ def check(subject: Subject) -> Delivery:
 
 def _deliver(subject: Subject, what: str, chat: tuple[str, str], **later: str) -> dict[str, Any]:
     persona, system = chat
-    row = {"item_id": what, "prompt_id": "", "variant": "main"}
-    row |= {"persona": persona, "system": system, "user": QUESTION} | later
-    prompts = pl.DataFrame([row], schema=PROMPTS | dict.fromkeys(later, pl.String))
-    name = subject.template.name
-    return deliver(
-        prompts,
-        subject.template,
-        subject.vocabulary,
-        answer_prefix="",
-        accepted=subject.accepted,
-        name=name,
-    ).row(0, named=True)
+    given = {"item_id": what, "prompt_id": "", "variant": "main"}
+    given |= {"persona": persona, "system": system, "user": QUESTION} | later
+    prompts = pl.DataFrame([given], schema=PROMPTS | dict.fromkeys(later, pl.String))
+    template, accepted = subject.template, subject.accepted
+    ((_, found, failure),) = proven(
+        prompts, template, subject.vocabulary, answer_prefix="", accepted=accepted
+    )
+    if failure is not None:
+        remedy = ""
+        if found["foreign_text"]:
+            remedy = "; key `accepted_template_text` of the model's file can allow it"
+        raise InputError(f"{template.name}: {what}, {failure}{remedy}")
+    return found
 
 
 @contextmanager
@@ -162,16 +163,15 @@ def _model(config: Path) -> Iterator[Subject]:
     check_schema(model, "model", name)
     view, source = template_view(name, model), model["source"]
     path = Path("resources/models") / config.stem / "model.gguf"
-    if source["kind"] == "server":
-        path = None
-    elif not path.is_file() and source["kind"] == "path":
+    if not path.is_file() and source["kind"] == "path":
         path = Path(source["path"])
-    if path is not None and not path.is_file():
+    server = source["kind"] == "server"
+    if not server and not path.is_file():
         raise InputError(
             f"{name}: the model is not on this machine; name its chat template instead, the file "
             "chat_template.jinja or tokenizer_config.json of its repository"
         )
-    with open_template(view, path, name) as (template, vocabulary):
+    with open_template(view, None if server else path, name) as (template, vocabulary):
         yield Subject(template, vocabulary, view["accepted_template_text"])
 
 

@@ -37,7 +37,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"models/{id_}", source
         yield f"prepare/{id_}", {"prepare": model["prepare"]}
         yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
-        yield f"templates/{id_}", _template_view(f"config/models/{id_}.yaml", model)
+        yield f"templates/{id_}", template_view(f"config/models/{id_}.yaml", model)
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading |= {"where": dataset["where"]} if "where" in dataset else {}
@@ -276,7 +276,7 @@ def _packet_view(study: Study) -> dict[str, Any]:
     }
 
 
-def _template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
     """What the rendering of chats depends on besides the weights.
 
     Raises:
