@@ -252,7 +252,7 @@ def test_a_comment_among_imports_may_have_parentheses(tmp_path: Path) -> None:
 def test_every_source_file_is_used() -> None:
     used = {path for script in SCRIPTS for path in code_of(script)}
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
-    snakefile_only = {"imports.py", "progress.py", "schema.py", "study.py", "views.py"}
+    snakefile_only = {"imports.py", "progress.py", "study.py"}
     assert {path.name for path in library - used} == snakefile_only
 
 

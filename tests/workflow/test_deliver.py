@@ -29,7 +29,7 @@ def test_the_table_has_one_row_per_cell(finished: Project) -> None:
     assert table.columns == [
         *("model", "task", "persona", "n_prompts", "n_null_cases"),
         *("n_persona_delivered", "n_task_delivered", "n_case_delivered", "n_control_tokens"),
-        *("system_role", "foreign_text", "n_bos", "template_date"),
+        *("system_role", "foreign_text", "n_bos", "template_date", "template_thought"),
     ]
     assert table.select("model", "task", "persona").rows() == CELLS
     for row in table.iter_rows(named=True):
@@ -40,7 +40,7 @@ def test_the_table_has_one_row_per_cell(finished: Project) -> None:
             assert row[f"n_{count}"] == prompts.height == 6
         assert row["n_control_tokens"] == row["n_bos"] == row["n_null_cases"] == 0
         assert (row["system_role"], row["foreign_text"]) == ("native", "")
-        assert row["template_date"] == "none"
+        assert row["template_date"] == row["template_thought"] == "none"
     parquet = pl.read_parquet((finished.path / TABLE).with_suffix(".parquet"))
     assert parquet.select(pl.all().cast(pl.String)).equals(table.select(pl.all().cast(pl.String)))
 
@@ -75,8 +75,9 @@ def test_a_foreign_persona_stops_the_cells_before_any_answer(project: Project) -
     ).item(0, "item_id")
     assert message == (
         f"error: {cell}: the prompt of item {item} is not as it must be: the chat template adds a "
-        f"message of its own, '{FOREIGN}'; use another build of the model (config/README.md, "
-        "Delivery)"
+        f"message of its own, '{FOREIGN}'; if the model may read that, set key "
+        f"`accepted_template_text` of {MODEL} to it; else use another build of the model, with "
+        "another chat template (config/README.md, Delivery)"
     )
     assert message in log.read_text()
 

@@ -80,7 +80,25 @@ def parts_missing(project: Project) -> None:
     project.edit(MODEL, lambda model: model["source"].update(source))
 
 
+def say_it_too(project: Project) -> None:
+    sentence = yaml.safe_load((project.path / PERSONA).read_text())["texts"]["main"]
+    project.edit(TASK, lambda t: t.update(instruction=f"Assign a level. {sentence} Use a digit."))
+
+
+def hold_it_too(project: Project) -> None:
+    instruction = yaml.safe_load((project.path / TASK).read_text())["instruction"]
+    project.edit(PERSONA, lambda p: p["texts"].update(main=f"You are a nurse. {instruction}"))
+
+
 TRIAGE: Cases = {
+    "the instruction says the persona's sentence": (
+        say_it_too,
+        (TASK, "`instruction`", "'ed_nurse'", PERSONA, "`texts.main`", "change one of them"),
+    ),
+    "the persona's sentence holds the instruction": (
+        hold_it_too,
+        (PERSONA, "`texts.main`", TASK, "`instruction`", "change one of them"),
+    ),
     "broken YAML": (
         lambda p: (p.path / PERSONA).write_text("title: [ED nurse\ntexts: {"),
         (PERSONA, "line", "not valid YAML", "mend"),

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from . import template_worker
@@ -33,8 +33,18 @@ FOLDED = "folded"
 
 # Unlikely in any template; used to find out what a template does with its messages.
 _PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "question"))
-# What templates call the switch of thoughts. One that knows neither is rendered as without them.
-_SWITCHES = ("enable_thinking", "thinking")
+# What templates call the switch of thoughts, the most common first: the next is tried where a
+# template refuses one (Qwen3.8 Max), or opens a thought though it is off, or none though it is on.
+_OFF: tuple[Mapping[str, Any], ...] = (
+    {"enable_thinking": False, "thinking": False},
+    {},
+    {"thinking_mode": "chat"},  # DeepSeek V4
+    {"skip_reasoning": True},  # HyperCLOVA X SEED
+)
+_ON: tuple[Mapping[str, Any], ...] = (
+    {"enable_thinking": True, "thinking": True},
+    {"force_reasoning": True},  # HyperCLOVA X SEED
+)
 # A last mark that opens something, by its name a thought.
 _UNKNOWN_THOUGHT = re.compile(
     r"(?i)([<\[(\u25c1][|\uff5c]?(?!no_|end_)[\w:]*(?:think|thought|reason)[\w:]*[|\uff5c]?[>\])\u25b7])\s*$"
@@ -82,11 +92,25 @@ class _Frame:
 
     Attributes:
         takes_system: whether it takes a system message; else the text leads the user's.
+        typed: whether it takes a message as a list of contents, of which ours is a text.
         around: what it writes before, between and behind the texts, one part more than texts.
     """
 
     takes_system: bool
+    typed: bool
     around: tuple[str, ...]
+
+    def messages(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """The messages of a chat: system text, user, and perhaps answer and question."""
+        system, user, *later = texts
+        if not self.takes_system:
+            user = "\n\n".join(part for part in (system, user) if part)
+        said = [("system", system)] if self.takes_system else []
+        said += [("user", user), *zip(("assistant", "user"), later, strict=False)]
+        return [{"role": role, "content": self._content(text)} for role, text in said]
+
+    def _content(self, text: str) -> str | list[dict[str, str]]:
+        return [{"type": "text", "text": text}] if self.typed else text
 
 
 class _CannotRender(InputError):
@@ -125,19 +149,41 @@ class ChatTemplate:
         self.thinks = thinking.think
         self.marks = thinking.marks or marks_in(source)
         self._families = (*([self.marks] if self.marks else []), *FAMILIES)
-        self._switches: dict[str, Any] = dict.fromkeys(_SWITCHES, self.thinks)
         self._ask({"source": source})
+        self._switches: Mapping[str, Any] = {}
         self._frames: dict[tuple[int, bool], _Frame | None] = {}
+        self._choose_switches()
         first = self._frame(_FIRST_TURN)
         # Gemma 3 and Mistral take a system message, but have no turn for it.
         in_one_turn = not first.around[1].strip()
         self.system_role = NATIVE if first.takes_system and not in_one_turn else FOLDED
         self._marks_behind(first)
 
+    def _choose_switches(self) -> None:
+        """Find what the template is to be told, so that the model thinks or does not."""
+        best: tuple[Mapping[str, Any], _Frame] | None = None
+        failure: _CannotRender | None = None
+        for switches in _ON if self.thinks else _OFF:
+            self._switches = switches
+            self._frames.clear()
+            try:
+                frame = self._frame(_FIRST_TURN)
+            except _CannotRender as error:
+                failure = failure or error
+                continue
+            best = best or (switches, frame)
+            if (left_open(frame.around[-1], self._families) is not None) == self.thinks:
+                best = (switches, frame)
+                break
+        if best is None:
+            raise cast(_CannotRender, failure)
+        self._switches = best[0]
+        self._frames = {(_FIRST_TURN, True): best[1]}
+
     @property
     def prints_date(self) -> bool:
         """Whether the template prints today's date, which is frozen here."""
-        messages = _messages(_PROBES[:_FIRST_TURN], self._frame(_FIRST_TURN).takes_system)
+        messages = self._frame(_FIRST_TURN).messages(_PROBES[:_FIRST_TURN])
         later = FROZEN_DATE.replace(year=FROZEN_DATE.year + 1, month=7, day=29)
         return self._render(messages, later) != self._render(messages)
 
@@ -189,7 +235,7 @@ class ChatTemplate:
         """
         texts = (system, user, *later)
         frame = self._frame(len(texts))
-        text = self._render(_messages(texts, frame.takes_system))
+        text = self._render(frame.messages(texts))
         lead = self._marks_behind(frame)
         if not self.thinks:
             lead += answer_prefix
@@ -285,37 +331,41 @@ class ChatTemplate:
 
     def _probe(self, n: int) -> _Frame:
         probes = _PROBES[:n]
-        for takes_system in (True, False):
-            messages = _messages(probes, takes_system)
-            try:
-                frame = self._around(messages, probes, takes_system)
-            except _CannotRender:
-                if not takes_system:
-                    raise
-                continue
-            if frame is not None:
-                return frame
-        raise self._error(messages, "does not show each message of", "exactly once")
+        failures: list[_CannotRender] = []
+        # Idefics, MiniMax: templates of models that see pictures may know lists of contents alone.
+        for typed in (False, True):
+            for takes_system in (True, False):
+                frame = _Frame(takes_system, typed, ())
+                messages = frame.messages(probes)
+                try:
+                    found = self._around(frame, probes, messages)
+                except _CannotRender as error:
+                    failures.append(error)
+                    continue
+                if found is not None:
+                    return found
+                what = "does not show each message of"
+                failures.append(self._error(messages, what, "exactly once"))
+        # What stands against the plainest chat: texts, and no system message.
+        raise failures[1]
 
     def _frame_without_system(self, n: int) -> _Frame | None:
         """The same where the system text is empty; None where the texts are not all shown."""
         if (n, False) not in self._frames:
-            takes_system = self._frame(n).takes_system
-            probes = _PROBES[1:n]
-            messages = _messages(("", *probes), takes_system)
-            self._frames[n, False] = self._around(messages, probes, takes_system)
+            frame, probes = self._frame(n), _PROBES[1:n]
+            self._frames[n, False] = self._around(frame, probes, frame.messages(("", *probes)))
         return self._frames[n, False]
 
     def _around(
-        self, messages: list[dict[str, str]], probes: Sequence[str], takes_system: bool
+        self, frame: _Frame, probes: Sequence[str], messages: list[dict[str, Any]]
     ) -> _Frame | None:
         text = self._render(messages)
         if re.findall("|".join(probes), text) != list(probes):
             return None
-        return _Frame(takes_system, tuple(re.split("|".join(probes), text)))
+        return replace(frame, around=tuple(re.split("|".join(probes), text)))
 
     def _render(
-        self, messages: list[dict[str, str]], today: datetime.datetime = FROZEN_DATE
+        self, messages: list[dict[str, Any]], today: datetime.datetime = FROZEN_DATE
     ) -> str:
         variables = {
             "messages": messages,
@@ -351,7 +401,7 @@ class ChatTemplate:
         )
 
     def _error(
-        self, messages: Sequence[Mapping[str, str]], verb: str, reason: str
+        self, messages: Sequence[Mapping[str, Any]], verb: str, reason: str
     ) -> _CannotRender:
         if any(message["role"] == "assistant" for message in messages):
             what, remedy = "a second turn", "leave key `verbalized` of the task out, or "
@@ -365,19 +415,6 @@ class ChatTemplate:
 
 def _joined(texts: Sequence[str], between: Sequence[str]) -> str:
     return "".join(part for pair in zip(texts, between, strict=True) for part in pair)
-
-
-def _messages(texts: Sequence[str], takes_system: bool) -> list[dict[str, str]]:
-    """The messages of a chat: system text, user, and perhaps answer and question."""
-    system, user, *later = texts
-    if takes_system:
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
-    else:
-        joined = "\n\n".join(part for part in (system, user) if part)
-        messages = [{"role": "user", "content": joined}]
-    for role, one in zip(("assistant", "user"), later, strict=False):
-        messages.append({"role": role, "content": one})
-    return messages
 
 
 class _Worker:

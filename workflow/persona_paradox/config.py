@@ -567,6 +567,7 @@ def _cross_check(study: Study) -> None:
         _check_format(f"config/datasets/{id_}.yaml", dataset)
     for id_, task in study.tasks_of(TRIAGE).items():
         _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
+        _check_sentences(f"config/tasks/{id_}.yaml", task["instruction"].strip(), study)
     for id_, task in study.tasks.items():
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
     for id_, model in study.all_models.items():
@@ -681,6 +682,23 @@ def _check_thinking(name: str, model: Mapping[str, Any]) -> None:
             f"{name}: key `thinking.max_tokens` is {thinking['max_tokens']}, which leaves no room "
             f"in a window of {context} tokens; lower it, or raise `engine.context`"
         )
+
+
+def _check_sentences(name: str, instruction: str, study: Study) -> None:
+    """Check that persona and instruction stand in a prompt once, which is proven of each."""
+    for persona, spec in study.personas.items():
+        for variant, text in spec["texts"].items():
+            said = f"config/personas/{persona}.yaml: key `texts.{variant}`"
+            if text.strip() and text.strip() in instruction:
+                raise InputError(
+                    f"{name}: key `instruction` holds the sentence of persona {persona!r} "
+                    f"({said}), which must stand in a prompt once; change one of them"
+                )
+            if instruction and instruction in text:
+                raise InputError(
+                    f"{said} holds the instruction of a task ({name}: key `instruction`), which "
+                    "must stand in a prompt once; change one of them"
+                )
 
 
 def _by_text(study: Study) -> dict[str, list[str]]:

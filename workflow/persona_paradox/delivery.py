@@ -65,7 +65,7 @@ _LETTERS_A_WORD = (
             r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f"
             r"\ua980-\ua9ff\uaa60-\uaadf]+"
         ),
-        3,
+        2,
     ),
 )
 
@@ -84,6 +84,7 @@ _MARK = re.compile(
     r"</?[|｜]?[A-Za-z][A-Za-z0-9_.:/▁-]{0,40}[|｜]?>"  # <think>, <|channel>, <seed:think>
     r"|\[/?\|?[A-Za-z_]{1,40}\|?\]"  # [MODEL_SETTINGS], [|assistant|], [gMASK]
     r"|◁/?[a-z_]{1,40}▷"  # Kimi
+    r"|\]~!?b[\[\]]|\[e~\["  # MiniMax
 )
 
 

@@ -74,6 +74,11 @@ FAMILIES = (
         "<|end|><|start|>assistant<|channel|>final<|message|>",
         "<|channel|>final<|message|>",
     ),
+    Marks("<|think|>", "<|end|><|begin|>assistant<|content|>", "<|content|>"),  # Solar Open
+    Marks("<|think:start|>", "<|think:end|>"),  # Solar Open 2
+    Marks("<think:opensource>", "</think:opensource>"),  # Hy3
+    Marks("<longcat_think>\n", "\n</longcat_think>\n"),  # LongCat
+    Marks("<start_working_out>", "<end_working_out>"),
     Marks("<thinking>\n", "\n</thinking>\n\n"),
     Marks("<thought>\n", "\n</thought>\n\n"),
     Marks("<reasoning>\n", "\n</reasoning>\n\n"),
@@ -83,8 +88,11 @@ FAMILIES = (
 
 def marks_in(template: str) -> Marks | None:
     """The marks that a chat template writes, by the family it is of; None for none known."""
-    # A template spells line ends as it likes.
-    return next((marks for marks in FAMILIES if marks.open.strip() in template), None)
+    # A template spells line ends as it likes. Gemma 4 has Solar Open's mark for something else.
+    for marks in FAMILIES:
+        if marks.open.strip() in template and marks.instead in template:
+            return marks
+    return None
 
 
 def left_open(text: str, families: Sequence[Marks] = FAMILIES) -> tuple[Marks, str] | None:
