@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,14 @@ def test_an_error_of_a_template_is_short_and_one_line() -> None:
         ChatTemplate("{{ raise_exception('a\\nb' * 1000000) }}", "", "", NAME)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit on this system")
+def test_a_system_that_sets_no_limit_of_memory_is_no_failure() -> None:
+    """macOS refuses the limit as this one does, which is below it and cannot be raised."""
+    limit = template_worker.MEMORY - 1
+    command = ["prlimit", f"--as={limit}:{limit}", sys.executable, "-I", template_worker.__file__]
+    done = subprocess.run(
+        command, input='{"source": "x"}\n', capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ('{"text": ""}\n', "")

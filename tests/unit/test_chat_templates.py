@@ -190,9 +190,9 @@ NO_THOUGHT = "<think>\n\n</think>\n\n"
         (OPENS, "closed", NO_THOUGHT),
         (OPENS.replace("<think>\\n", "<think>"), "closed", NO_THOUGHT),
         (
-            OPENS.replace("<think>\\n", "<think>\\nOkay, "),
+            OPENS.replace("<think>\\n", "<think>\\nOkay,"),
             "closed",
-            "<think>\nOkay, \n</think>\n\n",
+            "<think>\nOkay,\n</think>\n\n",
         ),
         (OPENS.replace("<think>\\n", "[THINK]"), "closed", "[THINK][/THINK]"),
         (
@@ -347,5 +347,6 @@ def test_names_of_roles_before_and_behind_an_empty_system_text() -> None:
 def test_a_template_without_a_habit_is_what_it_was() -> None:
     for source in (PLAIN, CHATML):
         assert (
-            ChatTemplate(source, "", "", NAME).render("Be kind.", "Why?", "Level:").text == START + "Level:"
+            ChatTemplate(source, "", "", NAME).render("Be kind.", "Why?", "Level:").text
+            == START + "Level:"
         )

@@ -65,6 +65,7 @@ PLANNED = [
 # Hours, a network, or somebody's archive: that the program knows every option.
 OPTIONS = [command for command in all_commands() if command.startswith("python benchmarks/")]
 OPTIONS.append("python workflow/scripts/verify.py FILE")
+OPTIONS.append("python workflow/scripts/check_template.py --brief FILE")
 # What make would do.
 MAKE = [command for command in all_commands() if command.split()[0] == "make"]
 # Programs of others, which a stand-in takes the place of: what they are given is there.
