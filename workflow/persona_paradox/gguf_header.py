@@ -76,8 +76,8 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> N
     except (ValueError, struct.error, OverflowError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its header has no end"
         raise InputError(
-            f"{config_file}: the model is truncated or damaged: {reason}; fetch it again or mend "
-            "key `source.sha256`"
+            f"{config_file}: the model is truncated or damaged: {reason}; name a whole one and "
+            "mend key `source.sha256`, or, where it is one of several pieces, join them by `cat`"
         ) from error
     if wrong:
         raise InputError(f"{config_file}: key `source`: {wrong}")
