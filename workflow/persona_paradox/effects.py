@@ -155,6 +155,9 @@ def _without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float
         return np.nan, np.nan, np.nan
     variances = np.asarray(drawn, dtype=np.float64) ** 2
     low, high = percentile_interval(variances, confidence)
+    if high > 0 and np.isclose(low, high):
+        # One item or cluster, drawn again and again.
+        low = high = np.array(np.nan)
     found = 2 * float(sd) ** 2 - np.array([np.nanmean(variances), float(high), float(low)])
     corrected, lower, upper = np.sqrt(np.maximum(found, 0.0)).tolist()
     return corrected, lower, upper
@@ -177,8 +180,9 @@ def spread_rows(
         effects too, and bootstrap draws add it once more: with s² the observed variance and s*²
         that of the draws, `sd` is the root of 2 s² - mean s*², which is without it, and its
         bounds those of the basic bootstrap interval, 2 s² - the quantiles of s*² (Davison and
-        Hinkley 1997, section 5.2); what is below 0 counts as 0. The interval is about other items,
-        not about other wordings or controls.
+        Hinkley 1997, section 5.2); what is below 0 counts as 0, so that bounds of 0 and 0 say that
+        there is no more spread than the items' noise, not that there is none. The interval is about
+        other items, not about other wordings or controls; there is none of one item or cluster.
     """
     wordings: dict[str, list[tuple[float, NDArray[Any]]]] = {}
     for (persona, _), effect in drawn.items():

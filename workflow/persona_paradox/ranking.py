@@ -345,7 +345,7 @@ def _mean(
     data = {metric: values.cast(pl.Float64).to_numpy()}
     resampled = Draws.of(item_ids.to_numpy(), settings).measure(partial(means, data))
     low, high = resampled.interval(metric)
-    return row | {"value": resampled.point[metric], "low": low, "high": high}
+    return row | {"value": resampled.point[metric], "low": number(low), "high": number(high)}
 
 
 def _order_rows(pairs: pl.DataFrame, prefix: str, settings: Settings) -> Rows:

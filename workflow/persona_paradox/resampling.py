@@ -54,7 +54,12 @@ class Resampled:
         )
 
     def interval(self, name: str, confidence: float | None = None) -> tuple[float, float]:
-        """Bootstrap interval: BCa where there are leave-one-out figures, else percentile."""
+        """Bootstrap interval: BCa where there are leave-one-out figures, else percentile.
+
+        None, (nan, nan), of one item or cluster, which is drawn again and again.
+        """
+        if self.least_p >= 1:
+            return float("nan"), float("nan")
         level = self.confidence if confidence is None else confidence
         if name in self.left_out:
             bounds = bca_interval(self.point[name], self.drawn[name], self.left_out[name], level)

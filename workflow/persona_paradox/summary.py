@@ -30,6 +30,9 @@ _RISK = {
     "d_prime": "d′",
 }
 _POINTS = frozenset({"accuracy", "under_triage_rate", "over_triage_rate", "invalid_rate"})
+# Of one item or cluster, or of a figure that is the same in every draw.
+NO_INTERVAL = "[no interval]"
+
 _NAMES = {"kappa_quadratic": "quadratic κ", "level_error": "level error", **_RISK}
 
 
@@ -202,11 +205,10 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
             for row in rows.iter_rows(named=True):
                 yield (
                     f"- {_persona(settings, row['persona'])}: {words}. Effect of the main wording "
-                    f"{_points(row['effect'])} points [{_points(row['low'])}, "
-                    f"{_points(row['high'])}]; mean of {row['n_wordings']} wordings "
-                    f"{_points(row['wording_mean'])} [{_points(row['wording_low'])}, "
-                    f"{_points(row['wording_high'])}]; one further control would lie within "
-                    f"[{_points(row['control_low'])}, {_points(row['control_high'])}] "
+                    f"{_points(row['effect'])} points {_bounds(row['low'], row['high'])}; mean of "
+                    f"{row['n_wordings']} wordings {_points(row['wording_mean'])} "
+                    f"{_bounds(row['wording_low'], row['wording_high'])}; one further control "
+                    f"would lie within {_bounds(row['control_low'], row['control_high'])} "
                     f"({row['n_controls']} controls)."
                 )
         yield ""
@@ -218,7 +220,7 @@ def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
     for (model, task), part in main.filter(pl.col("metric").is_in(list(_RISK))).group_by(
         "model", "task", maintain_order=True
     ):
-        shown = part.filter((pl.col("low") > 0) | (pl.col("high") < 0))
+        shown = part.filter(_excludes_zero(settings))
         for (metric,), rows in shown.group_by("metric", maintain_order=True):
             told = True
             effects = "; ".join(_effect(row, settings) for row in rows.iter_rows(named=True))
@@ -306,11 +308,15 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
     ):
         base = part.filter(pl.col("persona") == settings["baseline"])
         where = {"model": model, "task": task, "confidence": confidence, "variant": "main"}
-        changes = [
-            row
-            for row in _rows(tables, "contrasts", metric="smooth_ece", **where)
-            if row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
-        ]
+        changes = (
+            [
+                *tables["contrasts"]
+                .filter(_excludes_zero(settings), metric="smooth_ece", **where)
+                .iter_rows(named=True)
+            ]
+            if "contrasts" in tables
+            else []
+        )
         after = table.filter(
             model=model, task=task, confidence=confidence, persona=settings["baseline"],
             recalibration="temperature",
@@ -319,15 +325,9 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
         if base.is_empty():
             text += "no smooth ECE of the baseline, which has no such confidence"
         for row in base.iter_rows(named=True):
-            text += (
-                f"smooth ECE of the baseline {row['value']:.3f} [{row['low']:.3f}, "
-                f"{row['high']:.3f}], n = {row['n']}"
-            )
+            text += f"smooth ECE of the baseline {row['value']:.3f} {_three(row)}, n = {row['n']}"
         for row in after.iter_rows(named=True):
-            text += (
-                f", after cross-fitted temperature scaling {row['value']:.3f} [{row['low']:.3f}, "
-                f"{row['high']:.3f}]"
-            )
+            text += f", after cross-fitted temperature scaling {row['value']:.3f} {_three(row)}"
         if "contrasts" in tables:
             effects = "; ".join(_effect(row, settings, 3) for row in changes)
             text += f". Unadjusted intervals of the difference that exclude 0: {effects or 'none'}"
@@ -359,7 +359,7 @@ def _subgroups(tables: Tables, settings: Settings, statistics: Settings) -> Iter
             yield (
                 f"  - {_persona(settings, row['persona'])}, {title} {row['group']} (n = "
                 f"{row['n']}): {_points(row['difference'])} points "
-                f"[{_points(row['difference_low'])}, {_points(row['difference_high'])}], p (Holm) "
+                f"{_bounds(row['difference_low'], row['difference_high'])}, p (Holm) "
                 f"{_p(row['p_holm'])}."
             )
 
@@ -446,8 +446,33 @@ def _persona(settings: Settings, persona: str) -> str:
 def _between_brackets(row: Row) -> str:
     """Bounds of a share in percent."""
     if row["low"] is None or row["high"] is None:
-        return "[interval not defined]"
+        return NO_INTERVAL
+    if row["low"] == row["high"] == 0:
+        return "[no more than chance in the items]"
     return f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    """Bounds in points."""
+    return NO_INTERVAL if low is None else f"[{_points(low)}, {_points(high)}]"
+
+
+def _three(row: Row) -> str:
+    """Bounds with three digits."""
+    return NO_INTERVAL if row["low"] is None else f"[{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def _excludes_zero(settings: Settings) -> pl.Expr:
+    """Contrasts whose interval excludes 0, where there are enough items or clusters for that.
+
+    Of few the bootstrap draws the same again and again, and its p is that of an exact test.
+    """
+    alpha = 1 - settings["confidence"]
+    enough = (2.0 ** (1 - pl.col("n")) <= alpha) & (
+        (pl.col("test") == "exact McNemar") | (pl.col("p") <= alpha)
+    )
+    excludes: pl.Expr = (pl.col("low") > 0) | (pl.col("high") < 0)
+    return excludes & enough
 
 
 def _words(name: str) -> str:
@@ -480,7 +505,7 @@ def _share(row: Row, name: str) -> str:
 
 def _difference(row: Row) -> str:
     return (
-        f"{_points(row['difference'])} points [{_points(row['low'])}, {_points(row['high'])}], "
+        f"{_points(row['difference'])} points {_bounds(row['low'], row['high'])}, "
         f"{row['n_gained']} answers turned right and {row['n_lost']} wrong, {row['n_invalid']} "
         f"invalid (baseline {row['n_invalid_baseline']})"
     )

@@ -268,7 +268,8 @@ def _contrast(settings: Settings, row: Row) -> str:
     scale, unit = (100, " points") if row["metric"] in _SHARES else (1, "")
     digits = 1 if scale == 100 else 2
     numbers = [
-        f"{scale * row[key]:+.{digits}f}".replace("-", "−") for key in ("difference", "low", "high")
+        "none" if row[key] is None else f"{scale * row[key]:+.{digits}f}".replace("-", "−")
+        for key in ("difference", "low", "high")
     ]
     name = _metric(settings, row["judge"], row["metric"])
     return (

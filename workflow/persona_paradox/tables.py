@@ -327,11 +327,14 @@ def figure(name: str, this: Answers, resampled: Resampled) -> dict[str, float | 
         low = high = point = None
     else:
         point = resampled.point[name]
+        low, high = resampled.interval(name)
         if name in this.hits and not this.clustered:
             hits = int(this.hits[name].sum())
             low, high = statistics.wilson(hits, this.n, resampled.confidence)
-        else:
-            low, high = resampled.interval(name)
+        elif name in this.hits and np.isclose(low, high):
+            # The same share in every draw, as where none is right: as if each cluster were an item.
+            n = np.unique(this.clusters).size
+            low, high = statistics.wilson(point * n, n, resampled.confidence)
     return {name: number(point), f"{name}_low": number(low), f"{name}_high": number(high)}
 
 

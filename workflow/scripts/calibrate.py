@@ -7,7 +7,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
 import polars as pl
 
 from persona_paradox import cli, confidences, files
@@ -38,7 +37,7 @@ DRAWS_SCHEMA = {
     "variant": pl.String,
     "confidence": pl.String,
     "metric": pl.String,
-    "draws": pl.List(pl.Float32),
+    "draws": pl.List(pl.Float64),
 }
 
 Rows = list[dict[str, Any]]
@@ -59,7 +58,7 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Row
         }
         drawn = calibration_draws(confidence, correct, settings["bins"], counts[:, known])
         rows += confidences.figures(plain, confidence, correct, drawn, settings)
-        draws += [about | {"metric": m, "draws": d.astype(np.float32)} for m, d in drawn.items()]
+        draws += [about | {"metric": m, "draws": d} for m, d in drawn.items()]
         for b in reliability_bins(confidence, correct, settings["bins"], level):
             rows.append(plain | b | {"metric": "accuracy_in_bin", "value": b.pop("accuracy")})
         curve = risk_coverage(confidence, correct, level)

@@ -8,7 +8,6 @@ source that the archive's configuration names. Texts that an archive must not ho
 their own source (PERSONA_DATA_DIR).
 """
 
-import math
 import os
 import re
 import shutil
@@ -30,7 +29,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import polars as pl
 import yaml
 
-from persona_paradox import archive, audit, cli, files
+from persona_paradox import archive, audit, cli, contradictions, delivery, files, server
 from persona_paradox.config import KINDS, Study
 from persona_paradox.decoding import CONTROL_TOKENS, Answer
 from persona_paradox.delivery import OK
@@ -49,22 +48,14 @@ from persona_paradox.inventory import (
 )
 from persona_paradox.provenance import study_of
 from persona_paradox.responses import (
-    ABOUT,
     LOCAL,
     SCHEMA,
+    SERVER,
     Request,
     Wanted,
-    about,
     engine_of,
-    label_mass,
 )
-from persona_paradox.verification import (
-    RELATIVE,
-    UNREADABLE,
-    Findings,
-    difference,
-    drawn,
-)
+from persona_paradox.verification import UNREADABLE, Findings, difference, drawn
 from persona_paradox.withholding import Texts, is_withheld, withhold
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -79,6 +70,17 @@ DELIVER += ("second_turn", "deliver_ratings", "deliver_pairs", "deliver_list", "
 MODELS = ("download_model", "prepare_model")
 # Files of cells that hold no text of an answer.
 NO_TEXTS = ("prompts", "calibration", "recalibration")
+
+# Kinds of things that are compared.
+KEYS = "files whose response keys are those of prompts, decoding and engine"
+# What the manifest of prepared weights says of them, in words.
+MADE_OF_WEIGHTS = {
+    "sha256": "SHA-256",
+    "format": "format",
+    "size": "size",
+    "cache_bytes_per_token": "cache_bytes_per_token",
+}
+OTHER_BYTES = re.compile(r"expected (?:sha256 )?[0-9a-f]{64}, found [0-9a-f]{64}")
 
 ANNOTATIONS = "results/clinician/annotations.parquet"
 
@@ -275,17 +277,29 @@ def withheld_tasks(copy: Copy) -> set[str]:
 
 def read(copy: Copy, file: Answered) -> pl.DataFrame:
     """Answers of the archive."""
-    path = copy.theirs / file.path
+    return read_as(copy, file.path, "answers", SCHEMA)
+
+
+def read_delivered(copy: Copy, file: Answered) -> pl.DataFrame:
+    """What models read, as the archive says."""
+    table = read_as(copy, file.delivered, "prompts", delivery.SCHEMA)
+    if table["text"].null_count():
+        raise InputError(f"{file.delivered} of the archive has prompts without a text")
+    return table
+
+
+def read_as(copy: Copy, name: str, what: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """A table of the archive that has the columns of `schema`."""
     try:
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(copy.theirs / name)
     except UNREADABLE as error:
         raise InputError(
-            f"{file.path} of the archive is missing or no table of answers "
+            f"{name} of the archive is missing or no table of {what} "
             f"({type(error).__name__}); nothing can be computed from it"
         ) from error
-    if table.schema != pl.Schema(SCHEMA):
+    if table.schema != pl.Schema(schema):
         raise InputError(
-            f"{file.path} of the archive has other columns than answers have; nothing can be "
+            f"{name} of the archive has other columns than {what} have; nothing can be "
             "computed from it"
         )
     return table
@@ -431,8 +445,87 @@ def check_items(copy: Copy, findings: Findings) -> None:
         findings.agree("data sets from their own source", told)
 
 
-def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
-    """Compute a sample of the answers again."""
+def check_claims(copy: Copy, findings: Findings) -> set[str]:
+    """Compare what the archive says of its models and answers with itself.
+
+    Nothing of it needs weights. Returns the files of answers that contradict their prompts.
+    """
+    study = copy.study
+    for id_, spec in [*study.all_models.items(), *study.datasets.items()]:
+        if id_ in study.servers:
+            continue
+        kind, of = ("datasets", contradictions.of_source)
+        name = f"resources/datasets/{id_}.manifest.json"
+        if id_ in study.local_models:
+            kind, of = ("models", contradictions.of_weights)
+            name = f"resources/models/{id_}/manifest.json"
+        told = of(archive.read_untrusted(copy.theirs / name, name), spec)
+        findings.agree(f"manifests of {kind}", None if told is None else f"{name} {told}")
+    strange: set[str] = set()
+    keys = contradictions.Keys()
+    hidden: Counter[str] = Counter()
+    for file in answered(study):
+        found = engine_there(copy, file)
+        told = engine_told(copy, file, None if found is None else found[0])
+        findings.agree("engines", None if told is None else f"{file.path} {told}")
+        rows = read(copy, file).to_dicts()
+        for number in keys.of_rows(rows):
+            told = f"{file.path}, row {number}: another answer than elsewhere under the same key"
+            findings.agree("answers of equal keys", told)
+        if found is None:
+            continue
+        request = Request.of(copy.view(file.decoding), found[1])
+        asked = request.wanted(read_delivered(copy, file))
+        backend = LOCAL if file.model in study.local_models else SERVER
+        told = contradictions.of_answers(file.path, asked, rows, backend)
+        if told is not None:
+            strange.add(file.path)
+        findings.agree(KEYS, told)
+        hidden[file.task or ""] += sum(map(contradictions.is_hidden, asked))
+    for task, n in hidden.items():
+        if n:
+            findings.unchecked(
+                f"response keys of {n} answers in {task}, whose prompts may not be passed on, "
+                "unless the prompts are rendered here"
+            )
+    return strange
+
+
+def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> str | None:
+    """How what computed a file contradicts the manifest and the configuration of the archive."""
+    if file.model in copy.study.local_models:
+        name = f"resources/models/{file.model}/manifest.json"
+        manifest = archive.read_untrusted(copy.theirs / name, name)
+        return contradictions.of_engine(engine, manifest, copy.view(f"engine/{file.model}"))
+    source = copy.study.all_models[file.model]["source"]
+    if engine != server.describe(source):
+        return f"is of the server {engine!r}, but the configuration is of {server.describe(source)}"
+    return None
+
+
+def check_words(copy: Copy, findings: Findings, rendered: set[str]) -> None:
+    """Look for the words of the prompts in what models read, where that is not rendered here."""
+    left: Counter[str] = Counter()
+    for file in answered(copy.study):
+        if file.delivered in rendered:
+            continue
+        left[file.model] += 1
+        if file.first:
+            persona = Path(file.delivered).name
+            prompts = pl.read_parquet(copy.path / f"results/prompts/{file.task}/{persona}")
+            told = contradictions.of_prompts(file.delivered, read_delivered(copy, file), prompts)
+            findings.agree("words of prompts as models read them", told)
+    for model, n in left.items():
+        findings.unchecked(
+            f"{n} files of prompts of {model} against its template and its tokens: of them only "
+            "words, hashes and keys are compared"
+        )
+
+
+def draw(
+    copy: Copy, findings: Findings, size: int, seed: int
+) -> dict[str, dict[Answered, set[str]]]:
+    """The answers that are computed again: model → file → keys."""
     study = copy.study
     kept = withheld_tasks(copy)
     rows: list[tuple[Answered, str]] = []
@@ -445,11 +538,28 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
             there = read(copy, file).filter(~is_withheld("text").fill_null(False))
             rows += [(file, key) for key in there["response_key"].drop_nulls().sort()]
     chosen: dict[str, dict[Answered, set[str]]] = {}
-    for file, key in drawn(rows, size, seed):
+    sample = drawn(rows, size, seed)
+    for file, key in sample:
         chosen.setdefault(file.model, {}).setdefault(file, set()).add(key)
+    if len(sample) < len(rows):
+        findings.unchecked(
+            f"texts and probabilities of {len(rows) - len(sample)} answers, which were not drawn; "
+            "a larger --sample draws more"
+        )
+    return chosen
+
+
+def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
+    """Compare answers with what they answer, and compute a sample of them again."""
+    strange = check_claims(copy, findings)
+    chosen = draw(copy, findings, size, seed)
+    rendered: set[str] = set()
     for model, wanted in chosen.items():
         n = sum(len(keys) for keys in wanted.values())
-        why = obtain(copy, model)
+        why, contradicts = obtain(copy, model)
+        told = f"resources/models/{model}/manifest.json: {why}" if contradicts else None
+        if contradicts or why is None:
+            findings.agree("weights from their own source", told)
         if why is not None:
             findings.unchecked(f"{n} drawn answers of {model}, which cannot be had here: {why}")
             continue
@@ -461,16 +571,22 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
             continue
         for file in wanted:
             if file.first:
+                rendered.add(file.delivered)
                 told = copy.difference(file.delivered, file.task)
                 findings.agree("prompts as models read them", told)
         try:
-            compute(copy, model, wanted, findings)
+            compute(copy, model, wanted, findings, strange)
         except InputError as error:
             findings.unchecked(f"{n} drawn answers of {model}: {error}")
+    check_words(copy, findings, rendered)
 
 
-def obtain(copy: Copy, model: str) -> str | None:
-    """Bring the weights that an archive names into the copy; why that failed, or None."""
+def obtain(copy: Copy, model: str) -> tuple[str | None, bool]:
+    """Bring the weights that an archive names into the copy.
+
+    Returns:
+        Why that failed, or None; and whether the source that the archive pins contradicts it.
+    """
     folder = Path(f"resources/models/{model}")
     wanted = sha256_in(copy, f"{folder}/manifest.json")
     target = copy.path / folder
@@ -480,21 +596,32 @@ def obtain(copy: Copy, model: str) -> str | None:
         try:
             files.check_sha256(folder / "model.gguf", str(wanted))
         except InputError as error:
-            return str(error)
+            return str(error), False
         (target / "manifest.json").unlink()
         shutil.copy(here, target / "manifest.json")
         (target / "model.gguf").symlink_to((folder / "model.gguf").resolve())
-        return None
-    why = copy.snakemake(MODELS, [str(folder / "model.gguf")])
-    if why is None:
-        found = files.read_json(target / "manifest.json")["sha256"]
-        if found != wanted:
-            why = f"its source gives weights of SHA-256 {found}, not {wanted}"
-    return why
+    elif (why := copy.snakemake(MODELS, [str(folder / "model.gguf")])) is not None:
+        # What the source gives is not what the archive's configuration pins.
+        return why, OTHER_BYTES.search(why) is not None
+    mine = files.read_json(target / "manifest.json")
+    theirs = archive.read_untrusted(copy.theirs / folder / "manifest.json", f"{folder}/manifest")
+    for key, name in MADE_OF_WEIGHTS.items():
+        if mine[key] != theirs.get(key):
+            return f"its source gives weights of {name} {mine[key]}, not {theirs.get(key)}", True
+    return None, False
 
 
-def compute(copy: Copy, model: str, wanted: dict[Answered, set[str]], findings: Findings) -> None:
-    """Compare the chosen answers of a model with those that this machine computes."""
+def compute(
+    copy: Copy,
+    model: str,
+    wanted: dict[Answered, set[str]],
+    findings: Findings,
+    strange: set[str],
+) -> None:
+    """Compare the chosen answers of a model with those that this machine computes.
+
+    Files of `strange` are known to contradict their prompts.
+    """
     folder = copy.path / f"resources/models/{model}"
     manifest = files.read_json(folder / "manifest.json")
     settings = Settings.resolve(copy.view(f"engine/{model}"), manifest)
@@ -504,8 +631,7 @@ def compute(copy: Copy, model: str, wanted: dict[Answered, set[str]], findings: 
         for file, keys in wanted.items():
             found = engine_there(copy, file)
             if found is None or found[0].get("weights") != manifest["sha256"]:
-                findings.agree("answers", f"{file.path} is not of the weights of {model}")
-                continue
+                continue  # told before
             there, print_ = found
             other = [
                 key for key in here if files.canonical_json(there.get(key)) != _text(here, key)
@@ -519,26 +645,28 @@ def compute(copy: Copy, model: str, wanted: dict[Answered, set[str]], findings: 
             request = Request.of(copy.view(file.decoding), print_)
             asked = request.wanted(pl.read_parquet(copy.path / file.delivered))
             rows = read(copy, file).to_dicts()
-            findings.agree(
-                "files whose response keys are those of prompts, decoding and engine",
-                strange(file, asked, rows),
-            )
+            if file.path not in strange:
+                findings.agree(
+                    "files whose response keys are those of the prompts that are rendered here",
+                    contradictions.of_answers(file.path, asked, rows, LOCAL),
+                )
             todo = list({one.key: one for one in asked if one.key in keys}.values())
             for one, answer in computed(engine, request, todo):
                 # Equal prompts have equal keys, and each row has its own answer.
-                for row in rows:
-                    if row["response_key"] != one.key:
-                        continue
-                    wrong = audit.differences(answer, row)
-                    if other:
-                        wrong = [name for name in wrong if name == "text"]
-                    findings.agree(
-                        "answers",
-                        f"{file.path}, {row['item_id']}: another {' and '.join(wrong)} than this "
-                        "machine computes" + (", which has another engine" if other else "")
-                        if wrong
-                        else None,
-                    )
+                for row in (row for row in rows if row["response_key"] == one.key):
+                    findings.agree("answers", changed(file, row, answer, bool(other)))
+
+
+def changed(file: Answered, row: dict[str, Any], answer: Answer, other: bool) -> str | None:
+    """How an answer differs from what this machine computes; `other`: with another engine."""
+    wrong = audit.differences(answer, row)
+    if other:
+        wrong = [name for name in wrong if name == "text"]
+    if not wrong:
+        return None
+    where = ", which has another engine" if other else ""
+    names = " and ".join(wrong)
+    return f"{file.path}, {row['item_id']}: another {names} than this machine computes{where}"
 
 
 def computed(
@@ -552,32 +680,6 @@ def computed(
     way = audit.one_by_one(lambda some: ask_engine(engine, some, request.labels))
     for index, answer in way(run):
         yield run[index], answer
-
-
-def strange(file: Answered, asked: Sequence[Wanted], rows: Sequence[dict[str, Any]]) -> str | None:
-    """What a file of answers says beside the answers that does not follow from its prompts."""
-    foreign = {row["response_key"] for row in rows} - {one.key for one in asked}
-    if foreign:
-        return (
-            f"{file.path}: {len(foreign)} response keys are not those of its prompts, its decoding "
-            "and its engine"
-        )
-    if len(rows) != len(asked):
-        return f"{file.path} has {len(rows)} answers to {len(asked)} prompts"
-    for number, (one, row) in enumerate(zip(asked, rows, strict=True), start=1):
-        expected = about(one) | {"backend": LOCAL}
-        for column in (*ABOUT, "backend"):
-            if row[column] != expected[column]:
-                return (
-                    f"{file.path}, row {number}: {column} {row[column]!r}, where the prompts lead "
-                    f"to {expected[column]!r}"
-                )
-        mass = label_mass(row["label_logprob"])
-        if (mass is None) != (row["label_mass"] is None) or (
-            mass is not None and not math.isclose(mass, row["label_mass"], rel_tol=RELATIVE)
-        ):
-            return f"{file.path}, row {number}: label_mass is not that of its label_logprob"
-    return None
 
 
 def _text(values: dict[str, Any], key: str) -> str:

@@ -1,0 +1,206 @@
+"""What an archive says of its models and answers that cannot be true together.
+
+None of it needs the weights of a model: whoever changes one thing has to change all that hangs on
+it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from .decoding import CONTROL_TOKENS, Wanted
+from .delivery import OK
+from .engine import Settings
+from .files import canonical_json, sha256_bytes
+from .responses import ABOUT, LOCAL, label_mass
+from .verification import RELATIVE
+from .withholding import MARK
+
+# Probabilities are sums over a vocabulary in single precision.
+ROUNDING = 1e-4
+
+# What an answer is; equal keys have equal ones.
+_ANSWER = ("text", "finish_reason", "n_tokens", "label_logprob", "token_logprob")
+
+
+def of_source(manifest: Any, spec: Mapping[str, Any]) -> str | None:
+    """How a manifest differs from the source that a configuration pins; None where it does not.
+
+    Args:
+        manifest: of what was fetched, untrusted.
+        spec: the configuration of a model or a data set.
+    """
+    if not isinstance(manifest, dict):
+        return "is no mapping"
+    pinned = spec["source"].get("sha256")
+    if pinned is not None and manifest.get("sha256") != pinned:
+        return f"has SHA-256 {manifest.get('sha256')}, but the configuration pins {pinned}"
+    licence = manifest.get("licence", spec["licence"])
+    if licence != spec["licence"]:
+        return f"has licence {licence!r}, but the configuration {spec['licence']!r}"
+    return None
+
+
+def of_weights(manifest: Any, spec: Mapping[str, Any]) -> str | None:
+    """How the manifest of prepared weights contradicts itself or the configuration."""
+    origin = manifest.get("origin") if isinstance(manifest, dict) else None
+    if not isinstance(origin, dict):
+        return "does not say what the weights were made of"
+    if (told := of_source(origin, spec)) is not None:
+        return f"`origin` {told}"
+    if manifest.get("format") == "none" and manifest.get("sha256") != origin["sha256"]:
+        return (
+            f"has SHA-256 {manifest.get('sha256')}, but the weights were not converted and their "
+            f"source has {origin['sha256']}"
+        )
+    return None
+
+
+def of_engine(
+    engine: Mapping[str, Any] | None, manifest: Any, view: Mapping[str, Any]
+) -> str | None:
+    """How what computed a file of answers contradicts the manifest and the configuration.
+
+    Args:
+        engine: as the file says; None where it says nothing.
+        manifest: of the prepared weights, untrusted.
+        view: the engine's keys of the model's file.
+    """
+    if engine is None:
+        return "does not say which engine computed it"
+    if not isinstance(manifest, dict):
+        return "has no manifest of its weights"
+    if engine.get("weights") != manifest.get("sha256"):
+        return (
+            f"is of weights of SHA-256 {engine.get('weights')}, but the manifest says "
+            f"{manifest.get('sha256')}"
+        )
+    try:
+        settings = asdict(Settings.resolve(view, int(manifest["cache_bytes_per_token"])))
+    except (KeyError, TypeError, ValueError):
+        return "has weights whose manifest lacks `cache_bytes_per_token`"
+    for key, value in settings.items():
+        if canonical_json(engine.get(key)) != canonical_json(value):
+            return (
+                f"was computed with {key} {engine.get(key)!r}, but the configuration leads to "
+                f"{value!r}"
+            )
+    return None
+
+
+def of_prompts(name: str, delivered: pl.DataFrame, prompts: pl.DataFrame) -> str | None:
+    """How prompts as a model read them do not follow from what was to be asked.
+
+    Their text is compared, not their tokens, which only the model's own vocabulary can tell.
+    Withheld texts are left out.
+
+    Args:
+        name: of the file.
+        delivered: table of `delivery.SCHEMA`, untrusted.
+        prompts: table of `prompts.SCHEMA`, made here.
+    """
+    keys = ["item_id", "prompt_id", "variant"]
+    if not delivered.select(keys).equals(prompts.select(keys)):
+        return f"{name} has other items or wordings than the prompts"
+    for number, (read, asked) in enumerate(
+        zip(delivered.iter_rows(named=True), prompts.iter_rows(named=True), strict=True), start=1
+    ):
+        tokens = None if read["pieces"] is None else sum(map(len, read["pieces"]))
+        if tokens is not None and tokens != read["n_prompt_tokens"]:
+            return f"{name}, row {number}: n_prompt_tokens is not the number of its tokens"
+        if read["text"].startswith(MARK):
+            if read["text"] != f"{MARK}{read['prompt_sha256']}]":
+                return (
+                    f"{name}, row {number}: prompt_sha256 is not that of the text that is withheld"
+                )
+            continue
+        if sha256_bytes(read["text"].encode()) != read["prompt_sha256"]:
+            return f"{name}, row {number}: prompt_sha256 is not that of its text"
+        for part in ("persona", "system", "user") if read["status"] == OK else ():
+            if asked[part].strip() not in read["text"]:
+                return f"{name}, row {number}: its text lacks the words of the prompt ({part})"
+    return None
+
+
+def of_answers(
+    name: str, asked: Sequence[Wanted], rows: Sequence[Mapping[str, Any]], backend: str
+) -> str | None:
+    """How a file of answers does not follow from its prompts, its decoding and its engine.
+
+    Keys are compared where the prompt is not withheld.
+
+    Args:
+        name: of the file.
+        asked: the answers that the prompts lead to.
+        rows: of `responses.SCHEMA`, untrusted.
+        backend: what answered.
+    """
+    foreign = {row["response_key"] for row in rows} - {one.key for one in asked}
+    if foreign and not any(map(is_hidden, asked)):
+        return (
+            f"{name}: {len(foreign)} response keys are not those of its prompts, its decoding "
+            "and its engine"
+        )
+    if len(rows) != len(asked):
+        return f"{name} has {len(rows)} answers to {len(asked)} prompts"
+    for number, (one, row) in enumerate(zip(asked, rows, strict=True), start=1):
+        expected = about_of(one) | {"backend": backend}
+        for column, value in expected.items():
+            if row[column] != value:
+                return (
+                    f"{name}, row {number}: {column} {row[column]!r}, where the prompts lead to "
+                    f"{value!r}"
+                )
+        if (told := _of_answer(one, row)) is not None:
+            return f"{name}, row {number}: {told}"
+    return None
+
+
+def is_hidden(one: Wanted) -> bool:
+    """Whether the prompt of an answer is withheld, so that its key cannot be computed."""
+    return one.row["pieces"] is None and one.row["text"].startswith(MARK)
+
+
+def about_of(one: Wanted) -> dict[str, Any]:
+    """What the row of an answer says of its prompt, without the key where that is not known."""
+    known = {name: one.row[name] for name in ABOUT if name in one.row} | {"repeat": one.repeat}
+    return known if is_hidden(one) else known | {"response_key": one.key}
+
+
+def _of_answer(one: Wanted, row: Mapping[str, Any]) -> str | None:
+    if (one.row["status"] != OK) != (row["finish_reason"] == CONTROL_TOKENS):
+        return f"finish_reason {row['finish_reason']!r} of a prompt whose status is " + repr(
+            one.row["status"]
+        )
+    mass = label_mass(row["label_logprob"])
+    if (mass is None) != (row["label_mass"] is None) or (
+        mass is not None and not math.isclose(mass, row["label_mass"], rel_tol=RELATIVE)
+    ):
+        return "label_mass is not that of its label_logprob"
+    if mass is not None and mass > 1 + ROUNDING:
+        return f"the probabilities of its labels add up to {mass!r}"
+    # What a server counts is its own affair.
+    if row["backend"] == LOCAL and row["n_tokens"] > one.decoding.max_tokens:
+        return f"{row['n_tokens']} tokens, where max_tokens is {one.decoding.max_tokens}"
+    return None
+
+
+class Keys:
+    """Answers by key, over all files of an archive."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[int]:
+        """Numbers of rows, from 1, whose key had another answer before."""
+        for number, row in enumerate(rows, start=1):
+            if row["response_key"] is None:
+                continue
+            answer = sha256_bytes(repr([row[name] for name in _ANSWER]).encode())[:16]
+            if self._seen.setdefault(row["response_key"], answer) != answer:
+                yield number
