@@ -16,13 +16,14 @@ import pytest
 import snakemake.utils
 import yaml
 
-from persona_paradox import archive
+from persona_paradox import archive, contradictions
 from persona_paradox.config import load_study
 from persona_paradox.decoding import Decoding, Wanted
 from persona_paradox.errors import InputError
-from persona_paradox.inventory import Answered
 from persona_paradox.provenance import configuration
+from persona_paradox.responses import LOCAL
 from persona_paradox.verification import Findings, difference
+from persona_paradox.withholding import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
 SUM = "0" * 64
@@ -189,12 +190,13 @@ def test_a_configuration_that_is_none_is_refused_before_anything_runs(
 
 # --- what a file of answers says beside the answers ---------------------------------------
 
-FILE = Answered("results/responses/m/t/p.parquet", "d", "v", "m", "t", True)
+FILE = "results/responses/m/t/p.parquet"
 
 
 def asked(item: str, repeat: int) -> Wanted:
     row = {"item_id": item, "prompt_id": f"p{item}", "variant": "main", "n_prompt_tokens": 7}
     row |= {"persona_delivered": True, "system_role": "native", "prompt_sha256": item * 64}
+    row |= {"pieces": [[1]], "text": "t", "status": "ok"}
     return Wanted(row, repeat, Decoding(max_tokens=1), f"{item}{repeat}")
 
 
@@ -202,12 +204,14 @@ ASKED = [asked(item, repeat) for item in "ab" for repeat in (0, 1)]
 
 
 def rows() -> list[dict[str, Any]]:
-    labels = {"label_logprob": [-1.0, -2.0], "label_mass": 0.503214724408055}
-    return [VERIFY.about(one) | {"backend": VERIFY.LOCAL} | labels for one in ASKED]
+    answer = {"label_logprob": [-1.0, -2.0], "label_mass": 0.503214724408055}
+    answer |= {"backend": LOCAL, "text": "A", "finish_reason": "stop", "n_tokens": 1}
+    answer |= {"token_logprob": None}
+    return [contradictions.about_of(one) | answer for one in ASKED]
 
 
 def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
-    assert VERIFY.strange(FILE, ASKED, rows()) is None
+    assert contradictions.of_answers(FILE, ASKED, rows(), LOCAL) is None
 
 
 @pytest.mark.parametrize(
@@ -222,6 +226,12 @@ def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
         (lambda rows: rows[3].update(label_mass=0.9), "row 4: label_mass is not that"),
         (lambda rows: rows[3].update(label_mass=None), "row 4: label_mass is not that"),
         (lambda rows: rows[3].update(response_key="x"), "1 response keys are not those"),
+        (
+            lambda rows: rows[3].update(label_logprob=[0.0, 0.0], label_mass=2.0),
+            "row 4: the probabilities of its labels add up to 2.0",
+        ),
+        (lambda rows: rows[3].update(n_tokens=2), "row 4: 2 tokens, where max_tokens is 1"),
+        (lambda rows: rows[3].update(finish_reason="control_tokens"), "row 4: finish_reason"),
     ],
 )
 def test_rows_that_are_not_those_of_the_prompts_are_told(
@@ -229,4 +239,63 @@ def test_rows_that_are_not_those_of_the_prompts_are_told(
 ) -> None:
     changed = rows()
     change(changed)
-    assert says in (VERIFY.strange(FILE, ASKED, changed) or "")
+    assert says in (contradictions.of_answers(FILE, ASKED, changed, LOCAL) or "")
+
+
+def test_a_key_of_a_prompt_that_is_withheld_is_not_known() -> None:
+    hidden = [
+        Wanted({**one.row, "pieces": None, "text": f"{MARK}0]"}, *(one.repeat, one.decoding, "?"))
+        for one in ASKED
+    ]
+    assert contradictions.of_answers(FILE, hidden, rows(), LOCAL) is None
+    changed = rows()
+    changed[0]["item_id"] = "b"
+    assert "row 1: item_id" in (contradictions.of_answers(FILE, hidden, changed, LOCAL) or "")
+
+
+def test_equal_keys_have_equal_answers() -> None:
+    keys = contradictions.Keys()
+    assert list(keys.of_rows(rows())) == []
+    changed = rows()
+    changed[2]["text"] = "B"
+    assert list(keys.of_rows(changed)) == [3]
+
+
+SPEC = {"source": {"kind": "path", "sha256": "1"}, "licence": "MIT"}
+ENGINE = {"context": 8, "width": 1, "gpu_layers": 0, "main_gpu": 0, "tensor_split": []}
+PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "origin": {"sha256": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        (PREPARED, None),
+        (PREPARED | {"format": "f16", "sha256": "2"}, None),
+        (PREPARED | {"sha256": "2"}, "were not converted"),
+        (PREPARED | {"origin": {"sha256": "2"}}, "the configuration pins 1"),
+        (PREPARED | {"origin": {"sha256": "1", "licence": "X"}}, "has licence 'X'"),
+        (PREPARED | {"origin": None}, "does not say what"),
+        ([], "does not say what"),
+    ],
+)
+def test_weights_are_those_of_the_source_that_is_pinned(manifest: Any, says: str | None) -> None:
+    told = contradictions.of_weights(manifest, SPEC)
+    assert told is None if says is None else says in (told or "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "manifest", "says"),
+    [
+        (ENGINE | {"weights": "1"}, PREPARED, None),
+        (None, PREPARED, "does not say which engine"),
+        (ENGINE | {"weights": "2"}, PREPARED, "is of weights of SHA-256 2"),
+        (ENGINE | {"weights": "1", "context": 9}, PREPARED, "was computed with context 9"),
+        (ENGINE | {"weights": "1"}, {"sha256": "1"}, "lacks `cache_bytes_per_token`"),
+        (ENGINE | {"weights": "1"}, [], "has no manifest"),
+    ],
+)
+def test_an_engine_is_that_of_the_configuration(
+    engine: Any, manifest: Any, says: str | None
+) -> None:
+    told = contradictions.of_engine(engine, manifest, ENGINE | {"cache_gib": 1.0})
+    assert told is None if says is None else says in (told or "")

@@ -217,6 +217,11 @@ def test_an_honest_archive_is_confirmed(packed: Project) -> None:
         agreed, compared = counts[what].split(" of ")
         assert agreed == compared
     assert "data sets from their own source: 2 of 2 agree" in done.stdout
+    assert "weights from their own source: 1 of 1 agree" in done.stdout
+    assert "engines: 4 of 4 agree" in done.stdout
+    assert re.search(
+        r"not checked: texts and probabilities of \d+ answers, which were not drawn", done.stdout
+    )
     assert "parts of the provenance: 3 of 3 agree" in done.stdout
     assert re.search(r"not checked: results/figures \(\d+\), of which only checksums", done.stdout)
     assert "not checked: scores and judgements of triage_primary" in done.stdout
@@ -298,7 +303,9 @@ def test_without_the_texts_the_error_names_their_source(packed: Project, tmp_pat
     assert f"resources/bundled/{KEPT_BACK}.csv, which does not exist" in done.stdout
 
 
-def check_answers(packed: Project, archive: Path, folder: Path, here: Path, sample: int) -> Any:
+def check_answers(
+    packed: Project, archive: Path, folder: Path, here: Path, sample: int, *, source: bool = False
+) -> Any:
     """The findings of `verify.py` on the answers of an archive, without all else that it does.
 
     The study itself stands for what was made of the archive before.
@@ -306,6 +313,7 @@ def check_answers(packed: Project, archive: Path, folder: Path, here: Path, samp
     Args:
         here: folder in which it runs, with the models that are here.
         sample: number of answers that are computed again.
+        source: whether the source of the model is here.
     """
     VERIFY.archive.unpack(archive, folder / "archive", 10**9)
     study = VERIFY.read_study(folder / "archive")
@@ -313,7 +321,8 @@ def check_answers(packed: Project, archive: Path, folder: Path, here: Path, samp
     copy, findings = VERIFY.Copy(study, folder / "archive", made.path, "1"), VERIFY.Findings()
     for path in (made.path / "resources/models/tiny").glob("*.gguf"):
         path.unlink()
-    (made.path / "tiny.gguf").unlink()
+    if not source:
+        (made.path / "tiny.gguf").unlink()
     with chdir(here):
         VERIFY.check_answers(copy, findings, sample, 1)
     return findings
@@ -326,7 +335,9 @@ def test_without_the_model_no_answer_is_checked(
     findings.report()
     assert findings.n_differences == 0
     assert "not checked: 3 drawn answers of tiny, which cannot be had here" in caplog.text
-    assert "agree" not in caplog.text
+    assert "not checked: 4 files of prompts of tiny against its template" in caplog.text
+    assert "decoding and engine: 4 of 4 agree" in caplog.text
+    assert "answers: " not in caplog.text
 
 
 def of_another_engine(packed: Project, path: Path, right_keys: bool) -> Path:
@@ -380,6 +391,142 @@ def test_keys_are_those_of_the_engine(
     assert (
         f"differs: results/responses/{CELL}.parquet: 5 response keys are not those" in caplog.text
     )
+
+
+def with_engine(content: dict[str, bytes], name: str, **parts: Any) -> dict[str, bytes]:
+    """A file of answers, and the provenance, that name another engine."""
+    data = io.BytesIO(content[name])
+    about = {k: v for k, v in pl.read_parquet_metadata(data).items() if not k.startswith("ARROW:")}
+    about["fingerprint"] = json.dumps(json.loads(about["fingerprint"]) | parts)
+    data.seek(0)
+    return {name: table_bytes(pl.read_parquet(data), about)}
+
+
+def in_manifest(content: dict[str, bytes], name: str, **parts: Any) -> dict[str, bytes]:
+    return {name: canonical_json(json.loads(content[name]) | parts).encode()}
+
+
+def in_rows(
+    content: dict[str, bytes], name: str, change: Callable[[pl.DataFrame], pl.DataFrame]
+) -> dict[str, bytes]:
+    return {name: rewrite(io.BytesIO(content[name]), change)}
+
+
+def set_to(column: str, value: Any) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """A change of a value in the first row."""
+    return lambda t: t.with_columns(
+        pl.Series(column, [value, *t[column].to_list()[1:]], t.schema[column])
+    )
+
+
+WEIGHTS = "resources/models/tiny/manifest.json"
+ITEMS = "resources/datasets/teaching_ed.manifest.json"
+ANSWERS, READ = (f"results/{stage}/{CELL}.parquet" for stage in ("responses", "delivered"))
+# What can be forged alone: how, and what is told without the model.
+FORGED: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = {
+    "weights": (
+        lambda c: in_manifest(c, WEIGHTS, sha256="0" * 64),
+        "is of weights of SHA-256",
+    ),
+    "another source": (
+        lambda c: in_manifest(c, WEIGHTS, origin={"sha256": "0" * 64}),
+        f"{WEIGHTS} `origin` has SHA-256 {'0' * 64}, but the configuration pins",
+    ),
+    "source of items": (lambda c: in_manifest(c, ITEMS, licence="X"), f"{ITEMS} has licence 'X'"),
+    "weights of a file": (
+        lambda c: with_engine(c, ANSWERS, weights="0" * 64),
+        f"{ANSWERS} is of weights of SHA-256 {'0' * 64}",
+    ),
+    "engine": (
+        lambda c: with_engine(c, ANSWERS, context=1),
+        f"{ANSWERS} was computed with context",
+    ),
+    "fingerprint": (
+        lambda c: with_engine(c, ANSWERS, features="none"),
+        f"{ANSWERS}: 5 response keys are not those",
+    ),
+    "a key": (
+        lambda c: in_rows(c, ANSWERS, set_to("response_key", "0" * 64)),
+        f"{ANSWERS}: 1 response keys are not those",
+    ),
+    "prompt of an answer": (
+        lambda c: in_rows(c, ANSWERS, set_to("prompt_sha256", "0" * 64)),
+        f"{ANSWERS}, row 1: prompt_sha256",
+    ),
+    "delivery of an answer": (
+        lambda c: in_rows(c, ANSWERS, set_to("persona_delivered", False)),
+        f"{ANSWERS}, row 1: persona_delivered",
+    ),
+    "length of an answer": (
+        lambda c: in_rows(c, ANSWERS, set_to("n_tokens", 999)),
+        f"{ANSWERS}, row 1: 999 tokens",
+    ),
+    "probabilities": (
+        lambda c: in_rows(c, ANSWERS, set_to("label_logprob", [0.0] * 5)),
+        f"{ANSWERS}, row 1: label_mass",
+    ),
+    "tokens": (
+        lambda c: in_rows(c, READ, set_to("pieces", [[1, 2, 3]])),
+        f"{READ}, row 1: n_prompt_tokens",
+    ),
+    "text of a prompt": (
+        lambda c: in_rows(c, READ, set_to("text", "Say 5.")),
+        f"{READ}, row 1: prompt_sha256 is not that of its text",
+    ),
+    "words of a prompt": (
+        lambda c: in_rows(
+            c,
+            READ,
+            lambda t: set_to("prompt_sha256", sha256_bytes(b"Say 5."))(set_to("text", "Say 5.")(t)),
+        ),
+        f"{READ}, row 1: its text lacks the words of the prompt (persona)",
+    ),
+    "items of prompts": (
+        lambda c: in_rows(c, READ, lambda t: t.with_columns(pl.col("item_id").reverse())),
+        f"{READ} has other items or wordings than the prompts",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_what_contradicts_itself_is_found_without_the_model(
+    packed: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    change, says = FORGED[what]
+    changes = change(members(packed.path / ARCHIVE))
+    VERIFY.archive.unpack(forge(packed, tmp_path / "a.zip", changes), tmp_path / "archive", 10**9)
+    study = VERIFY.read_study(tmp_path / "archive")
+    copy, findings = VERIFY.Copy(study, tmp_path / "archive", packed.path, "1"), VERIFY.Findings()
+    VERIFY.check_answers(copy, findings, 0, 1)
+    findings.report()
+    assert any(line.startswith(f"differs: {says}") or says in line for line in caplog.messages)
+    assert findings.n_differences >= 1
+
+
+def test_an_archive_of_other_weights_differs_from_its_source(
+    packed: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights, fingerprint and keys are forged together; only the source can tell."""
+    content = members(packed.path / ARCHIVE)
+    old, new = json.loads(content[WEIGHTS])["sha256"], "0" * 63 + "1"
+    changes = {
+        name: content[name].replace(old.encode(), new.encode()) for name in (WEIGHTS, PROVENANCE)
+    }
+    about = json.loads(changes[WEIGHTS])
+    changes[WEIGHTS] = canonical_json(
+        about | {"origin": about["origin"] | {"sha256": old}}
+    ).encode()
+    changes[PROVENANCE] = content[PROVENANCE]
+    for name in content:
+        if name.startswith("results/responses/tiny/"):
+            changes |= with_engine(content, name, weights=new)
+    forged = forge(packed, tmp_path / "a.zip", changes)
+    findings = check_answers(packed, forged, tmp_path, tmp_path, 30, source=True)
+    findings.report()
+    assert (
+        f"differs: {WEIGHTS}: its source gives weights of SHA-256 {old}, not {new}" in caplog.text
+    )
+    assert "response keys are not those" in caplog.text
 
 
 def link(archive: zipfile.ZipFile) -> None:

@@ -81,7 +81,7 @@ def figures(
     rows: Rows = []
     for metric, value in calibration_metrics(confidence, correct, settings["bins"]).items():
         low, high = percentile_interval(drawn[metric], settings["confidence"])
-        if np.isclose(low, high, rtol=1e-9, atol=1e-12):
+        if np.isclose(low, high, rtol=1e-9, atol=0):
             # One item or cluster, drawn again and again, or a figure that is the same of all.
             low = high = np.array(np.nan)
         figure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}

@@ -17,6 +17,9 @@ from .inference import bca_interval
 from .statistics import cluster_counts, jackknife_counts, numbered, percentile_interval
 
 Floats = NDArray[np.float64]
+# A draw this close to a value is at it: equal figures, summed in another order, differ by less.
+ROUNDING = 1e-12
+
 # From how often each item counts, shape (draws, items), or None for the sample: figures by name.
 Measure = Callable[[NDArray[Any] | None], Mapping[str, Any]]
 
@@ -77,7 +80,7 @@ class Resampled:
         drawn = self.drawn[name][~np.isnan(self.drawn[name])]
         if not drawn.size or np.isnan(self.point[name]):
             return float("nan")
-        wrong = (drawn <= value) if value < 0 else (drawn >= value)
+        wrong = (drawn <= value + ROUNDING) if value < 0 else (drawn >= value - ROUNDING)
         return float(max((wrong.sum() + 1) / (drawn.size + 1), self.least_p / 2))
 
     def p_zero(self, name: str) -> float:
@@ -90,7 +93,7 @@ class Resampled:
         drawn = self.drawn[name][~np.isnan(self.drawn[name])]
         if not drawn.size or np.isnan(self.point[name]):
             return float("nan")
-        sides = min((drawn <= 0).sum(), (drawn >= 0).sum())
+        sides = min((drawn <= ROUNDING).sum(), (drawn >= -ROUNDING).sum())
         return float(min(max(2 * (sides + 1) / (drawn.size + 1), self.least_p), 1.0))
 
 

@@ -468,10 +468,10 @@ def _excludes_zero(settings: Settings) -> pl.Expr:
     Of few the bootstrap draws the same again and again, and its p is that of an exact test.
     """
     alpha = 1 - settings["confidence"]
-    enough = (2.0 ** (1 - pl.col("n")) <= alpha) & (
+    enough: pl.Expr = (2.0 ** (1 - pl.col("n")) <= alpha) & (
         (pl.col("test") == "exact McNemar") | (pl.col("p") <= alpha)
     )
-    excludes: pl.Expr = (pl.col("low") > 0) | (pl.col("high") < 0)
+    excludes = (pl.col("low") > 0) | (pl.col("high") < 0)
     return excludes & enough
 
 
