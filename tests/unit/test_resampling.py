@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox import statistics, tables
 from persona_paradox.resampling import Draws, Resampled, means
@@ -76,6 +77,47 @@ def some_answers(n, seed, alike=0.6):
     first = np.where(generator.random(n) < 0.5, reference, generator.integers(-1, 3, n))
     second = np.where(generator.random(n) < alike, first, generator.integers(-1, 3, n))
     return reference, first, second
+
+
+# --- what no interval can be made of ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, BCA])
+@pytest.mark.parametrize("clusters", [[0], [0] * 24])
+def test_one_item_or_cluster_has_no_interval(settings, clusters):
+    draws = Draws.of(np.array(clusters), settings)
+    first, second = np.linspace(0.0, 0.5, len(clusters)), np.linspace(0.1, 0.7, len(clusters))
+    one, other = draws.measure(figures(first)), draws.measure(figures(second))
+    assert np.isnan(one.interval("mean")).all()
+    assert np.isnan((other - one).interval("mean")).all()
+    assert (other - one).p_zero("mean") == 1
+    # Nor has one item of several.
+    some = Draws.of(np.arange(5), settings).among(np.array([True] + [False] * 4))
+    assert np.isnan(some.measure(figures(first[:1])).interval("mean")).all()
+
+
+def test_a_share_that_is_the_same_in_all_clusters_is_that_of_as_many_items():
+    reference = np.zeros(24, dtype=int)
+    wrong, half = reference + 1, np.tile([0, 1], 12)
+    for answer, n_right in ((wrong, 0), (reference, 12), (half, 6)):
+        this = tables.wording(scores(reference, answer, np.arange(24) // 2), TASK)
+        found = tables.figure(
+            "accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.figures)
+        )
+        expected = proportion_confint(n_right, 12, method="wilson")
+        assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx(expected)
+    this = tables.wording(scores(reference, wrong, np.zeros(24)), TASK)
+    found = tables.figure("accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.figures))
+    assert found == {"accuracy": 0.0, "accuracy_low": None, "accuracy_high": None}
+
+
+def test_draws_that_are_equal_but_for_rounding_are_ties():
+    noise = np.array([1e-17, -1e-17, 0.0, 0.2])
+    difference = Resampled({"x": 0.05}, {"x": noise}, {}, 0.95)
+    exact = Resampled({"x": 0.05}, {"x": noise.round(12)}, {}, 0.95)
+    assert difference.p_zero("x") == exact.p_zero("x") == 1
+    shifted = Resampled({"x": 0.05}, {"x": noise + 0.1}, {}, 0.95)
+    assert shifted.p_beyond("x", 0.1) == 1
 
 
 # --- against scipy.stats.bootstrap ------------------------------------------------------------

@@ -32,3 +32,22 @@ def test_a_confidence_that_the_baseline_never_has() -> None:
     unknown = {"persona": "none", "n": 0, "value": None, "low": None, "high": None}
     text = summary({"calibration": pl.DataFrame([row | known, row | unknown])}, SETTINGS, {})
     assert "- Tiny, Triage, top label: no smooth ECE of the baseline, which has no such" in text
+
+
+def test_few_items_exclude_nothing() -> None:
+    row = {"model": "tiny", "task": "triage", "variant": "main", "confidence": "top_label"}
+    ece = row | {"recalibration": "none", "metric": "smooth_ece", "persona": "none"}
+    said = []
+    for n, bounds in ((1, (None, None)), (2, (0.03, 0.04)), (60, (0.03, 0.04))):
+        low, high = bounds
+        calibration = ece | {"n": n, "value": 0.8, "low": low, "high": high}
+        contrast = row | {"persona": "nurse", "metric": "smooth_ece", "difference": 0.035}
+        contrast |= {"low": low, "high": high, "test": "bootstrap", "n": n, "in_family": False}
+        contrast |= {"p": max(2.0 ** (1 - n), 0.001), "p_holm": None}
+        given = {"calibration": pl.DataFrame([calibration]), "contrasts": pl.DataFrame([contrast])}
+        lines = summary(given, SETTINGS, {"family": {"metrics": [], "wordings": "main"}})
+        said += [line for line in lines.splitlines() if "top label" in line]
+    assert "smooth ECE of the baseline 0.800 [no interval], n = 1." in said[0]
+    for line in said[:2]:
+        assert line.endswith("that exclude 0: none.")
+    assert said[2].endswith("that exclude 0: Nurse +0.035 [+0.030, +0.040].")

@@ -331,6 +331,7 @@ def check_answers(
 def test_without_the_model_no_answer_is_checked(
     packed: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     findings = check_answers(packed, packed.path / ARCHIVE, tmp_path, tmp_path, 3)
     findings.report()
     assert findings.n_differences == 0
