@@ -275,6 +275,10 @@ PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "origin
         (PREPARED | {"origin": {"sha256": "2"}}, "the configuration pins 1"),
         (PREPARED | {"origin": {"sha256": "1", "licence": "X"}}, "has licence 'X'"),
         (PREPARED | {"origin": None}, "does not say what"),
+        (PREPARED | {"origin": {"sha256": "3", "parts": [{"sha256": "1"}]}, "sha256": "3"}, None),
+        (PREPARED | {"origin": {"sha256": "1", "parts": [{"sha256": "2"}]}}, "pins 1"),
+        (PREPARED | {"origin": {"sha256": "1", "parts": [{"sha256": "1"}] * 2}}, "pins None"),
+        (PREPARED | {"origin": {"sha256": "1", "parts": [1]}}, "does not say what was fetched"),
         ([], "does not say what"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 import polars as pl
@@ -16,7 +16,7 @@ import polars as pl
 from .decoding import CONTROL_TOKENS, Wanted
 from .delivery import OK
 from .engine import Settings
-from .files import canonical_json, sha256_bytes
+from .files import canonical_json, sha256_bytes, sources_of
 from .responses import ABOUT, LOCAL, label_mass
 from .verification import RELATIVE
 from .withholding import MARK
@@ -37,9 +37,19 @@ def of_source(manifest: Any, spec: Mapping[str, Any]) -> str | None:
     """
     if not isinstance(manifest, dict):
         return "is no mapping"
-    pinned = spec["source"].get("sha256")
-    if pinned is not None and manifest.get("sha256") != pinned:
-        return f"has SHA-256 {manifest.get('sha256')}, but the configuration pins {pinned}"
+    pinned: list[Any] = []
+    for source in sources_of(spec):
+        value = source.get("sha256")
+        pinned += value if isinstance(value, list) else [value]
+    # A set of several files and a model in parts have each of their own.
+    several = manifest.get("files", manifest.get("parts", [manifest]))
+    try:
+        found = [each["sha256"] for each in several]
+    except (TypeError, KeyError):
+        return "does not say what was fetched"
+    for number, (one, other) in enumerate(zip_longest(found, pinned), start=1):
+        if one != other and (other is not None or number > len(pinned)):
+            return f"has SHA-256 {one}, but the configuration pins {other}"
     licence = manifest.get("licence", spec["licence"])
     if licence != spec["licence"]:
         return f"has licence {licence!r}, but the configuration {spec['licence']!r}"
@@ -81,10 +91,11 @@ def of_engine(
             f"{manifest.get('sha256')}"
         )
     try:
-        settings = asdict(Settings.resolve(view, int(manifest["cache_bytes_per_token"])))
+        settings = Settings.resolve(view, manifest).described
     except (KeyError, TypeError, ValueError):
         return "has weights whose manifest lacks `cache_bytes_per_token`"
-    for key, value in settings.items():
+    for key in sorted({*settings, *engine.keys() & {"label_forms"}}):
+        value = settings.get(key)
         if canonical_json(engine.get(key)) != canonical_json(value):
             return (
                 f"was computed with {key} {engine.get(key)!r}, but the configuration leads to "

@@ -88,6 +88,14 @@ class Settings:
             spells_alone=manifest.get("spells_alone", True),
         )
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What `describe` has of the settings alone, which do not depend on the machine."""
+        described = asdict(self)
+        # Label probabilities of such models were once those of other tokens.
+        labels = {} if described.pop("spells_alone") else {"label_forms": "behind other text"}
+        return {**described, **labels}
+
     def describe(self, weights_sha256: str) -> dict[str, Any]:
         """Everything besides the prompt and the decoding that may change a bit.
 
@@ -95,12 +103,8 @@ class Settings:
         settings of the context, the weights. The number of threads is not part of it.
         """
         start_llama()
-        described = asdict(self)
-        # Label probabilities of such models were once those of other tokens.
-        labels = {} if described.pop("spells_alone") else {"label_forms": "behind other text"}
         return {
-            **described,
-            **labels,
+            **self.described,
             "version": VERSION,
             "llama_cpp_python": llama_cpp.__version__,
             "features": features(),
