@@ -42,7 +42,7 @@ def of_source(manifest: Any, spec: Mapping[str, Any]) -> str | None:
         value = source.get("sha256")
         pinned += value if isinstance(value, list) else [value]
     # A set of several files and a model in parts have each of their own.
-    several = manifest.get("files", manifest.get("parts", [manifest]))
+    several: Any = manifest.get("files", manifest.get("parts", [manifest]))
     try:
         found = [each["sha256"] for each in several]
     except (TypeError, KeyError):
