@@ -392,8 +392,18 @@ def check_others(copy: Copy, names: Iterable[str], findings: Findings) -> None:
             one, other = (provenance_part(copy.study, each, key) for each in (theirs, mine))
             told = f"{archive.PROVENANCE}: `{key}` is not what the archive's own files say"
             findings.agree("parts of the provenance", None if one == other else told)
+        findings.unchecked("the rest of the provenance: python, packages, and the state of git")
     known = {archive.PROVENANCE, ANNOTATIONS, *(name for name, _ in derived(copy.study))}
     known |= {name for file in answered(copy.study) for name in (file.path, file.delivered)}
+    if ANNOTATIONS in names:
+        findings.unchecked(f"{ANNOTATIONS}: what clinicians said is taken as it is")
+    other = sum(
+        not (copy.theirs / file).is_file()
+        or files.sha256_file(copy.theirs / file) != files.sha256_file(ROOT / file)
+        for file in code_files(ROOT)
+    )
+    if other:
+        findings.unchecked(f"the archive's code, of which {other} files are not those here")
     left: Counter[str] = Counter()
     for name in names:
         if not name.startswith("results/") or name in known or (copy.path / name).is_file():
