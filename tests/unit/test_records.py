@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -490,6 +492,17 @@ def test_spreadsheets_that_are_refused(tmp_path: Path, name: str) -> None:
     change, words = BOOKS[name]
     data = book(tmp_path, TOP, ["a", "pain", 1], ["b", "cough", 2], change=change)
     refused(tmp_path, data, *words, kind="xlsx")
+
+
+def test_a_spreadsheet_with_a_damaged_part(tmp_path: Path) -> None:
+    given = zipfile.ZipFile(io.BytesIO(book(tmp_path, TOP, ["a", "pain", 1])))
+    for damaged in ("xl/workbook.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml"):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as target:
+            for name in given.namelist():
+                data = given.read(name)
+                target.writestr(name, data[: len(data) // 2] if name == damaged else data)
+        refused(tmp_path, made.getvalue(), "cannot be read as xlsx", "save it", kind="xlsx")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", HEAD.encode(), b"\xd0\xcf\x11\xe0" * 200])

@@ -168,8 +168,8 @@ def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.Data
             raw = raw.with_columns(pl.when(~texts.str.contains(pattern)).then(texts))
         except pl.exceptions.PolarsError as error:
             raise InputError(
-                f"{name}: key `format.missing` has {pattern!r}, which is no regular expression "
-                f"({' '.join(str(error).split())}); mend it"
+                f"{name}: key `format.missing` has {pattern!r}, which is no regular expression; "
+                "mend it (a backslash before ( [ { ? * + . makes each stand for itself)"
             ) from error
     return raw
 

@@ -15,7 +15,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import polars as pl
 
@@ -628,18 +627,22 @@ def _sheet(file: DataFile, title: str | None, *, results: bool) -> Any:
     """A sheet of a spreadsheet, the first where no title is given; formulas, or their results."""
     # Every stage loads this module, and none but this one reads spreadsheets.
     import openpyxl  # noqa: PLC0415
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings(), file.path.open("rb") as stream:
             # They are about parts that hold no values, such as rules for input.
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(stream, data_only=results)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # What it raises of a damaged part is of the libraries below it, and in no list.
         raise file.error(
             "cannot be read as xlsx; save it as an Excel workbook (.xlsx) without a password"
         ) from error
     titles = [sheet.title for sheet in book.worksheets]
+    if not titles:
+        raise file.error("has no sheet with cells; save it as an Excel workbook (.xlsx) again")
     if title is not None and title not in titles:
         raise file.error(
             f"has no sheet {title!r} (key `format.sheet`); its sheets are {', '.join(titles)}"
