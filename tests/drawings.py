@@ -36,6 +36,9 @@ from persona_paradox.figures import (
     win_matrix,
 )
 
+# More than a line of any page, with blanks and without.
+ENDLESS = ("A title that nobody would write but somebody does, " * 5, "急诊科医生在夜间值班" * 12)
+
 FIGURES: dict[str, Any] = {
     "action_shares": action_shares,
     "agreement": agreement,
@@ -93,6 +96,15 @@ class Study:
             kind: {id_: long(about) for id_, about in self.settings[kind].items()} for kind in kinds
         }
         return self.changed(title=title, **longer)
+
+    def endless(self, title: str) -> Study:
+        """The same study, whose tasks and models have a title that is longer than the page."""
+        tasks = {id_: t | {"title": f"{title} {id_}"} for id_, t in self.settings["tasks"].items()}
+        models = {id_: f"{title} {id_}" for id_ in self.settings["models"]}
+        personas = dict(self.settings["personas"])
+        baseline = self.settings["baseline"]
+        personas[baseline] = personas[baseline] | {"title": title}
+        return self.changed(tasks=tasks, models=models, personas=personas)
 
     def rows(self, table: str, **where: Any) -> list[dict[str, Any]]:
         """Rows of a table in which these columns have these values."""

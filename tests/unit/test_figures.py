@@ -17,6 +17,7 @@ import pytest
 import random_answers
 from captions import assert_caption_tells
 from drawings import (
+    ENDLESS,
     Study,
     assert_page_is_clean,
     is_hollow,
@@ -387,10 +388,10 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(study: Study, figure: st
 def test_a_line_holds_as_many_words_as_fit(width: float) -> None:
     text = "A longerthanalinecanbe word, (iiii) WWWW 90% " * 9
     broken = style.wrap(text, width, style.SMALL_PT).split("\n")
-    assert " ".join(broken).split() == text.split()
-    wide = [line for line in broken if style.width_of(line, style.SMALL_PT) > width]
-    assert not [line for line in wide if " " in line]
-    assert bool(wide) == (width < 10)
+    assert "".join(broken).replace(" ", "") == text.replace(" ", "")
+    # A word is broken where it is longer than the line, and only there.
+    assert (" ".join(broken).split() == text.split()) == (width > 10)
+    assert all(style.width_of(line, style.SMALL_PT) <= width for line in broken)
     for line, following in pairwise(broken):
         more = f"{line} {following.split()[0]}"
         assert style.width_of(more, style.SMALL_PT) > width
@@ -407,3 +408,11 @@ def test_the_word_for_human_raters_is_the_configurations() -> None:
 @pytest.mark.parametrize("name", [*FIGURES, "table"])
 def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
     assert_caption_tells(name)
+
+
+@pytest.mark.parametrize("title", ENDLESS, ids=["blanks", "none"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_titles_that_are_longer_than_the_page_are_broken(
+    study: Study, figure: str, title: str
+) -> None:
+    assert_page_is_clean(study.endless(title).draw_anew(figure))

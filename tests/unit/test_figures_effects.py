@@ -14,6 +14,7 @@ import pytest
 import random_answers
 from captions import caption
 from drawings import (
+    ENDLESS,
     Study,
     assert_page_is_clean,
     boxes,
@@ -797,3 +798,11 @@ def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
             assert "fewer than 7" in text
             assert "at most 12 items per task" in text
             assert ("44 items" in text) == (figure == "subgroup_effects")
+
+
+@pytest.mark.parametrize("title", ENDLESS, ids=["blanks", "none"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_titles_that_are_longer_than_the_page_are_broken(
+    some: Study, figure: str, title: str
+) -> None:
+    assert_page_is_clean(some.endless(title).draw_anew(figure))

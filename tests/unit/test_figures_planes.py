@@ -14,7 +14,17 @@ import polars as pl
 import pytest
 import random_answers
 from captions import assert_caption_tells
-from drawings import Study, assert_page_is_clean, lines, numbers, place, saved, texts, words
+from drawings import (
+    ENDLESS,
+    Study,
+    assert_page_is_clean,
+    lines,
+    numbers,
+    place,
+    saved,
+    texts,
+    words,
+)
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -809,3 +819,11 @@ def test_reliability_without_recalibration_says_nothing_of_it(study: Study) -> N
 def test_reliability_page_is_clean(study: Study, large: Study) -> None:
     for chosen in (study, large):
         assert_page_is_clean(chosen.draw("reliability"))
+
+
+@pytest.mark.parametrize("title", ENDLESS, ids=["blanks", "none"])
+@pytest.mark.parametrize("figure", ALL)
+def test_titles_that_are_longer_than_the_page_are_broken(
+    study: Study, figure: str, title: str
+) -> None:
+    assert_page_is_clean(study.endless(title).draw_anew(figure))

@@ -14,6 +14,7 @@ from persona_paradox.figures import (
     bradley_terry,
     confusion,
     consistency,
+    fonts,
     judge_human,
     judge_quality,
     persona_effect,
@@ -58,7 +59,10 @@ def main(arguments: Namespace) -> None:
         if not path.is_file():
             raise InputError(f"{path} is missing; run snakemake to make it")
     tables = {name: files.read_table(path) for name, path in paths.items()}
-    figure = FIGURES[arguments.figure].draw(tables, files.read_json(arguments.settings))
+    settings = files.read_json(arguments.settings)
+    figure = FIGURES[arguments.figure].draw(tables, settings)
+    if lacking := fonts.missing(style.characters([tables, settings])):
+        cli.log.warning("%s: %s", arguments.figure, fonts.sentence(lacking))
     with files.atomic_path(arguments.pdf) as temporary:
         style.save(figure, temporary, "pdf")
     with files.atomic_path(arguments.png) as temporary:

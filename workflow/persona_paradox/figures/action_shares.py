@@ -47,7 +47,7 @@ class _Panel:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         acted = {(row["task"], row["judge"]) for row in study.rows("judgements", metric=_REFUSE)}
         blocks = [b for b in study.blocks("judgements") if (b.task, b.judge) in acted]
         if not blocks:

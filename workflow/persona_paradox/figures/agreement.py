@@ -51,7 +51,7 @@ _LINE_MM = style.height_of("", style.SMALL_PT)
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         rows = study.rows("agreement")
         if not any(row["rater_b"] is not None for row in rows):
             return parts.nothing(study, _SUBTITLE, f"Nothing to show: {_NO_RATERS}.")

@@ -39,7 +39,7 @@ _TICK_MM = 7.5  # least room of a number
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         # Every clinician has a column beside all of them.
         known = (*study.settings["judges"], judged.PANEL, judged.CLINICIANS)
         blocks = [block for block in study.blocks(*_TABLES) if block.judge in known]

@@ -39,7 +39,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     for row in tables["confusion"].iter_rows(named=True):
         key = (row["model"], row["task"], row["persona"], row["variant"])
         counts.setdefault(key, {}).setdefault(row["reference"], {})[row["answer"]] = row
-    with style.context():
+    with style.context(tables, settings):
         return _draw(style.read(tables["cells"]), counts, settings)
 
 
@@ -90,8 +90,13 @@ def _draw(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> Figure:
             matrices = _matrices(cells, counts, settings, (task, model))
             grid = _grid(matrices, len(settings["tasks"][task]["levels"]))
             levels = _levels(settings, task)
-            head = 4.0 + style.height_of(levels, style.TEXT_PT) + 1.5
-            blocks.append((height, head, levels, matrices, grid, (task, model)))
+            title = style.task_title(settings["tasks"][task])
+            if len(cells.models) > 1:
+                title += f" · {settings['models'][model]}"
+            n = style.n_text(row["n"] for row in cells.main(task) if row["model"] == model)
+            title, more = style.over_panels(f"{title}; {n}")
+            head = more + 4.0 + style.height_of(levels, style.TEXT_PT) + 1.5
+            blocks.append((height, head, (title, more), levels, matrices, grid))
             height += head + -(-len(matrices) // grid.columns) * grid.pitch + 2
     sheet = Sheet(
         settings,
@@ -101,13 +106,9 @@ def _draw(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> Figure:
         _key(),
         _notes(cells, counts, settings),
     )
-    for top, head, levels, matrices, grid, (task, model) in blocks:
-        title = style.task_title(settings["tasks"][task])
-        if len(cells.models) > 1:
-            title += f" · {settings['models'][model]}"
-        n = style.n_text(row["n"] for row in cells.main(task) if row["model"] == model)
-        sheet.text(0, top, f"{title}; {n}", size=style.PANEL_PT, weight="bold")
-        sheet.text(0, top + 4.0, levels)
+    for top, head, (title, more), levels, matrices, grid in blocks:
+        sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(0, top + more + 4.0, levels)
         for i, matrix in enumerate(matrices):
             line, column = divmod(i, grid.columns)
             left = column * (style.INNER_MM + _GAP_MM) / grid.columns

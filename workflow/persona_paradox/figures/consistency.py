@@ -36,7 +36,7 @@ class _Panel:
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context():
+    with style.context(tables, settings):
         return _draw(style.read(tables["cells"]), settings)
 
 
@@ -52,20 +52,26 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     head = 2 * _HEAD_MM + about_height + 1.5
     pitch = head + rows.height + _TICKS_MM + _GAP_MM
 
+    titles = {}
+    height = 0.0
+    for task in cells.tasks:
+        n = style.n_text(row["n"] for row in cells.main(task))
+        title, more = style.over_panels(f"{style.task_title(settings['tasks'][task])}; {n}")
+        titles[task] = (title, height, height + more)
+        height += more + pitch
+
     sheet = Sheet(
         settings,
         "Consistency of the answers: with the label probabilities, with themselves when sampled "
         "anew, and with the answers without a persona (our own definitions)"
         + style.of_model(cells, settings),
-        len(cells.tasks) * pitch - _GAP_MM,
+        height - _GAP_MM,
         _key(cells, settings),
         _notes(cells, settings),
     )
-    for i, task in enumerate(cells.tasks):
-        top = i * pitch
-        n = style.n_text(row["n"] for row in cells.main(task))
-        title = f"{style.task_title(settings['tasks'][task])}; {n}"
-        sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
+    for task in cells.tasks:
+        title, above, top = titles[task]
+        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
         style.label_rows(sheet, rows, settings, top + head)
         for j, panel in enumerate(panels[task]):
             left = labels + j * (width + _BETWEEN_MM)

@@ -35,7 +35,7 @@ _CEILING: dict[str, Any] = {"color": style.DARK, "linewidth": 0.8, "linestyle": 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         rows = study.rows("clinicians")
         if not rows:
             why = (

@@ -176,7 +176,7 @@ class _Judge:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         ids = list(dict.fromkeys(row["judge"] for row in study.rows("judges")))
         if not ids:
             why = judged.why_nothing(study, "no judge was asked anything")

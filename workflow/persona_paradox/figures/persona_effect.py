@@ -29,7 +29,7 @@ _BRACKET: dict[str, Any] = {"color": style.GREY, "linewidth": 0.6, "zorder": 2}
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context():
+    with style.context(tables, settings):
         contrasts = style.accuracy_contrasts(tables)
         verdicts = style.accuracy_robustness(tables)
         return _draw(_Study(style.read(tables["cells"]), contrasts, verdicts, settings))
@@ -63,6 +63,14 @@ def _draw(study: _Study) -> Figure:
     beside = labels + width - 2 if columns else style.INNER_MM
     subtitles = {task: _subtitle(study, task, beside) for task in cells.tasks}
     lines = [style.height_of(text, style.SMALL_PT) for text in [*subtitles.values(), "\n"]]
+    titles = {
+        task: style.wrap(style.task_title(settings["tasks"][task]), beside, style.TEXT_PT, "bold")
+        for task in cells.tasks
+    }
+    more = {
+        task: style.height_of(title, style.TEXT_PT) - style.height_of("", style.TEXT_PT)
+        for task, title in titles.items()
+    }
     head = _TITLE_MM + max(lines) + 1.2
     height = max(rows.height, 6.0)
 
@@ -73,8 +81,8 @@ def _draw(study: _Study) -> Figure:
         headings[context] = top
         top += _HEADING_MM
         for task in tasks:
-            tops[task] = top + head
-            top += head + height + _BETWEEN_BLOCKS_MM
+            tops[task] = top + more[task] + head
+            top = tops[task] + height + _BETWEEN_BLOCKS_MM
         top += _TICKS_MM - _BETWEEN_BLOCKS_MM + _BETWEEN_PANELS_MM
 
     baseline = settings["personas"][settings["baseline"]]["title"]
@@ -93,8 +101,7 @@ def _draw(study: _Study) -> Figure:
         sheet.text(0, headings[context], title, size=style.PANEL_PT + 0.5, weight="bold")
         for task in tasks:
             top = tops[task]
-            title = style.task_title(settings["tasks"][task])
-            sheet.text(0, top - head, title, weight="bold")
+            sheet.text(0, top - head - more[task], titles[task], weight="bold")
             sheet.text(0, top - head + _TITLE_MM, subtitles[task], size=style.SMALL_PT)
             axes = sheet.axes(labels, top, width, height)
             style.points_axis(axes, limit, 8)

@@ -46,7 +46,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     bins: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in shown.sort("bin", maintain_order=True).iter_rows(named=True):
         bins.setdefault((row["model"], row["task"], row["persona"]), []).append(row)
-    with style.context():
+    with style.context(tables, settings):
         errors = _read_errors(tables["calibration"])
         return _draw(style.read(tables["cells"]), bins, errors, settings)
 
@@ -81,19 +81,27 @@ def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any
     pitch = head + _PANEL_MM + _TICKS_MM + 2
     lines = -(-len(cells.personas) // _COLUMNS)
     block = _BLOCK_HEAD_MM + lines * pitch + 3
-    blocks = [(task, model) for task in cells.tasks for model in cells.models]
+    blocks, height = [], 0.0
+    for task in cells.tasks:
+        for model in cells.models:
+            title = style.task_title(settings["tasks"][task])
+            if len(cells.models) > 1:
+                title += f" · {settings['models'][model]}"
+            title, more = style.over_panels(title)
+            blocks.append((height, title, height + more, task, model))
+            height += more + block
 
     sheet = Sheet(
         settings,
         "Reliability of the top label: how often it equals the reference (vertical), against the "
         "probability the model gives it (horizontal)" + style.of_model(cells, settings),
-        len(blocks) * block - 5,
+        height - 5,
         _key(settings),
         _notes(cells, bins, errors, settings),
     )
     looks = style.looks(cells.personas)
-    for i, (task, model) in enumerate(blocks):
-        top = i * block
+    for above, title, top, task, model in blocks:
+        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
         _write_head(sheet, cells, settings, (task, model), top)
         for j, persona in enumerate(cells.personas):
             line, column = divmod(j, _COLUMNS)
@@ -124,12 +132,8 @@ def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any
 def _write_head(
     sheet: Sheet, cells: Cells, settings: Mapping[str, Any], block: tuple[str, str], top: float
 ) -> None:
-    """Title of a block of panels, and the warning where its binned errors are biased."""
+    """Below the title of a block: n, and the warning where its binned errors are biased."""
     task, model = block
-    title = style.task_title(settings["tasks"][task])
-    if len(cells.models) > 1:
-        title += f" · {settings['models'][model]}"
-    sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
     limit = settings["binned_ece_warning_below"]
     rows = [cells.get(model, task, persona) for persona in cells.personas]
     numbers = [_n(row) for row in rows if row is not None]

@@ -65,7 +65,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
         & (pl.col("metric") == "aurc")
     )
     by_cell = {(r["model"], r["task"], r["persona"]): r for r in areas.iter_rows(named=True)}
-    with style.context():
+    with style.context(tables, settings):
         return _draw(_Study(style.read(tables["cells"]), curves, by_cell, settings))
 
 
@@ -108,9 +108,14 @@ def _draw(study: _Study) -> Figure:
     for task in cells.tasks:
         for model in cells.models:
             others = study.others(task, model)
-            blocks.append((height, task, model, others))
+            title = style.task_title(settings["tasks"][task])
+            if len(cells.models) > 1:
+                title += f" · {settings['models'][model]}"
+            n = style.n_text(study.numbers(task, model, _MAIN))
+            title, more = style.over_panels(f"{title}; {n}")
+            blocks.append((height, title, height + more, task, model, others))
             small = -(-len(others) // _SMALL_COLUMNS) * _SMALL_PITCH_MM
-            height += _HEAD_MM + body + (_HEAD_MM + small if others else 0.0) + _BLOCK_GAP_MM
+            height += more + _HEAD_MM + body + (_HEAD_MM + small if others else 0.0) + _BLOCK_GAP_MM
     sheet = Sheet(
         settings,
         "Selective accuracy: share of right labels among the surest answers (vertical), against "
@@ -119,12 +124,8 @@ def _draw(study: _Study) -> Figure:
         _key(settings),
         _notes(study),
     )
-    for top, task, model, others in blocks:
-        title = style.task_title(settings["tasks"][task])
-        if len(cells.models) > 1:
-            title += f" · {settings['models'][model]}"
-        n = style.n_text(study.numbers(task, model, _MAIN))
-        sheet.text(0, top, f"{title}; {n}", size=style.PANEL_PT, weight="bold")
+    for above, title, top, task, model, others in blocks:
+        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
         axes = sheet.axes(_LEFT_MM, top + _HEAD_MM, _WIDTH_MM, _HEIGHT_MM)
         _draw_panel(axes, study, (task, model), _MAIN)
         axes.set_xlabel("Coverage: share of items answered, the surest first")

@@ -23,7 +23,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     """Draw the figure; the caption in workflow/report says what it shows."""
     cells = style.read(tables["cells"])
     limit = _limit(cells, settings)
-    with style.context():
+    with style.context(tables, settings):
         return plane.draw(
             cells,
             settings,

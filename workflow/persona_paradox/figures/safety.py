@@ -75,7 +75,7 @@ class _Grid:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         blocks = study.blocks("judgements")
         if not blocks:
             why = judged.why_nothing(study, "no answer was judged")

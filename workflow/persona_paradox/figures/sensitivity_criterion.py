@@ -30,7 +30,7 @@ _ZERO: dict[str, Any] = {"color": style.MIDDLE, "linewidth": 0.5, "zorder": 0}
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     cells = style.read(tables["cells"])
-    with style.context():
+    with style.context(tables, settings):
         return plane.draw(
             cells,
             settings,

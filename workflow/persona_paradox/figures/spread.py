@@ -30,7 +30,7 @@ _MEAN: dict[str, Any] = {"color": style.DARK, "linewidth": 1.0, "zorder": 3}
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context():
+    with style.context(tables, settings):
         found = tables["spread"].filter(pl.col("metric") == "accuracy").iter_rows(named=True)
         return _draw(
             _Study(

@@ -7,9 +7,11 @@ the text of a two-column journal, and as high as its content asks for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -24,8 +26,11 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path as Outline
+from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from . import fonts
 
 # The model id of human raters in the tables; persona_paradox.config has it too, but importing
 # that would draw every figure again where the reading of the configuration changes.
@@ -47,7 +52,7 @@ DARK, MIDDLE, GREY, LIGHT, PALE = "#222222", "#6B6B6B", "#9A9A9A", "#C4C4C4", "#
 
 _RC: dict[str, Any] = {
     # The font that comes with matplotlib: the same outlines on every machine.
-    "font.family": "DejaVu Sans",
+    "font.family": fonts.OWN,
     "font.size": TEXT_PT,
     "text.parse_math": False,  # a title may hold a dollar sign
     "text.hinting": "no_hinting",  # a line is as wide on a screen as in print
@@ -76,12 +81,37 @@ _RC: dict[str, Any] = {
 }
 
 
-def context() -> AbstractContextManager[None]:
+@contextmanager
+def context(*shown: Any) -> Iterator[None]:
     """The settings of matplotlib under which every figure is drawn and saved.
 
     They start from matplotlib's own, so that a user's matplotlibrc changes nothing.
+
+    Args:
+        shown: what holds the texts that are drawn, settings or tables: where the own font lacks
+            letters of theirs, the machine's fonts follow it.
     """
-    return matplotlib.style.context(["default", _RC])
+    families = {"font.family": [*fonts.families(characters(shown))]} if shown else {}
+    # Of a family without a bold face, which is then drawn in the other one.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    with matplotlib.style.context(["default", _RC | families]), warnings.catch_warnings():
+        # `fonts.sentence` says it once, and what to do.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def characters(shown: Any) -> frozenset[str]:
+    """Every character of the texts in settings and tables."""
+    if isinstance(shown, str):
+        return frozenset(shown)
+    if isinstance(shown, pl.DataFrame):
+        texts = shown.select(pl.col(pl.String).unique().implode()).row(0) if shown.height else ()
+        return characters(texts)
+    if isinstance(shown, Mapping):
+        shown = shown.values()
+    elif not isinstance(shown, Iterable):
+        return frozenset()
+    return frozenset().union(*map(characters, shown))
 
 
 def save(figure: Figure, path: Path, form: Literal["pdf", "png"]) -> None:
@@ -91,7 +121,10 @@ def save(figure: Figure, path: Path, form: Literal["pdf", "png"]) -> None:
         "png": {"Software": None},
     }
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports every glyph
-    with context():
+    families = {name for text in figure.findobj(Text) for name in text.get_fontfamily()}
+    # matplotlib puts PostScript's outlines where TrueType's belong, which some readers refuse.
+    outlines: Any = {"pdf.fonttype": 3} if fonts.postscript(families) else {}
+    with context(), matplotlib.rc_context(outlines):
         dpi = min(PNG_DPI, _MOST_PIXELS / figure.get_figheight())
         figure.savefig(path, format=form, dpi=dpi, metadata=unnamed[form])
 
@@ -313,6 +346,12 @@ def task_title(task: Mapping[str, Any]) -> str:
     return title
 
 
+def over_panels(title: str) -> tuple[str, float]:
+    """A title over panels, in lines of the page's width, and what it needs beyond one line."""
+    lines = wrap(title, INNER_MM, PANEL_PT, "bold")
+    return lines, height_of(lines, PANEL_PT) - height_of("", PANEL_PT)
+
+
 def of_model(cells: Cells, settings: Mapping[str, Any]) -> str:
     """Words that name the model, where there is one only and the key does not."""
     return f" · {settings['models'][cells.models[0]]}" if len(cells.models) == 1 else ""
@@ -374,12 +413,13 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """Break a text into lines of at most this width; a longer word keeps its own."""
+    """Break a text into lines of at most this width, a longer word between its characters."""
 
     def fits(words: Sequence[str]) -> bool:
         return width_of(" ".join(words), size, weight) <= width
 
-    lines, words = [], text.split()
+    lines = []
+    words = [part for word in text.split() for part in _parts(word, width, size, weight)]
     usual = int(width / (_CHARACTER * size * _POINT_MM))
     while words:
         # It takes long to measure a line: begin with a guess.
@@ -391,6 +431,22 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
         lines.append(" ".join(words[:n]))
         words = words[n:]
     return "\n".join(lines)
+
+
+def _parts(word: str, width: float, size: float, weight: str) -> Iterator[str]:
+    """A word, or its parts that fit a line: Chinese, Japanese and Thai have no blanks."""
+    while len(word) > 1 and width_of(word, size, weight) > width:
+        n = len(word) - 1
+        while n > 1 and (width_of(word[:n], size, weight) > width or _joined(word[n])):
+            n -= 1
+        yield word[:n]
+        word = word[n:]
+    yield word
+
+
+def _joined(character: str) -> bool:
+    """Whether a character belongs to the one in front of it, such as an accent."""
+    return unicodedata.category(character)[0] == "M" or character in "\u200d\ufe0f"
 
 
 def height_of(text: str, size: float) -> float:
@@ -602,6 +658,7 @@ def label_rows(sheet: Sheet, rows: Rows, settings: Mapping[str, Any], top: float
 
 _KEY_MM = 3.9
 _HANDLE_MM = 7.0
+_KEY_PT = SMALL_PT + 0.5
 
 
 @dataclass(frozen=True)
@@ -642,7 +699,7 @@ class Sheet:
         title_height = height_of(title, TITLE_PT)
         self._body_top = EDGE_MM + title_height + height_of(subtitle, TEXT_PT) + 2.5
         key_top = self._body_top + body + 2.0
-        note_top = key_top + len(lines) * _KEY_MM + 1.0
+        note_top = key_top + sum(line.height for line in lines) + 1.0
         self._height = note_top + height_of(note, SMALL_PT) + EDGE_MM
         self.figure = Figure(figsize=(WIDTH_MM / 25.4, self._height / 25.4))
         FigureCanvasAgg(self.figure)
@@ -689,15 +746,17 @@ class Sheet:
             down = self._body_top + top + first[anchor] + i * _LEADING * em
             self.figure.text(x, 1 - down / self._height, line, size=size, va="baseline", **look)
 
-    def _draw_key(self, lines: list[list[tuple[float, Entry]]], top: float) -> None:
-        height = len(lines) * _KEY_MM
+    def _draw_key(self, lines: list[_KeyLine], top: float) -> None:
+        height = sum(line.height for line in lines)
         axes = self.axes(0, top, INNER_MM, height)
         axes.set_axis_off()
         axes.set_xlim(0, INNER_MM)
         axes.set_ylim(height, 0)
-        for i, line in enumerate(lines):
-            y = (i + 0.5) * _KEY_MM
-            for left, entry in line:
+        above = 0.0
+        for line in lines:
+            y = above + line.height / 2
+            above += line.height
+            for left, entry in line.entries:
                 middle = left + _HANDLE_MM / 2 - 0.5
                 ends = [middle - 2.5, middle + 2.5]
                 if entry.band is not None:
@@ -709,7 +768,8 @@ class Sheet:
                 if entry.sign is not None:
                     axes.text(middle, y, entry.sign, ha="center", va="center_baseline")
                 text_left = left + _HANDLE_MM
-                axes.text(text_left, y, entry.text, size=SMALL_PT + 0.5, va="center_baseline")
+                va = "center" if "\n" in entry.text else "center_baseline"
+                axes.text(text_left, y, entry.text, size=_KEY_PT, va=va)
 
 
 def model_key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
@@ -721,15 +781,30 @@ def model_key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
     ]
 
 
-def _flow(entries: Sequence[Entry]) -> list[list[tuple[float, Entry]]]:
-    """Lines of the key: every entry with its left edge."""
-    lines: list[list[tuple[float, Entry]]] = []
+@dataclass(frozen=True)
+class _KeyLine:
+    """A line of the key: its entries, each with its left edge."""
+
+    entries: list[tuple[float, Entry]]
+
+    @property
+    def height(self) -> float:
+        """As high as its entry of most lines needs."""
+        most = max((entry.text for _, entry in self.entries), key=lambda text: text.count("\n"))
+        return _KEY_MM + height_of(most, _KEY_PT) - height_of("", _KEY_PT)
+
+
+def _flow(entries: Sequence[Entry]) -> list[_KeyLine]:
+    """Lines of the key."""
+    lines: list[_KeyLine] = []
     left = INNER_MM
     for entry in entries:
-        width = _HANDLE_MM + width_of(entry.text, SMALL_PT + 0.5) + 4
+        text = wrap(entry.text, INNER_MM - _HANDLE_MM, _KEY_PT)
+        width = _HANDLE_MM + max(width_of(one, _KEY_PT) for one in text.split("\n")) + 4
         if not lines or left + width - 4 > INNER_MM:
-            lines.append([])
+            lines.append(_KeyLine([]))
             left = 0.0
-        lines[-1].append((left, entry))
+        # A text of one line stands as it is, whatever its blanks.
+        lines[-1].entries.append((left, replace(entry, text=text) if "\n" in text else entry))
         left += width
     return lines

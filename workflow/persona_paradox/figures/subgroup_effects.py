@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context():
+    with style.context(tables, settings):
         found = tables["subgroups"].filter(pl.col("metric") == "accuracy")
         rows = {
             (row["model"], row["task"], row["persona"], row["subgroup"], row["group"]): row
@@ -171,22 +171,48 @@ def _draw(study: _Study) -> Figure:
     grid = _grid(study, labels)
     places = {task: _places(study, task) for task in study.tasks}
     lines = -(-len(study.personas) // grid.columns)
-    head = style.height_of("", style.PANEL_PT) + 2.0
+    titles = {task: _title(study, task) for task in study.tasks}
     heights = {
-        task: head + lines * (grid.title_height + places[task].height + _TICKS_MM) + _LABEL_MM
+        task: titles[task].head
+        + lines * (grid.title_height + places[task].height + _TICKS_MM)
+        + _LABEL_MM
         for task in study.tasks
     }
     sheet = Sheet(settings, subtitle, sum(heights.values()) - 3, _key(study), _notes(study))
     top = 0.0
     for task in study.tasks:
-        title = style.task_title(settings["tasks"][task])
-        sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
-        beside = style.width_of(title, style.PANEL_PT, "bold") + 3
-        sheet.text(beside, top + 0.25, _subtitle(study, task))
+        title = titles[task]
+        sheet.text(0, top, title.text, size=style.PANEL_PT, weight="bold")
+        sheet.text(title.left, top + title.below, title.subtitle)
         here = places[task]
-        _draw_task(sheet, study, task, places=here, labels=labels, grid=grid, top=top + head)
+        _draw_task(sheet, study, task, places=here, labels=labels, grid=grid, top=top + title.head)
         top += heights[task]
     return sheet.figure
+
+
+@dataclass(frozen=True)
+class _Title:
+    """Title of a task; where its subtitle stands, beside it or below; the height of both."""
+
+    text: str
+    subtitle: str
+    left: float
+    below: float
+    head: float
+
+
+def _title(study: _Study, task: str) -> _Title:
+    text, more = style.over_panels(style.task_title(study.settings["tasks"][task]))
+    subtitle = _subtitle(study, task)
+    line = style.height_of("", style.PANEL_PT)
+    left = style.width_of(text, style.PANEL_PT, "bold") + 3
+    if not more and left + style.width_of(subtitle, style.TEXT_PT) <= style.INNER_MM:
+        return _Title(text, subtitle, left, 0.25, line + 2.0)
+    subtitle = style.wrap(subtitle, style.INNER_MM, style.TEXT_PT)
+    below = more + line
+    return _Title(
+        text, subtitle, 0.0, below, below + style.height_of(subtitle, style.TEXT_PT) + 2.0
+    )
 
 
 def _draw_empty(study: _Study, subtitle: str) -> Figure:

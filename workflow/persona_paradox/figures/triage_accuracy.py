@@ -25,7 +25,7 @@ _RATER: dict[str, Any] = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "line
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context():
+    with style.context(tables, settings):
         return _draw(style.read(tables["cells"]), settings)
 
 

@@ -28,7 +28,7 @@ _NUMBER_MM = 4.0
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context():
+    with style.context(tables, settings):
         blocks = study.blocks("wins")
         if not blocks:
             why = judged.why_nothing(study, judged.NOT_COMPARED)
