@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import runpy
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import openpyxl
 import polars as pl
 import pytest
 from openpyxl.styles import numbers
+from root import ROOT
 
 from persona_paradox.errors import InputError
+from persona_paradox.files import sha256_file
 from persona_paradox.items import read_items
 from persona_paradox.schema import check_schema
 from persona_paradox.tables import groups_of
@@ -584,3 +588,25 @@ def test_errors_name_the_file_of_several(tmp_path: Path) -> None:
         of_files(tmp_path, HEAD + "a,pain,1\n", HEAD + "b,cough\n")
     with pytest.raises(InputError, match=r"row 1 \(line 2\) of second\.csv has no id"):
         of_files(tmp_path, HEAD + "a,pain,1\n", HEAD + ",cough,2\n")
+
+
+def test_each_file_of_a_set_has_its_checksum(tmp_path: Path) -> None:
+    main = runpy.run_path(str(ROOT / "workflow/scripts/download_dataset.py"))["main"]
+    names, texts = ("a.csv", "b.csv"), (HEAD + "a,pain,1\n", HEAD + "b,cough,2\n,,\n")
+    sources = []
+    for name, text in zip(names, texts, strict=True):
+        (tmp_path / name).write_text(text)
+        sha256 = sha256_file(tmp_path / name)
+        sources.append({"kind": "path", "path": f"{{data_dir}}/{name}", "sha256": sha256})
+    spec = data_set("csv", {}, source=sources)
+    place = {name: tmp_path / name for name in ("reading", "items", "manifest")}
+    place["reading"].write_text(json.dumps(spec))
+    arguments = Namespace(**place, config_file=NAME, data_dir=str(tmp_path))
+    main(arguments)
+    assert pl.read_parquet(place["items"])["item_id"].to_list() == ["a", "b"]
+    manifest = json.loads(place["manifest"].read_text())
+    assert [file["sha256"] for file in manifest["files"]] == [one["sha256"] for one in sources]
+    assert manifest["rows"] == {"read": 3, "empty": 1, "kept": 2}
+    (tmp_path / "b.csv").write_text(HEAD + "b,fever,2\n")
+    with pytest.raises(InputError, match=r"mine\.yaml, file b\.csv: key `source\.sha256`"):
+        main(arguments)
