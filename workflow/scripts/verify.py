@@ -474,6 +474,7 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
     strange: set[str] = set()
     keys = contradictions.Keys()
     hidden: Counter[str] = Counter()
+    later: Counter[str] = Counter()
     for file in answered(study):
         found = engine_there(copy, file)
         told = engine_told(copy, file, None if found is None else found[0])
@@ -484,6 +485,10 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
             findings.agree("answers of equal keys", told)
         if found is None:
             continue
+        if not file.first and not (copy.theirs / file.delivered).is_file():
+            # Of what is asked about answers, an archive has the answers alone.
+            later[file.model] += len(rows)
+            continue
         request = Request.of(copy.view(file.decoding), found[1])
         asked = request.wanted(read_delivered(copy, file))
         backend = LOCAL if file.model in study.local_models else SERVER
@@ -492,6 +497,11 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
             strange.add(file.path)
         findings.agree(KEYS, told)
         hidden[file.task or ""] += sum(map(contradictions.is_hidden, asked))
+    for model, n in later.items():
+        findings.unchecked(
+            f"response keys of {n} answers of {model} to what holds an answer (thoughts, "
+            "conclusions, confidences, judgements), unless the prompts are rendered here"
+        )
     for task, n in hidden.items():
         if n:
             findings.unchecked(
