@@ -36,7 +36,8 @@ _PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "
 # What templates call the switch of thoughts, the most common first: the next is tried where a
 # template refuses one (Qwen3.8 Max), or opens a thought though it is off, or none though it is on.
 _OFF: tuple[Mapping[str, Any], ...] = (
-    {"enable_thinking": False, "thinking": False},
+    {"enable_thinking": False},
+    {"thinking": False},  # DeepSeek V3.1, Kimi K2.6
     {},
     {"thinking_mode": "chat"},  # DeepSeek V4
     {"skip_reasoning": True},  # HyperCLOVA X SEED
