@@ -231,6 +231,7 @@ def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
             "row 4: the probabilities of its labels add up to 2.0",
         ),
         (lambda rows: rows[3].update(n_tokens=2), "row 4: 2 tokens, where max_tokens is 1"),
+        (lambda rows: rows[3].update(n_tokens=None), "row 4: None tokens"),
         (lambda rows: rows[3].update(finish_reason="control_tokens"), "row 4: finish_reason"),
     ],
 )

@@ -196,8 +196,9 @@ def _of_answer(one: Wanted, row: Mapping[str, Any]) -> str | None:
     if mass is not None and mass > 1 + ROUNDING:
         return f"the probabilities of its labels add up to {mass!r}"
     # What a server counts is its own affair.
-    if row["backend"] == LOCAL and row["n_tokens"] > one.decoding.max_tokens:
-        return f"{row['n_tokens']} tokens, where max_tokens is {one.decoding.max_tokens}"
+    n_tokens = row["n_tokens"]
+    if row["backend"] == LOCAL and (n_tokens is None or n_tokens > one.decoding.max_tokens):
+        return f"{n_tokens} tokens, where max_tokens is {one.decoding.max_tokens}"
     return None
 
 
