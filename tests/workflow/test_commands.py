@@ -47,16 +47,22 @@ def planned(project: Project, *arguments: str) -> dict[str, int]:
 def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     jobs = planned(untouched, *([] if file == DEFAULT else ["--configfile", file]))
     study = read(untouched, DEFAULT) | read(untouched, file)
-    cells = len(study["models"]) * len(study["personas"])
+    models = [read(untouched, f"config/models/{id_}.yaml") for id_ in study["models"]]
+    thinking = sum(model.get("thinking", {}).get("think", False) for model in models)
+    personas = len(study["personas"])
+    cells = len(models) * personas
     tasks = [read(untouched, f"config/tasks/{id_}.yaml") for id_ in study["tasks"]]
     kinds = [task.get("kind") or ("rationale" if task.get("rationale") else "") for task in tasks]
     reasoned = kinds.count("rationale")
     judges = [read(untouched, f"config/judges/{id_}.yaml") for id_ in study["judges"]]
     assert jobs["all"] == 1
     assert jobs["download_dataset"] == len({task["dataset"] for task in tasks})
-    assert jobs["write_prompts"] == len(tasks) * len(study["personas"])
+    assert jobs["write_prompts"] == len(tasks) * personas
     assert jobs["deliver"] == cells * len(tasks)
-    assert jobs.get("generate", 0) == cells * (len(tasks) - reasoned)
+    at_once = personas * (len(tasks) - reasoned)
+    assert jobs.get("think", 0) == thinking * personas * len(tasks)
+    assert jobs.get("answer_behind_thought", 0) == thinking * at_once
+    assert jobs.get("generate", 0) == (len(models) - thinking) * at_once
     assert jobs.get("reason", 0) == cells * reasoned
     rated = sum(kinds.count(judge["kind"]) for judge in judges)
     assert jobs.get("read_ratings", 0) == cells * rated
