@@ -34,6 +34,15 @@ def test_a_confidence_that_the_baseline_never_has() -> None:
     assert "- Tiny, Triage, top label: no smooth ECE of the baseline, which has no such" in text
 
 
+def test_prompts_that_did_not_fit_are_told_by_persona() -> None:
+    row = {"model": "tiny", "task": "triage", "persona": "none", "n_prompts": 9, "n_too_long": 0}
+    assert "did not fit" not in summary({"delivery": pl.DataFrame([row])}, SETTINGS, {})
+    lost = row | {"persona": "nurse", "n_too_long": 4}
+    text = summary({"delivery": pl.DataFrame([row, lost])}, SETTINGS, {})
+    assert "- Warning: Tiny, Triage: prompts that leave no room in the window" in text
+    assert "Nurse 4 of 9. Without an answer" in text
+
+
 def test_few_items_exclude_nothing() -> None:
     row = {"model": "tiny", "task": "triage", "variant": "main", "confidence": "top_label"}
     ece = row | {"recalibration": "none", "metric": "smooth_ece", "persona": "none"}

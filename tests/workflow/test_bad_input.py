@@ -198,6 +198,8 @@ def delivery_refused(project: Project, *words: str) -> None:
         prompts=PROMPTS,
         read_out=views["read_out/triage_ed"],
         template=views["templates/tiny"],
+        engine=views["engine/tiny"],
+        decoding=views["decoding/triage_ed"],
         model="tiny.gguf",
         manifest=GGUF.replace("model.gguf", "manifest.json"),
         config_file=MODEL,
@@ -244,6 +246,13 @@ def test_labels_the_tokenizer_cannot_tell_apart(asked: Project) -> None:
 
     asked.edit(TASK, ten)
     delivery_refused(asked, "'1'", "'10'", "choose other labels")
+
+
+def test_window_in_which_no_case_fits(asked: Project) -> None:
+    add_model(asked)
+    asked.edit(MODEL, lambda m: m["engine"].update(context=128))
+    words = ("no case can be answered", "the window has 128", "raise key `engine.context` of")
+    delivery_refused(asked, *words, f"or lower `max_tokens` of {TASK}")
 
 
 def test_window_larger_than_the_model_was_trained_for(asked: Project) -> None:

@@ -29,6 +29,7 @@ def test_the_table_has_one_row_per_cell(finished: Project) -> None:
     assert table.columns == [
         *("model", "task", "persona", "n_prompts", "n_null_cases"),
         *("n_persona_delivered", "n_task_delivered", "n_case_delivered", "n_control_tokens"),
+        "n_too_long",
         *("system_role", "foreign_text", "n_bos", "template_date", "template_thought"),
     ]
     assert table.select("model", "task", "persona").rows() == CELLS
@@ -39,6 +40,7 @@ def test_the_table_has_one_row_per_cell(finished: Project) -> None:
         for count in ("prompts", "persona_delivered", "task_delivered", "case_delivered"):
             assert row[f"n_{count}"] == prompts.height == 6
         assert row["n_control_tokens"] == row["n_bos"] == row["n_null_cases"] == 0
+        assert row["n_too_long"] == 0
         assert (row["system_role"], row["foreign_text"]) == ("native", "")
         assert row["template_date"] == row["template_thought"] == "none"
     parquet = pl.read_parquet((finished.path / TABLE).with_suffix(".parquet"))

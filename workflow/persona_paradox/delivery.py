@@ -425,8 +425,45 @@ def leading_bos(prompt: Prompt, vocabulary: Vocabulary) -> int:
     return count
 
 
-def summary(delivered: pl.DataFrame) -> dict[str, Any]:
-    """One cell of the table of deliveries: counts over its prompts, and what is equal for all."""
+def too_long(longest: int) -> pl.Expr:
+    """Prompts that are not run since they have more than `longest` tokens; null on a server."""
+    return (pl.col("n_prompt_tokens") > longest) & (pl.col("status") == OK)
+
+
+def check_window(
+    delivered: pl.DataFrame, context: int, max_tokens: int, name: str, remedy: str
+) -> int:
+    """Number of prompts that do not fit a window with what the model may write behind them.
+
+    Args:
+        delivered: table of `SCHEMA`, of a model that runs here.
+        context: tokens of the window.
+        max_tokens: most tokens of what is written first: an answer, a thought or a reasoning.
+        name: the cell in errors.
+        remedy: what to do where no case fits.
+
+    Raises:
+        InputError: there are cases, and none of them fits.
+    """
+    longest = context - max_tokens
+    cases = delivered.filter(~is_null_case(), pl.col("status") == OK)["n_prompt_tokens"]
+    shortest = cases.min()
+    if isinstance(shortest, int) and shortest > longest:
+        raise InputError(
+            f"{name}: no case can be answered: its shortest prompt has {shortest} tokens and up to "
+            f"{max_tokens} follow, but the window has {context}; {remedy}"
+        )
+    return delivered.filter(too_long(longest)).height
+
+
+def summary(delivered: pl.DataFrame, longest: int | None) -> dict[str, Any]:
+    """One cell of the table of deliveries: counts over its prompts, and what is equal for all.
+
+    Args:
+        delivered: table of `SCHEMA`.
+        longest: most tokens of a prompt that leaves room for an answer; None on a server.
+    """
+    lost = None if longest is None else delivered.filter(too_long(longest)).height
     return {
         "n_prompts": delivered.height,
         "n_null_cases": delivered.filter(is_null_case()).height,
@@ -435,6 +472,7 @@ def summary(delivered: pl.DataFrame) -> dict[str, Any]:
             for key in ("persona_delivered", "task_delivered", "case_delivered")
         },
         "n_control_tokens": delivered.filter(pl.col("status") == CONTROL_TOKENS).height,
+        "n_too_long": lost,
         **{
             key: "; ".join(sorted({str(v) for v in delivered.get_column(key) if v is not None}))
             for key in ("system_role", "foreign_text", "n_bos", "template_date", "template_thought")

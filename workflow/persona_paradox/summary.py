@@ -47,6 +47,8 @@ def summary(tables: Tables, settings: Settings, statistics: Settings) -> str:
     lines = [f"# {settings['title']}: results in words", ""]
     if settings["tasks"]:
         lines += _study(tables, settings, statistics)
+    if lost := list(_too_long(tables, settings)):
+        lines += ["", "## Prompts that did not fit", "", *lost]
     for title, needed, section in _TRIAGE if settings["tasks"] else ():
         if needed in tables:
             lines += ["", f"## {title}", "", *section(tables, settings, statistics)]
@@ -425,6 +427,25 @@ def _thoughts(tables: Tables, settings: Settings) -> Iterator[str]:
                 if cut
                 else "None was cut."
             )
+        )
+
+
+def _too_long(tables: Tables, settings: Settings) -> Iterator[str]:
+    shown = settings["tasks"] | settings.get("judged_tasks", {})
+    if "delivery" not in tables:
+        return
+    lost = tables["delivery"].filter(pl.col("n_too_long") > 0)
+    for (model, task), part in lost.group_by("model", "task", maintain_order=True):
+        counts = "; ".join(
+            f"{_persona(settings, row['persona'])} {row['n_too_long']} of {row['n_prompts']}"
+            for row in part.iter_rows(named=True)
+        )
+        title = shown[task]["title"] if task in shown else task  # asked, and judged by nobody
+        yield (
+            f"- Warning: {settings['models'][model]}, {title}: prompts that leave "
+            "no room in the window for what is written behind them, and were not run (all wordings "
+            f"and null cases): {counts}. Without an answer they count as invalid; a longer "
+            "sentence of a persona loses more cases. Raise `engine.context` of the model."
         )
 
 

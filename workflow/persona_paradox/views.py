@@ -72,6 +72,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
+    yield "longest_prompts", _longest_prompts(study)
     thinking = [cell for cell in answered if cell[0] in study.thinking_models]
     yield "thinking", {"thinking": thinking}
     yield (
@@ -155,6 +156,25 @@ def _decoding_view(task: Mapping[str, Any], labels: list[str], seed: int) -> dic
     decoding = task["decoding"]
     used = seed if decoding["sampled"]["answers"] else None
     return {**decoding, **_constraint(task), "labels": labels, "seed": used}
+
+
+def _longest_prompts(study: Study) -> dict[str, dict[str, int | None]]:
+    """Most tokens of a prompt by model and task, so that what is written first fits the window.
+
+    The window of a server is not known here.
+    """
+    found: dict[str, dict[str, int | None]] = {}
+    for id_, model in study.models.items():
+        server, context = model["source"]["kind"] == "server", model["engine"]["context"]
+        found[id_] = {}
+        for name, task in study.tasks.items():
+            most = task["decoding"]["max_tokens"]
+            if model["thinking"]["think"]:
+                most = model["thinking"]["max_tokens"]
+            elif task.get("rationale") is not None:
+                most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
+            found[id_][name] = None if server else context - most
+    return found
 
 
 def _thoughts_view(

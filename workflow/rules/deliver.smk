@@ -8,6 +8,8 @@ rule deliver:
         prompts="results/prompts/{task}/{persona}.parquet",
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
+        engine=view("engine/{model}"),
+        decoding=first_decoding,
         manifest=manifest,
         code=code("deliver"),
     output:
@@ -25,6 +27,7 @@ rule deliver:
     shell:
         script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
         " --template {input.template} {params.weights}"
+        " --engine {input.engine} --decoding {input.decoding}"
         " --config-file config/models/{wildcards.model}.yaml"
         " --task-file config/tasks/{wildcards.task}.yaml"
         " --delivered {output} --log {log}"
@@ -36,6 +39,7 @@ rule tabulate_delivery:
         # Whoever looks at prompts before they ask a model is told what is wrong with the data set.
         groups=group_sizes(),
         cells=VIEWS["answered"],
+        longest=VIEWS["longest_prompts"],
         code=code("tabulate_delivery"),
     output:
         parquet="results/tables/delivery.parquet",
@@ -46,5 +50,5 @@ rule tabulate_delivery:
         ENVIRONMENT
     shell:
         script("tabulate_delivery")
-        + " --cells {input.cells} --delivered results/delivered"
+        + " --cells {input.cells} --longest {input.longest} --delivered results/delivered"
         " --parquet {output.parquet} --csv {output.csv} --log {log}"

@@ -7,9 +7,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import polars as pl
+
 from persona_paradox import cli, files
 from persona_paradox.decoding import Decoding, grammar_of
-from persona_paradox.delivery import deliver, open_template
+from persona_paradox.delivery import check_window, deliver, open_template
 from persona_paradox.errors import InputError
 from persona_paradox.sampling import Sampler
 from persona_paradox.vocabulary import Vocabulary
@@ -27,6 +29,25 @@ def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -
     Sampler(vocabulary, Decoding(max_tokens=1, grammar=grammar), 0, name).close()
 
 
+def warn_of_window(table: pl.DataFrame, arguments: Namespace, thinks: bool, name: str) -> None:
+    """Say how many prompts leave no room for what the model writes first; refuse where all do."""
+    context = files.read_json(arguments.engine)["context"]
+    most = files.read_json(arguments.decoding)["max_tokens"]
+    lower = (
+        f"`thinking.max_tokens` of {arguments.config_file}"
+        if thinks
+        else f"`max_tokens` of {arguments.task_file}"
+    )
+    remedy = f"raise key `engine.context` of {arguments.config_file}, or lower {lower}"
+    lost = check_window(table, context, most, name, remedy)
+    if lost:
+        cli.log.warning(
+            "%s: %d of %d prompts have more than %d tokens, so that with up to %d that follow they "
+            "do not fit the window of %d, and are not run; %s",
+            *(name, lost, table.height, context - most, most, context, remedy),
+        )
+
+
 def main(arguments: Namespace) -> None:
     """Read the vocabulary, or the template of a server's model, and write the table."""
     prompts = files.read_table(arguments.prompts)
@@ -42,6 +63,8 @@ def main(arguments: Namespace) -> None:
         "prompts": arguments.prompts,
         "read_out": arguments.read_out,
         "template": arguments.template,
+        "engine": arguments.engine,
+        "decoding": arguments.decoding,
     }
     if arguments.model is not None:
         inputs["model"] = arguments.manifest
@@ -51,6 +74,8 @@ def main(arguments: Namespace) -> None:
             vocabulary.label_forms(read_out["labels"])
             check_grammar(read_out, vocabulary, arguments.task_file)
         table = deliver(prompts, template, vocabulary, **rest)
+    if vocabulary is not None:
+        warn_of_window(table, arguments, "thinking" in view and view["thinking"]["think"], name)
     files.write_table(table, arguments.delivered, inputs)
     cli.log.info("%s: %d prompts, system role %s", name, table.height, template.system_role)
 
@@ -61,6 +86,8 @@ if __name__ == "__main__":
         prompts="Parquet file of prompts",
         read_out="view of the task's labels and answer prefix",
         template="view of the model's chat template",
+        engine="view of the model's engine, which has the window",
+        decoding="view of how the first answers are produced",
         delivered="Parquet file to write",
     )
     options.add_argument("--model", type=Path, help="GGUF file; none for a server")

@@ -14,12 +14,22 @@ from persona_paradox.delivery import summary
 
 def main(arguments: Namespace) -> None:
     """Summarize every cell that the study names."""
+    longest = files.read_json(arguments.longest)
     rows = []
     for model, task, persona in files.read_json(arguments.cells)["cells"]:
         delivered = files.read_table(arguments.delivered / model / task / f"{persona}.parquet")
-        rows.append({"model": model, "task": task, "persona": persona, **summary(delivered)})
-    table = pl.DataFrame(rows)
-    files.write_table(table, arguments.parquet, {"cells": arguments.cells})
+        found = summary(delivered, longest[model][task])
+        if found["n_too_long"]:
+            cli.log.warning(
+                "%s/%s/%s: %d of %d prompts are not run, as they leave no room in the window for "
+                "what is written behind them (config/README.md, `engine.context`)",
+                *(model, task, persona, found["n_too_long"], found["n_prompts"]),
+            )
+        rows.append({"model": model, "task": task, "persona": persona, **found})
+    # A study may have servers alone, whose windows are not known.
+    table = pl.DataFrame(rows, schema_overrides={"n_too_long": pl.Int64})
+    inputs = {"cells": arguments.cells, "longest": arguments.longest}
+    files.write_table(table, arguments.parquet, inputs)
     files.write_csv(table, arguments.csv)
     cli.log.info("%d cells", table.height)
 
@@ -30,6 +40,7 @@ if __name__ == "__main__":
         cli.parser(
             __doc__,
             cells="view that lists the cells",
+            longest="view of how long a prompt may be, by model and task",
             delivered="folder of deliveries",
             parquet="table to write",
             csv="the same, as CSV",
