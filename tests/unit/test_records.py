@@ -96,6 +96,18 @@ QUOTES = {
         'a,fever,1\nb,"burning pain,1\nc,wound of 3",2\n',
         ("row 2 (line 3)", "rows by themselves"),
     ),
+    "the same with blank lines among the rows": (
+        'a,"burning pain,1\n\nb,cough,3\n,,\n  \nc,wound of 3",2\n',
+        ("row 1 (line 2)", "rows by themselves"),
+    ),
+    "the same where lines end twice": (
+        'a,"burning pain,1\r\r\nb,cough,3\r\r\nc,wound of 3",2\r\r\n',
+        ("rows by themselves",),
+    ),
+    "the same with an unknown code and with none": (
+        'a,"burning pain,9\nb,cough,3\nc,fever,\nd,wound of 3",2\n',
+        ("rows by themselves",),
+    ),
     "a quote with a backslash": ('a,"he said \\"help\\"",1\n', ("line 2", "double it")),
     "a quote that is never closed": (
         'a,fever,1\nb,"burning pain,1\nc,cough,2\n',
@@ -133,8 +145,8 @@ def test_csv_that_is_read(tmp_path: Path) -> None:
 
 
 def test_a_text_of_lines_that_look_like_rows_but_for_the_code(tmp_path: Path) -> None:
-    items = read(tmp_path, HEAD + 'a,"pain, severe\nno fever, no cough",1\n')
-    assert items["case"][0] == "pain, severe\nno fever, no cough"
+    for text in ("pain, severe\nno fever, no cough", "pain, 2 days\n\nfever, no, cough\nfull, 1"):
+        assert read(tmp_path, HEAD + f'a,"{text}",1\n')["case"][0] == text
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -166,7 +178,7 @@ def test_another_separator_than_the_file_says(tmp_path: Path) -> None:
 
 def test_numbers_are_as_recorded(tmp_path: Path) -> None:
     given = ["1234567", "1250000", "999999.5", "36.123456", "0.00001", "36.", "37.0", "36.50"]
-    given += ["1e400", "1_000", "<5", "120/80", "36,5", "007"]
+    given += ["1e400", "1_000", "<5", "120/80", "36,5", "007", "150.000", "36.00"]
     rows = "".join(f'x{number},"{value}",1\n' for number, value in enumerate(given))
     shown = [*given[:5], "36", "37", *given[7:]]
     cases = read(tmp_path, HEAD + rows, columns=FIELDS)["case"]

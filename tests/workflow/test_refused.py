@@ -256,6 +256,12 @@ TRIAGE: Cases = {
         set_key(TASK, "user", value="{{case}} Which level?"),
         (TASK, "`user`", "'{{case}} Which level?'", "{case} in single braces"),
     ),
+    "a human rater's level in the case": (
+        set_key(
+            DATASET, "columns", "human", value=[{"id": "nurse", "title": "Nurse", "column": "case"}]
+        ),
+        (DATASET, "`columns.case` shows 'case'", "gives the answer away", "`columns.human`"),
+    ),
     "a part of what gives the answer away": (
         set_key(DATASET, "columns", "case", "column", value="decision_point.text"),
         (DATASET, "`columns.case`", "'decision_point.text'", "gives the answer away"),
@@ -556,6 +562,10 @@ JUDGED: Cases = {
     "a judge called panel": (
         set_key(STUDY, "judges", value=["panel"]),
         ("`judges`", "'panel'", "reserved", "another id"),
+    ),
+    "the category in the question": (
+        set_key(QUESTIONS, "columns", "case", "column", value="category"),
+        (QUESTIONS, "`columns.case` shows 'category'", "`columns.category`"),
     ),
     "a category called as a group of them": (
         lambda p: p.edit(

@@ -812,12 +812,11 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `columns.category.values` maps {value!r} to {category!r}, which key "
                 f"`categories` does not list; use one of {', '.join(categories)}"
             )
-    shown = columns["case"]["column"]
-    if _within(shown, columns["never_shown"]):
-        raise InputError(
-            f"{name}: key `columns.case` shows {shown!r}, which key `never_shown` holds; take it "
-            "out of one of them"
-        )
+    hidden = {column: "never_shown" for column in columns["never_shown"]}
+    hidden[columns["category"]["column"]] = "category"
+    if columns["harm_level"] is not None:
+        hidden[columns["harm_level"]] = "harm_level"
+    _check_shown(name, [columns["case"]["column"]], hidden)
     if columns["cluster"] is not None and columns["cluster"] not in columns["keep"]:
         raise InputError(
             f"{name}: key `columns.cluster` names {columns['cluster']!r}, which key `columns.keep` "
@@ -850,22 +849,26 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
             )
     columns = dataset["columns"]
     case = columns["case"]
+    hidden = {column: "never_shown" for column in columns["never_shown"]}
+    hidden |= {rater["column"]: "human" for rater in columns["human"]}
+    hidden[columns["reference"]["column"]] = "reference"
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
-    for column in sorted(shown):
-        if _within(column, [*columns["never_shown"], columns["reference"]["column"]]):
-            raise InputError(
-                f"{name}: key `columns.case` shows {column!r}, which gives the answer away (keys "
-                "`never_shown` and `reference`); take it out of the case"
-            )
+    _check_shown(name, sorted(shown), hidden)
     _check_groups(name, dataset)
     for key in ("id", "title"):
         raters = [rater[key] for rater in columns["human"]]
         _check_once(f"{name}: key `columns.human`", raters, "rename")
 
 
-def _within(column: str, hidden: Sequence[str]) -> bool:
-    """Whether a column is one of those that are hidden, or a part of one."""
-    return any(column == one or column.startswith((f"{one}.", f"{one}[")) for one in hidden)
+def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> None:
+    """Check that a case shows no column that is hidden (column → its key), and no part of one."""
+    for column in shown:
+        for one, key in hidden.items():
+            if column == one or column.startswith((f"{one}.", f"{one}[")):
+                raise InputError(
+                    f"{name}: key `columns.case` shows {column!r}, which gives the answer away "
+                    f"(key `columns.{key}`); take it out of the case"
+                )
 
 
 # Keys of `format` that are about files of one kind.

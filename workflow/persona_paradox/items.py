@@ -369,8 +369,11 @@ def _case(
 
 
 def _number(value: str) -> str:
-    """A recorded value; a whole number without the point behind it (`36.` becomes `36`)."""
-    whole = re.fullmatch(r"([+-]?\d+)\.0*", value)
+    """A recorded value; a whole number without the point behind it (`36.` becomes `36`).
+
+    With more zeros it stays: where points stand between thousands, 150.000 is no 150.
+    """
+    whole = re.fullmatch(r"([+-]?\d+)\.0?", value)
     return value if whole is None else whole[1]
 
 

@@ -418,13 +418,19 @@ def _check_swallowed(
     """Refuse a text over several lines of which each is a whole row by itself.
 
     A quote that begins a text and one that ends another, some rows below, are a valid CSV field,
-    and the rows between are gone. Each of its lines has the number of columns, and a known code
-    where codes stand; the lines of a text that somebody wrote do not.
+    and the rows between are gone. Each of its lines that is not blank has the number of columns,
+    and at least two have a known code: that of a text which somebody wrote stands in its first
+    line or in its last.
     """
+    coded = 0
     for values in lines:
-        one = dict(zip(names, values, strict=False))
-        if len(values) != len(names) or any(one[c].strip() not in codes[c] for c in codes):
-            return
+        if any(value.strip() for value in values):
+            if len(values) != len(names):
+                return
+            one = dict(zip(names, values, strict=True))
+            coded += all(one[column].strip() in codes[column] for column in codes)
+    if coded < 2:
+        return
     raise file.error(
         f"has lines in {row} that are rows by themselves, between quotes; double the quote that "
         "begins there, and put its text into quotes"
