@@ -57,6 +57,8 @@ _LETTERS_A_WORD = (
     # Han and Hiragana: a word has one or two. Names of roles: 用户, 助手, 系统.
     (re.compile(r"[\u3005-\u3007\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 1),
     (re.compile(r"[\U00020000-\U0003ffff]"), 1),
+    # Katakana, also of half width: words of other languages, which are longer. システム, ユーザー.
+    (re.compile(r"[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f]+"), 4),
     # Hangul: particles and endings are written to the word before.
     (re.compile(r"[\uac00-\ud7a3]+"), 2),
     # Thai, Lao, Tibetan, Burmese, Khmer, Tai Le, Tai Tham, Balinese, Javanese, Tai Viet.
@@ -70,7 +72,12 @@ _LETTERS_A_WORD = (
 )
 
 # What Llama 3 and its kin write into the system message; the date is frozen.
-_DATE_LINE = re.compile(r"(?im)^(cutting knowledge date|knowledge cutoff|(today|current) date):.*$")
+_DATE_LINE = re.compile(
+    r"(?im)^(?:cutting knowledge date|knowledge cutoff|(?:today|current) date):[ \t]*"
+    r"(?:(?:\d[\d:./-]*(?:st|nd|rd|th)?|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b[ \t\r,.]*){0,6}$"
+)
 
 # How control tokens are spelled, for servers, whose tokenizer is not at hand.
 _CONTROL = re.compile(
@@ -86,6 +93,12 @@ _MARK = re.compile(
     r"|◁/?[a-z_]{1,40}▷"  # Kimi
     r"|\]~!?b[\[\]]|\[e~\["  # MiniMax
 )
+# The same, and words that are dressed as marks, one by one.
+_MARKS = re.compile(rf"(?:[<\[][A-Za-z]+[>\]]\s*){{{FOREIGN_WORDS},}}|{_MARK.pattern}")
+# What names of marks have of their own: <|START_OF_TURN_TOKEN|>, <｜hy_place▁holder▁no▁2｜>.
+_OF_MARKS = {"begin", "start", "end", "of", "turn", "token", "place", "holder", "no"}
+# you_are, YouAre
+_WORD_ENDS = re.compile(r"_|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -177,7 +190,14 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str, head:
 
 def _words_of(text: str) -> str:
     """A text as one line, without the marks that structure a prompt."""
-    return " ".join(_MARK.sub("", text).split())
+    return " ".join(_MARKS.sub(_said, text).split())
+
+
+def _said(mark: re.Match[str]) -> str:
+    """What a mark says: itself where its name is a message, else nothing."""
+    words = re.findall(r"[^\W\d_]+", _WORD_ENDS.sub(" ", mark[0]))
+    named = [word for word in words if word.lower() not in _OF_MARKS]
+    return mark[0] if len(named) >= FOREIGN_WORDS else ""
 
 
 def _n_words(text: str) -> int:
@@ -187,7 +207,9 @@ def _n_words(text: str) -> int:
     for letters, a_word in _LETTERS_A_WORD:
         count += sum(math.ceil(len(run) / a_word) for run in letters.findall(rest))
         rest = letters.sub(" ", rest)
-    return count + len(re.findall(r"\w+", rest))
+    # you_are_a_nurse: a name is one word, a sentence that is written as one is not.
+    names = [len(_WORD_ENDS.sub(" ", name).split()) for name in re.findall(r"\w+", rest)]
+    return count + sum(parts if parts >= FOREIGN_WORDS else 1 for parts in names)
 
 
 @contextmanager
@@ -328,7 +350,7 @@ class _Reader:
     def text(self, text: str) -> str:
         """A text without control tokens."""
         if self._vocabulary is None:
-            return _CONTROL.sub("", text)
+            return _CONTROL.sub(_said, text)
         return self._vocabulary.text(self._vocabulary.tokenize(text, special=True), special=False)
 
     def read(self, chat: RenderedChat, prompt: Prompt | None) -> tuple[str, int | None]:
