@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,17 @@ def test_a_system_that_sets_no_limit_of_memory_is_no_failure() -> None:
         command, input='{"source": "x"}\n', capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ('{"text": ""}\n', "")
+
+
+def test_what_a_template_adds_is_limited_and_read_fast() -> None:
+    source = CHATML + "{{ '<|' * 40000 }}"
+    with pytest.raises(InputError, match="adds to a system and a user message more than 65536 "):
+        ChatTemplate(source, "", "", NAME)
+    begun = time.process_time()
+    assert ChatTemplate(CHATML + "<{{ 'think' * 10000 }}", "", "", NAME).thought == "none"
+    assert time.process_time() - begun < 1
+
+
+def test_half_a_character_is_none() -> None:
+    with pytest.raises(InputError, match="half of a surrogate pair, which is no character; use "):
+        ChatTemplate(CHATML + r"{{ '\ud800' }}", "", "", NAME)

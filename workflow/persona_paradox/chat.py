@@ -50,8 +50,13 @@ _ON: tuple[Mapping[str, Any], ...] = (
 _UNKNOWN_THOUGHT = re.compile(
     r"(?i)([<\[(\u25c1][|\uff5c]?(?!no_|end_)[\w:]*(?:think|thought|reason)[\w:]*[|\uff5c]?[>\])\u25b7])\s*$"
 )
+# JSON and templates can spell it, and no text can hold it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONGEST_MARK = 200  # characters, with what stands behind it
 _ENDED = "ended"
 _LONGEST_REASON = 300  # characters; a template chooses its own words
+# Characters that a template may add to a chat: publishers' longest add some thousands.
+_MOST_ADDED = 1 << 16
 # System text and user's message: the texts of a chat before the model's first answer.
 _FIRST_TURN = 2
 
@@ -287,7 +292,7 @@ class ChatTemplate:
                 if empty.startswith(begun)
                 else marks.closed(begun)[len(begun) :]
             )
-        if (unknown := _UNKNOWN_THOUGHT.search(tail)) is not None:
+        if (unknown := _UNKNOWN_THOUGHT.search(tail[-_LONGEST_MARK:])) is not None:
             raise InputError(
                 f"{self.name}: the chat template of the model opens a thought in marks that are "
                 f"not known, {unknown[1]!r}; name them in keys `thinking.open` and "
@@ -378,13 +383,21 @@ class ChatTemplate:
             **self._switches,
             **self._tokens,
         }
-        return self._ask({"source": self._source, "variables": variables})
+        text = self._ask({"source": self._source, "variables": variables})
+        if len(text) - sum(len(str(message["content"])) for message in messages) > _MOST_ADDED:
+            raise self._error(messages, "adds to", f"more than {_MOST_ADDED} characters")
+        return text
 
     def _ask(self, request: Mapping[str, Any]) -> str:
         """The worker's answer to a request: a text, or an error in a sentence."""
         found = _worker().ask(request)
         if "text" in found:
-            return found["text"]
+            if _SURROGATE.search(found["text"]) is None:
+                return found["text"]
+            raise InputError(
+                f"{self.name}: the chat template of the model writes a half of a surrogate pair, "
+                "which is no character; use another build of the model"
+            )
         reason = " ".join(found["reason"].split())[:_LONGEST_REASON]
         if found["error"] == template_worker.NO_CHAT:
             raise self._error(request["variables"]["messages"], "cannot render", f"({reason})")

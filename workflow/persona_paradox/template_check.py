@@ -55,6 +55,16 @@ class Delivery:
     second_turn: str | None
 
 
+def checked(what: str, bos: str, eos: str) -> Delivery:
+    """`check` what `opened` opens, of the same arguments.
+
+    Raises:
+        InputError: it would not be delivered, or cannot be opened.
+    """
+    with opened(what, bos, eos) as subject:
+        return check(subject)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A template to be checked, and what else its model says.
@@ -147,9 +157,10 @@ def opened(what: str, bos: str, eos: str) -> Iterator[Subject]:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             text, bos, eos = _of_tokenizer(json.loads(text), bos, eos)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
+        reason = "it nests too deeply" if isinstance(error, RecursionError) else error
         raise InputError(
-            f"{what}: holds no chat template ({error}); name a Jinja file, a GGUF file, a "
+            f"{what}: holds no chat template ({reason}); name a Jinja file, a GGUF file, a "
             "tokenizer_config.json, or the id of a model in config/models/"
         ) from error
     yield Subject(ChatTemplate(text, bos, eos, what), None)

@@ -6,16 +6,22 @@
 Exit status 1 where one of them would be refused, or cannot be read.
 """
 
+import multiprocessing
+import os
 import sys
 from argparse import Namespace
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli
 from persona_paradox.errors import InputError, printable
-from persona_paradox.template_check import Delivery, check, opened
+from persona_paradox.template_check import Delivery, checked
 
+# Files of text, which llama.cpp does not read.
+PLAIN = (".jinja", ".json")
 ROLES = {
     "native": "native: the persona stands in a system turn",
     "folded": "folded: the template has no system turn, and the persona leads the user's message",
@@ -51,13 +57,38 @@ def full(found: Delivery) -> list[str]:
     return lines
 
 
+def found_apart(what: str, bos: str, eos: str) -> Delivery:
+    """How a template delivers, as a process of its own finds it.
+
+    llama.cpp aborts the process that reads some damaged files.
+    """
+    # Processes that are forked could inherit a lock of polars' threads.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_be_silent) as pool:
+        try:
+            return pool.submit(checked, what, bos, eos).result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"{what}: llama.cpp broke down while it read the model's tokens, as it does where "
+                "a file is damaged; download the file again, or use another build of the model"
+            ) from error
+
+
+def _be_silent() -> None:
+    """Keep what a process says that breaks down from the terminal, and spare it a debugger."""
+    os.environ["GGML_NO_BACKTRACE"] = "1"
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())
+
+
 def main(arguments: Namespace) -> None:
     """Check every template."""
     refused = False
     for what in arguments.templates:
         try:
-            with opened(what, arguments.bos, arguments.eos) as subject:
-                found = check(subject)
+            how = checked if Path(what).suffix in PLAIN else found_apart
+            found = how(what, arguments.bos, arguments.eos)
         except InputError as error:
             refused = True
             print(f"refused: {error}")
