@@ -890,6 +890,29 @@ def test_parts_that_are_not_those_of_the_model(tmp_path: Path, parts: dict[str, 
     failed(download(tmp_path, of_parts(parts)), tmp_path, names[1], "is missing")
 
 
+def test_parts_of_two_models(tmp_path: Path, parts: dict[str, bytes]) -> None:
+    names = list(parts)
+
+    def joined(data: bytes, *words: str) -> None:
+        mixed = parts | {names[1]: data}
+        put(tmp_path, mixed)
+        said = ("not of one model", "published together")
+        failed(download(tmp_path, of_parts(mixed)), tmp_path, *words, *said)
+
+    write_tiny_model(tmp_path / "other.gguf", tensors_per_part=8, architecture="mamba")
+    other = (tmp_path / names[1].replace("tiny", "other")).read_bytes()
+    joined(other, "tensors", names[0], names[1])
+    # One tensor is called as one of the first part is.
+    here = parts[names[1]].index(b"blk.")
+    name = re.match(rb"blk[.a-z0-9_]+?weight", parts[names[1]][here:])[0]
+    twin = next(
+        t.encode()
+        for t in (tensor.name for tensor in GGUFReader(tmp_path / names[0]).tensors)
+        if len(t) == len(name)
+    )
+    joined(parts[names[1]].replace(name, twin, 1), f"tensor {twin.decode()} stands both in")
+
+
 def test_a_part_under_another_name(tmp_path: Path, parts: dict[str, bytes]) -> None:
     (tmp_path / "tiny.gguf").write_bytes(data := list(parts.values())[1])
     source = {"kind": "path", "path": "tiny.gguf", "sha256": sha256(data)}

@@ -6,7 +6,7 @@ import ctypes
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,12 @@ _SCALARS = {
     GGUFValueType.INT64: 8,
     GGUFValueType.FLOAT64: 8,
 }
-_UNSIGNED = {
+_WHOLE = {
     GGUFValueType.UINT8: "B",
     GGUFValueType.UINT16: "H",
     GGUFValueType.UINT32: "I",
     GGUFValueType.UINT64: "Q",
+    GGUFValueType.INT32: "i",  # `split.tensors.count`
 }
 MAX_DIMENSIONS = 4
 _BLOCKS = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
@@ -53,7 +54,22 @@ _NO_MODELS = {
 }
 
 
-def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> None:
+@dataclass(frozen=True)
+class Header:
+    """What a file says of the model that it holds, or holds a part of.
+
+    Attributes:
+        said: metadata that are texts and that name the model.
+        expected: tensors of the whole model, None where it does not say.
+        tensors: names of those in the file.
+    """
+
+    said: dict[str, str]
+    expected: int | None
+    tensors: list[str]
+
+
+def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> Header:
     """See that a file is a GGUF model, or a part of one, and holds all of its tensors.
 
     Args:
@@ -61,6 +77,9 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> N
         config_file: YAML file to name in errors.
         part: which part of the model it should be, from 1.
         parts: of how many.
+
+    Returns:
+        What its header says.
 
     Raises:
         InputError: it is not, or does not, or a weight is no finite number.
@@ -73,6 +92,11 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> N
             gguf = _Gguf(data)
             gguf.read()
             wrong = _what_else(gguf, path.name, (part, parts)) or _not_finite(gguf)
+            header = Header(
+                {key.decode(): said for key, said in gguf.texts.items() if key in _OF_ALL_PARTS},
+                gguf.numbers.get(b"split.tensors.count"),
+                [_shown(tensor.name) for tensor in gguf.tensors],
+            )
     except (ValueError, struct.error, OverflowError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its header has no end"
         raise InputError(
@@ -81,6 +105,50 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> N
         ) from error
     if wrong:
         raise InputError(f"{config_file}: key `source`: {wrong}")
+    return header
+
+
+def check_parts(headers: Sequence[Header], names: Sequence[str], config_file: str) -> None:
+    """See that parts are of one model, as far as their headers tell.
+
+    Publishers write the metadata to the first part alone, so that parts of two models of the same
+    shape, split alike, cannot be told apart but by their checksums.
+
+    Args:
+        headers: of all parts, in their order.
+        names: of their files.
+        config_file: YAML file to name in errors.
+
+    Raises:
+        InputError: they contradict each other.
+    """
+
+    def error(text: str) -> InputError:
+        return InputError(
+            f"{config_file}: key `source`: {text}, so the parts are not of one model; name parts "
+            "that were published together"
+        )
+
+    first, home = headers[0], dict.fromkeys(headers[0].tensors, names[0])
+    for header, name in zip(headers[1:], names[1:], strict=True):
+        if header.expected != first.expected:
+            raise error(
+                f"{names[0]} says that the model has {first.expected} tensors, {name} that it has "
+                f"{header.expected}"
+            )
+        for key, said in header.said.items():
+            if said != first.said.get(key, said):
+                raise error(f"{key} is {first.said[key]!r} in {names[0]}, {said!r} in {name}")
+        for tensor in header.tensors:
+            if tensor in home:
+                raise error(f"tensor {tensor} stands both in {home[tensor]} and in {name}")
+            home[tensor] = name
+    if first.expected is not None and len(home) != first.expected:
+        raise error(f"the model has {first.expected} tensors, its parts have {len(home)}")
+
+
+# Metadata that are the same in every part that has them.
+_OF_ALL_PARTS = (b"general.architecture", b"general.name", b"general.basename", b"general.finetune")
 
 
 def _what_else(gguf: _Gguf, name: str, wanted: tuple[int, int]) -> str | None:
@@ -162,7 +230,7 @@ class _Gguf:
         at: where the header ends, and the data of the tensors begin, after `read`.
         known: whether the file begins as a GGUF does.
         texts: the metadata that are texts.
-        numbers: those that are whole numbers without a sign.
+        numbers: those that are whole numbers.
         tensors: what the file holds.
     """
 
@@ -190,16 +258,16 @@ class _Gguf:
         tensors, entries = self._number("Q"), self._number("Q")
         for _ in range(entries):
             key, kind = self._text(), self._number("I")
-            if kind in _UNSIGNED:
-                self.numbers[key] = self._number(_UNSIGNED[GGUFValueType(kind)])
+            if kind in _WHOLE:
+                self.numbers[key] = self._number(_WHOLE[GGUFValueType(kind)])
             elif kind == GGUFValueType.STRING:
                 self.texts[key] = self._text().decode(errors="replace")
             else:
                 self._skip(kind)
         self.tensors = [self._tensor() for _ in range(tensors)]
         alignment = self.numbers.get(b"general.alignment", GGUF_DEFAULT_ALIGNMENT)
-        if alignment == 0:
-            raise ValueError("its alignment is 0")
+        if alignment <= 0:
+            raise ValueError(f"its alignment is {alignment}")
         self.at = -(-self.at // alignment) * alignment
         for tensor in self.tensors:
             end = self.at + tensor.offset + tensor.size

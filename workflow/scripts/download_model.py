@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.gguf_header import check_gguf
+from persona_paradox.gguf_header import check_gguf, check_parts
 from persona_paradox.parts import parts_of
 from persona_paradox.quantization import quantize
 from persona_paradox.sources import fetch, need_space
@@ -29,10 +29,12 @@ def fetch_model(source: Mapping[str, Any], arguments: Namespace) -> dict[str, An
     folder = whole.with_name("parts")
     try:
         paths = [folder / f"part-{i:05}-of-{len(parts):05}.gguf" for i in range(1, len(parts) + 1)]
-        fetched = []
+        fetched, headers = [], []
         for number, (part, path) in enumerate(zip(parts, paths, strict=True), 1):
             fetched.append(fetch(part, path, **where))
-            check_gguf(path, arguments.config_file, number, len(parts))
+            headers.append(check_gguf(path, arguments.config_file, number, len(parts)))
+        names = [Path(part.get("file") or part["path"]).name for part in parts]
+        check_parts(headers, names, arguments.config_file)
         need_space(sum(part["size"] for part in fetched), folder)
         with files.atomic_path(whole) as temporary:
             quantize(paths[0], temporary, None, arguments.config_file)
