@@ -571,6 +571,53 @@ def test_what_stands_in_a_thought_is_no_answer(marks: Marks) -> None:
     assert (behind_thoughts(f"{thought}{marks.close} C") or "").strip() == "C"
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        ("<|start_think|>", "<|end_think|>"),
+        ("<|thought_start|>", "<|thought_end|>"),
+        ("<mm:think>", "</mm:think>"),
+        ("<|reasoning|>", "<|/reasoning|>"),
+        ("<|think|>", "<|/think|>"),
+        ("<|thinking|>", "<|/thinking|>"),
+        ("[:think_start]", "[think_end:]"),
+        ("[REASONING]", "[/REASONING]"),
+        ("<reason>", "</reason>"),
+        ("<analysis>", "</analysis>"),
+    ],
+)
+def test_marks_are_known_by_their_form(begins: str, ends: str) -> None:
+    thought = f" {begins}The answer is A. <reasoning>My final answer: B"
+    assert parse_label(f"{thought}{ends}C", ABC) == ("C", LABEL)
+    if begins not in ("<reason>", "<analysis>"):
+        assert parse_label(thought, ABC) == (None, THOUGHT)
+        assert parse_label(f"A?{ends}C", ABC) == ("C", LABEL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Reason: chest pain]",
+        "C because of [reasoning] and <reason>",
+        "[Reasoning](https://example.org) C",
+        "<reason>chest pain, which",
+        "<answer>C</answer><reason>chest pain</reason>",
+        "<answer>C</answer>",
+        "<no_think>C",
+    ],
+)
+def test_words_in_brackets_are_no_thoughts(text: str) -> None:
+    assert behind_thoughts(text) == text
+
+
+def test_channels_with_a_format_and_headings_of_another_depth() -> None:
+    final = "<|channel|>final <|constrain|>json<|message|>C"
+    assert parse_label(final, ABC) == ("C", LABEL)
+    thought = "<|channel|>analysis<|message|>A?<|end|><|start|>assistant"
+    assert parse_label(thought + final, ABC) == ("C", LABEL)
+    assert parse_label("## Thinking\nA\n# Final Response\nC", ABC) == ("C", LABEL)
+
+
 def test_a_model_may_have_marks_of_its_own() -> None:
     own = Marks("((", "))")
     assert behind_thoughts("((A?))C", [own]) == "C"
@@ -652,6 +699,9 @@ def test_a_label_outside_the_set_is_none() -> None:
         "b) ",
         "<think>",
         "</think>",
+        "[Thinking]",
+        "<reason>",
+        "<|channel|>final ",
         "analysis ",
     ],
 )

@@ -641,6 +641,13 @@ def test_answers_have_the_questions_of_their_own_wording() -> None:
     ]
 
 
+def test_nobody_is_shown_a_thought() -> None:
+    thought = cell(
+        "nurse", ("a", "main", 0, "<think>It is</think>\n\nYes."), ("b", "main", 0, "<think>No")
+    )
+    assert thought["text"].to_list() == ["Yes.", None]
+
+
 def test_greedy_answers_in_the_main_wording_are_compared() -> None:
     assert paired(MINE, OTHER).rows() == [
         ("a", "a in main", "Yes.", "Cook a."),

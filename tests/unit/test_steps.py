@@ -252,6 +252,35 @@ def test_labels_of_the_reasoning_are_not_read(reasoning: str) -> None:
     assert labelled(reasoning, "") is None
 
 
+@pytest.mark.parametrize(
+    ("reasoning", "prefix"),
+    [
+        ("<think>\nA or B", f"<think>\nA or B\n</think>\n\n{HEADER}\n"),
+        ("Hm. [:think_start]A\n", f"Hm. [:think_start]A[think_end:]\n\n{HEADER}\n"),
+        ("<|begin_thought|>A", f"<|begin_thought|>A<|end_thought|>\n\n{HEADER}\n"),
+        ("<mm:think>A", f"<mm:think>A</mm:think>\n\n{HEADER}\n"),
+        ("analysisA or B", f"analysisA or Bassistantfinal\n\n{HEADER}\n"),
+        # The header closes this one itself.
+        ("## Thinking\nA", f"## Thinking\nA\n\n{HEADER}\n"),
+        ("<think>A?</think>B?", f"<think>A?</think>B?\n\n{HEADER}\n"),
+    ],
+)
+def test_a_thought_in_the_reasoning_is_closed_before_the_label(reasoning: str, prefix: str) -> None:
+    first = responses(("x", "main", 0, reasoning, "length"))
+    chats = conclusions(prompts_of(first), first, HEADER, "")
+    assert chats["answer_prefix"].to_list() == [prefix]
+    assert labelled(reasoning, "C") == "C"
+
+
+def test_a_label_inside_a_thought_that_nothing_closes_is_none() -> None:
+    texts = ["thought\nA or B?\n\n## Final Response\nA", f"<think>B\n\n{HEADER}\nA"]
+    said = responses(
+        *((item, "main", 0, text, "stop") for item, text in zip("xy", texts, strict=True))
+    )
+    found = score(said, ITEMS, SCORING)
+    assert found.select("label", "parse_status").rows() == [(None, "thought")] * 2
+
+
 def test_a_header_that_is_said_again_is_part_of_the_answer() -> None:
     assert labelled("The answer is A.", f"C\n\n{HEADER}\nnot sure") == "C"
 

@@ -151,6 +151,17 @@ def test_greedy_answers_to_items_are_asked_about() -> None:
     assert turns["question"].unique().to_list() == ["How sure?"]
 
 
+def test_thoughts_are_not_asked_about() -> None:
+    first = responses(
+        {"item_id": "a", "text": "<think>It is A</think>\n\nC"},
+        {"item_id": "d", "text": "<think>A"},
+        {"item_id": "e", "text": "<think>A</think>\n"},
+    )
+    turns = second_turns(PROMPTS, first, "How sure?", "Answer:")
+    assert turns.select("item_id", "answer").rows() == [("a", "Answer:C")]
+    assert verbalized(first, responses())["status"].to_list() == ["no_answer"] * 3
+
+
 def test_an_example_before_there_are_answers() -> None:
     turns = second_turns(PROMPTS, example(PROMPTS, "C"), "How sure?", "")
     assert turns.select("item_id", "answer").rows() == [("a", "C")]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .files import read_table, sha256_bytes
 from .items import is_null_case
+from .thinking import shown
 
 Rows = list[dict[str, Any]]
 
@@ -419,12 +420,13 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
         prompts: of the same cell, table of `prompts.SCHEMA`.
 
     Returns:
-        Columns `item_id`, `variant`, `repeat`, `question`, `text`.
+        Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
+        text, and an answer that ends inside one has none.
     """
     users = prompts.select("item_id", "variant", question="user")
     asked = responses.filter(~is_null_case())
     joined = asked.join(users, on=["item_id", "variant"], how="left", maintain_order="left")
-    return joined.select("item_id", "variant", "repeat", "question", "text")
+    return joined.select("item_id", "variant", "repeat", "question", shown())
 
 
 def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:

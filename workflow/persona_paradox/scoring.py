@@ -12,6 +12,7 @@ from .answers import parse_label
 from .contextual import contextual
 from .decoding import LENGTH
 from .items import is_null_case
+from .thinking import behind_thoughts
 
 SCHEMA = {
     "item_id": pl.String,
@@ -100,9 +101,12 @@ def score(
 def _concluded(text: str | None, header: str | None) -> str | None:
     """What stands behind the header that ends the reasoning, the first one of its kind.
 
-    A human rater's answer has none.
+    A human rater's answer has none. A header inside a thought ends nothing: it is all one text.
     """
-    return text if text is None or header is None else text.split(header, 1)[-1]
+    if text is None or header is None:
+        return text
+    before, found, said = text.partition(header)
+    return said if found and behind_thoughts(before + found) is not None else text
 
 
 def _clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:

@@ -15,6 +15,7 @@ import polars as pl
 from .decoding import LENGTH
 from .items import is_null_case
 from .responses import SCHEMA
+from .thinking import with_thought_closed
 
 # What a row of a step has in common with the row of the next one.
 _KEYS = ("item_id", "variant", "repeat")
@@ -90,16 +91,20 @@ def conclusions(
 
     Returns:
         The chats, one row per reasoning, with the columns `repeat` and `answer_prefix` (the
-        reasoning, the header, and what the task forces). There is none for a prompt that was not
-        run.
+        reasoning, what closes a thought that it ends inside, the header, and what the task forces).
+        There is none for a prompt that was not run.
     """
     ran = reasonings.filter(pl.col("text").is_not_null())
-    prefix = pl.concat_str(
-        pl.col("text").str.strip_chars_end(), pl.lit(f"\n\n{header}\n{answer_prefix}")
+    # A label that stood inside a thought of the model's own would be none.
+    prefix = pl.Series(
+        [
+            with_thought_closed(text, f"\n\n{header}\n{answer_prefix}")
+            for text in ran["text"].str.strip_chars_end()
+        ],
+        dtype=pl.String,
     )
     # The model had nothing to say: no blank lines in front of the header.
-    prefix = prefix.str.strip_chars_start("\n")
-    behind = ran.select(*_KEYS, answer_prefix=prefix)
+    behind = ran.select(*_KEYS, answer_prefix=prefix.str.strip_chars_start("\n"))
     chats = chats.drop("answer_prefix", strict=False)
     on = [key for key in _KEYS if key in chats.columns]
     own = [name for name in chats.columns if name != "repeat"]

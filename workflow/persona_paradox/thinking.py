@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+
+import polars as pl
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,62 @@ _FURTHER = (
 _LEFT_OVER = re.compile(r"\s*(?:thought\r?\n|(analysis)(?=[A-Z\"'(]))")
 _LEFT_OVER_END = "assistantfinal"
 
+# As gpt-oss writes them, which names a format between a channel and its message.
+_CHANNEL = (
+    r"<\|channel\|>\s{0,3}(?P<channel>analysis|commentary|final)"
+    r"(?:[^<]|<\|constrain\|>){0,80}<\|message\|>"
+)
+_HEADING = r"(?P<heading>#{1,6} {0,3}Final Response)"
+# Marks that no publisher of `FAMILIES` writes, but whose form says what they are:
+# "<|think_start|>", "[think_end:]", "</mm:think>". A link is none.
+_FORM = r"(?P<form>(?:<\|?|\[:?)/?[a-z][a-z_:.-]{3,40}(?:\|?>|:?\](?!\()))"
+_THINKS = {"think", "thinking", "thought", "thoughts", "reasoning", "scratchpad"}
+_MAY_THINK = {"reason", "reflection", "analysis"}
+_BEGINS = {"start": "end", "begin": "end", "open": "close"}
+_ENDS = {*_BEGINS.values(), "stop"}
+_WORD = re.compile("[a-z]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the form of a mark says.
+
+    Attributes:
+        kind: of the thoughts that it is about: its bracket and its name.
+        closes: whether it ends a thought.
+        named: whether its name is of thoughts alone. `<reason>` may be a part of an answer as well:
+            it is a mark where an answer begins with it and closes it, and there alone.
+        bare: whether it may be a word in brackets, as "[Thinking]": it begins a thought where an
+            answer begins with it, and there alone.
+    """
+
+    kind: tuple[str, ...]
+    closes: bool
+    named: bool
+    bare: bool
+
+
+@lru_cache(maxsize=256)
+def _form(mark: str) -> _Form | None:
+    """What the form of a mark, in small letters, says; None for one that is of no thought."""
+    words = _WORD.findall(mark)
+    name = [word for word in words if word not in {*_BEGINS, *_ENDS, "of"}]
+    named = not _THINKS.isdisjoint(name)
+    if "no" in name or not (named or _MAY_THINK.intersection(name)):
+        return None
+    closes = "/" in mark or not _ENDS.isdisjoint(words)
+    bracket = mark[: 1 + mark.startswith("<|")]
+    bare = not closes and bracket == "[" and name == words
+    return _Form((bracket, *name), closes, named, bare)
+
+
+def _counterpart(mark: str) -> str:
+    """What closes a thought that a mark opened by its form."""
+    ended = _WORD.sub(lambda word: _BEGINS.get(word[0].lower(), word[0]), mark)
+    if ended == mark:
+        return re.sub(r"^\W+", r"\g<0>/", mark)
+    return f"[{ended[2:-1]}:]" if ended.startswith("[:") else ended
+
 
 def behind_thoughts(text: str, further: Iterable[Marks] = ()) -> str | None:
     """What an answer says behind its thoughts; None where it ends inside one.
@@ -131,35 +189,103 @@ def behind_thoughts(text: str, further: Iterable[Marks] = ()) -> str | None:
     Raises:
         ValueError: a mark is empty.
     """
+    start, end = _read(text, tuple(further))
+    return text[start:] if end is None else None
+
+
+def shown(text: str = "text") -> pl.Expr:
+    """What somebody who is asked about answers sees of them: what stands behind the thoughts.
+
+    Null where an answer ends inside a thought, which is no answer.
+
+    Args:
+        text: column of the answers.
+    """
+    return pl.col(text).map_elements(_shown, return_dtype=pl.String)
+
+
+def _shown(text: str) -> str | None:
+    said = behind_thoughts(text)
+    # The blank lines behind a thought are its own.
+    return said if said in (None, text) else said.lstrip("\r\n")
+
+
+def with_thought_closed(text: str, behind: str) -> str:
+    """A text and what is put behind it, and between them what closes the thought it ends inside.
+
+    There is nothing between them where what is put behind it closes the thought, too.
+    """
+    _, end = _read(text + behind)
+    return text + (end or "").rstrip() + behind
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A thought that a mark opened: what closes it, and as which mark that is written."""
+
+    ends: frozenset[str]
+    kind: tuple[str, ...] | None
+    close: str
+    only_closed: bool = False
+
+    def closed_by(self, mark: str, form: _Form | None) -> bool:
+        return mark in self.ends or (form is not None and form.closes and form.kind == self.kind)
+
+
+def _read(text: str, further: tuple[Marks, ...] = (), skip: int = 0) -> tuple[int, str | None]:
+    """Where the answer begins, and what would close the thought that the text ends inside, if any.
+
+    The latter is empty where nothing is known to. Marks in front of `skip` are passed over.
+    """
     marks, pattern = _pattern((*FAMILIES, *_FURTHER, *further))
     start = 0
-    opened: str | None = None
     if left := _LEFT_OVER.match(text):
         before, found, _ = text.partition(_LEFT_OVER_END)
         if not found or not left[1]:
-            return None
+            return 0, _LEFT_OVER_END if left[1] else ""
         start = len(before) + len(found)
-    for match in pattern.finditer(text, start):
-        mark = match[0].lower()
-        if opened is None:
-            if mark in marks:
-                opened = mark
-            elif not mark.startswith("#"):
-                start = match.end()
-        elif mark in marks[opened]:
-            opened, start = None, match.end()
-    return text[start:] if opened is None else None
+    beginning = len(text) - len(text.lstrip())
+    opened: _Opened | None = None
+    for match in pattern.finditer(text, max(start, skip)):
+        mark = _spelled(match)
+        form = _form(mark) if match["form"] or mark in marks else None
+        if opened is not None:
+            if opened.closed_by(mark, form):
+                opened, start = None, match.end()
+        elif mark in marks:
+            opened = replace(marks[mark], kind=None if form is None else form.kind)
+        elif form is not None and not form.closes:
+            if match.start() == beginning or (form.named and not form.bare):
+                close = _counterpart(match[0])
+                opened = _Opened(frozenset(), form.kind, close, only_closed=not form.named)
+                after = match.end()
+        elif not (mark.startswith("#") or (match["form"] and not (form and form.named))):
+            start = match.end()
+    if opened is not None and opened.only_closed:
+        return _read(text, further, skip=after)
+    return start, None if opened is None else opened.close
+
+
+def _spelled(match: re.Match[str]) -> str:
+    """A mark that was found, in small letters and as it is written most often."""
+    if match["channel"]:
+        return f"<|channel|>{match['channel'].lower()}<|message|>"
+    return "## final response" if match["heading"] else match[0].lower()
 
 
 @lru_cache(maxsize=64)
-def _pattern(every: tuple[Marks, ...]) -> tuple[dict[str, set[str]], re.Pattern[str]]:
-    """Marks that open a thought, with those that close it, and an expression for all of them."""
-    marks: dict[str, set[str]] = {}
+def _pattern(every: tuple[Marks, ...]) -> tuple[dict[str, _Opened], re.Pattern[str]]:
+    """Marks that open a thought, with what closes it, and an expression for all of them."""
+    marks: dict[str, _Opened] = {}
+    ends: set[str] = set()
     for one in every:
         if not (one.open.strip() and one.close.strip()):
             raise ValueError(f"{one}: a thought has a mark at either end")
-        ends = marks.setdefault(one.open.strip().lower(), set())
-        ends |= {mark.strip().lower() for mark in (one.close, one.instead) if mark}
+        known = marks.get(one.open.strip().lower(), _Opened(frozenset(), None, one.close))
+        own = {mark.strip().lower() for mark in (one.close, one.instead) if mark}
+        marks[one.open.strip().lower()] = replace(known, ends=known.ends | own)
+        ends |= own
     # The longest first: one mark may be the beginning of another.
-    words = sorted({*marks, *(end for ends in marks.values() for end in ends)}, key=len)[::-1]
-    return marks, re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
+    words = sorted({*marks, *ends}, key=len)[::-1]
+    every_one = "|".join([*map(re.escape, words), _CHANNEL, _HEADING, _FORM])
+    return marks, re.compile(every_one, re.IGNORECASE)

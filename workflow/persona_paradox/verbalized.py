@@ -12,7 +12,7 @@ import polars as pl
 
 from .decoding import LENGTH
 from .items import is_null_case
-from .thinking import behind_thoughts
+from .thinking import behind_thoughts, shown
 
 SCHEMA = {
     "item_id": pl.String,
@@ -96,10 +96,11 @@ def second_turns(
         answer_prefix: text that the answers were forced to begin with.
 
     Returns:
-        The prompts with the columns `answer`, which is what the model wrote behind the prefix,
-        and `question`. There is no row for a null case, or where there is no answer to ask about.
+        The prompts with the columns `answer`, which is what the model wrote behind the prefix
+        without its thoughts, and `question`. There is no row for a null case, or where there is no
+        answer to ask about.
     """
-    answered = _greedy(responses).filter(pl.col("text").str.contains(r"\S"))
+    answered = _greedy(responses).with_columns(shown()).filter(pl.col("text").str.contains(r"\S"))
     answer = pl.lit(answer_prefix) + pl.col("text")
     answered = answered.select("item_id", "variant", answer.alias("answer"))
     joined = prompts.join(answered, on=["item_id", "variant"], maintain_order="left")
