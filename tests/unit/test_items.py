@@ -114,9 +114,13 @@ q_03,What now?,risk,1,never shown
 """
 
 
+SOURCE = {"kind": "path", "path": "x.csv"}
+
+
 def reading(**columns: object) -> dict[str, Any]:
     """The view of a data set of questions, as the schema fills it."""
     return {
+        "source": SOURCE,
         "format": {"kind": "csv", "encoding": "utf-8", "separator": ",", "missing": []},
         "columns": {
             "item_id": {"column": "id"},
@@ -222,8 +226,9 @@ def test_a_file_without_items_is_an_error(ids: dict[str, str], tmp_path: Path) -
     columns = {"item_id": ids, "case": {"column": "case"}, "never_shown": [], "keep": []}
     columns |= {"reference": {"column": "esi", "values": {"1": "esi_1"}}}
     form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": []}
+    view = {"source": SOURCE, "format": form, "columns": columns}
     with pytest.raises(InputError, match=r"x\.yaml: the file of key `source` has no items"):
-        read_items([path], {"format": form, "columns": columns}, "config/datasets/x.yaml")
+        read_items([path], view, "config/datasets/x.yaml")
 
 
 def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
@@ -232,5 +237,6 @@ def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Pat
     columns = {"item_id": {"column": "id"}, "case": {"column": "case"}, "never_shown": []}
     columns |= {"keep": [], "reference": {"column": "esi", "values": {"1": "esi_1"}}}
     form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": ["(?P<"]}
+    view = {"source": SOURCE, "format": form, "columns": columns}
     with pytest.raises(InputError, match=r"`format.missing` has '\(\?P<', which is no regular"):
-        read_items([path], {"format": form, "columns": columns}, "config/datasets/x.yaml")
+        read_items([path], view, "config/datasets/x.yaml")

@@ -193,13 +193,25 @@ def test_decimal_commas(tmp_path: Path) -> None:
     data = "id;case;level;age;note\nx;36,5;1;40,5;1,2\n"
     items = read(tmp_path, data, columns=FIELDS | {"keep": ["age"]}, format=form)
     assert items.select("case", "age").row(0) == ("Value: 36.5 /µL", "40.5")
-    refused(
-        tmp_path,
-        data.replace("36,5", "1.234"),
-        *("item x", "'1.234'", "'case'", "`format.decimal`"),
-        columns=FIELDS,
-        format=form,
-    )
+    for value in ("1.234", "1,234,567"):
+        words = ("item x", repr(value), "'case'", "`format.decimal`")
+        changed = data.replace("36,5", value)
+        refused(tmp_path, changed, *words, columns=FIELDS, format=form)
+    for value, point in {
+        ">36,5": ">36.5",
+        "36,5-37,5": "36.5-37.5",
+        "97,5%": "97.5%",
+        "−0,5": "−0.5",
+        "1 234,5": "1 234.5",
+        ",5": ".5",
+        "mild, 2": "mild, 2",
+    }.items():
+        items = read(tmp_path, data.replace("36,5", value), columns=FIELDS, format=form)
+        assert items["case"].to_list() == [f"Value: {point} /µL"]
+    # Codes, and not numbers.
+    codes = data + "y;36;1;,5;1,2,3\n"
+    items = read(tmp_path, codes, columns=FIELDS | {"keep": ["age", "note"]}, format=form)
+    assert items.select("age", "note").rows() == [("40.5", "1,2"), (".5", "1,2,3")]
 
 
 def test_a_code_without_a_wording(tmp_path: Path) -> None:
@@ -218,6 +230,50 @@ def test_a_field_without_a_value_may_be_left_out(tmp_path: Path) -> None:
     data = "id,A,B,level\na,x,y,1\nb,,y,2\n"
     assert read(tmp_path, data, columns=case)["case"].to_list() == ["A: x\nB: y", "B: y"]
     refused(tmp_path, data + "c,,,3\n", "item c is empty", "`columns.case.fields`", columns=case)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "NaN",
+        "-INF",
+        "NaT",
+        "<NA>",
+        "NULL",
+        "\\N",
+        "1.#QNAN",
+        "-1.#IND",
+        "#NV",
+        "#WERT!",
+        "#¡VALOR!",
+    ],
+)
+def test_what_programs_write_where_there_is_no_value(tmp_path: Path, value: str) -> None:
+    refused(tmp_path, HEAD + f"x,{value},1\n", f"has {value!r}", "`format.missing`")
+
+
+@pytest.mark.parametrize(
+    "value", ["NA", "None", "none", "-", ".", "#2 nail!", "information", "null!"]
+)
+def test_what_is_a_text_like_any_other(tmp_path: Path, value: str) -> None:
+    assert read(tmp_path, HEAD + f"x,{value},1\n")["case"].to_list() == [value]
+
+
+@pytest.mark.parametrize("name", ["*", "^c.*$", "^.*$"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_names_that_are_patterns_elsewhere(tmp_path: Path, kind: str, name: str) -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "case": ["pain", "x"], name: ["1", "3"], "c": "y"})
+    table.write_csv(tmp_path / "given") if kind == "csv" else table.write_parquet(
+        tmp_path / "given"
+    )
+    data = (tmp_path / "given").read_bytes()
+    columns = {
+        "item_id": {"column": name},
+        "reference": {"column": name, "values": LEVELS},
+        "case": {"fields": [{"label": "Value", "column": name, "unit": "x"}]},
+    }
+    items = read(tmp_path, data, kind, columns, where={name: {"not": "3"}})
+    assert items.rows() == [("1", "Value: 1 x", "l1", None)]
 
 
 # --- groups -------------------------------------------------------------------------------
@@ -270,6 +326,9 @@ CASES = ["“crushing” chest pain – 37 °C", "it’s a cough"]
         ("utf-8", "utf-8"),
         ("utf-8-sig", "utf-8"),
         ("cp1252", "cp1252"),
+        ("mac-roman", "mac-roman"),
+        ("cp1250", "cp1250"),
+        ("cp1251", "cp1251"),
         ("utf-16", "utf-16"),
         ("utf-16-le", "utf-16"),
         ("utf-16-be", "utf-16"),
@@ -285,6 +344,8 @@ NOT_SO = {
     "Windows as Latin-1": ("cp1252", "latin-1", ("line 2", "0x93", "'case'", "to 'cp1252'")),
     "UTF-16 as UTF-8": ("utf-16", "utf-8", ("byte order mark of utf-16", "`format.encoding`")),
     "UTF-16 without a mark": ("utf-16-le", "latin-1", ("UTF-16", "`format.encoding`")),
+    "UTF-8 without a mark as Windows": ("utf-8", "cp1252", ("is UTF-8", "as cp1252", "to 'utf-8'")),
+    "UTF-8 as Latin-1": ("utf-8", "latin-1", ("is UTF-8", "as latin-1", "to 'utf-8'")),
     "UTF-8 as Windows": ("utf-8-sig", "cp1252", ("byte order mark of utf-8", "to 'utf-8'")),
 }
 
@@ -310,6 +371,10 @@ BAD_JSON = {
     "an object among texts": (
         lines(GOOD, GOOD | {"id": "b", "case": {"complaint": "chest pain"}}),
         ("row 2 (line 2)", "'case' holds an object"),
+    ),
+    "an object for an id": (
+        lines(GOOD | {"id": {"at": 3}}),
+        ("row 1 (line 1)", "'id' holds an object", "`id.at`"),
     ),
     "a list": (lines(GOOD | {"case": ["pain"]}), ("'case' holds a list", "`case[0]`")),
     "half an emoji": (
@@ -569,8 +634,9 @@ def test_conditions_that_are_refused(tmp_path: Path, name: str) -> None:
     refused(tmp_path, SPLITS, *words, where=where)
 
 
-def of_files(tmp_path: Path, *texts: str, **more: Any) -> pl.DataFrame:
-    names = ["far/first.csv", "second.csv"]
+def of_files(
+    tmp_path: Path, *texts: str, names: Any = ("far/first.csv", "second.csv"), **more: Any
+) -> pl.DataFrame:
     sources = [{"kind": "path", "path": name, "sha256": "0" * 64} for name in names]
     paths = [tmp_path / f"raw{number}" for number in range(len(texts))]
     for path, text in zip(paths, texts, strict=True):
@@ -600,6 +666,32 @@ def test_errors_name_the_file_of_several(tmp_path: Path) -> None:
         of_files(tmp_path, HEAD + "a,pain,1\n", HEAD + "b,cough\n")
     with pytest.raises(InputError, match=r"row 1 \(line 2\) of second\.csv has no id"):
         of_files(tmp_path, HEAD + "a,pain,1\n", HEAD + ",cough,2\n")
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    names, texts = ("far/test.csv", "near/test.csv"), (HEAD + "a,pain,1\n", HEAD + ",cough,2\n")
+    with pytest.raises(InputError, match=r"row 1 \(line 2\) of near/test\.csv has no id"):
+        of_files(tmp_path, *texts, names=names)
+    form = {"file_column": "part"}
+    with pytest.raises(InputError, match=r"the same of far/test\.csv and near/test\.csv; rename"):
+        of_files(tmp_path, *texts, names=names, format=form)
+    with pytest.raises(InputError, match=r"the same of x\.csv and x\.txt; rename"):
+        of_files(tmp_path, *texts, names=("a/x.csv", "b/x.txt"), format=form)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "xlsx"])
+def test_the_name_of_a_file_takes_no_column_of_it(tmp_path: Path, kind: str) -> None:
+    row = {"id": "a", "case": "pain", "level": 1, "part": "of the file"}
+    if kind == "xlsx":
+        data = book(tmp_path, list(row), list(row.values()))
+    elif kind == "parquet":
+        pl.DataFrame([row]).write_parquet(tmp_path / "given")
+        data = (tmp_path / "given").read_bytes()
+    else:
+        data = (lines(row) if kind == "jsonl" else pl.DataFrame([row]).write_csv()).encode()
+    words = ("has a column 'part' of its own", "`format.file_column`")
+    refused(tmp_path, data, *words, kind=kind, format={"file_column": "part"})
+    assert read(tmp_path, data, kind, {"keep": ["file"]}, format={"file_column": "file"}).height
 
 
 def test_each_file_of_a_set_has_its_checksum(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -63,10 +63,10 @@ def read_items(
     _check_values(raw, wrong, where, name)
     raw = _kept(_with_ids(raw, columns["item_id"]), where, name)
     rows = {"read": len(wrong) + empty, "empty": empty, "kept": raw.height}
-    _check_ids(raw, columns["item_id"], name)
     used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
     _check_values(raw, wrong, used, name)
-    ids = raw.get_column(_ID)
+    _check_ids(raw, columns["item_id"], name)
+    ids = _of(raw, _ID)
     raw = _with_numbers(raw, reading, name)
     cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]
     items = pl.DataFrame(
@@ -83,7 +83,7 @@ def read_items(
         level = _mapped(raw, ids, "reference", rater["column"], values, name=name)
         items = items.with_columns(level.alias(f"human_{rater['id']}"))
     for column in columns["keep"]:
-        items = items.with_columns(raw.get_column(column).alias(column))
+        items = items.with_columns(_of(raw, column).alias(column))
     _check_cases(items, columns["case"], name)
     return items, rows
 
@@ -94,6 +94,11 @@ _ROW, _NUMBER, _ID = "\0row", "\0number", "\0id"
 
 
 _NEVER_SHOWN = "columns.never_shown"
+
+
+def _of(raw: pl.DataFrame, column: str) -> pl.Series:
+    """A column under no name: to polars one such as `*` or `^a$` stands for others."""
+    return raw.get_column(column).alias("")
 
 
 def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
@@ -132,31 +137,53 @@ def _read_raw(
         },
     )
     tables, wrong, empty = [], [], 0
-    for number, path in enumerate(paths):
-        file, own = DataFile(path, name), ""
+    sources = sources_of(reading)
+    stems = [PurePosixPath(_file_name(source)).stem for source in sources]
+    names = file_names(sources)
+    if of_file is not None and len(set(stems)) < len(stems):
+        same = [one for one, stem in zip(names, stems, strict=True) if stems.count(stem) > 1]
+        raise InputError(
+            f"{name}: key `format.file_column` asks for the names of files, which are the same of "
+            f"{same[0]} and {same[1]}; rename one of them, or take the key out"
+        )
+    for path, own, stem in zip(paths, names, stems, strict=True):
+        file = DataFile(path, name)
         if len(paths) > 1 or of_file is not None:
-            own = file_name(sources_of(reading)[number])
             file = DataFile(path, name, f"the file {own} of key `source`")
         records = read_records(file, form, wanted)
-        rows = [f"{row} of {own}" if own else row for row in records.rows]
+        if of_file in records.names:
+            raise file.error(
+                f"has a column {of_file!r} of its own; give key `format.file_column` another name"
+            )
+        rows = [f"{row} of {own}" if len(paths) > 1 else row for row in records.rows]
         table = pl.DataFrame(
             {_ROW: rows, **records.columns},
             schema=dict.fromkeys([_ROW, *records.columns], pl.String),
         )
         if of_file is not None:
-            table = table.with_columns(pl.lit(PurePosixPath(own).stem).alias(of_file))
+            table = table.with_columns(pl.lit(stem).alias(of_file))
         tables.append(table)
         wrong += [records.wrong.get(place, {}) for place in range(table.height)]
         empty += records.empty
     return pl.concat(tables).with_row_index(_NUMBER), wrong, empty
 
 
-def file_name(source: Mapping[str, Any]) -> str:
+# Keys of a source that say where its file is, the file itself last.
+_PLACES = ("repo", "package", "path", "file", "member", "url")
+
+
+def file_names(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What errors call the files of sources: by their names, or whole where two have the same."""
+    names = [_file_name(source) for source in sources]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(str(one[key]) for key in _PLACES if key in one) for one in sources]
+
+
+def _file_name(source: Mapping[str, Any]) -> str:
     """The name of a source's file, without its folder."""
-    for key in ("path", "file", "member", "url"):
-        if key in source:
-            return PurePosixPath(str(source[key]).partition("?")[0].partition("#")[0]).name
-    raise AssertionError(source)
+    place = str(next(source[key] for key in reversed(_PLACES) if key in source))
+    return PurePosixPath(place.partition("?")[0].partition("#")[0]).name
 
 
 def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.DataFrame:
@@ -177,22 +204,22 @@ def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.Data
 def _check_values(
     raw: pl.DataFrame,
     wrong: Sequence[Mapping[str, NoTextError]],
-    columns: Iterable[str],
+    columns: Collection[str],
     name: str,
 ) -> None:
     """Check that what stands in some columns can be had as text, or counts as not recorded."""
     if not any(wrong):
         return
-    for row in raw.select(_NUMBER, _ROW, *columns).iter_rows(named=True):
+    for row in raw.iter_rows(named=True):
         for column, error in wrong[row[_NUMBER]].items():
-            if column in row and (error.text is None or row[column] is not None):
+            if column in columns and (error.text is None or row[column] is not None):
                 why = error.why.replace("{column}", column)
                 raise InputError(f"{name}: {row[_ROW]}: column {column!r} {why}")
 
 
 def _with_ids(raw: pl.DataFrame, item_id: Mapping[str, str]) -> pl.DataFrame:
     if "column" in item_id:
-        return raw.with_columns(raw.get_column(item_id["column"]).alias(_ID))
+        return raw.with_columns(_of(raw, item_id["column"]).alias(_ID))
     width = len(str(raw.height))
     ids = [f"{item_id['prefix']}{number:0{width}d}" for number in range(1, raw.height + 1)]
     return raw.with_columns(pl.Series(_ID, ids, dtype=pl.String))
@@ -200,17 +227,17 @@ def _with_ids(raw: pl.DataFrame, item_id: Mapping[str, str]) -> pl.DataFrame:
 
 def _kept(raw: pl.DataFrame, where: Mapping[str, Any], name: str) -> pl.DataFrame:
     """The rows that all conditions of key `where` keep."""
-    kept = pl.lit(value=True)
+    kept = pl.repeat(value=True, n=raw.height, eager=True)
     for column, condition in where.items():
-        given = raw.get_column(column)
+        given = _of(raw, column)
         if not isinstance(condition, dict):
             values = _codes(column, condition, given, name)
-            kept &= pl.col(column).is_in(values).fill_null(value=False)
+            kept &= given.is_in(values).fill_null(value=False)
         if isinstance(condition, dict) and "not" in condition:
             values = _codes(column, condition["not"], given, name)
-            kept &= ~pl.col(column).is_in(values).fill_null(value=False)
+            kept &= ~given.is_in(values).fill_null(value=False)
         if isinstance(condition, dict) and "empty" in condition:
-            kept &= pl.col(column).is_null() == condition["empty"]
+            kept &= given.is_null() == condition["empty"]
     found = raw.filter(kept)
     if found.is_empty():
         raise InputError(f"{name}: key `where` keeps none of the {raw.height} rows; loosen it")
@@ -237,7 +264,7 @@ _LISTED = 10
 
 
 def _check_ids(raw: pl.DataFrame, item_id: Mapping[str, str], name: str) -> None:
-    ids, key = raw.get_column(_ID), f"columns.item_id.{next(iter(item_id))}"
+    ids, key = _of(raw, _ID), f"columns.item_id.{next(iter(item_id))}"
     if ids.null_count():
         row = raw.filter(pl.col(_ID).is_null()).item(0, _ROW)
         raise InputError(f"{name}: {row} has no id (key `{key}`); give it one")
@@ -264,7 +291,7 @@ def _references(
     if key == "category":
         found["harm_level"] = pl.Series([None] * raw.height, dtype=pl.Int64)
         if columns["harm_level"] is not None:
-            found["harm_level"] = _harm_levels(raw.get_column(columns["harm_level"]), ids, name)
+            found["harm_level"] = _harm_levels(_of(raw, columns["harm_level"]), ids, name)
     return found
 
 
@@ -288,7 +315,7 @@ def _mapped(
     *,
     name: str,
 ) -> pl.Series:
-    given = raw.get_column(column)
+    given = _of(raw, column)
     for item, value in zip(ids, given, strict=True):
         if value not in values:
             shown = "empty" if value is None else repr(value)
@@ -300,13 +327,16 @@ def _mapped(
 
 
 # What programs write where there is no value. To a model it is a word, to a band no number.
-_NO_VALUES = (
-    *("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity"),
-    *("#N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "#NULL!"),
+_NO_VALUE = (
+    r"(?i)^([+-]?(nan|inf|infinity)|nat|<na>|null|\\N|-?1\.#(qnan|snan|ind|inf)\d*"
+    r"|#N/A|#NV|#GETTING_DATA|#[^\s\d]\S*[!?])$"
 )
 
-# Numbers with a decimal comma; and with points between thousands, which would be read as decimals.
-_COMMA, _THOUSANDS = r"^[+-]?\d*,\d+$", r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
+# A decimal comma: behind a digit, a sign or nothing, and before a digit.
+_COMMA = re.compile(r"(?:(?<=\d)|(?<=[+-])|^),(?=\d)")
+# What has points between thousands, which would be read as decimals, or more commas than one.
+_THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$|\d,\d+,\d"
+_PLAIN = r"^[+-]?(\d+[.,]?\d*|[.,]\d+)$"
 
 
 def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
@@ -316,27 +346,30 @@ def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> p
     fields = [f for f in case.get("fields", ()) if "values" not in f]
     shown = [case["column"]] if "column" in case else [f["column"] for f in fields]
     for column in dict.fromkeys([*shown, *columns["keep"]]):
-        odd = raw.filter(pl.col(column).is_in(_NO_VALUES))
+        odd = raw.filter(_of(raw, column).str.contains(_NO_VALUE))
         if odd.height:
+            value = _of(odd, column)[0]
             raise InputError(
-                f"{name}: item {odd.item(0, _ID)} has {odd.item(0, column)!r} in column "
-                f"{column!r}, which is what programs write where there is no value; list it in key "
-                "`format.missing`, or mend the file"
+                f"{name}: item {odd.item(0, _ID)} has {value!r} in column {column!r}, which is "
+                "what programs write where there is no value; list it in key `format.missing`, or "
+                "mend the file"
             )
     if reading["format"].get("decimal") != ",":
         return raw
-    numbers = [f["column"] for f in fields if "unit" in f] + [*columns["keep"]]
+    numbers = [f["column"] for f in fields if "unit" in f]
+    # Of a kept column only where it is one of numbers, and not one of codes such as `1,2`.
+    numbers += [c for c in columns["keep"] if _of(raw, c).str.contains(_PLAIN).all()]
     for column in dict.fromkeys(numbers):
-        odd = raw.filter(pl.col(column).str.contains(_THOUSANDS))
+        values = _of(raw, column)
+        odd = raw.filter(values.str.contains(_THOUSANDS))
         if odd.height:
             raise InputError(
-                f"{name}: item {odd.item(0, _ID)} has {odd.item(0, column)!r} in column "
-                f"{column!r}, in which the point is no decimal one (key `format.decimal`); "
-                "write it without points"
+                f"{name}: item {odd.item(0, _ID)} has {_of(odd, column)[0]!r} in column "
+                f"{column!r}, in which no comma or point can stand between thousands (key "
+                "`format.decimal`); write it without"
             )
-        value = pl.col(column)
-        point = value.str.replace(",", ".", literal=True)
-        raw = raw.with_columns(pl.when(value.str.contains(_COMMA)).then(point).otherwise(value))
+        points = [value and _COMMA.sub(".", value) for value in values]
+        raw = raw.with_columns(pl.Series(column, points, dtype=pl.String))
     return raw
 
 

@@ -95,12 +95,14 @@ class Records:
         rows: what an error calls every row.
         wrong: row (from 0) → column → why its value is none.
         empty: how many rows of the file hold nothing; they are passed over.
+        names: all columns of the file.
     """
 
     columns: dict[str, list[str | None]]
     rows: list[str] = field(default_factory=list)
     wrong: dict[int, dict[str, NoTextError]] = field(default_factory=dict)
     empty: int = 0
+    names: Sequence[str] = ()
 
     def add(self, row: str, values: Mapping[str, Any], nested: Collection[str] = ()) -> None:
         """Add a row of values as the file has them."""
@@ -298,17 +300,32 @@ def _decoded(file: DataFile, form: Mapping[str, Any]) -> str:
                     f"{encoding!r}; set it to {marked!r}"
                 )
             data, codec = data[len(mark) :], its_codec
+    if encoding not in ("utf-8", "utf-16") and not data.isascii() and _is_utf_8(data):
+        raise file.error(
+            f"is UTF-8, which would be other letters as {encoding}; set key `format.encoding` to "
+            "'utf-8'"
+        )
     try:
         text = data.decode(codec)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise file.error(
             f"has the byte 0x{data[error.start]:02X} in line {line}, which is not {encoding}; set "
-            "key `format.encoding` to what the file was saved as (by Excel on Windows: cp1252)"
+            "key `format.encoding` to what the file was saved as (by Excel on Windows cp1252, in "
+            "Central Europe cp1250, in Cyrillic script cp1251; on a Mac mac-roman)"
         ) from error
     if 3 * text.count("\0") > len(text):
         raise file.error("is full of null characters, as UTF-16 is; set key `format.encoding`")
     return text
+
+
+def _is_utf_8(data: bytes) -> bool:
+    """Whether it can be that; text of other encodings, but for ASCII, hardly ever can."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
@@ -342,6 +359,7 @@ def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Recor
             _check_swallowed(file, row, plain, names=names, codes=wanted.codes)
     if names is None:
         raise file.error("is empty; put your rows there")
+    records.names = names
 
 
 def _pass_separator(file: DataFile, lines: io.StringIO, separator: str) -> int:
@@ -494,7 +512,7 @@ def _objects(
     for row, one in found:
         if not isinstance(one, dict):
             raise file.error(f'has no object in {row}; write {{"column": value, …}}')
-    names = list(dict.fromkeys(key for _, one in found for key in one))
+    names = records.names = list(dict.fromkeys(key for _, one in found for key in one))
     # A name that a row has wins over a path of the same text.
     ways = {column: [column] if column in names else steps(column) for column in wanted.columns}
     known = set()
@@ -528,14 +546,16 @@ def _parquet(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: R
         schema = pl.read_parquet_schema(file.path)
     except _DAMAGED as error:
         raise file.error(unreadable) from error
+    records.names = list(schema)
     ways = {}
     for column, key in wanted.columns.items():
         ways[column] = [column] if column in schema else steps(column)
         if not _leads(schema, ways[column]):
             raise file.lacks(column, key, list(schema))
-    tops = list(dict.fromkeys(str(way[0]) for way in ways.values()))
+    # By their places: a name such as `*` stands for others to polars, and so it does in a path.
+    tops = sorted({records.names.index(str(way[0])) for way in ways.values()})
     try:
-        table = pl.read_parquet(file.path, columns=tops)
+        table = pl.read_parquet(file.path, columns=tops, glob=False)
         leaves = [_leaf(table, way) for way in ways.values()]
     except _DAMAGED as error:
         raise file.error(unreadable) from error
@@ -561,7 +581,7 @@ def _leaf(table: pl.DataFrame, way: Sequence[str | int]) -> list[Any]:
     leaf = table.get_column(str(way[0]))
     for step in way[1:]:
         if isinstance(step, str):
-            leaf = leaf.struct.field(step)
+            leaf = leaf.struct.unnest().get_column(step)
         elif isinstance(leaf.dtype, pl.List):
             leaf = leaf.list.get(step, null_on_oob=True)
         else:
@@ -590,6 +610,7 @@ def _xlsx(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Reco
             f"has no names of columns in the first row of sheet {sheet.title!r}; write them there"
         )
     _check_names(file, names, wanted)
+    records.names = names
     places = {column: names.index(column) for column in wanted.columns}
     for area in sheet.merged_cells.ranges:
         if any(area.min_col <= place + 1 <= area.max_col for place in places.values()):

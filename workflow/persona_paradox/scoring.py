@@ -113,7 +113,7 @@ def _clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:
     """The cluster of every item, as text; of none where there are no clusters."""
     if column is None:
         return {}
-    return dict(items.select("item_id", pl.col(column).cast(pl.String)).iter_rows())
+    return dict(zip(items["item_id"], items[column].cast(pl.String), strict=True))
 
 
 def _known(logprob: Sequence[float] | None) -> TypeGuard[Sequence[float]]:

@@ -9,7 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.items import file_name, read_items
+from persona_paradox.items import file_names, read_items
 from persona_paradox.sources import fetch
 
 
@@ -23,12 +23,11 @@ def main(arguments: Namespace) -> None:
             fetch(
                 source,
                 path,
-                config_file=arguments.config_file
-                + (f", file {file_name(source)}" if len(sources) > 1 else ""),
+                config_file=arguments.config_file + (f", file {name}" if len(sources) > 1 else ""),
                 data_dir=arguments.data_dir or None,
                 repo_type="dataset",
             )
-            for source, path in zip(sources, raw, strict=True)
+            for source, path, name in zip(sources, raw, file_names(sources), strict=True)
         ]
         items, rows = read_items(raw, reading, arguments.config_file)
     files.write_table(items, arguments.items, {"reading": arguments.reading})
