@@ -485,6 +485,7 @@ def expected_annotations(packed, rows, annotator="R1"):
         ("", {"delimiter": "\t", "lineterminator": "\n"}),
         ("", {"quoting": 1, "lineterminator": "\n"}),
         ("\ufeff", {"lineterminator": "\r"}),
+        ("\ufeffsep=;\r\n", {"delimiter": ";"}),
     ],
 )
 def test_a_file_comes_back_from_any_program(made, tmp_path, before, dialect):
@@ -532,6 +533,20 @@ def test_a_spreadsheet_is_read_as_its_sheet_saved_as_csv(made, tmp_path):
         book.save(stream)
     assert packet_of(path) == packed.packet_id
     assert read_annotations([path], packed.key, FORMS).equals(as_csv)
+
+    def saved(change):
+        other = openpyxl.load_workbook(path)
+        change(other)
+        other.save(tmp_path / "R2.xlsx")
+        return read_annotations([tmp_path / "R2.xlsx"], packed.key, FORMS)
+
+    assert saved(lambda book: book.copy_worksheet(book["Answers"])).equals(as_csv)
+    with pytest.raises(
+        InputError, match="sheets 'Answers' and 'Answers Copy' are of a packet, and"
+    ):
+        saved(lambda book: book.copy_worksheet(book["Answers"]).delete_rows(3))
+    with pytest.raises(InputError, match="columns stand in row 2; remove the rows above it"):
+        saved(lambda book: book["Answers"].insert_rows(1))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a spreadsheet", b"PK\x03\x04", b"a,b\n1,2\n"])
@@ -596,7 +611,12 @@ def test_a_wrong_file_is_refused_in_a_sentence(made, tmp_path, change, message):
         (b"PK\x03\x04\xff\xfe not text", "not a CSV file in UTF-8"),
         ("packet_id,item,confidence\né".encode("latin-1"), "not a CSV file in UTF-8"),
         ("packet_id".encode("utf-16"), "not a CSV file in UTF-8"),
-        (b'packet_id,item\n"open', "not a CSV file in UTF-8"),
+        (b'packet_id,item\n"open', "opens a quote in the row of line 2 that is never closed"),
+        (b'packet_id,item\n\n"a"b,c\n', "has a quote within a quoted text in line 3 .* double it"),
+        (
+            b"Ward 7\n,,\npacket_id,item\n",
+            "of the columns stand in row 3; remove the rows above it",
+        ),
     ],
 )
 def test_what_is_no_table_is_refused(made, tmp_path, content, message):

@@ -35,6 +35,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from . import blinding
 from .errors import InputError
 from .files import DAMAGED, is_of_disk, sha256_bytes
+from .records import DataFile, csv_rows, told_separator
 
 MASK = "[...]"
 PREFERENCE, CONFIDENCE, TIE = "preference", "confidence", "tie"
@@ -647,16 +648,18 @@ def _csv(path: Path) -> list[list[str]]:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: {not_csv}") from error
-    first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path}: {not_csv} ({error})") from error
+    lines = io.StringIO(text, newline="")
+    separator = told_separator(lines)
+    before = 0 if separator is None else 1
+    if separator is None:
+        separator = max(",;\t", key=lines.readline().count)
+        lines.seek(0)
+    file = DataFile(path, str(path), "the file")
+    return [values for _, values, _ in csv_rows(file, lines, separator, before)]
 
 
 def _xlsx(path: Path) -> list[list[str]]:
-    """The rows of the first sheet that has a packet's id in its first row; blank, where none has.
+    """The rows of the sheet that has a packet's id in its first row, or below; none without one.
 
     Of a formula the result that the program stored with it.
     """
@@ -672,11 +675,20 @@ def _xlsx(path: Path) -> list[list[str]]:
             f"{path}: is not a spreadsheet that can be read; save it as .xlsx without a password, "
             'or its sheet as "CSV UTF-8"'
         ) from error
+    found: dict[str, list[list[str]]] = {}
     for sheet in book.worksheets:
         lines = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
-        if lines and "packet_id" in lines[0]:
-            return lines
-    return []
+        if any("packet_id" in line for line in lines):
+            found[sheet.title] = lines
+    if not found:
+        return []
+    first, *others = found.values()
+    if any(lines != first for lines in others):
+        raise InputError(
+            f"{path}: the sheets {' and '.join(map(repr, found))} are of a packet, and differ; "
+            "keep the one that is filled in"
+        )
+    return first
 
 
 def _cell(value: Any) -> str:
@@ -690,6 +702,11 @@ def _read(path: Path, needed: Sequence[str]) -> dict[int, dict[str, str]]:
     """The rows that are not blank, by their number in a spreadsheet."""
     lines = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     header = [name.strip() for name in lines[0]] if lines else []
+    for number, cells in enumerate(lines[1:], start=2):
+        if "packet_id" not in header and "packet_id" in cells:
+            raise InputError(
+                f"{path}: the names of the columns stand in row {number}; remove the rows above it"
+            )
     for column in needed:
         if header.count(column) != 1:
             raise InputError(

@@ -335,7 +335,9 @@ def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Recor
     if names is not None:
         _check_names(file, names, wanted)
     number = 0
-    for line, values, taken in _rows(file, lines, form["separator"], before):
+    for line, values, taken in csv_rows(file, lines, form["separator"], before):
+        if not values:
+            continue
         if names is None:
             names = values
             _check_names(file, names, wanted)
@@ -362,24 +364,42 @@ def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Recor
     records.names = names
 
 
-def _pass_separator(file: DataFile, lines: io.StringIO, separator: str) -> int:
-    """Pass over the line in which Excel says what separates columns; the number of such lines."""
+def told_separator(lines: io.StringIO) -> str | None:
+    """What separates columns, by the line that Excel puts first, which is passed over; or None."""
     told = re.fullmatch(r'"?sep=(.)"?\r?\n?', lines.readline())
     if told is None:
         lines.seek(0)
+        return None
+    return told[1]
+
+
+def _pass_separator(file: DataFile, lines: io.StringIO, separator: str) -> int:
+    """Pass over the line in which Excel says what separates columns; the number of such lines."""
+    told = told_separator(lines)
+    if told is None:
         return 0
-    if told[1] != separator:
+    if told != separator:
         raise file.error(
-            f"says in its first line that {told[1]!r} separates columns, but key "
+            f"says in its first line that {told!r} separates columns, but key "
             f"`format.separator` is {separator!r}; set it to that"
         )
     return 1
 
 
-def _rows(
+def csv_rows(
     file: DataFile, lines: io.StringIO, separator: str, before: int
 ) -> Iterator[tuple[int, list[str], list[str]]]:
-    """The rows of a CSV file, each with its first line's number and its lines."""
+    """The rows of a CSV file, each with its first line's number and its lines.
+
+    Args:
+        file: as errors name it.
+        lines: its text.
+        separator: of columns.
+        before: number of lines that have been read of it.
+
+    Raises:
+        InputError: a quote is not closed, or not doubled, and where.
+    """
     taken: list[str] = []
 
     def tapped() -> Iterator[str]:
@@ -403,8 +423,7 @@ def _rows(
                 f"has a quote within a quoted text in line {before + reader.line_num} (the row "
                 f'begins in line {first}); double it: ""'
             ) from error
-        if values:
-            yield first, values, taken
+        yield first, values, taken
 
 
 def _check_names(file: DataFile, names: Sequence[str], wanted: Wanted) -> None:
