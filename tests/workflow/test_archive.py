@@ -224,7 +224,9 @@ def test_an_honest_archive_is_confirmed(packed: Project) -> None:
     )
     assert "parts of the provenance: 3 of 3 agree" in done.stdout
     assert re.search(r"not checked: results/figures \(\d+\), of which only checksums", done.stdout)
-    assert "not checked: scores and judgements of triage_primary" in done.stdout
+    assert (
+        "not checked: what scores and judgements read in 1 texts of triage_primary" in done.stdout
+    )
     assert f"nothing differs in {packed.path / ARCHIVE}" in done.stdout
 
 
@@ -236,6 +238,8 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
     swapped = f"results/responses/tiny/{KEPT_BACK.replace('teaching', 'triage')}/no_persona.parquet"
     items, cells = "resources/datasets/teaching_ed.parquet", "results/tables/cells.csv"
     table = {name: pl.read_parquet(io.BytesIO(content[name])) for name in (answered, items)}
+    # Beside the only answer that is withheld; what was read in that one is taken as it is.
+    hidden = f"results/scores/tiny/{KEPT_BACK.replace('teaching', 'triage')}/ed_nurse.parquet"
     # An answer that can be changed without another label; a case that nobody asked about.
     texts = table[answered]["text"].to_list()
     said = next(i for i, t in enumerate(texts) if parse_label(t, ESI) == parse_label(f"{t} .", ESI))
@@ -254,6 +258,7 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
     changes = {
         answered: changed(answered, say("text", said, f"{texts[said]} .")),
         scored: changed(scored, lambda t: t.with_columns(~pl.col("correct"))),
+        hidden: changed(hidden, lambda t: t.with_columns(label="reference")),
         # Every answer is what the model says, but not to the case under which it stands.
         swapped: changed(swapped, lambda t: t.with_columns(pl.col("item_id").reverse())),
         items: changed(items, say("case", row, "Nothing at all.")),
@@ -273,6 +278,7 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
         "results/summary.md has another text": 1,
         f"{answered}, {asked[said]}: another text than this machine computes": 1,
         f"{scored}, column correct, row 1": 1,
+        f"{hidden}, column label, row 1": 1,
         f"{swapped}, row 1: item_id": 1,
         f"{items}, column case, row {row + 1}: 'Nothing at all.'": 1,
         f"{cells}, column n, row 1: {n[0] + 1}": 1,

@@ -95,7 +95,7 @@ def score(
                 **_contextual(row["label_logprob"], priors.get(row["variant"]), labels),
             }
         )
-    return _with_verbalized(_with_repeat(pl.DataFrame(rows, schema=SCHEMA)), verbalized)
+    return _with_verbalized(with_repeat(pl.DataFrame(rows, schema=SCHEMA)), verbalized)
 
 
 def _concluded(text: str | None, header: str | None) -> str | None:
@@ -150,7 +150,7 @@ def _contextual(
     }
 
 
-def _with_repeat(scores: pl.DataFrame) -> pl.DataFrame:
+def with_repeat(scores: pl.DataFrame) -> pl.DataFrame:
     """Fill `confidence_repeat`; a sampled answer without a label agrees with none."""
     prompt = ("item_id", "variant")
     greedy = pl.col("label").filter(pl.col("repeat") == 0).first().over(prompt)

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +54,7 @@ from persona_paradox.responses import (
     Wanted,
     engine_of,
 )
+from persona_paradox.scoring import with_repeat
 from persona_paradox.verification import UNREADABLE, Findings, difference, drawn
 from persona_paradox.withholding import Texts, is_withheld, withhold
 
@@ -70,6 +70,22 @@ DELIVER += ("second_turn", "deliver_ratings", "deliver_pairs", "deliver_list", "
 MODELS = ("download_model", "prepare_model")
 # Files of cells that hold no text of an answer.
 NO_TEXTS = ("prompts", "calibration", "recalibration")
+
+# What is read in the words of an answer, and in those about an answer: where an archive withholds
+# the words, this alone cannot be computed from it. Stage → columns.
+READ_IN_ANSWERS = {
+    # A reasoning and what it leads to are withheld as one.
+    "responses": ("text",),
+    "scores": ("label", "parse_status", "level_error", "confidence_generated"),
+    "judgements": ("n_characters",),
+    "rankings": ("length_difference",),
+}
+READ_BEHIND_ANSWERS = {
+    "scores": ("confidence_verbalized",),
+    "verbalized": ("confidence", "status"),
+    "judgements": ("written", "rationale"),
+}
+BEHIND_ANSWERS = ("statements", "verdicts")
 
 # Kinds of things that are compared.
 KEYS = "files whose response keys are those of prompts, decoding and engine"
@@ -192,10 +208,52 @@ class Copy:
         cli.log.debug("%s", done.stdout)
         return printable((told or lines or ["no reason"])[-1])
 
-    def difference(self, name: str, task: str | None) -> str | None:
-        """Where a file that was made here, of a task, is not the one in the archive."""
-        change = partial(withhold, texts=self._texts(task))
+    def difference(
+        self, name: str, task: str | None, given: Mapping[Answered, pl.DataFrame] | None = None
+    ) -> str | None:
+        """Where a file that was made here, of a task, is not the one in the archive.
+
+        Args:
+            name: the file.
+            task: whose texts are in it.
+            given: answers of the archive without words, see `withheld`; what is read in the words
+                is taken from the archive.
+        """
+        texts = self._texts(task)
+
+        def change(table: pl.DataFrame) -> pl.DataFrame:
+            table = withhold(table, texts)
+            return table if given is None else self.with_given(name, table, given)
+
         return difference(name, self.theirs / name, self.path / name, change)
+
+    def with_given(
+        self, name: str, table: pl.DataFrame, given: Mapping[Answered, pl.DataFrame]
+    ) -> pl.DataFrame:
+        """A table that was made here, with what is read in words that only its maker had."""
+        stage = name.split("/")[1]
+        try:
+            theirs = pl.read_parquet(self.theirs / name)
+        except UNREADABLE:
+            return table
+        if (theirs.schema, theirs.height) != (table.schema, table.height):
+            return table
+        for file, rows in given.items():
+            if not is_of(name, file):
+                continue
+            behind = file.path.split("/")[1] in BEHIND_ANSWERS
+            columns = (READ_BEHIND_ANSWERS if behind else READ_IN_ANSWERS).get(stage, ())
+            keys = [key for key in rows.columns if key in table.columns]
+            there = rows.select(keys).unique().with_columns(given=True)
+            asked = table.select(keys).join(there, on=keys, how="left", maintain_order="left")
+            taken = pl.when(asked["given"].fill_null(False))
+            table = table.with_columns(
+                taken.then(theirs[one]).otherwise(one).alias(one) for one in columns
+            )
+        if stage == "scores":
+            right = (pl.col("label") == pl.col("reference")).fill_null(False)
+            table = with_repeat(table.with_columns(correct=right))
+        return table
 
     def _texts(self, task: str | None) -> Texts:
         """What the archive must not hold in the files of a task."""
@@ -265,14 +323,28 @@ def read_study(theirs: Path) -> Study:
     return study
 
 
-def withheld_tasks(copy: Copy) -> set[str]:
-    """The tasks of which answers are withheld."""
-    tasks = set(restricted_tasks(copy.study))
-    return {
-        file.task
-        for file in answered(copy.study)
-        if file.task in tasks and not read(copy, file).filter(is_withheld("text")).is_empty()
-    }
+def withheld(copy: Copy) -> dict[Answered, pl.DataFrame]:
+    """Files of answers of which texts are withheld, and which: key columns of their rows."""
+    tasks = restricted_tasks(copy.study)
+    found = {}
+    for file in answered(copy.study):
+        rows = read(copy, file).filter(is_withheld("text")) if file.task in tasks else None
+        if rows is not None and not rows.is_empty():
+            # Verdicts on drawn answers may be drawn themselves or not.
+            judged = file.path.startswith("results/verdicts/")
+            found[file] = rows.select("item_id", "variant", *([] if judged else ["repeat"]))
+    return found
+
+
+def is_of(name: str, file: Answered) -> bool:
+    """Whether figures in a file are read in the words of these answers: of its cell, or of all.
+
+    None are read in a thought.
+    """
+    stage, *cell = name.removesuffix(".parquet").removesuffix(".lists").split("/")[1:]
+    cell = cell[1:] if stage in ("judgements", "rankings") else cell
+    own = file.path.removesuffix(".parquet").split("/")
+    return own[1] != "thoughts" and own[-3:][: len(cell)] == cell
 
 
 def read(copy: Copy, file: Answered) -> pl.DataFrame:
@@ -341,20 +413,13 @@ def check_tables(copy: Copy, findings: Findings) -> None:
         mine, found = files.read_json(copy.path / name)["sha256"], sha256_in(copy, name)
         told = None if mine == found else f"{name}: SHA-256 {found}, but the source gives {mine}"
         findings.agree("data sets from their own source", told)
-    kept = withheld_tasks(copy)
-    for name, task in derived(study):
-        if task in kept and name.split("/")[1] not in ("delivered", *NO_TEXTS):
-            if copy.take(name):
-                # Newer than what it was made of, so that it is not made again.
-                os.utime(copy.path / name)
-            findings.unchecked(
-                f"scores and judgements of {task}, whose answers repeat texts that may not be "
-                "passed on; tables are made of them as they are"
-            )
+    given = withheld(copy)
+    kept = {file.task for file in given}
+    missing: Counter[str] = Counter()
+    compare_given(copy, given, findings, missing)
     why = copy.snakemake(TABLES, ["tables", archive.PROVENANCE])
     if why is not None:
         findings.agree("tables", f"the tables cannot be made of the archive's answers: {why}")
-    missing: Counter[str] = Counter()
     for name, task in derived(study):
         # Nothing is compared with itself; what models read is checked with the answers.
         stage = name.split("/")[1]
@@ -368,6 +433,45 @@ def check_tables(copy: Copy, findings: Findings) -> None:
         findings.unchecked(f"results/{stage} ({n}), which could not be made here")
     for name in made_tables(copy):
         findings.agree("tables", difference(name, copy.theirs / name, copy.path / name))
+
+
+def compare_given(
+    copy: Copy,
+    given: Mapping[Answered, pl.DataFrame],
+    findings: Findings,
+    missing: Counter[str],
+) -> None:
+    """Compare what is made of answers in tasks of which some are withheld.
+
+    What is read in the words of these is then taken from the archive, for the tables.
+    """
+    tasks = {file.task for file in given}
+    names = [
+        (name, task)
+        for name, task in derived(copy.study)
+        if task in tasks and name.split("/")[1] not in ("delivered", *NO_TEXTS)
+    ]
+    if names:
+        why = copy.snakemake(TABLES, [name for name, _ in names])
+        if why is not None:
+            findings.agree("scores", f"scores cannot be made of the archive's answers: {why}")
+    for name, task in names:
+        stage = name.split("/")[1]
+        if (copy.path / name).is_file():
+            findings.agree(stage, copy.difference(name, task, given))
+            table = copy.with_given(name, pl.read_parquet(copy.path / name), given)
+            table.write_parquet(copy.path / name)
+        else:
+            missing[stage] += 1
+            if copy.take(name):
+                # Newer than what it was made of, so that it is not made again.
+                os.utime(copy.path / name)
+    for task in sorted(filter(None, tasks)):
+        n = sum(rows.height for file, rows in given.items() if file.task == task)
+        findings.unchecked(
+            f"what scores and judgements read in {n} texts of {task} that repeat what may not be "
+            "passed on; tables are made of it as it is"
+        )
 
 
 def made_tables(copy: Copy) -> Iterator[str]:
@@ -547,7 +651,7 @@ def draw(
 ) -> dict[str, dict[Answered, set[str]]]:
     """The answers that are computed again: model → file → keys."""
     study = copy.study
-    kept = withheld_tasks(copy)
+    kept = {file.task for file in withheld(copy)}
     rows: list[tuple[Answered, str]] = []
     for file in answered(study):
         if file.model not in study.local_models:
