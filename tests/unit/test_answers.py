@@ -604,6 +604,7 @@ def test_marks_are_known_by_their_form(begins: str, ends: str) -> None:
         "<answer>C</answer><reason>chest pain</reason>",
         "<answer>C</answer>",
         "<no_think>C",
+        "<thought] and [thought> C",
     ],
 )
 def test_words_in_brackets_are_no_thoughts(text: str) -> None:

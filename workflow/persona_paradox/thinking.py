@@ -126,7 +126,8 @@ _CHANNEL = (
 _HEADING = r"(?P<heading>#{1,6} {0,3}Final Response)"
 # Marks that no publisher of `FAMILIES` writes, but whose form says what they are:
 # "<|think_start|>", "[think_end:]", "</mm:think>". A link is none.
-_FORM = r"(?P<form>(?:<\|?|\[:?)/?[a-z][a-z_:.-]{3,40}(?:\|?>|:?\](?!\()))"
+_NAME = "/?[a-z][a-z_:.-]{3,40}"
+_FORM = rf"(?P<form><{_NAME}>|<\|{_NAME}\|>|\[:?{_NAME}:?\](?!\())"
 _THINKS = {"think", "thinking", "thought", "thoughts", "reasoning", "scratchpad"}
 _MAY_THINK = {"reason", "reflection", "analysis"}
 _BEGINS = {"start": "end", "begin": "end", "open": "close"}
