@@ -197,6 +197,17 @@ BARE = [
     ("3 of 5", FIVE, "3"),
     ("A: Airway obstruction", ABC, "A"),
     ("A. appendicitis", ABC, "A"),
+    # others are explained, or denied
+    ("C) Urgent\n\nRationale:\nA) is too severe\nB) is too mild", ABC, "C"),
+    ("C. Urgent care\n\nWhy the others are wrong:\nA. too severe\nB. too mild", ABC, "C"),
+    ("C\n\nA (incorrect)\nB (incorrect)", ABC, "C"),
+    ("C, since A is ruled out", ABC, "C"),
+    # what looks like a denial
+    ("B. No", ABC, "B"),
+    ("C. No emergency care needed", ABC, "C"),
+    ("C: No red flags, routine care", ABC, "C"),
+    ("C (no red flags)", ABC, "C"),
+    ("C – unlikely to need admission", ABC, "C"),
 ]
 
 # A cue says that it is the answer.
@@ -328,6 +339,33 @@ SAID = [
     ("الإجابة: ١", FIVE, "1"),
     ("分诊级别：1级", FIVE, "1"),
     ("Niveau : 1", FIVE, "1"),
+    # nor does a statement take its explanation for options
+    ("The correct answer is C) Urgent care.\n\nThe others:\nA) Emergency - not needed", ABC, "C"),
+    ("Answer: C. Urgent care\n\nA. Emergency: not needed", ABC, "C"),
+    ("Answer: C. Urgent care\n\nA. too much\nB. too little\nD. no", tuple("ABCD"), "C"),
+    ("Answer: B. Routine care\n\nA. Emergency: no\nC. Home: no", ABC, "B"),
+    ("**Answer: C. Urgent care**\n\n**Explanation:**\n- **A. Emergency** - no", ABC, "C"),
+    ("Answer: A. Emergency\n\nWhy not the others:\nB. Routine: no\nC. Home: no", ABC, "A"),
+    ("Final answer: C. Urgent care\n\nA. too much\nB. too little", ABC, "C"),
+    ("ESI level: 3. Urgent\n1. Fever\n2. Pain", FIVE, "3"),
+    # boxes, keys
+    ("Thus \\boxed{C}", ABC, "C"),
+    ("Final answer: \\boxed{C}. However A is also reasonable", ABC, "C"),
+    ("[ ] A\n[x] B", ABC, "B"),
+    ("( ) A (x) C", ABC, "C"),
+    ("☐ A\n☒ C", ABC, "C"),
+    ('{"esi_level": 2, "pain_level": 4}', FIVE, "2"),
+    ('{"final_answer": "C"}', ABC, "C"),
+    ('{"predicted_category": "C"}', ABC, "C"),
+    ('{"answer_letter": "C"}', ABC, "C"),
+    # what looks like a condition, a definition or another's level
+    ("If the patient is stable, the answer is C.", ABC, "C"),
+    ("The user chose A, but the correct answer is B", ABC, "B"),
+    ("As a nurse, I assigned level 3", FIVE, "3"),
+    ("For this patient, ESI level 3.", FIVE, "3"),
+    ("The patient needs at least one resource so level 3", FIVE, "3"),
+    ("Level -> 3", FIVE, "3"),
+    ("Response: 3 (urgent)", FIVE, "3"),
 ]
 
 # More than one answer.
@@ -396,6 +434,19 @@ SEVERAL = [
     ("答案：A或B\n答案：B", ABC),
     ("答案：A、B", ABC),
     ("Antwort: A\nAntwort: B", ABC),
+    ("Answer: C. emergency\nB. routine\nA. home", ABC),
+    ("The answer is: A. home\n\nB. routine\n\nC. emergency", ABC),
+    ("\\boxed{A} or \\boxed{B}", ABC),
+    ("First \\boxed{A}. Correction: \\boxed{C}", ABC),
+    # taken back, or left open
+    ("The answer is A, no wait, C.", ABC),
+    ("The answer is A.\nActually C.", ABC),
+    ("The answer is A. Actually, it is C.", ABC),
+    ("A\n\nCorrection: C", ABC),
+    ("Answer: A, but could be C.", ABC),
+    ("ESI 3, upgraded to 2", FIVE),
+    ("ESI level 4, but should be 2", FIVE),
+    ("Level: 3, possibly 2", FIVE),
 ]
 
 # A label, but not as an answer.
@@ -486,6 +537,74 @@ RUNNING = [
     ("疼痛等级：4", FIVE),
     ("4 of 5 criteria", FIVE),
     ("niveau de douleur : 4", FIVE),
+    # denied
+    ("C is ruled out", ABC),
+    ("C is excluded; so B", ABC),
+    ("C is unlikely. B", ABC),
+    ("C cannot be right", ABC),
+    ("C can be ruled out", ABC),
+    ("C is tempting, but wrong.", ABC),
+    ("C: No", ABC),
+    ("A (incorrect)", ABC),
+    ("A - wrong", ABC),
+    ("A: False", ABC),
+    ("A ❌", ABC),
+    ("A is too high. B is too low. C fits.", ABC),
+    ("Category A (emergency) does not apply", ABC),
+    ("Answer: A? No. B.", ABC),
+    ("ESI level 1? No.", FIVE),
+    ("Level 1 (resuscitation): No", FIVE),
+    ("ESI level 2 is excluded", FIVE),
+    ("ESI level 3 (rejected)", FIVE),
+    # wrong, unlikely or conditional answers
+    ("wrong_answer: A", ABC),
+    ('{"not_answer": "A"}', ABC),
+    ("Least likely answer: A", ABC),
+    ("The least likely answer is A", ABC),
+    ("Falsche Antwort: A", ABC),
+    ("Mauvaise réponse : A", ABC),
+    ("Mala respuesta: A", ABC),
+    ("Fout antwoord: A", ABC),
+    ("Fel svar: A", ABC),
+    ("Forkert svar: A", ABC),
+    ("Väärä vastaus: A", ABC),
+    ("Błędna odpowiedź: A", ABC),
+    ("Špatná odpověď: A", ABC),
+    ("Rossz válasz: A", ABC),
+    ("Yanlış cevap: A", ABC),
+    ("Λάθος απάντηση: A", ABC),
+    ("Неправильный ответ: A", ABC),
+    ("Неправильна відповідь: A", ABC),
+    ("गलत उत्तर: A", ABC),
+    ("错误答案：A", ABC),
+    ("間違った答え: A", ABC),
+    ("틀린 답: A", ABC),
+    ("If the answer is A, the patient would die.", ABC),
+    # definitions, bounds, and others' levels
+    ("Category A is for emergencies.", ABC),
+    ("ESI level 3 is for patients who need two resources.", FIVE),
+    ("For ESI level 3, two resources are needed.", FIVE),
+    ("The definition of ESI level 2 is", FIVE),
+    ("The nurse assigned level 4.", FIVE),
+    ("At least ESI level 3", FIVE),
+    ("At most level 3", FIVE),
+    ("Level: < 3", FIVE),
+    ("Level: > 2", FIVE),
+    # medical words
+    ("D dimer is elevated.", ABCDE),
+    ("C diff colitis", ABC),
+    ("C spine cleared", ABC),
+    ("B symptoms absent", ABC),
+    ("Answer: B cells are low", ABC),
+    ("C section", ABC),
+    ("C peptide", ABC),
+    ("Level of response: 4", FIVE),
+    ("Response: 3 (verbal)", FIVE),
+    ('{"pain_level": 4}', FIVE),
+    # tables and pronouns
+    ("|A|Emergency|\n|---|---|\n|Answer|C|", ABC),
+    ("I - as a doctor", ALL),
+    ("I, as a doctor, cannot", ALL),
 ]
 
 # Words that the parser must not know.
@@ -703,6 +822,7 @@ def test_a_label_outside_the_set_is_none() -> None:
         "[Thinking]",
         "<reason>",
         "<|channel|>final ",
+        "answer: A\nwhy other ",
         "analysis ",
     ],
 )
@@ -777,7 +897,11 @@ def test_line_ends_do_not_matter(text: str, labels: tuple[str, ...]) -> None:
     assert parse_label(unix.replace("\n", "\r\n"), labels) == parse_label(unix, labels)
 
 
-@given(text=st.text(alphabet=st.characters(exclude_characters="ABCabc12345")))
+@given(
+    text=st.text(alphabet=st.characters(exclude_characters="ABCabc12345")).filter(
+        lambda text: behind_thoughts(text) == text
+    )
+)
 def test_no_label_without_its_characters(text: str) -> None:
     for labels in (ABC, FIVE):
         assert parse_label(text, labels) == (None, MISSING if text.strip() else EMPTY)

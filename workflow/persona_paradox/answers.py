@@ -37,6 +37,7 @@ _NAME = (
 _HEAD = f"answer|response|decision|conclusion|{_NAME}"
 _QUALITY = (
     "final|correct|best|right|most|appropriate|proper|suitable|likely|accurate|recommended|only"
+    "|answer|predicted|estimated|suggested"
     f"|assigned|selected|chosen|overall|single|urgency|severity|priority|{_TRIAGE}"
 )
 _BEFORE = (
@@ -97,12 +98,34 @@ _ABROAD = (
     r"|(?:选择|選擇|选项|選項|[选選])"
 )
 
-# A negation up to three words before a cue: "I do not think the answer is C", "than category B".
+# A word for wrong that stands before the one for an answer.
+_WRONG_ABROAD = (
+    "(?:falsch|unrichtig|inkorrekt|verkehrt|foute?|verkeerd|onjuist|forkert|felaktig)[ersnt]{0,2}"
+    "|mauvaise|fausse|mala|má|falsa|fel|feil|gal|väärä|zła|błędna|niepoprawna|nieprawidłowa"
+    "|špatná|nesprávná|chybná|rossz|helytelen|hibás|yanlış|неправильн(?:ый|а)|неверный|ошибочный"
+    "|невірна|хибна|λάθος|λανθασμένη|εσφαλμένη|गलत"
+)
+# A negation up to three words before a cue ("I do not think the answer is C", "than category B"),
+# a condition or a definition ("if the answer is A"), or a word for wrong.
 _NEGATED = re.compile(
     r"(?i)(?:\b(?:not|never|nor|neither|than|unlike|without|cannot|instead of)|n['’]t)"
     r"(?: [\w'’]+){0,3} ?$"
     r"|\b(?:nicht|keine?|pas|non|nunca|niet|nie|ikke|inte|не|нет)(?: [\w'’]+){0,3} ?$"
     r"|[不没沒未非][^，。,.;；\n]{0,8}$"
+    r"|\b(?:if|whether|unless|suppose|assuming|wenn|si|se|als|om|если)"
+    r"(?: (?:that|die|la|il|a|het|de))? ?$"
+    r"|\bleast(?: (?:likely|appropriate|suitable))? ?$"
+    r"|\b(?:definition|description|meaning)(?: of)? ?$"
+    rf"|(?<!\w)(?:{_WRONG_ABROAD}) ?$|(?:错误|錯誤|错|誤|間違)(?:的|った)?$|(?:틀린|잘못된) ?$"
+)
+# What is no claim of the model's own: "the nurse assigned level 4", "For ESI level 3, two
+# resources are needed", and what is no level of urgency: "level of response: 4".
+_OTHERS = re.compile(
+    r"(?i)\b(?:nurse|physician|doctor|clinician|paramedic|colleague|user|student)s?"
+    r"(?: (?:has|had|have|initially|previously|originally))?"
+    r" (?:assigned|chose|selected|gave|said|suggested|rated|answered) [\w'’ ]{0,30}$"
+    rf"|(?:^|[.:;!?] )\W*for (?:an? )?(?:{_NAME})(?: (?:level|score|category|of)){{0,2}} $"
+    r"|\bof response[^.;\n]{0,12}$|\bat most [\w ]{0,20}$"
 )
 _FINAL = re.compile(r"(?i)\bfinal|\bdéfinitive|\bdefinitiva\b")
 # "Final answer: The answer is": what is announced as final, in front of another cue.
@@ -118,6 +141,7 @@ _HEADER = re.compile(
     rf"|(?:(?<![\w-])(?:{_ANSWER_ABROAD})|{_ANSWER_EAST})(?: (?:{_QUALITY_ABROAD}))?"
     r"[^\w\n:]{0,8}:[^\w\n]*$"
 )
+_SNAKE = re.compile(r"(?<=[^\W\d_]{2})_(?=[^\W\d_]{2})")  # "pain_level"
 _MARKUP = re.compile(r"<[/|]?[A-Za-z][^<>\n]{0,40}>|\\[A-Za-z]{1,20}\{|_")
 _HYPHEN = re.compile(r"(?<=[^\W\d]{3})-(?=\d)")  # "ESI-3", but not "B-12"
 _MARK = re.compile(r"[^\w.):,=(–—-]*([.):,=(–—-]?)")
@@ -126,11 +150,14 @@ _WORD = re.compile(r"\w")
 _NUMBER = re.compile(r"(?<!\w)\d++(?!\w)")
 
 # Scripts without blanks between words, and what they put behind a label that is an answer.
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_GLUED = re.compile(rf"(?<=[{_UNSPACED}])(?=[A-Za-z0-9])")
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_GLUED = re.compile(rf"(?<=[{UNSPACED}])(?=[A-Za-z0-9])")
 _COPULA = re.compile(
     r"(?<=[A-Z0-9])(?:[级級类類]|등급)?(?:です|である|だ|입니다|이다|이에요|예요)?(?![\w])"
 )
+# Boxes before a label, which may be crossed or not.
+_CROSSED = re.compile(r"(?:\[[xX✓✔]\]|\([xX✓✔]\)|[☑☒])(?= ?\W{0,3}(?:[A-Z]|\d{1,3})(?!\w))")
+_UNCROSSED = re.compile(r"(?:\[ ?\]|\( ?\)|[☐□⬜])(?= ?\W{0,3}(?:[A-Z]|\d{1,3})(?!\w))")
 _OR = re.compile(
     r"(?<=[A-Za-z0-9]) ?(?:或者?|和|与|與|及|还是|還是|または|か|또는) ?"
     r"(?=[A-Za-z0-9](?![A-Za-z0-9]))"
@@ -147,6 +174,19 @@ _SMALL = re.compile(
 )
 # Other small letters that may be labels, but for articles and what else a word follows.
 _SMALL_OTHERS = re.compile(r"(?<![\w'’.&/-])[a-z](?![\w'’&/-])(?!\.\w)(?! \w)")
+
+# What takes back the label before it, or leaves it open, in front of another.
+_REVISED = (
+    "no|nope|wait|hmm|sorry|actually|correction|corrected|revised|changed|raised|lowered|upgraded"
+    "|downgraded|possibly|perhaps|maybe|probably|(?:could|should|may|might|must) be"
+)
+# A line that announces why something is the answer, and other labels are not.
+_EXPLAINS = re.compile(
+    r"(?i)^[^\w\n]{0,20}(?:(?:explanation|rationale|reasoning|reasons?|justification|analysis)"
+    r"[^\w\n]{0,8}$|(?:[^\n]{0,80}\W)?"
+    r"(?:why|others?|incorrect|wrong|explanation|rationale|reasoning|justification)(?!\w)"
+    r"[^\n:]{0,80}:[^\w\n]{0,8}$)"
+)
 
 # How far behind a statement options are looked for: characters of its line, and further lines.
 _NEAR, _NEAR_LINES = 300, 8
@@ -180,16 +220,31 @@ _SURVEY = (
     r"(?!\W{1,6}[Aa]irway(?:\W{0,4}(?:$|[\n:–—-])"
     r"| (?:is|are|and|patent|clear|open|intact|secure|maintained)(?!\w)))"
 )
+# What says of the label before it that it is not the answer, or what it stands for: "C is ruled
+# out", "A (incorrect)", "C: No", "Level 1 (resuscitation)? No", "Category A is for emergencies".
+_NO = "no|wrong|incorrect|false|rejected|excluded|eliminated|ruled out|unlikely|inappropriate"
 _DENIED = (
-    r"(?! (?:is|was|would|does|may|can|should)(?: be)?"
-    r"(?:n['’]t| (?:not|never|wrong|incorrect|inappropriate))(?!\w))"
+    r"(?!(?i:[*\"'”’)\]]{0,3}(?: \([^()\n]{0,60}\))?(?:"
+    r" (?:is|was|would|does|may|can|could|should|must|seems|appears)(?: to)?(?: be)?"
+    rf"(?:n['’]t| (?:not|never|too|{_NO}|(?:less|least) (?:likely|appropriate|suitable)|unsafe"
+    r"|tempting|defined|for(?! (?:th|h|sure|certain|now))))(?!\w)"
+    r"| (?:cannot|means)(?!\w)"
+    rf"| ?[:=–—-]+ ?(?:{_NO}|not (?:appropriate|applicable|correct|needed))(?=\W*$|[.,;)\"'])"
+    r"|\?[^\w\n]{1,4}\w|[^\w\n]{0,3}[✗✘❌])"
+    rf"| \((?!no )(?:{_NO}|verbal|motor|eyes?)(?!\w)))"
 )
+# Words that a letter is part of: "D dimer", "B cells".
+_TERM = (
+    "dimers?|spine|sections?|peptide|reactive|cells?|symptoms|strep|lymphocytes?|fibers?|fibres?"
+)
+# "I, as a doctor, ...", "I - as a nurse -".
+_PRONOUN = r"(?! ?[,–—-] ?(?:as|am|who|being|personally|for one|would|too)(?!\w))"
 _LETTER_LEFT = r"(?<![\w&+@°º\\])(?<!\w[-'’])(?<!\bN/)"
 _LETTER_RIGHT = (
     r"(?![\w&+#@°\u0300-\u036f])(?!['’]\w)(?![-‐‑]\w)"
-    rf"(?!\. ?(?:{_SPECIES})(?!\w)){_DENIED}"
+    rf"(?!(?:\. ?| )(?:{_SPECIES})(?!\w))(?! (?i:{_TERM})(?!\w)){_DENIED}"
 )
-_NUMBER_LEFT = r"(?<![\w.$€£<>≤≥≈~±+‐‑–—−-])(?<!\d[:/])"
+_NUMBER_LEFT = r"(?<![\w.$€£<>≤≥≈~±+‐‑–—−-])(?<!\d[:/])(?<![<≤≥] )(?<![\w:] > )"
 _NUMBER_RIGHT = r"(?![\w&+#@$€£])(?! ?[%°])(?!['’]\w)(?![.:/]\d)(?!,\d{3})(?![-‐‑–—−/]\w)" + _DENIED
 
 
@@ -199,6 +254,7 @@ class _Patterns:
 
     plain: re.Pattern[str]  # a label that stands alone, whatever surrounds it
     chain: re.Pattern[str]  # the next label of "A, B or C", from the end of one on
+    revised: re.Pattern[str]  # what comes before a label that takes another's place: "Actually, "
     leading: re.Pattern[str]  # a line up to the label that it begins with
     marked: re.Pattern[str]  # a label and its mark inside a line, as in "A) home B) hospital"
     strong: tuple[re.Pattern[str], ...]  # "answer: ", "I choose ", a label that "is the answer"
@@ -226,7 +282,8 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
     # No abbreviation: "A.M.", "B.i.d.", "C/o".
     whole = rf"(?!\.(?!{option})[A-Za-z](?!\w))(?!/(?!{option}(?!\w))\w{{1,2}}(?!\w))"
     letter = (
-        rf"{_LETTER_LEFT}(?={option})(?:A{_SURVEY}{alone}|I{alone}|[B-HJ-Z]){_LETTER_RIGHT}{whole}"
+        rf"{_LETTER_LEFT}(?={option})(?:A{_SURVEY}{alone}|I{_PRONOUN}{alone}|[B-HJ-Z])"
+        rf"{_LETTER_RIGHT}{whole}"
     )
     number = rf"{_NUMBER_LEFT}\d{{1,3}}{_NUMBER_RIGHT}{alone}"
     # A label where it may be an answer, and one that nothing but a function word follows.
@@ -243,7 +300,15 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
             rf"|(?:(?:and|to){gap}|(?<=[,;/&|])|(?<=[,;/&|] ))(?P<listed>{mention})"
             rf"|(?P<next>{strict}))"
         ),
-        leading=re.compile(rf"(?:[^\n\t]*\t)?[^\w\n]*(?={mention})"),
+        revised=re.compile(
+            rf"[^\w\n]{{0,6}}(?<!\w)(?:(?i:{_REVISED})(?!\w)[^\w\n]{{1,6}}){{1,3}}"
+            rf"(?:(?i:it|it['’]s|that|this|is|to|be|should|an?|the|answer|{_NAME})(?!\w)"
+            rf"[^\w\n]{{1,4}}){{0,5}}(?={strict})"
+        ),
+        # A row of a table whose first cell is a label is no answer.
+        leading=re.compile(
+            rf"(?!\|[^\w\n]*\w{{1,3}}[^\w\n|]*\|[^\w\n]*\w)(?:[^\n\t]*\t)?[^\w\n]*(?={mention})"
+        ),
         marked=re.compile(
             rf"(?:(?P<apart>[^\w\s*(\"'“][ *(\"'“]{{0,4}}|\()|\W)(?P<label>{mention})"
             r"[*\"'”]{0,4} ?(?P<mark>[.):=(–—-]?)(?=\W{0,4}\w)"
@@ -267,11 +332,12 @@ def _patterns(labels: tuple[str, ...]) -> _Patterns:
 def _plain(text: str) -> str:
     """A text whose labels are those of ASCII where they are plainly meant.
 
-    "\\boxed{" is the statement that it is. Digits of all scripts and full-width forms are those
-    of ASCII, and a label has a blank before it in scripts without blanks. Letters that look alike
-    are not touched, nor are other signs for numbers.
+    "\\boxed{" is the statement that it is, and so is a crossed box before it. Digits of all
+    scripts and full-width forms are those of ASCII, and a label has a blank before it in scripts
+    without blanks. Letters that look alike are not touched, nor are other signs for numbers.
     """
-    text = text.replace("\\boxed{", " answer: ")
+    text = text.replace("\\boxed{", " the answer: ")
+    text = _UNCROSSED.sub(" not ", _CROSSED.sub("; the answer: ", text))
     if not text.isascii():
         text = text.translate(_HALF_WIDTH)
         text = "".join(
@@ -296,7 +362,7 @@ def _capital(text: str) -> str:
 def _lines(text: str) -> list[str]:
     # One blank between words, no empty lines, all markup as asterisks, and a header on the line of
     # its answer, with a tab between them.
-    text = _HYPHEN.sub(" ", _MARKUP.sub("*", text))
+    text = _HYPHEN.sub(" ", _MARKUP.sub("*", _SNAKE.sub(" ", text)))
     lines: list[str] = []
     header = ""
     for raw in re.split(r"[\r\n]+", text):
@@ -330,13 +396,21 @@ def _mark(text: str) -> str:
     return match[1] if match else ""
 
 
-def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence[str]) -> set[str]:
+def _claim(
+    patterns: _Patterns,
+    order: Sequence[str],
+    line: str,
+    later: Sequence[str],
+    stated: bool = False,
+) -> set[str]:
     """What is claimed by the label that `line` begins with: more than one where options follow.
 
     `order` holds the label set, `later` the lines behind `line`. Options carry the same mark as
     the label, and open a line, follow a punctuation or continue the order from the first label on
     ("A) home\nB) clinic", "A: home, B: clinic", "A. home B. clinic"); so "C. The patient may have
-    hepatitis B." claims C alone.
+    hepatitis B." claims C alone. Options behind a line such as "Explanation:" are none, nor are
+    those behind a label that is `stated` and does not begin their list ("Answer: C. hospital\\nA.
+    home: no"). A label that takes another's place ("A. Actually, B") is claimed as well.
     """
     claimed, tail = _read(patterns, line)
     mark = _mark(tail)
@@ -346,12 +420,35 @@ def _claim(patterns: _Patterns, order: Sequence[str], line: str, later: Sequence
         same = option["mark"] == mark and (mark or not _REASON.match(tail))
         if same and (option["apart"] or follows):
             claimed.add(option["label"])
+    for revision in patterns.revised.finditer(tail):
+        claimed |= _read(patterns, tail[revision.end() :])[0]
+    listed = None if stated else True
     for text in later:
+        if taken_back := patterns.revised.match(text):
+            claimed |= _read(patterns, text[taken_back.end() :])[0]
+        if _EXPLAINS.search(text):
+            break
         if opening := patterns.leading.match(text):
             options, rest = _read(patterns, text[opening.end() :])
-            if not _WORD.search(rest) or (not bare and _mark(rest) == mark):
+            if not _WORD.search(rest):
                 claimed |= options
+            elif not bare and _mark(rest) == mark:
+                if listed is None:
+                    listed = _goes_on(order, claimed, options)
+                claimed |= options if listed else set()
     return claimed
+
+
+def _goes_on(order: Sequence[str], claimed: set[str], options: set[str]) -> bool:
+    """Whether the first further options go on with a list that begins with what is claimed.
+
+    A list goes up or down by one label. The first label behind the second is the first of those
+    that are explained, not the end of a list.
+    """
+    if len(claimed) > 1 or not claimed.union(options).issubset(order):
+        return True
+    at = [label in claimed for label in order].index(True)
+    return not options.isdisjoint([*order[at + 1 : at + 2], *order[max(at - 1, 1) : at]])
 
 
 def _statements(
@@ -366,10 +463,10 @@ def _statements(
         for cue in (*patterns.strong, patterns.weak):
             for match in cue.finditer(line):
                 before = line[max(0, match.start() - 60) : match.start()]
-                if _NEGATED.search(before):
+                if _NEGATED.search(before) or _OTHERS.search(before + match[0]):
                     continue
-                stated = line[match.end() : match.end() + _NEAR]
-                claimed = _claim(patterns, order, stated, later)
+                behind = line[match.end() : match.end() + _NEAR]
+                claimed = _claim(patterns, order, behind, later, stated=True)
                 if _FINAL.search(before[-8:] + match[0]) or _FINAL_BEFORE.search(before):
                     final |= claimed
                 elif cue is patterns.weak:
