@@ -145,6 +145,25 @@ def verbalized_option(wildcards):
     return f"--verbalized {path}" if path else ""
 
 
+def reasoned_on(wildcards):
+    """What reasonings go on from: the prompts, or the thoughts where a model thinks first."""
+    thinks = wildcards.model in STUDY.thinking_models
+    stage = "reasonings_delivered" if thinks else "delivered"
+    return f"results/{stage}/{wildcards.model}/{wildcards.task}/{wildcards.persona}.parquet"
+
+
+def thoughts(wildcards):
+    """The thoughts of a cell, if its model thinks."""
+    path = "results/thoughts/{model}/{task}/{persona}.parquet"
+    thinks = wildcards.model in STUDY.thinking_models
+    return path.format(**dict(wildcards.items())) if thinks else []
+
+
+def thoughts_option(wildcards):
+    path = thoughts(wildcards)
+    return f"--thoughts {path}" if path else ""
+
+
 def first_answers(wildcards):
     """What a model answered to its delivered prompts: thoughts or reasonings, if there are some."""
     stage = first_step(STUDY, wildcards.model, wildcards.task).stage

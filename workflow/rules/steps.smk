@@ -101,13 +101,6 @@ use rule ask_server as answer_behind_thought_server with:
         persona=one_of(STUDY.personas),
 
 
-def reasoned_on(wildcards):
-    """What reasonings go on from: the prompts, or the thoughts where a model thinks first."""
-    thinks = wildcards.model in STUDY.thinking_models
-    stage = "reasonings_delivered" if thinks else "delivered"
-    return f"results/{stage}/{wildcards.model}/{wildcards.task}/{wildcards.persona}.parquet"
-
-
 use rule generate as reason with:
     input:
         delivered=reasoned_on,
@@ -142,18 +135,6 @@ use rule ask_server as reason_server with:
         model=one_of(STUDY.servers),
         task=one_of(STUDY.rationale_tasks),
         persona=one_of(STUDY.personas),
-
-
-def thoughts(wildcards):
-    """The thoughts of a cell, if its model thinks."""
-    path = "results/thoughts/{model}/{task}/{persona}.parquet"
-    thinks = wildcards.model in STUDY.thinking_models
-    return path.format(**dict(wildcards.items())) if thinks else []
-
-
-def thoughts_option(wildcards):
-    path = thoughts(wildcards)
-    return f"--thoughts {path}" if path else ""
 
 
 rule deliver_conclusions:
