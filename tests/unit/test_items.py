@@ -231,12 +231,22 @@ def test_a_file_without_items_is_an_error(ids: dict[str, str], tmp_path: Path) -
         read_items([path], view, "config/datasets/x.yaml")
 
 
-def test_a_missing_value_that_is_no_regular_expression_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(?P<", r"`format.missing` has '\(\?P<', which is no regular"),
+        ("(?!x)", r"`format.missing` has '\(\?!x\)', but neither look-around, .* write it without"),
+        (r"(a)\1", "but neither look-around, .* nor references to groups are known here"),
+    ],
+)
+def test_a_missing_value_that_is_no_regular_expression_is_an_error(
+    tmp_path: Path, pattern: str, said: str
+) -> None:
     path = tmp_path / "x.csv"
     path.write_text("id,case,esi\na,b,1\n")
     columns = {"item_id": {"column": "id"}, "case": {"column": "case"}, "never_shown": []}
     columns |= {"keep": [], "reference": {"column": "esi", "values": {"1": "esi_1"}}}
-    form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": ["(?P<"]}
+    form = {"kind": "csv", "separator": ",", "encoding": "utf-8", "missing": [pattern]}
     view = {"source": SOURCE, "format": form, "columns": columns}
-    with pytest.raises(InputError, match=r"`format.missing` has '\(\?P<', which is no regular"):
+    with pytest.raises(InputError, match=said):
         read_items([path], view, "config/datasets/x.yaml")

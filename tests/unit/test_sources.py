@@ -19,7 +19,7 @@ import sys
 import termios
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -763,6 +763,23 @@ def test_every_length_short_of_the_whole_is_noticed(tmp_path: Path, model: bytes
         path.write_bytes(model[:length])
         with pytest.raises(InputError, match=r"tiny\.yaml.* is truncated or damaged: .*source\.sh"):
             check_gguf(path, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: b"", "is truncated or damaged: it is empty"),
+        (lambda m: m[:4] + b"\1\0\0\0" + m[8:], "a GGUF of version 1, but versions 2 and 3"),
+        (lambda m: m[:4] + b"\0\0\0\3" + m[8:], "a GGUF for machines that are big-endian, but"),
+    ],
+)
+def test_an_empty_file_or_one_of_another_kind(
+    tmp_path: Path, model: bytes, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(change(model))
+    with pytest.raises(InputError, match=said):
+        check_gguf(path, CONFIG)
 
 
 def test_damaged_header_is_noticed_or_harmless(tmp_path: Path, model: bytes) -> None:

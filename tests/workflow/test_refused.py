@@ -175,7 +175,7 @@ TRIAGE: Cases = {
     ),
     "two levels of one title": (
         set_key(DATASET, "levels", 1, "title", value="ESI 1"),
-        (DATASET, "`levels` has 'ESI 1", "twice", "rename"),
+        (DATASET, "`levels` has the titles 'ESI 1", "'ESI 1'", "rename"),
     ),
     "bands and names of groups": (
         set_key(
@@ -293,6 +293,51 @@ TRIAGE: Cases = {
     "a mark of blank lines": (
         set_key(MODEL, "thinking", value={"open": "\n", "close": "</think>"}),
         (MODEL, "`thinking.open`", "blank", "leave the key out"),
+    ),
+    "a letter for a mark": (
+        set_key(MODEL, "thinking", value={"open": "<think>", "close": "e"}),
+        (MODEL, "`thinking.close` is 'e'", "at least 3 characters"),
+    ),
+    "a blank title": (
+        set_key(PERSONA, "title", value=" "),
+        (PERSONA, "`title` is ' '", "must be text that is not empty"),
+    ),
+    "levels whose titles look the same": (
+        lambda p: p.edit(
+            DATASET,
+            lambda d: d["levels"][1].update(title=f" {d['levels'][0]['title'].upper()}"),
+        ),
+        (DATASET, "`levels` has the titles", "could not tell apart", "rename one"),
+    ),
+    "a separator of a spreadsheet": (
+        lambda p: p.edit(DATASET, lambda d: d["format"].update(kind="xlsx", separator=";")),
+        (DATASET, "`format.separator` is for files of kind csv", "`format.kind` is 'xlsx'"),
+    ),
+    "a word for missing values in a text": (
+        lambda p: p.edit(
+            DATASET, lambda d: d["columns"].update(case={"column": "case", "missing": "none"})
+        ),
+        (DATASET, "`columns.case.missing` is for cases made of `fields`", "take it out"),
+    ),
+    "a key indented by no-break blanks": (
+        set_text(PERSONA, "title: A nurse\ngroup: own\ntexts:\n\u00a0\u00a0main: x\n"),
+        (PERSONA, "line 4: the line begins with U+00A0", "plain blanks"),
+    ),
+    "a control character": (
+        set_text(PERSONA, "title: A nurse\ngroup: own\u0007\n"),
+        (PERSONA, "line 2, has the control character U+0007", "take it out"),
+    ),
+    "a tag": (
+        set_text(PERSONA, "title: !nurse x\n"),
+        (PERSONA, "line 1", "put quotes around a text that begins with !"),
+    ),
+    "a file of the home folder": (
+        set_key(MODEL, "source", "path", value="~/tiny.gguf"),
+        (MODEL, "`source.path` names ~/tiny.gguf", "write the whole path"),
+    ),
+    "a folder for a file": (
+        set_key(MODEL, "source", "path", value="config"),
+        (MODEL, "`source.path` names config, a folder", "name a file"),
     ),
     "thoughts that fill the window": (
         set_key(MODEL, "thinking", value={"think": True, "max_tokens": 1024}),
@@ -753,6 +798,11 @@ def test_a_value_of_the_command_line_is_read_as_in_a_file(
 def test_a_value_of_the_command_line_that_no_file_may_hold(entry: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         given([entry])
+
+
+def test_a_key_that_the_command_line_gives_twice() -> None:
+    with pytest.raises(InputError, match="--config gives limit twice; give it once"):
+        given(["limit=3", "seed=1", "limit=4"])
 
 
 def test_where_it_looked_for_the_study(project: Project, tmp_path: Path) -> None:

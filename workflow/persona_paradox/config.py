@@ -57,6 +57,12 @@ MEASURES = frozenset(
 )
 GROUPS = frozenset({"all", "risky"})
 
+# Characters of a mark of a thought: a shorter one stands in any text.
+SHORTEST_MARK = 3
+
+# What stands in a case for a value that is not recorded, where a data set does not say.
+NOT_RECORDED = "not recorded"
+
 # Most answers that a judge sees side by side: it names one by a digit.
 MOST_LISTED = 9
 
@@ -279,6 +285,13 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
                 problem_mark=where,
             )
         key = loader.construct_object(key_node)
+        if isinstance(key, str) and key_node.style is None and key[:1].isspace():
+            # YAML indents by blanks alone, and takes these for a part of the key.
+            raise _Refused(
+                problem=f"the line begins with U+{ord(key[0]):04X}, which looks like a blank; "
+                "indent it with plain blanks",
+                problem_mark=where,
+            )
         if not isinstance(key, str):
             shown = key_node.value if isinstance(key_node, yaml.ScalarNode) else _shown(key)
             what = "a list" if isinstance(key, list) else _not_plain(key) or _yaml_type(key)
@@ -316,6 +329,7 @@ for _kind in ("int", "float"):
 _REMEDIES = {
     r"'\t'": "indent lines with blanks, not with tabs",
     "cannot start any token": "put quotes around the text",
+    "constructor for the tag": "mend that line: put quotes around a text that begins with !",
     "mapping values are not allowed here": "put quotes around a text that holds a colon",
     "another document": "take out the line `---`, for one file holds one",
 }
@@ -339,6 +353,12 @@ def read_yaml(path: Path, name: str) -> dict[str, Any]:
         raise InputError(f"{name} is missing; write it or mend the id that names it") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            f"{name}, line {line}, has the control character U+{ord(text[error.position]):04X}, "
+            "which YAML does not allow; take it out"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -370,11 +390,13 @@ def given(entries: Iterable[str]) -> dict[str, Any]:
         entries: `KEY=VALUE` each. A value that is no YAML is a text, as it is to Snakemake.
 
     Raises:
-        InputError: a value is YAML that we refuse in a file.
+        InputError: a value is YAML that we refuse in a file, or a key is given twice.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for entry in entries:
         key, _, text = entry.partition("=")
+        if key in found:
+            raise InputError(f"--config gives {key} twice; give it once")
         try:
             found[key] = yaml.load(text, Loader=_Loader)  # noqa: S506 - as in `read_yaml`
         except _Refused as error:
@@ -671,6 +693,11 @@ def _check_thinking(name: str, model: Mapping[str, Any]) -> None:
                 f"{name}: key `thinking.{key}` is blank, and cannot be told from other text; write "
                 "the mark as the model writes it, or leave the key out"
             )
+        if mark is not None and len(mark.strip()) < SHORTEST_MARK:
+            raise InputError(
+                f"{name}: key `thinking.{key}` is {mark!r}, which other text may hold as well; "
+                f"write the mark as the model writes it, of at least {SHORTEST_MARK} characters"
+            )
         if mark is not None and thinking[other] is None:
             raise InputError(
                 f"{name}: key `thinking.{key}` is set, but `thinking.{other}` is not; write both "
@@ -729,6 +756,19 @@ def levels_of(study: Study, task: Mapping[str, Any]) -> list[dict[str, Any]]:
     return levels
 
 
+def _check_told_apart(where: str, titles: Iterable[str]) -> None:
+    """Check that no title of a list is another's but for blanks and capitals, which nobody sees."""
+    seen: dict[str, str] = {}
+    for title in titles:
+        shown = " ".join(title.split()).casefold()
+        if shown in seen:
+            raise InputError(
+                f"{where} has the titles {seen[shown]!r} and {title!r}, which figures could not "
+                "tell apart; rename one"
+            )
+        seen[shown] = title
+
+
 def _check_once(where: str, values: Sequence[Any], remedy: str) -> None:
     """Check that nothing stands twice in a list."""
     for i, value in enumerate(values):
@@ -741,7 +781,7 @@ def _check_judge(id_: str, study: Study) -> None:
     name = f"config/judges/{id_}.yaml"
     ids = [rating["id"] for rating in judge["ratings"]]
     _check_once(f"{name}: key `ratings`", ids, "rename")
-    _check_once(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]], "rename")
+    _check_told_apart(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]])
     for rating in ids:
         if rating in MEASURES:
             raise InputError(
@@ -799,7 +839,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
     columns = dataset["columns"]
     categories = [category["id"] for category in dataset["categories"]]
     _check_once(f"{name}: key `categories`", categories, "remove")
-    _check_once(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]], "rename")
+    _check_told_apart(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]])
     for category in categories:
         if category in GROUPS:
             raise InputError(
@@ -827,7 +867,7 @@ def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
 def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     levels = [level["id"] for level in dataset["levels"]]
     _check_once(f"{name}: key `levels`", levels, "remove")
-    _check_once(f"{name}: key `levels`", [v["title"] for v in dataset["levels"]], "rename")
+    _check_told_apart(f"{name}: key `levels`", [v["title"] for v in dataset["levels"]])
     for level in dataset["high_acuity"]:
         if level not in levels:
             raise InputError(
@@ -855,9 +895,8 @@ def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
     _check_shown(name, sorted(shown), hidden)
     _check_groups(name, dataset)
-    for key in ("id", "title"):
-        raters = [rater[key] for rater in columns["human"]]
-        _check_once(f"{name}: key `columns.human`", raters, "rename")
+    _check_once(f"{name}: key `columns.human`", [r["id"] for r in columns["human"]], "rename")
+    _check_told_apart(f"{name}: key `columns.human`", [r["title"] for r in columns["human"]])
 
 
 def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> None:
@@ -874,6 +913,12 @@ def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> 
 # Keys of `format` that are about files of one kind.
 _KIND_OF_FORMAT = {"names": "csv", "decimal": "csv", "sheet": "xlsx", "records": "json"}
 
+# Keys that have a value where they are not set → that value, and the kinds of files they are about.
+_KINDS_WITH_DEFAULT = {
+    "separator": (",", ("csv",)),
+    "encoding": ("utf-8", ("csv", "json", "jsonl")),
+}
+
 
 def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
     """Check that a key of the format is about files of its kind."""
@@ -884,6 +929,18 @@ def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `format.{key}` is for files of kind {kind!r}, but key `format.kind` "
                 f"is {form['kind']!r}; take it out, or mend the kind"
             )
+    for key, (default, kinds) in _KINDS_WITH_DEFAULT.items():
+        if form[key] != default and form["kind"] not in kinds:
+            raise InputError(
+                f"{name}: key `format.{key}` is for files of kind {' or '.join(kinds)}, but key "
+                f"`format.kind` is {form['kind']!r}; take it out, or mend the kind"
+            )
+    case = dataset["columns"]["case"]
+    if "column" in case and case.get("missing", NOT_RECORDED) != NOT_RECORDED:
+        raise InputError(
+            f"{name}: key `columns.case.missing` is for cases made of `fields`, but this one is "
+            "the text of `columns.case.column`; take it out"
+        )
     if form.get("file_column") in form.get("names", ()):
         raise InputError(
             f"{name}: key `format.file_column` is {form['file_column']!r}, which key "
@@ -919,8 +976,9 @@ def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
                 "add it there"
             )
-    for key in ("id", "title"):
-        _check_once(f"{name}: key `subgroups`", [g[key] for g in dataset["subgroups"]], "rename")
+    groups = dataset["subgroups"]
+    _check_once(f"{name}: key `subgroups`", [group["id"] for group in groups], "rename")
+    _check_told_apart(f"{name}: key `subgroups`", [group["title"] for group in groups])
 
 
 def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
@@ -983,6 +1041,13 @@ def _check_file(name: str, path: str, data_dir: str | None) -> None:
                 "or the environment variable PERSONA_DATA_DIR"
             )
         found = path.replace("{data_dir}", data_dir)
+    if found.startswith("~"):
+        raise InputError(
+            f"{name}: key `source.path` names {found}, but ~ does not stand for your home folder "
+            "here; write the whole path"
+        )
+    if Path(found).is_dir():
+        raise InputError(f"{name}: key `source.path` names {found}, a folder; name a file")
     if not Path(found).is_file():
         raise InputError(
             f"{name}: key `source.path` names {found}, which does not exist; mend the path"

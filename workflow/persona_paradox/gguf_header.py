@@ -38,6 +38,7 @@ _WHOLE = {
     GGUFValueType.INT32: "i",  # `split.tensors.count`
 }
 MAX_DIMENSIONS = 4
+_VERSIONS = (2, GGUF_VERSION)
 _BLOCKS = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
 
 
@@ -85,6 +86,8 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> H
         InputError: it is not, or does not, or a weight is no finite number.
     """
     try:
+        if path.stat().st_size == 0:  # which no file in memory can have
+            raise ValueError("it is empty")
         with (
             open(path, "rb") as handle,
             mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data,
@@ -151,13 +154,28 @@ def check_parts(headers: Sequence[Header], names: Sequence[str], config_file: st
 _OF_ALL_PARTS = (b"general.architecture", b"general.name", b"general.basename", b"general.finetune")
 
 
-def _what_else(gguf: _Gguf, name: str, wanted: tuple[int, int]) -> str | None:
-    """What a file is where it is not the wanted part of a model, and what to do; else None."""
+def _no_gguf(gguf: _Gguf) -> str | None:
+    """What a file is where it is no GGUF that can be read, and what to do; else None."""
     if not gguf.known:
         return (
             f"the file is no GGUF: it does not begin with GGUF but with {bytes(gguf.data[:4])!r}; "
             "name a GGUF file"
         )
+    if gguf.version in _VERSIONS:
+        return None
+    # In the other order of bytes a version begins with its zeros.
+    foreign = gguf.version % 2**16 == 0
+    kind = "for machines that are big-endian" if foreign else f"of version {gguf.version}"
+    return (
+        f"the file is a GGUF {kind}, but versions {' and '.join(map(str, _VERSIONS))}, "
+        "little-endian, are read here; use another build of the model"
+    )
+
+
+def _what_else(gguf: _Gguf, name: str, wanted: tuple[int, int]) -> str | None:
+    """What a file is where it is not the wanted part of a model, and what to do; else None."""
+    if wrong := _no_gguf(gguf):
+        return wrong
     for said in (gguf.texts.get(b"general.type"), gguf.texts.get(b"general.architecture")):
         if said in _NO_MODELS:
             return f"the file is no model but {_NO_MODELS[said]}"
@@ -229,6 +247,7 @@ class _Gguf:
         data: the file.
         at: where the header ends, and the data of the tensors begin, after `read`.
         known: whether the file begins as a GGUF does.
+        version: of the format; of another than `_VERSIONS` nothing more is read.
         texts: the metadata that are texts.
         numbers: those that are whole numbers.
         tensors: what the file holds.
@@ -238,6 +257,7 @@ class _Gguf:
         self.data = data
         self.at = 0
         self.known = data[:4] == b"GGUF" or len(data) < 4
+        self.version = GGUF_VERSION
         self.texts: dict[bytes, str] = {}
         self.numbers: dict[bytes, int] = {}
         self.tensors: list[_Tensor] = []
@@ -252,9 +272,9 @@ class _Gguf:
         if not self.known:
             return
         self.at = 4
-        version = self._number("I")
-        if version not in (2, GGUF_VERSION):
-            raise ValueError(f"it says GGUF version {version}, which is not known")
+        self.version = self._number("I")
+        if self.version not in _VERSIONS:
+            return
         tensors, entries = self._number("Q"), self._number("Q")
         for _ in range(entries):
             key, kind = self._text(), self._number("I")

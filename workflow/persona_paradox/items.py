@@ -194,6 +194,11 @@ def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.Data
         try:
             raw = raw.with_columns(pl.when(~texts.str.contains(pattern)).then(texts))
         except pl.exceptions.PolarsError as error:
+            if "look-around" in str(error) or "backreferences" in str(error):
+                raise InputError(
+                    f"{name}: key `format.missing` has {pattern!r}, but neither look-around, such "
+                    "as (?=…) and (?!…), nor references to groups are known here; write it without"
+                ) from error
             raise InputError(
                 f"{name}: key `format.missing` has {pattern!r}, which is no regular expression; "
                 "mend it (a backslash before ( [ { ? * + . makes each stand for itself)"
