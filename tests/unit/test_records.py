@@ -8,6 +8,7 @@ import json
 import runpy
 import zipfile
 from argparse import Namespace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ def refused(tmp_path: Path, data: str | bytes, *words: str, kind: str = "csv", *
 
 def lines(*rows: dict[str, Any]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def parquet_of(*rows: dict[str, Any]) -> bytes:
+    made = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(made)
+    return made.getvalue()
 
 
 GOOD = {"id": "a", "case": "pain", "level": 1}
@@ -147,6 +154,31 @@ def test_csv_that_is_read(tmp_path: Path) -> None:
 def test_a_text_of_lines_that_look_like_rows_but_for_the_code(tmp_path: Path) -> None:
     for text in ("pain, severe\nno fever, no cough", "pain, 2 days\n\nfever, no, cough\nfull, 1"):
         assert read(tmp_path, HEAD + f'a,"{text}",1\n')["case"][0] == text
+
+
+def test_blanks_behind_separators_and_zeros_that_excel_keeps(tmp_path: Path) -> None:
+    data = 'id, case, level\n="007", "pain, severe", 1\n"=""08""",x,2\n'
+    assert read(tmp_path, data).select("item_id", "case").rows() == [
+        ("007", "pain, severe"),
+        ("08", "x"),
+    ]
+    data = 'id case level\na "pain 2" 1\n'
+    assert read(tmp_path, data, format={"separator": " "})["case"].to_list() == ["pain 2"]
+    refused(tmp_path, HEAD + 'a, "burning pain,1\nb,cough,3\nc,wound",2\n', "rows by themselves")
+
+
+BINARY = {
+    b"\x1f\x8b\x08": ("no text, but compressed by gzip", "unpack it"),
+    b"PK\x03\x04": ("an archive or a spreadsheet", "to 'xlsx'"),
+    b"PAR1": ("no text, but Parquet", "to 'parquet'"),
+    b"\xd0\xcf\x11\xe0": ("an old spreadsheet", "save it as"),
+}
+
+
+@pytest.mark.parametrize("start", BINARY)
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
+def test_what_is_no_text(tmp_path: Path, kind: str, start: bytes) -> None:
+    refused(tmp_path, start + b"\x00\xff", *BINARY[start], kind=kind)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -484,6 +516,53 @@ def test_json_whose_records_lie_inside(tmp_path: Path) -> None:
     refused(tmp_path, "[1,\n]", "line 2, character 1", kind="json")
 
 
+def test_json_whose_records_lie_under_keys(tmp_path: Path) -> None:
+    rows = {"21645374": {"case": "pain", "level": 1}, "16418930": {"case": "cough", "level": 2}}
+    data = json.dumps({"all": rows})
+    form = {"records": "all"}
+    words = ("the keys 21645374, 16418930", "`format.key_column`")
+    refused(tmp_path, data, *words, kind="json", format=form)
+    form["key_column"] = "id"
+    assert read(tmp_path, data, "json", format=form)["item_id"].to_list() == list(rows)
+    rows["16418930"]["level"] = 9
+    refused(tmp_path, json.dumps(rows), "'9'", kind="json", format={"key_column": "id"})
+    rows["16418930"] = {"case": ["x"]}
+    words = ("row 2 ('16418930')", "'case' holds a list")
+    refused(tmp_path, json.dumps(rows), *words, kind="json", format={"key_column": "id"})
+    words = ("a column 'case' of its own", "`format.key_column`")
+    refused(tmp_path, json.dumps(rows), *words, kind="json", format={"key_column": "case"})
+    refused(tmp_path, f"[{lines(GOOD)}]", "no keys", kind="json", format={"key_column": "id"})
+    twice = '{"a": {"case": "x", "level": 1}, "a": {"case": "y", "level": 2}}'
+    refused(tmp_path, twice, "the key 'a' twice", kind="json", format={"key_column": "id"})
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet"])
+def test_rows_in_which_nothing_stands(tmp_path: Path, kind: str) -> None:
+    none = dict.fromkeys(GOOD) | {"note": "  "}
+    rows = [GOOD, none, GOOD | {"id": "b", "age": float("nan") if kind == "parquet" else None}]
+    path = tmp_path / "mine"
+    if kind == "parquet":
+        pl.DataFrame(rows).write_parquet(path)
+    else:
+        path.write_text(lines({}, *rows) if kind == "jsonl" else json.dumps([{}, *rows]))
+    items, counts = read_items([path], data_set(kind, {}), NAME)
+    assert items["item_id"].to_list() == ["a", "b"]
+    assert counts["empty"] == (1 if kind == "parquet" else 2)
+    # Something stands there, if nothing that is asked for.
+    rows[1] |= {"note": "see above"}
+    if kind == "parquet":
+        pl.DataFrame(rows).write_parquet(path)
+    else:
+        path.write_text(lines(*rows) if kind == "jsonl" else json.dumps(rows))
+    refused(tmp_path, path.read_bytes(), "row 2", "has no id", kind=kind)
+
+
+def test_kept_json_has_the_digits_of_the_file(tmp_path: Path) -> None:
+    kept = '{"a": 1.50, "b": [12345678901234567890, 0.1000, "é", null], "c": {}}'
+    data = f'{{"id": "a", "case": "x", "level": 1, "k": {kept}}}\n'
+    assert read(tmp_path, data, "jsonl", {"keep": ["k"]})["k"].to_list() == [kept]
+
+
 # --- Parquet ------------------------------------------------------------------------------
 
 
@@ -508,9 +587,28 @@ def test_parquet(tmp_path: Path) -> None:
         ("1", "36.6", "l1", "2025-01-31", "2025-01-31 08:05:00", None, "x"),
         ("2", "0.00001", "l2", None, None, "71", "y"),
     ]
-    words = ("row 1", "'stay'", "timedelta", "no text")
+    words = ("row 1", "'stay'", "a length of time", "no text")
     refused(tmp_path, data, *words, kind="parquet", columns={"keep": ["stay"]})
     refused(tmp_path, data[:-20], "cannot be read as parquet", "mend", kind="parquet")
+
+
+def test_parquet_of_other_types(tmp_path: Path) -> None:
+    def data(case: pl.Series) -> bytes:
+        rows = {"id": ["a", "b"], "case": case, "level": [1, 2]}
+        pl.DataFrame(rows).write_parquet(tmp_path / "given")
+        return (tmp_path / "given").read_bytes()
+
+    decimals = data(pl.Series([Decimal("71.00"), Decimal("36.50")]))
+    assert read(tmp_path, decimals, "parquet")["case"].to_list() == ["71", "36.50"]
+    late = data(pl.Series([3_000_000, 1], dtype=pl.Int32).cast(pl.Date))
+    refused(tmp_path, late, "'case'", "after the year 9999", kind="parquet")
+    refused(tmp_path, data(pl.Series([b"x", b"y"])), "holds bytes", kind="parquet")
+
+
+def test_parquet_in_a_folder_whose_name_is_a_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "study [v2]*"
+    folder.mkdir()
+    assert read(folder, parquet_of(GOOD), "parquet").height == 1
 
 
 # --- spreadsheets -------------------------------------------------------------------------
@@ -562,7 +660,10 @@ BOOKS = {
         lambda sheet: sheet.__setitem__("B3", "=A3"),
         ("row 3", "'case' holds a formula", "save the file"),
     ),
-    "an error": (lambda sheet: sheet.__setitem__("B3", "#N/A"), ("item b", "'#N/A'")),
+    "an error": (
+        lambda sheet: sheet.__setitem__("B3", "#N/A"),
+        ("row 3", "'case' holds the error #N/A", "`format.missing`"),
+    ),
     "a column twice": (lambda sheet: sheet.__setitem__("D1", "level"), ("more than once",)),
     "a title above the table": (lambda sheet: sheet.insert_rows(1), ("no names of columns",)),
 }
@@ -573,6 +674,45 @@ def test_spreadsheets_that_are_refused(tmp_path: Path, name: str) -> None:
     change, words = BOOKS[name]
     data = book(tmp_path, TOP, ["a", "pain", 1], ["b", "cough", 2], change=change)
     refused(tmp_path, data, *words, kind="xlsx")
+
+
+def formulas(tmp_path: Path) -> bytes:
+    """Formulas with results, as spreadsheet programs save them: their type, and perhaps a text."""
+    rows = [["=A9", "case", "level"], ["a", "=A9", 1], ["=A9", "=A9", "=A9"], ["b", "cough", 2]]
+    results = {"A1": "id", "B2": "", "A3": "", "B3": "", "C3": ""}
+    given = zipfile.ZipFile(io.BytesIO(book(tmp_path, *rows)))
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as target:
+        for name in given.namelist():
+            text = given.read(name).decode()
+            for cell, result in results.items() if name.endswith("sheet1.xml") else ():
+                old, new = f'<c r="{cell}">', f'<c r="{cell}" t="str">'
+                assert old in text
+                at = text.index("<v", text.index(old))
+                after = text.index("</c>", at)
+                text = text[:at] + f"<v>{result}</v>" + text[after:]
+                text = text.replace(old, new)
+            target.writestr(name, text)
+    return made.getvalue()
+
+
+def test_formulas_whose_result_is_an_empty_text(tmp_path: Path) -> None:
+    fields = [{"label": label, "column": label} for label in ("id", "case")]
+    data = formulas(tmp_path)
+    cases = read(tmp_path, data, "xlsx", {"case": {"fields": fields}})["case"]
+    assert cases.to_list() == ["id: a\ncase: not recorded", "id: b\ncase: cough"]
+
+
+def test_a_hidden_sheet_is_not_the_first(tmp_path: Path) -> None:
+    def change(sheet: Any) -> None:
+        shown = sheet.parent.create_sheet("Shown")
+        for row in sheet.iter_rows(values_only=True):
+            shown.append([*row[:1], "fever", *row[2:]] if row[1] == "pain" else row)
+        sheet.sheet_state = "hidden"
+
+    data = book(tmp_path, TOP, ["a", "pain", 1], change=change)
+    assert read(tmp_path, data, "xlsx")["case"].to_list() == ["fever"]
+    assert read(tmp_path, data, "xlsx", format={"sheet": "Sheet"})["case"].to_list() == ["pain"]
 
 
 def test_a_spreadsheet_with_a_damaged_part(tmp_path: Path) -> None:
@@ -685,8 +825,7 @@ def test_the_name_of_a_file_takes_no_column_of_it(tmp_path: Path, kind: str) -> 
     if kind == "xlsx":
         data = book(tmp_path, list(row), list(row.values()))
     elif kind == "parquet":
-        pl.DataFrame([row]).write_parquet(tmp_path / "given")
-        data = (tmp_path / "given").read_bytes()
+        data = parquet_of(row)
     else:
         data = (lines(row) if kind == "jsonl" else pl.DataFrame([row]).write_csv()).encode()
     words = ("has a column 'part' of its own", "`format.file_column`")

@@ -911,7 +911,13 @@ def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> 
 
 
 # Keys of `format` that are about files of one kind.
-_KIND_OF_FORMAT = {"names": "csv", "decimal": "csv", "sheet": "xlsx", "records": "json"}
+_KIND_OF_FORMAT = {
+    "names": "csv",
+    "decimal": "csv",
+    "sheet": "xlsx",
+    "records": "json",
+    "key_column": "json",
+}
 
 # Keys that have a value where they are not set → that value, and the kinds of files they are about.
 _KINDS_WITH_DEFAULT = {

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -218,8 +218,14 @@ def _text(value: Any, *, nested: bool = False) -> str | None:
             value.written,
         )
     else:
-        raise NoTextError(f"holds a value of type {type(value).__name__}, which is no text")
+        what = "a length of time" if isinstance(value, timedelta) else "bytes"
+        raise NoTextError(f"holds {what}, which no text is; write a text or a number there")
     return _checked(text)
+
+
+def _filled(value: Any) -> bool:
+    """Whether anything stands there."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
 
 
 def _not_whole(value: dict[str, Any] | list[Any]) -> NoTextError:
@@ -235,6 +241,17 @@ def _as_json(value: Any) -> str:
             raise NoTextError("holds a number that is none, such as NaN; write null there")
         if isinstance(inner, _Object) and inner.twice:
             raise NoTextError(f"has the key {min(inner.twice)!r} twice; remove one")
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    """As `json.dumps` writes it, with the digits that numbers have in the file."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    if isinstance(value, _Number):
+        return value.written
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -278,6 +295,16 @@ def _reached(value: Any, way: Sequence[str | int]) -> Any:
 
 # --- text ---------------------------------------------------------------------------------
 
+# How files begin that are no text, and what they are.
+_NO_TEXT = {
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+    b"\xfd7zXZ": "compressed by xz; unpack it",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it",
+    b"PK\x03\x04": "an archive or a spreadsheet; unpack it, or set key `format.kind` to 'xlsx'",
+    b"PAR1": "Parquet; set key `format.kind` to 'parquet'",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet (.xls); save it as .xlsx or CSV",
+}
+
 _MARKS = {
     codecs.BOM_UTF8: ("utf-8", "utf-8"),
     codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
@@ -288,6 +315,9 @@ _MARKS = {
 def _decoded(file: DataFile, form: Mapping[str, Any]) -> str:
     """The text of a file, without a byte order mark."""
     data, encoding = file.path.read_bytes(), form.get("encoding", "utf-8")
+    for start, what in _NO_TEXT.items():
+        if data.startswith(start):
+            raise file.error(f"is no text, but {what}")
     codec = encoding
     if encoding == "utf-16":
         # Without a mark; the first character of a file is one of the first 256.
@@ -352,7 +382,11 @@ def _csv(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Recor
                 f"has {len(values)} values in {row}, but {len(names)} columns; mend that row (a "
                 "text with the separator in it needs quotes)"
             )
-        by_column = dict(zip(names, values, strict=True))
+        by_column = {
+            # Excel keeps the zeros of ="007".
+            name: value[2:-1] if re.fullmatch('="[^"]*"', value) else value
+            for name, value in zip(names, values, strict=True)
+        }
         if form["encoding"] == "latin-1":
             _mark_windows(by_column, records)
         records.add(row, by_column)
@@ -407,7 +441,9 @@ def csv_rows(
             taken.append(line)
             yield line
 
-    reader = csv.reader(tapped(), delimiter=separator, strict=True)
+    # Behind blanks a quote would be a part of the text, and the separators in it would count.
+    behind = separator != " "
+    reader = csv.reader(tapped(), delimiter=separator, skipinitialspace=behind, strict=True)
     while True:
         first = before + reader.line_num + 1
         taken.clear()
@@ -512,16 +548,46 @@ def _json(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Reco
             value = _reached(value, steps(place))
         except (LookupError, NoTextError):
             value = None
-    if not isinstance(value, list):
+    rows = _keyed(file, value, form.get("key_column"))
+    if rows is None:
         keys = ", ".join(list(value)[:20]) if isinstance(value, dict) else ""
         raise file.error(
             "holds no list of records"
             + ("" if place is None else f" at {place!r} (key `format.records`)")
             + (f", but an object with the keys {keys}" if keys else "")
             + "; say in key `format.records` where the list is"
+            + (
+                ", or, where these are the keys of records, in key `format.key_column` what they "
+                "are"
+                if isinstance(value, dict) and any(isinstance(one, dict) for one in value.values())
+                else ""
+            )
         )
-    rows = [(f"row {number}", one) for number, one in enumerate(value, 1)]
     _objects(file, rows, wanted, records)
+
+
+def _keyed(file: DataFile, value: Any, column: str | None) -> list[tuple[str, Any]] | None:
+    """The rows of a list of records, or of an object of them whose keys make a column."""
+    if isinstance(value, list):
+        if column is not None:
+            raise file.error(
+                "holds a list of records, which have no keys; take out key `format.key_column`"
+            )
+        return [(f"row {number}", one) for number, one in enumerate(value, 1)]
+    if column is None or not isinstance(value, _Object):
+        return None
+    if value.twice:
+        raise file.error(f"has the key {min(value.twice)!r} twice; remove one")
+    rows = []
+    for number, (key, one) in enumerate(value.items(), 1):
+        if isinstance(one, dict):
+            if column in one:
+                raise file.error(
+                    f"has a column {column!r} of its own; give key `format.key_column` another name"
+                )
+            one[column] = key
+        rows.append((f"row {number} ({key!r})", one))
+    return rows
 
 
 def _objects(
@@ -536,6 +602,10 @@ def _objects(
     ways = {column: [column] if column in names else steps(column) for column in wanted.columns}
     known = set()
     for row, one in found:
+        if not any(map(_filled, one.values())):
+            records.empty += 1
+            known |= {column for column, way in ways.items() if way[0] in one}
+            continue
         values = {}
         for column, way in ways.items():
             try:
@@ -562,7 +632,7 @@ _DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, Va
 def _parquet(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
     unreadable = f"cannot be read as {form['kind']}; mend the file, or key `format.kind`"
     try:
-        schema = pl.read_parquet_schema(file.path)
+        schema = pl.scan_parquet(file.path, glob=False).collect_schema()
     except _DAMAGED as error:
         raise file.error(unreadable) from error
     records.names = list(schema)
@@ -575,12 +645,36 @@ def _parquet(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: R
     tops = sorted({records.names.index(str(way[0])) for way in ways.values()})
     try:
         table = pl.read_parquet(file.path, columns=tops, glob=False)
-        leaves = [_leaf(table, way) for way in ways.values()]
     except _DAMAGED as error:
         raise file.error(unreadable) from error
-    for number in range(table.height):
+    leaves = []
+    for column, way in ways.items():
+        try:
+            leaves.append(_leaf(table, way))
+        except _DAMAGED as error:
+            raise file.error(
+                f"has a value in column {column!r} that cannot be had as text, such as a date "
+                "after the year 9999; mend it"
+            ) from error
+    filled = [any(map(_filled, values)) for values in zip(*leaves, strict=True)]
+    if not all(filled):
+        # What is not asked for may stand there, and the row is none that is passed over.
+        whole = pl.read_parquet(file.path, glob=False)
+        filled = [any(row) for row in zip(*map(_stands, whole.get_columns()), strict=True)]
+    for number, something in enumerate(filled):
         values = {column: leaf[number] for column, leaf in zip(ways, leaves, strict=True)}
-        records.add(f"row {number + 1}", values, wanted.nested)
+        if something:
+            records.add(f"row {number + 1}", values, wanted.nested)
+        else:
+            records.empty += 1
+
+
+def _stands(column: pl.Series) -> pl.Series:
+    """Whether anything stands there, row by row."""
+    column = column.alias("")
+    if column.dtype == pl.String:
+        return column.str.strip_chars().fill_null("") != ""
+    return (column.fill_nan(None) if column.dtype.is_float() else column).is_not_null()
 
 
 def _leads(schema: Mapping[str, pl.DataType], way: Sequence[str | int]) -> bool:
@@ -597,7 +691,7 @@ def _leads(schema: Mapping[str, pl.DataType], way: Sequence[str | int]) -> bool:
 
 
 def _leaf(table: pl.DataFrame, way: Sequence[str | int]) -> list[Any]:
-    leaf = table.get_column(str(way[0]))
+    leaf = table.get_column(str(way[0])).alias("")
     for step in way[1:]:
         if isinstance(step, str):
             leaf = leaf.struct.unnest().get_column(step)
@@ -609,7 +703,10 @@ def _leaf(table: pl.DataFrame, way: Sequence[str | int]) -> list[Any]:
         # In the digits of its own precision. What is no number is what pandas writes for nothing.
         found = leaf.fill_nan(None).cast(pl.String)
         return [text and f"{Decimal(text):f}".removesuffix(".0") for text in found]
-    if isinstance(leaf.dtype, pl.Categorical | pl.Enum | pl.Decimal):
+    if isinstance(leaf.dtype, pl.Decimal):
+        # Whole numbers without decimals, as floats.
+        return [text and re.sub(r"\.0+$", "", text) for text in leaf.cast(pl.String)]
+    if isinstance(leaf.dtype, pl.Categorical | pl.Enum):
         leaf = leaf.cast(pl.String)
     return leaf.to_list()
 
@@ -622,7 +719,7 @@ _SHOWN = re.compile(r'"[^"]*"|\\.')
 
 def _xlsx(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Records) -> None:
     sheet = _sheet(file, form.get("sheet"), results=False)
-    rows = sheet.iter_rows()
+    rows = _with_results(file, sheet)
     names = ["" if one.value is None else str(one.value) for one in next(rows, ())]
     if not any(names):
         raise file.error(
@@ -637,24 +734,37 @@ def _xlsx(file: DataFile, form: Mapping[str, Any], wanted: Wanted, records: Reco
                 f"has merged cells ({area.coord}) in sheet {sheet.title!r}; unmerge them, and "
                 "write into every row what it holds"
             )
-    results = None
     for number, cells in enumerate(rows, 2):
-        if all(one.value is None or not str(one.value).strip() for one in cells):
+        if not any(_filled(one.value) for one in cells):
             records.empty += 1
             continue
         values = {}
         for column, place in places.items():
-            value = cells[place].value
-            if cells[place].data_type == "f":
-                results = results or _sheet(file, sheet.title, results=True)
-                value = results.cell(number, place + 1).value
-                if value is None:
-                    why = (
-                        "holds a formula without its result; save the file in a spreadsheet program"
-                    )
-                    records.mark(column, NoTextError(why))
-            values[column] = _shown(value, str(cells[place].number_format))
+            cell = cells[place]
+            values[column] = _shown(cell.value, str(cell.number_format))
+            if cell.data_type == "f":
+                why = "holds a formula without its result; save the file in a spreadsheet program"
+                records.mark(column, NoTextError(why))
+            elif cell.data_type == "e":
+                why = f"holds the error {cell.value}; list it in key `format.missing` where it "
+                why += "stands for nothing, or mend the cell"
+                records.mark(column, NoTextError(why, str(cell.value)))
         records.add(f"row {number}", values)
+
+
+def _with_results(file: DataFile, sheet: Any) -> Iterator[list[Any]]:
+    """The rows of a sheet, with the results of formulas for those that were saved with one."""
+    results = None
+    for cells in sheet.iter_rows():
+        row = list(cells)
+        for place, one in enumerate(row):
+            if one.data_type == "f":
+                results = results or _sheet(file, sheet.title, results=True)
+                result = results.cell(one.row, one.column)
+                # A result that is a text without letters has its type alone.
+                if result.value is not None or result.data_type == "str":
+                    row[place] = result
+        yield row
 
 
 def _shown(value: Any, number_format: str) -> Any:
@@ -670,7 +780,7 @@ def _shown(value: Any, number_format: str) -> Any:
 
 
 def _sheet(file: DataFile, title: str | None, *, results: bool) -> Any:
-    """A sheet of a spreadsheet, the first where no title is given; formulas, or their results."""
+    """A sheet of a spreadsheet, without a title the first that is seen; formulas, or results."""
     # Every stage loads this module, and none but this one reads spreadsheets.
     import openpyxl  # noqa: PLC0415
 
@@ -693,7 +803,8 @@ def _sheet(file: DataFile, title: str | None, *, results: bool) -> Any:
         raise file.error(
             f"has no sheet {title!r} (key `format.sheet`); its sheets are {', '.join(titles)}"
         )
-    return book[title] if title is not None else book.worksheets[0]
+    seen = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    return book[title] if title is not None else (seen or book.worksheets)[0]
 
 
 Reader = Callable[[DataFile, Mapping[str, Any], Wanted, Records], None]
