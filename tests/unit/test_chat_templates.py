@@ -14,6 +14,7 @@ from persona_paradox import template_worker
 from persona_paradox.chat import ChatTemplate
 from persona_paradox.delivery import FOREIGN_WORDS, prove
 from persona_paradox.errors import InputError
+from persona_paradox.template_check import Subject, check
 from persona_paradox.thinking import Marks, Thinking
 
 NAME = "config/models/tiny.yaml"
@@ -189,11 +190,6 @@ NO_THOUGHT = "<think>\n\n</think>\n\n"
         (SWITCH, "empty", NO_THOUGHT),
         (OPENS, "closed", NO_THOUGHT),
         (OPENS.replace("<think>\\n", "<think>"), "closed", NO_THOUGHT),
-        (
-            OPENS.replace("<think>\\n", "<think>\\nOkay,"),
-            "closed",
-            "<think>\nOkay,\n</think>\n\n",
-        ),
         (OPENS.replace("<think>\\n", "[THINK]"), "closed", "[THINK][/THINK]"),
         (
             OPENS.replace("<think>\\n", "<|channel>thought\\n<channel|>"),
@@ -258,6 +254,15 @@ def test_a_model_that_is_to_think_reads_no_answer_before_its_thought(source: str
     assert chat.delivered
 
 
+# Marks of thoughts that no family has, and what may stand behind them.
+UNKNOWN = [
+    *(("<ponder_thought>", ""), ("<|start_think|>", "\n{# <think> #}"), ("## Thinking", "\n\n")),
+    *(("<scratchpad>", ""), ("<|channel|>commentary<|message|>", ""), ("<think >", "\n")),
+    *(("<|channel|>analysis", ""), ("<my-thinking>", ""), ("<cot>", ""), ("**Thinking**", "\n")),
+    *(("{think}", ""), ("<my_thought>", "\nOkay,"), ("<think budget=0>", "\n")),
+]
+
+
 @pytest.mark.parametrize(
     ("source", "thinking", "words"),
     [
@@ -268,7 +273,20 @@ def test_a_model_that_is_to_think_reads_no_answer_before_its_thought(source: str
             Thinking(True, Marks("## Thinking", "## Final")),
             ("'<think>'", "name other marks", "take the keys out"),
         ),
-        (PLAIN + "<ponder_thought>", Thinking(), ("'<ponder_thought>'", "`thinking.close`")),
+        *(
+            (PLAIN + mark + behind, Thinking(think), (repr(mark), "`thinking.close`"))
+            for mark, behind in UNKNOWN
+            for think in (False, True)
+        ),
+        *(
+            (PLAIN.replace("{{", start + "{{", 1) + NO_THOUGHT, Thinking(), ("our words inside",))
+            for start in ("<|assistant|><think>", "<|assistant|><think>\n<|user|>\n")
+        ),
+        (
+            LOOP + "{{ m.content }}{% endfor %}<|user|>\n",
+            Thinking(),
+            ("a turn of another, 'user'",),
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -279,6 +297,42 @@ def test_what_cannot_be_done_is_said(
     assert str(caught.value).startswith(f"{NAME}: ")
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_mark_in_the_users_turn_opens_no_thought() -> None:
+    switch = "{% if m.role == 'user' %}<think>{% endif %}"
+    source = LOOP + "{{ m.content }}" + switch + "{% endfor %}"
+    source += "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    thinks = ChatTemplate(source, "", "", NAME, Thinking(True))
+    assert thinks.render("s", "u", "").text == "su<think><|assistant|><think>\n"
+    assert ChatTemplate(source, "", "", NAME).thought == "none"
+
+
+@pytest.mark.parametrize("words", ["A</think>", "\\nOkay,"])
+def test_words_in_a_thought_are_a_message_however_few(words: str) -> None:
+    template = ChatTemplate(OPENS.replace("<think>\\n", f"<think>{words}"), "", "", NAME)
+    with pytest.raises(InputError, match=r"adds a message of its own, '(A|Okay,)'"):
+        check(Subject(template, None))
+    word = template.thought_words.strip()
+    assert check(Subject(template, None, accepted=word)).foreign_text == word
+
+
+@pytest.mark.parametrize(
+    ("end", "opens"),
+    [
+        *(
+            ("<|im_end|>\n", False),
+            ("</s>", False),
+            ("<|eot_id|>", False),
+            ("[|endofturn|]", False),
+        ),
+        *(("[/INST]", True), ("### Response:\n", True), ("", True)),
+        ("<|end|><|start|>assistant<|end_header_id|>\n\n", True),
+    ],
+)
+def test_a_template_that_opens_no_turn_for_the_answer(end: str, opens: bool) -> None:
+    source = LOOP + "{{ m.content }}" + end + "{% endfor %}"
+    assert ChatTemplate(source, "", "", NAME).opens_turn == opens
 
 
 # --- marks around our words, and words of others in every script ------------------------------

@@ -331,6 +331,17 @@ def test_a_header_of_many_words_is_no_foreign_text(vocabulary_of: Open) -> None:
         assert all(text.endswith(f"assistant\n{header}") for text in delivered["text"])
 
 
+def test_a_template_without_a_turn_for_the_answer_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    there(CHATML, prompts())
+    assert not caplog.messages
+    there(CHATML.partition("{% if add_generation_prompt")[0], prompts())
+    assert caplog.messages == [
+        "config/models/far.yaml: the chat template opens no turn for the answer"
+    ]
+
+
 def test_a_template_that_puts_the_system_text_last_gets_it_first(vocabulary_of: Open) -> None:
     source = DROPS_SYSTEM.replace("if message['role'] in ('user', 'assistant')", "| reverse")
     delivered = here(vocabulary_of(source), prompts())

@@ -83,6 +83,15 @@ def test_what_the_baseline_looks_like_and_what_is_done_about_a_thought(tmp_path:
     )
 
 
+def test_a_template_that_opens_no_turn_for_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "none.jinja").write_text(CHATML.partition("{% if add_generation_prompt")[0])
+    assert check(tmp_path, "--brief", "none.jinja")[1] == [
+        "none.jinja: native, no turn for the answer"
+    ]
+    lines = check(tmp_path, "none.jinja")[1]
+    assert lines[3] == "  turn: the template opens no turn for the answer"
+
+
 def test_a_model_of_the_project(project: Project) -> None:
     add_model(project, template=FOREIGN_PERSONA)
     status, lines = check(project.path, "--brief", "tiny")

@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 
 from . import template_worker
 from .errors import InputError
-from .thinking import FAMILIES, Marks, Thinking, left_open, marks_in
+from .thinking import FAMILIES, Marks, Thinking, left_open, marks_in, unknown_thought, words_in
 
 # Templates that print today's date would change every prompt every day.
 FROZEN_DATE = datetime.datetime(2025, 1, 1)
@@ -46,17 +46,20 @@ _ON: tuple[Mapping[str, Any], ...] = (
     {"enable_thinking": True, "thinking": True},
     {"force_reasoning": True},  # HyperCLOVA X SEED
 )
-# A last mark that opens something, by its name a thought.
-_UNKNOWN_THOUGHT = re.compile(
-    r"(?i)([<\[(\u25c1][|\uff5c]?(?!no_|end_)[\w:]*(?:think|thought|reason)[\w:]*[|\uff5c]?[>\])\u25b7])\s*$"
-)
 # JSON and templates can spell it, and no text can hold it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LONGEST_MARK = 200  # characters, with what stands behind it
 _ENDED = "ended"
 _LONGEST_REASON = 300  # characters; a template chooses its own words
 # Characters that a template may add to a chat: publishers' longest add some thousands.
 _MOST_ADDED = 1 << 16
+# The end of a turn, and nothing behind it; and a turn of somebody else.
+_TURN_ENDS = re.compile(
+    r"(?i)(?:<[|\uff5c]?|\[\|)(?:im_end|end|eot|eot_id|eos|/s|end_?of_?(?:turn|text|sentence)"
+    r"|end_of_turn_token|turn_end)(?:[|\uff5c]?>|\|\])\s*$"
+)
+_TURN_OF_OTHERS = re.compile(r"(?i)(?<!: )(?<!\w)(user|human|system)(?:[|\uff5c]?[>\]]|:)?\s*$")
+_IN_MARKS = re.compile(r"<[^<>]*>|\[[^\[\]]*\]")
+_ROLES = 3  # so many words may be names of roles
 # System text and user's message: the texts of a chat before the model's first answer.
 _FIRST_TURN = 2
 
@@ -100,11 +103,14 @@ class _Frame:
         takes_system: whether it takes a system message; else the text leads the user's.
         typed: whether it takes a message as a list of contents, of which ours is a text.
         around: what it writes before, between and behind the texts, one part more than texts.
+        turn: the end of this that opens the model's turn, as it is written on request alone; all
+            of the last part where the template writes the same in either case.
     """
 
     takes_system: bool
     typed: bool
     around: tuple[str, ...]
+    turn: str = ""
 
     def messages(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """The messages of a chat: system text, user, and perhaps answer and question."""
@@ -164,6 +170,20 @@ class ChatTemplate:
         in_one_turn = not first.around[1].strip()
         self.system_role = NATIVE if first.takes_system and not in_one_turn else FOLDED
         self._marks_behind(first)
+        # Our words as a thought of the model's, or behind one that it has begun.
+        own = (self.marks,) if self.marks else ()
+        for before in first.around[:-1]:
+            begun = left_open(before, own)
+            if begun is not None and len(_IN_MARKS.sub(" ", begun[1]).split()) <= _ROLES:
+                raise InputError(
+                    f"{self.name}: the chat template of the model puts our words inside a thought, "
+                    f"behind {begun[0].open.strip()!r}; use another build of the model"
+                )
+        if (of := _TURN_OF_OTHERS.search(first.around[-1])) is not None:
+            raise InputError(
+                f"{self.name}: the chat template of the model opens a turn of another, "
+                f"{of[1]!r}, where the answer is to stand; use another build of the model"
+            )
 
     def _choose_switches(self) -> None:
         """Find what the template is to be told, so that the model thinks or does not."""
@@ -178,7 +198,7 @@ class ChatTemplate:
                 failure = failure or error
                 continue
             best = best or (switches, frame)
-            if (left_open(frame.around[-1], self._families) is not None) == self.thinks:
+            if (left_open(frame.turn, self._families) is not None) == self.thinks:
                 best = (switches, frame)
                 break
         if best is None:
@@ -199,6 +219,18 @@ class ChatTemplate:
         return self._frame(_FIRST_TURN).around
 
     @property
+    def opens_turn(self) -> bool:
+        """False where the end of a turn is the last that stands in front of the answer."""
+        tail = self.written[-1]
+        # Orion ends what it opens.
+        return "assistant" in tail.lower() or _TURN_ENDS.search(tail) is None
+
+    @property
+    def thought_words(self) -> str:
+        """Words that the template puts into a thought."""
+        return words_in(self._frame(_FIRST_TURN).turn, self._families)
+
+    @property
     def thought(self) -> str:
         """What the first prompt has of a thought: one of the words below.
 
@@ -210,7 +242,7 @@ class ChatTemplate:
             return "open"
         if self._marks_behind(frame):
             return "closed"
-        closes = any(marks.end in frame.around[-1] for marks in self._families)
+        closes = any(marks.end in frame.turn for marks in self._families)
         return "empty" if closes else "none"
 
     def render(
@@ -279,8 +311,13 @@ class ChatTemplate:
         Raises:
             InputError: the model cannot be made to think, or be kept from it.
         """
-        tail = frame.around[-1]
+        tail = frame.turn
         found = left_open(tail, self._families)
+        if found is None and (unknown := unknown_thought(tail)) is not None:
+            raise InputError(
+                f"{self.name}: the chat template of the model opens a thought in marks that are "
+                f"not known, {unknown!r}; name them in keys `thinking.open` and `thinking.close`"
+            )
         if self.thinks:
             return self._open_thought(tail, found)
         if found is not None:
@@ -291,12 +328,6 @@ class ChatTemplate:
                 empty[len(begun) :]
                 if empty.startswith(begun)
                 else marks.closed(begun)[len(begun) :]
-            )
-        if (unknown := _UNKNOWN_THOUGHT.search(tail[-_LONGEST_MARK:])) is not None:
-            raise InputError(
-                f"{self.name}: the chat template of the model opens a thought in marks that are "
-                f"not known, {unknown[1]!r}; name them in keys `thinking.open` and "
-                "`thinking.close`"
             )
         if self.marks is None or self.marks.end in tail:
             return ""
@@ -349,11 +380,21 @@ class ChatTemplate:
                     failures.append(error)
                     continue
                 if found is not None:
-                    return found
+                    return replace(found, turn=self._turn(found, messages))
                 what = "does not show each message of"
                 failures.append(self._error(messages, what, "exactly once"))
         # What stands against the plainest chat: texts, and no system message.
         raise failures[1]
+
+    def _turn(self, frame: _Frame, messages: list[dict[str, Any]]) -> str:
+        """`turn` of a frame."""
+        tail = frame.around[-1]
+        try:
+            text = self._render(messages, add_generation_prompt=False)
+        except _CannotRender:
+            return tail
+        before = re.split("|".join(_PROBES), text)[-1]
+        return tail.removeprefix(before) or tail
 
     def _frame_without_system(self, n: int) -> _Frame | None:
         """The same where the system text is empty; None where the texts are not all shown."""
@@ -371,14 +412,18 @@ class ChatTemplate:
         return replace(frame, around=tuple(re.split("|".join(probes), text)))
 
     def _render(
-        self, messages: list[dict[str, Any]], today: datetime.datetime = FROZEN_DATE
+        self,
+        messages: list[dict[str, Any]],
+        today: datetime.datetime = FROZEN_DATE,
+        *,
+        add_generation_prompt: bool = True,
     ) -> str:
         variables = {
             "messages": messages,
             # The reference implementation passes both to every template.
             "tools": None,
             "documents": None,
-            "add_generation_prompt": True,
+            "add_generation_prompt": add_generation_prompt,
             "today": today.isoformat(),
             **self._switches,
             **self._tokens,

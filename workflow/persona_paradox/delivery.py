@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from .files import sha256_bytes
 from .items import is_null_case
 from .thinking import Thinking, marks_in
 from .vocabulary import Prompt, Vocabulary, open_vocabulary
+
+log = logging.getLogger("persona_paradox")
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
@@ -274,6 +277,8 @@ def deliver(
         InputError: a prompt does not hold our words, or holds others.
     """
     remedy = _Remedies(template.name, server=vocabulary is None)
+    if not template.opens_turn:
+        log.warning("%s: the chat template opens no turn for the answer", template.name)
     rows = []
     for row, found, failure in proven(
         prompts, template, vocabulary, answer_prefix=answer_prefix, accepted=accepted
@@ -302,6 +307,8 @@ def proven(
     """
     date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
     thought_of_template = template.thought
+    # However few they are: no name of a role stands in a thought.
+    thought_words = _words_of(template.thought_words)
     later = [key for key in SECOND_TURN if key in prompts.columns]
     reader = _Reader(template, vocabulary)
     for row in prompts.iter_rows(named=True):
@@ -313,6 +320,9 @@ def proven(
         prompt = None if vocabulary is None else vocabulary.prompt(chat.parts)
         read, n_bos = reader.read(chat, prompt)
         proof = prove(read, n_bos, row, reader.text(chat.lead), reader.text(chat.parts[0]))
+        if thought_words not in proof.foreign_text:
+            said = [text for text in (proof.foreign_text, thought_words) if text]
+            proof = replace(proof, foreign_text=" … ".join(said))
         failure = proof.failure(reader.wants_bos, accepted)
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"

@@ -43,6 +43,7 @@ class Delivery:
         baseline: without a system text.
         foreign_text: text of the template's own that the model's file accepts.
         date: the day that the template prints, else `none`.
+        opens_turn: whether it opens a turn for the answer.
         second_turn: why nothing can be asked a second time; None where it can.
     """
 
@@ -52,6 +53,7 @@ class Delivery:
     baseline: str
     foreign_text: str
     date: str
+    opens_turn: bool
     second_turn: str | None
 
 
@@ -101,6 +103,7 @@ def check(subject: Subject) -> Delivery:
         baseline=delivered["without a system text"]["text"],
         foreign_text=first["foreign_text"],
         date=first["template_date"],
+        opens_turn=subject.template.opens_turn,
         second_turn=second_turn,
     )
 

@@ -106,6 +106,33 @@ def left_open(text: str, families: Sequence[Marks] = FAMILIES) -> tuple[Marks, s
     return None
 
 
+# A mark that opens something, by its name a thought, and no other mark behind it.
+_UNKNOWN = re.compile(
+    r"(?i)([<\[({\u25c1\uff1c][|\uff5c]?(?!no_|end_)(?:[\w:.-]*(?:think|thought|reason)[\w:.-]*"
+    r"|(?:scratch_?pad|reflection|analysis|cot))(?: [^<>]*)?[|\uff5c]?[>\])}\u25b7\uff1e]"
+    r"|<\|channel\|>(?:analysis|commentary)(?:<\|message\|>)?"
+    r"|(?<![^\n])(?:#+ *|\*\*)(?:thinking|thoughts?|reasoning)\b[*:]*(?=\s*$))"
+    r"[^<\[\u25c1]*$"
+)
+_LONGEST_UNKNOWN = 200  # characters of a mark, with what stands behind it
+
+
+def unknown_thought(text: str) -> str | None:
+    """The mark of a thought that a prompt ends inside, if it is of no family; or None."""
+    found = _UNKNOWN.search(text[-_LONGEST_UNKNOWN:])
+    return None if found is None else found[1]
+
+
+def words_in(text: str, families: Sequence[Marks] = FAMILIES) -> str:
+    """Words inside the last thought of a text, whether it is closed or not."""
+    for marks in families:
+        _, found, behind = text.rpartition(marks.open.strip())
+        inside = behind.partition(marks.end)[0]
+        if found and re.search(r"\w", inside):
+            return inside
+    return ""
+
+
 # Further marks in texts, which no template writes, and what is left of marks where the control
 # tokens are left out of a text.
 _FURTHER = (

@@ -39,6 +39,7 @@ def brief(found: Delivery) -> str:
     more = [] if found.thought == "none" else [f"thought {found.thought}"]
     more += ["date frozen"] if found.date != "none" else []
     more += ["text of its own accepted"] if found.foreign_text else []
+    more += [] if found.opens_turn else ["no turn for the answer"]
     more += ["no second turn"] if found.second_turn is not None else []
     return ", ".join([found.system_role, *more])
 
@@ -50,6 +51,8 @@ def full(found: Delivery) -> list[str]:
         lines.append(f"date: the template prints today's, {found.date}")
     if found.foreign_text:
         lines.append(f"text of its own, accepted: {printable(found.foreign_text)}")
+    if not found.opens_turn:
+        lines.append("turn: the template opens no turn for the answer")
     if found.second_turn is not None:
         lines.append(f"second turn: none ({found.second_turn})")
     lines.append(f"prompt: {printable(found.prompt)}")
