@@ -406,7 +406,7 @@ def test_a_case_that_spells_control_tokens_is_a_row(vocabulary_of: Open, name: s
         assert delivered["case_delivered"].to_list() == [True, True, False]
         assert only(delivered, "persona_delivered") is True
         assert only(delivered, "foreign_text") == "", "a case is no text of the template"
-        assert summary(delivered, None)["n_control_tokens"] == 1
+        assert summary(delivered, None, 8)["n_control_tokens"] == 1
     # Half of one is none.
     delivered = here(vocabulary_of(source), prompts(cases=["a <|im_start and |> of <b>bold</b>"]))
     assert only(delivered, "status") == "ok"
@@ -448,7 +448,7 @@ def test_what_is_known_of_a_servers_prompt() -> None:
         assert delivered[column].is_null().all()
     assert only(delivered, "persona_delivered") is True
     assert only(delivered, "template_date") == "frozen at 2025-01-01"
-    assert summary(delivered, None)["n_bos"] == ""
+    assert summary(delivered, None, 8)["n_bos"] == ""
     stops(lambda: there(FOREIGN_PERSONA, prompts()), "You are Tiny")
     assert only(there(FOREIGN_PERSONA, prompts(), accepted=FOREIGN), "foreign_text") == FOREIGN
 
@@ -958,7 +958,7 @@ def test_any_words_arrive(
 
 def test_the_summary_counts_rows(vocabulary_of: Open) -> None:
     delivered = here(vocabulary_of(DATED), prompts(cases=[*CASES, SPELLED]))
-    assert summary(delivered, None) == {
+    assert summary(delivered, None, 8) == {
         "n_prompts": 3,
         "n_null_cases": 0,
         "n_persona_delivered": 3,
@@ -975,8 +975,8 @@ def test_the_summary_counts_rows(vocabulary_of: Open) -> None:
     # Some that fit and some that do not; one that is not run in any case does not count twice.
     longest, shortest = delivered["n_prompt_tokens"][:2].sort(descending=True)
     assert longest > shortest
-    assert summary(delivered, longest)["n_too_long"] == 0
-    assert summary(delivered, shortest)["n_too_long"] == 1
+    assert summary(delivered, longest + 8, 8)["n_too_long"] == 0
+    assert summary(delivered, shortest + 8, 8)["n_too_long"] == 1
     assert check_window(delivered, shortest + 8, 8, "cell", "raise it") == 1
     said = f"cell: no case can be answered: its shortest prompt has {shortest} tokens and up to 8 "
     with pytest.raises(InputError, match=said + f"follow, but the window has {shortest}; raise it"):
@@ -985,5 +985,5 @@ def test_the_summary_counts_rows(vocabulary_of: Open) -> None:
     mixed = delivered.with_columns(
         n_bos=pl.Series([0, 1, 1]), system_role=pl.Series(["b", "a", "b"])
     )
-    assert summary(mixed, None)["n_bos"] == "0; 1"
-    assert summary(mixed, None)["system_role"] == "a; b"
+    assert summary(mixed, None, 8)["n_bos"] == "0; 1"
+    assert summary(mixed, None, 8)["system_role"] == "a; b"

@@ -151,11 +151,10 @@ def test_one_deleted_figure(finished: Project) -> None:
 
 
 def test_decoding_of_one_task(finished: Project) -> None:
-    """Prompts stay as they are; answers and what hangs on them do not."""
+    """Prompts stay as they are, but are measured anew; answers and what hangs on them do not."""
     finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
-    stages = ("generate", "score", "calibrate")
-    changed = [job for stage in stages for job in cells(stage, tasks=("triage_ed",))]
-    assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
+    changed = [job for stage in MODEL_STAGES for job in cells(stage, tasks=("triage_ed",))]
+    assert finished.jobs() == sorted(changed + EVERYTHING_AFTER)
 
 
 def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
@@ -215,9 +214,8 @@ def test_recalibrations_are_jobs_of_their_own(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=3))
     # Those of a model and task are fitted together.
     finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
-    stages = ("generate", "score", "calibrate")
-    changed = [job for stage in stages for job in cells(stage, tasks=("triage_ed",))]
-    assert finished.jobs() == sorted([*changed, jobs[0], *TABLES_AND_PLOTS])
+    changed = [job for stage in MODEL_STAGES for job in cells(stage, tasks=("triage_ed",))]
+    assert finished.jobs() == sorted([*changed, jobs[0], *EVERYTHING_AFTER])
 
 
 def test_fewer_tables_and_figures_rerun_words_only(finished: Project) -> None:

@@ -488,14 +488,15 @@ def check_window(
     return delivered.filter(too_long(longest)).height
 
 
-def summary(delivered: pl.DataFrame, longest: int | None) -> dict[str, Any]:
+def summary(delivered: pl.DataFrame, context: int | None, max_tokens: int) -> dict[str, Any]:
     """One cell of the table of deliveries: counts over its prompts, and what is equal for all.
 
     Args:
         delivered: table of `SCHEMA`.
-        longest: most tokens of a prompt that leaves room for an answer; None on a server.
+        context: tokens of the model's window; None on a server.
+        max_tokens: most tokens of what is written first.
     """
-    lost = None if longest is None else delivered.filter(too_long(longest)).height
+    lost = None if context is None else delivered.filter(too_long(context - max_tokens)).height
     return {
         "n_prompts": delivered.height,
         "n_null_cases": delivered.filter(is_null_case()).height,

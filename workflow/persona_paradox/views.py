@@ -72,7 +72,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
-    yield "longest_prompts", _longest_prompts(study)
+    yield from _window_views(study)
     thinking = [cell for cell in answered if cell[0] in study.thinking_models]
     yield "thinking", {"thinking": thinking}
     yield (
@@ -158,23 +158,27 @@ def _decoding_view(task: Mapping[str, Any], labels: list[str], seed: int) -> dic
     return {**decoding, **_constraint(task), "labels": labels, "seed": used}
 
 
-def _longest_prompts(study: Study) -> dict[str, dict[str, int | None]]:
-    """Most tokens of a prompt by model and task, so that what is written first fits the window.
+def _window_views(study: Study) -> Iterator[tuple[str, Any]]:
+    """How much of every model's window is left for the prompts of every task."""
+    windows = {
+        id_: {name: _window(model, task) for name, task in study.tasks.items()}
+        for id_, model in study.models.items()
+    }
+    yield "windows", windows
+    for id_, tasks in windows.items():
+        for name, window in tasks.items():
+            yield f"window/{id_}/{name}", window
 
-    The window of a server is not known here.
-    """
-    found: dict[str, dict[str, int | None]] = {}
-    for id_, model in study.models.items():
-        server, context = model["source"]["kind"] == "server", model["engine"]["context"]
-        found[id_] = {}
-        for name, task in study.tasks.items():
-            most = task["decoding"]["max_tokens"]
-            if model["thinking"]["think"]:
-                most = model["thinking"]["max_tokens"]
-            elif task.get("rationale") is not None:
-                most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
-            found[id_][name] = None if server else context - most
-    return found
+
+def _window(model: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, int | None]:
+    """A model's window, null on a server, and most tokens of what it first writes in a task."""
+    most = task["decoding"]["max_tokens"]
+    if model["thinking"]["think"]:
+        most = model["thinking"]["max_tokens"]
+    elif task.get("rationale") is not None:
+        most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
+    server = model["source"]["kind"] == "server"
+    return {"context": None if server else model["engine"]["context"], "max_tokens": most}
 
 
 def _thoughts_view(

@@ -8,8 +8,7 @@ rule deliver:
         prompts="results/prompts/{task}/{persona}.parquet",
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
-        engine=view("engine/{model}"),
-        decoding=first_decoding,
+        window=view("window/{model}/{task}"),
         manifest=manifest,
         code=code("deliver"),
     output:
@@ -27,7 +26,7 @@ rule deliver:
     shell:
         script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
         " --template {input.template} {params.weights}"
-        " --engine {input.engine} --decoding {input.decoding}"
+        " --window {input.window}"
         " --config-file config/models/{wildcards.model}.yaml"
         " --task-file config/tasks/{wildcards.task}.yaml"
         " --delivered {output} --log {log}"
@@ -39,7 +38,7 @@ rule tabulate_delivery:
         # Whoever looks at prompts before they ask a model is told what is wrong with the data set.
         groups=group_sizes(),
         cells=VIEWS["answered"],
-        longest=VIEWS["longest_prompts"],
+        windows=VIEWS["windows"],
         code=code("tabulate_delivery"),
     output:
         parquet="results/tables/delivery.parquet",
@@ -50,5 +49,5 @@ rule tabulate_delivery:
         ENVIRONMENT
     shell:
         script("tabulate_delivery")
-        + " --cells {input.cells} --longest {input.longest} --delivered results/delivered"
+        + " --cells {input.cells} --windows {input.windows} --delivered results/delivered"
         " --parquet {output.parquet} --csv {output.csv} --log {log}"

@@ -31,8 +31,8 @@ def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -
 
 def warn_of_window(table: pl.DataFrame, arguments: Namespace, thinks: bool, name: str) -> None:
     """Say how many prompts leave no room for what the model writes first; refuse where all do."""
-    context = files.read_json(arguments.engine)["context"]
-    most = files.read_json(arguments.decoding)["max_tokens"]
+    window = files.read_json(arguments.window)
+    context, most = window["context"], window["max_tokens"]
     lower = (
         f"`thinking.max_tokens` of {arguments.config_file}"
         if thinks
@@ -63,8 +63,7 @@ def main(arguments: Namespace) -> None:
         "prompts": arguments.prompts,
         "read_out": arguments.read_out,
         "template": arguments.template,
-        "engine": arguments.engine,
-        "decoding": arguments.decoding,
+        "window": arguments.window,
     }
     if arguments.model is not None:
         inputs["model"] = arguments.manifest
@@ -86,8 +85,7 @@ if __name__ == "__main__":
         prompts="Parquet file of prompts",
         read_out="view of the task's labels and answer prefix",
         template="view of the model's chat template",
-        engine="view of the model's engine, which has the window",
-        decoding="view of how the first answers are produced",
+        window="view of the model's window and of how much is first written",
         delivered="Parquet file to write",
     )
     options.add_argument("--model", type=Path, help="GGUF file; none for a server")

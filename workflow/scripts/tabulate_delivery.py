@@ -14,11 +14,11 @@ from persona_paradox.delivery import summary
 
 def main(arguments: Namespace) -> None:
     """Summarize every cell that the study names."""
-    longest = files.read_json(arguments.longest)
+    windows = files.read_json(arguments.windows)
     rows = []
     for model, task, persona in files.read_json(arguments.cells)["cells"]:
         delivered = files.read_table(arguments.delivered / model / task / f"{persona}.parquet")
-        found = summary(delivered, longest[model][task])
+        found = summary(delivered, **windows[model][task])
         if found["n_too_long"]:
             cli.log.warning(
                 "%s/%s/%s: %d of %d prompts are not run, as they leave no room in the window for "
@@ -28,7 +28,7 @@ def main(arguments: Namespace) -> None:
         rows.append({"model": model, "task": task, "persona": persona, **found})
     # A study may have servers alone, whose windows are not known.
     table = pl.DataFrame(rows, schema_overrides={"n_too_long": pl.Int64})
-    inputs = {"cells": arguments.cells, "longest": arguments.longest}
+    inputs = {"cells": arguments.cells, "windows": arguments.windows}
     files.write_table(table, arguments.parquet, inputs)
     files.write_csv(table, arguments.csv)
     cli.log.info("%d cells", table.height)
@@ -40,7 +40,7 @@ if __name__ == "__main__":
         cli.parser(
             __doc__,
             cells="view that lists the cells",
-            longest="view of how long a prompt may be, by model and task",
+            windows="view of windows and of how much is first written, by model and task",
             delivered="folder of deliveries",
             parquet="table to write",
             csv="the same, as CSV",
