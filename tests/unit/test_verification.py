@@ -20,6 +20,7 @@ from persona_paradox import archive, contradictions
 from persona_paradox.config import load_study
 from persona_paradox.decoding import Decoding, Wanted
 from persona_paradox.errors import InputError
+from persona_paradox.inventory import Answered
 from persona_paradox.provenance import configuration
 from persona_paradox.responses import LOCAL
 from persona_paradox.verification import Findings, difference
@@ -206,12 +207,13 @@ ASKED = [asked(item, repeat) for item in "ab" for repeat in (0, 1)]
 def rows() -> list[dict[str, Any]]:
     answer = {"label_logprob": [-1.0, -2.0], "label_mass": 0.503214724408055}
     answer |= {"backend": LOCAL, "text": "A", "finish_reason": "stop", "n_tokens": 1}
-    answer |= {"token_logprob": None}
+    answer |= {"token_logprob": None, "thought": None, "n_thought_tokens": None}
+    answer |= {"thought_cut": None}
     return [contradictions.about_of(one) | answer for one in ASKED]
 
 
 def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
-    assert contradictions.of_answers(FILE, ASKED, rows(), LOCAL) is None
+    assert contradictions.of_answers(FILE, ASKED, rows(), LOCAL, 2) is None
 
 
 @pytest.mark.parametrize(
@@ -233,6 +235,31 @@ def test_rows_that_are_those_of_the_prompts_are_not_strange() -> None:
         (lambda rows: rows[3].update(n_tokens=2), "row 4: 2 tokens, where max_tokens is 1"),
         (lambda rows: rows[3].update(n_tokens=None), "row 4: None tokens"),
         (lambda rows: rows[3].update(finish_reason="control_tokens"), "row 4: finish_reason"),
+        (lambda rows: rows[0].update(finish_reason="banana"), "'banana', which no answer has"),
+        (lambda rows: rows[0].update(finish_reason="prompt_too_long"), "of an answer with a text"),
+        (lambda rows: rows[0].update(text=None), "'stop' of an answer without a text"),
+        (lambda rows: rows[0].update(n_tokens=-5), "-5 tokens"),
+        (lambda rows: rows[0].update(n_tokens=0), "a text of 0 tokens"),
+        (
+            lambda rows: rows[0].update(finish_reason="length", n_tokens=0),
+            "'length' after 0 tokens",
+        ),
+        (lambda rows: rows[0].update(thought="I am"), "thought 'I am' in a file of single steps"),
+        (lambda rows: rows[0].update(thought_cut=True), "thought_cut True in a file"),
+        (lambda rows: rows[0].update(token_logprob=[-1.0]), "token_logprob is there"),
+        (
+            lambda rows: rows[0].update(label_logprob=None, label_mass=None),
+            "label_logprob of 0 labels, where it must have 2",
+        ),
+        (lambda rows: rows[0].update(label_logprob=[-1.0]), "label_logprob of 1 labels"),
+        (lambda rows: rows[0].update(label_logprob=[None, -1.0]), "what is no number"),
+        (lambda rows: rows[0].update(label_logprob=[float("nan")] * 2), "what is no number"),
+        (
+            lambda rows: rows[0].update(
+                text=None, finish_reason="prompt_too_long", label_logprob=None, label_mass=None
+            ),
+            "1 tokens of an answer that was not given",
+        ),
     ],
 )
 def test_rows_that_are_not_those_of_the_prompts_are_told(
@@ -240,7 +267,33 @@ def test_rows_that_are_not_those_of_the_prompts_are_told(
 ) -> None:
     changed = rows()
     change(changed)
-    assert says in (contradictions.of_answers(FILE, ASKED, changed, LOCAL) or "")
+    assert says in (contradictions.of_answers(FILE, ASKED, changed, LOCAL, 2) or "")
+
+
+@pytest.mark.parametrize(
+    ("logprob", "says"),
+    [
+        ([-1.0], None),
+        (None, "token_logprob is missing"),
+        ([-1.0, -1.0], "2 probabilities of 1 tokens"),
+        ([0.5], "no logarithm of a probability"),
+        ([float("nan")], "no logarithm of a probability"),
+    ],
+)
+def test_probabilities_of_tokens_are_those_that_were_asked_for(
+    logprob: list[float] | None, says: str | None
+) -> None:
+    kept = Decoding(max_tokens=1, token_logprobs=True)
+    ask = [Wanted(one.row, one.repeat, kept, one.key) for one in ASKED[:1]]
+    answer = [rows()[0] | {"token_logprob": logprob}]
+    told = contradictions.of_answers(FILE, ask, answer, LOCAL, 2)
+    assert told is None if says is None else says in (told or "")
+
+
+def test_an_answer_that_says_nothing_is_one() -> None:
+    silent = rows()
+    silent[0] |= {"text": "", "n_tokens": 0}
+    assert contradictions.of_answers(FILE, ASKED, silent, LOCAL, 2) is None
 
 
 def test_a_key_of_a_prompt_that_is_withheld_is_not_known() -> None:
@@ -248,10 +301,10 @@ def test_a_key_of_a_prompt_that_is_withheld_is_not_known() -> None:
         Wanted({**one.row, "pieces": None, "text": f"{MARK}0]"}, *(one.repeat, one.decoding, "?"))
         for one in ASKED
     ]
-    assert contradictions.of_answers(FILE, hidden, rows(), LOCAL) is None
+    assert contradictions.of_answers(FILE, hidden, rows(), LOCAL, 2) is None
     changed = rows()
     changed[0]["item_id"] = "b"
-    assert "row 1: item_id" in (contradictions.of_answers(FILE, hidden, changed, LOCAL) or "")
+    assert "row 1: item_id" in (contradictions.of_answers(FILE, hidden, changed, LOCAL, 2) or "")
 
 
 def test_equal_keys_have_equal_answers() -> None:
@@ -264,7 +317,9 @@ def test_equal_keys_have_equal_answers() -> None:
 
 SPEC = {"source": {"kind": "path", "sha256": "1"}, "licence": "MIT"}
 ENGINE = {"context": 8, "width": 1, "gpu_layers": 0, "main_gpu": 0, "tensor_split": []}
-PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "origin": {"sha256": "1"}}
+ORIGIN = {"sha256": "1", "size": 9}
+PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "size": 9}
+PREPARED |= {"origin": ORIGIN}
 
 
 @pytest.mark.parametrize(
@@ -276,7 +331,14 @@ PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "origin
         (PREPARED | {"origin": {"sha256": "2"}}, "the configuration pins 1"),
         (PREPARED | {"origin": {"sha256": "1", "licence": "X"}}, "has licence 'X'"),
         (PREPARED | {"origin": None}, "does not say what"),
-        (PREPARED | {"origin": {"sha256": "3", "parts": [{"sha256": "1"}]}, "sha256": "3"}, None),
+        (PREPARED | {"size": 5}, "has size 5, but the weights were not converted"),
+        (PREPARED | {"size": "many"}, "has size 'many', which no weights have"),
+        (PREPARED | {"cache_bytes_per_token": -1}, "has cache_bytes_per_token -1"),
+        (
+            PREPARED
+            | {"origin": {"sha256": "3", "size": 9, "parts": [{"sha256": "1"}]}, "sha256": "3"},
+            None,
+        ),
         (PREPARED | {"origin": {"sha256": "1", "parts": [{"sha256": "2"}]}}, "pins 1"),
         (PREPARED | {"origin": {"sha256": "1", "parts": [{"sha256": "1"}] * 2}}, "pins None"),
         (PREPARED | {"origin": {"sha256": "1", "parts": [1]}}, "does not say what was fetched"),
@@ -304,3 +366,43 @@ def test_an_engine_is_that_of_the_configuration(
 ) -> None:
     told = contradictions.of_engine(engine, manifest, ENGINE | {"cache_gib": 1.0})
     assert told is None if says is None else says in (told or "")
+
+
+# --- what is read in words that an archive withholds --------------------------------------
+
+GIVEN = Answered("results/responses/m/t/p.parquet", "", "", "m", "t", True)
+SCORES = pl.DataFrame(
+    {"item_id": ["a", "b"], "variant": "main", "repeat": 0, "reference": ["A", "A"]}
+    | {"label": [None, None], "parse_status": "unclear", "level_error": [None, None]}
+    | {"correct": False, "confidence_generated": [None, None], "confidence_repeat": [None, None]}
+    | {"confidence_verbalized": [None, None], "entropy": 0.5},
+    schema_overrides={"label": pl.String, "level_error": pl.Int64}
+    | dict.fromkeys(
+        ("confidence_generated", "confidence_repeat", "confidence_verbalized"), pl.Float64
+    ),
+)
+LISTED = pl.DataFrame({"item_id": ["a"], "name": ["p"], "status": ["read"], "p": [0.5]})
+
+
+def with_given(folder: Path, name: str, mine: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """A table that was made here, of an archive that withholds the answer to item a."""
+    (folder / name).parent.mkdir(parents=True)
+    theirs.write_parquet(folder / name)
+    rows = pl.DataFrame({"item_id": ["a"], "variant": ["main"], "repeat": [0]})
+    copy = VERIFY.Copy(None, folder, folder, "1")
+    found: pl.DataFrame = copy.with_given(name, mine, {GIVEN: rows})
+    return found
+
+
+def test_only_what_is_read_in_withheld_words_is_taken_from_the_archive(tmp_path: Path) -> None:
+    forged = SCORES.with_columns(label="reference", correct=True, entropy=0.0)
+    found = with_given(tmp_path, "results/scores/m/t/p.parquet", SCORES, forged)
+    assert found["label"].to_list() == ["A", None]
+    assert found["correct"].to_list() == [True, False]
+    assert found["entropy"].to_list() == [0.5, 0.5]
+
+
+def test_a_list_of_answers_is_compared_whole(tmp_path: Path) -> None:
+    forged = LISTED.with_columns(p=1.0)
+    name = "results/rankings/careful/m/t.lists.parquet"
+    assert with_given(tmp_path, name, LISTED, forged).equals(LISTED)

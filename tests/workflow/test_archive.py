@@ -124,7 +124,8 @@ def forge(project: Project, path: Path, changes: dict[str, bytes]) -> Path:
     description = json.loads(content[CRATE])
     for entity in description["@graph"]:
         if entity["@id"] in changes:
-            entity["sha256"] = sha256_bytes(changes[entity["@id"]])
+            data = changes[entity["@id"]]
+            entity |= {"sha256": sha256_bytes(data), "contentSize": str(len(data))}
     content[CRATE] = json.dumps(description).encode()
     return write(path, content)
 
@@ -258,18 +259,29 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
     changes = {
         answered: changed(answered, say("text", said, f"{texts[said]} .")),
         scored: changed(scored, lambda t: t.with_columns(~pl.col("correct"))),
-        hidden: changed(hidden, lambda t: t.with_columns(label="reference")),
-        # Every answer is what the model says, but not to the case under which it stands.
-        swapped: changed(swapped, lambda t: t.with_columns(pl.col("item_id").reverse())),
+        hidden: changed(hidden, say("label", 0, "B")),
+        # Every answer is what the model says, but not to the prompt beside which it stands.
+        swapped: changed(swapped, lambda t: t.with_columns(pl.col("prompt_sha256").reverse())),
         items: changed(items, say("case", row, "Nothing at all.")),
         cells: pl.read_csv(content[cells]).with_columns(n + 1).write_csv().encode(),
         "results/tables/more.csv": b"a\n1\n",
+        "results/responses/tiny/triage_ed/ghost.parquet": b"",
+        "config/personas/ed_nurse.yaml": b"title: Pirate\n",
+        "CONCLUSIONS.md": b"Nurses are perfect.\n",
+        # Code of another version is not compared.
+        "workflow/more.py": b"1\n",
         PROVENANCE: canonical_json(made_of).encode(),
     }
     forged = forge(packed, tmp_path / "forged.zip", changes)
     # And a file that its description does not agree with.
     content = members(forged)
     content["results/summary.md"] += b"All is well.\n"
+    described = json.loads(content[CRATE])
+    (root,) = (entity for entity in described["@graph"] if entity["@id"] == "./")
+    root |= {"license": "CC0", "author": "Mallory"}
+    (figure,) = (e for e in described["@graph"] if e["@id"].endswith("accuracy.pdf"))
+    figure["contentSize"] = "1"
+    content[CRATE] = json.dumps(described).encode()
     done = verify(packed, write(forged, content), "--sample", "100")
     assert done.returncode == 1
     told = re.findall(r"^differs: (.*)$", done.stdout, re.MULTILINE)
@@ -279,12 +291,19 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
         f"{answered}, {asked[said]}: another text than this machine computes": 1,
         f"{scored}, column correct, row 1": 1,
         f"{hidden}, column label, row 1": 1,
-        f"{swapped}, row 1: item_id": 1,
+        f"{swapped}, row 1: prompt_sha256": 1,
         f"{items}, column case, row {row + 1}: 'Nothing at all.'": 1,
         f"{cells}, column n, row 1: {n[0] + 1}": 1,
-        # Its description lacks it, too.
-        "results/tables/more.csv is in the archive, but not in": 1,
+        # Its description lacks them, too.
+        "is in the archive, but not in": 5,
         "results/tables/more.csv, to which nothing leads here": 1,
+        "results/responses/tiny/triage_ed/ghost.parquet, to which nothing leads here": 1,
+        "config/personas/ed_nurse.yaml, to which nothing leads here": 1,
+        "CONCLUSIONS.md, to which nothing leads here": 1,
+        f"{CRATE}: ./ is not as the study describes it": 1,
+        f"{CRATE}: {figure['@id']} is not as": 1,
+        # By the provenance, which has another checksum of the model.
+        f"{CRATE}: #model-tiny is not as": 1,
         f"{PROVENANCE}: `models` is not what the archive's own files": 1,
         # It has the checksum of the items as they were.
         f"{PROVENANCE}: `datasets` is not what the archive's own files": 1,
@@ -296,6 +315,7 @@ def test_whatever_was_forged_is_found(packed: Project, tmp_path: Path) -> None:
     assert {words: sum(words in one for one in told) for words in found} == found
     assert [one for one in told if not any(words in one for words in found)] == []
     assert f"differs in {len(told)} places" in done.stdout
+    assert "not checked: the archive's code, of which 1 files are not those here" in done.stdout
     agreed, compared = re.search(r"^answers: (\d+) of (\d+) agree$", done.stdout, re.M).groups()
     assert int(agreed) == int(compared) - 1 > 5
 
@@ -487,6 +507,26 @@ FORGED: dict[str, tuple[Callable[[dict[str, bytes]], dict[str, bytes]], str]] = 
             lambda t: set_to("prompt_sha256", sha256_bytes(b"Say 5."))(set_to("text", "Say 5.")(t)),
         ),
         f"{READ}, row 1: its text lacks the words of the prompt (persona)",
+    ),
+    "an answer that cannot be": (
+        lambda c: in_rows(c, ANSWERS, set_to("finish_reason", "banana")),
+        f"{ANSWERS}, row 1: finish_reason 'banana', which no answer has",
+    ),
+    "foreign text": (
+        lambda c: in_rows(c, READ, set_to("foreign_text", "x")),
+        f"{READ}, row 1: it would not have been run: the chat template adds a message of its own",
+    ),
+    "beginning": (
+        lambda c: in_rows(c, READ, set_to("n_bos", 7)),
+        f"{READ}, row 1: it would not have been run: it begins with 7 beginning-of-sequence",
+    ),
+    "repeat": (
+        lambda c: in_rows(c, READ, set_to("repeat", 5)),
+        f"{READ}, row 1: repeat 5 of a prompt that is behind no answer",
+    ),
+    "thought of a template": (
+        lambda c: in_rows(c, READ, set_to("template_thought", "open")),
+        f"{READ} has template_thought 'open', where others of the model have 'none'",
     ),
     "items of prompts": (
         lambda c: in_rows(c, READ, lambda t: t.with_columns(pl.col("item_id").reverse())),

@@ -7,10 +7,12 @@ import gzip
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import llama_cpp
 import numpy as np
@@ -19,6 +21,7 @@ import pytest
 from documented import check_files
 from loopback_server import FAR, TEMPLATE, add_server, running_server
 from project import Project
+from root import ROOT
 from safety_study import HEADER
 from thinking_study import (
     ARCHIVE,
@@ -34,6 +37,8 @@ from thinking_study import (
     thinking_study,
 )
 from tiny_model import THINKS
+
+from persona_paradox.files import table_bytes
 
 PREFIX = "Answer:"
 KEYS = ["item_id", "variant", "repeat"]
@@ -235,6 +240,9 @@ def test_the_summary_says_how_many_were_cut(ran: Project) -> None:
         assert (f"unfinished thought: {cut} (" if cut else "None was cut") in line
 
 
+VERIFY = SimpleNamespace(**runpy.run_path(str(ROOT / "workflow/scripts/verify.py")))
+
+
 def check(project: Project, archive: Path) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
     return subprocess.run(
@@ -256,6 +264,37 @@ def test_thoughts_are_in_the_archive_and_computed_again(ran: Project) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     assert "nothing differs" in done.stdout
     assert "answers: 20 of 20 agree" in done.stdout
+
+
+def test_steps_behind_a_step_are_held_against_it(ran: Project, tmp_path: Path) -> None:
+    """Of these an archive lacks the prompts; nothing of what is told needs them."""
+    forged = ran.copy(tmp_path / "forged")
+    changes = {
+        f"answers/tiny/{PRIMARY}/ed_nurse": {"label_mass": 0.999},
+        f"conclusions/tiny/{REASONED}/ed_nurse": {"finish_reason": "banana"},
+        f"statements/tiny/{PRIMARY}/ed_nurse": {"item_id": "nope"},
+        f"reasonings/tiny/{REASONED}/no_persona": {"n_tokens": 9999},
+        f"verdicts/careful/ratings/tiny/{SAFETY}/ed_nurse": {"repeat": 77},
+    }
+    for name, change in changes.items():
+        path = forged.path / f"results/{name}.parquet"
+        metadata = pl.read_parquet_metadata(path)
+        table = pl.read_parquet(path)
+        rows = [{**row, **(change if i == 1 else {})} for i, row in enumerate(table.to_dicts())]
+        about = {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
+        path.unlink()
+        path.write_bytes(table_bytes(pl.DataFrame(rows, schema=table.schema), about))
+    short = forged.path / f"results/answers/tiny/{PRIMARY}/no_persona.parquet"
+    about, table = pl.read_parquet_metadata(short), pl.read_parquet(short)
+    short.unlink()
+    short.write_bytes(table_bytes(table.head(3), {"fingerprint": about["fingerprint"]}))
+    study = VERIFY.read_study(forged.path)
+    findings = VERIFY.Findings()
+    copy = VERIFY.Copy(study, forged.path, ran.path, "1")
+    strange = VERIFY.check_claims(copy, findings)
+    files = {f"results/{name}.parquet" for name in changes}
+    assert strange == files | {short.relative_to(forged.path).as_posix()}
+    assert findings.n_differences == len(strange)
 
 
 def test_a_model_that_is_not_to_think_reads_a_closed_thought(ran: Project, tmp_path: Path) -> None:

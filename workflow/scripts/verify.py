@@ -8,6 +8,7 @@ source that the archive's configuration names. Texts that an archive must not ho
 their own source (PERSONA_DATA_DIR).
 """
 
+import json
 import os
 import re
 import shutil
@@ -28,13 +29,14 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import polars as pl
 import yaml
 
-from persona_paradox import archive, audit, cli, contradictions, delivery, files, server
+from persona_paradox import archive, audit, cli, contradictions, delivery, files, judging, server
 from persona_paradox.config import KINDS, Study
 from persona_paradox.decoding import CONTROL_TOKENS, Answer
 from persona_paradox.delivery import OK
 from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.errors import InputError, printable
 from persona_paradox.inventory import (
+    CODE,
     Answered,
     answered,
     code_files,
@@ -44,6 +46,7 @@ from persona_paradox.inventory import (
     referred,
     restricted,
     restricted_tasks,
+    study_files,
 )
 from persona_paradox.provenance import study_of
 from persona_paradox.responses import (
@@ -55,8 +58,10 @@ from persona_paradox.responses import (
     engine_of,
 )
 from persona_paradox.scoring import with_repeat
+from persona_paradox.steps import chats_behind
+from persona_paradox.verbalized import second_turns
 from persona_paradox.verification import UNREADABLE, Findings, difference, drawn
-from persona_paradox.withholding import Texts, is_withheld, withhold
+from persona_paradox.withholding import MARK, Texts, is_withheld, withhold
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -89,6 +94,7 @@ BEHIND_ANSWERS = ("statements", "verdicts")
 
 # Kinds of things that are compared.
 KEYS = "files whose response keys are those of prompts, decoding and engine"
+LATER = "files of answers behind answers, of which each row follows from those"
 # What the manifest of prepared weights says of them, in words.
 MADE_OF_WEIGHTS = {
     "sha256": "SHA-256",
@@ -97,6 +103,9 @@ MADE_OF_WEIGHTS = {
     "cache_bytes_per_token": "cache_bytes_per_token",
 }
 OTHER_BYTES = re.compile(r"expected (?:sha256 )?[0-9a-f]{64}, found [0-9a-f]{64}")
+
+# Results that are not made here.
+UNCOMPARED = ("results/figures/", "results/report.html", "results/report/")
 
 ANNOTATIONS = "results/clinician/annotations.parquet"
 
@@ -248,7 +257,10 @@ class Copy:
             asked = table.select(keys).join(there, on=keys, how="left", maintain_order="left")
             taken = pl.when(asked["given"].fill_null(False))
             table = table.with_columns(
-                taken.then(theirs[one]).otherwise(one).alias(one) for one in columns
+                taken.then(theirs[one]).otherwise(one).alias(one)
+                for one in columns
+                # Lists of answers have no length.
+                if one in table.columns
             )
         if stage == "scores":
             right = (pl.col("label") == pl.col("reference")).fill_null(False)
@@ -285,6 +297,7 @@ def main(arguments: Namespace) -> None:
         names = archive.unpack(arguments.archive, theirs, int(arguments.max_gib * archive.GIB))
         check_sums(theirs, names, findings)
         study = read_study(theirs)
+        check_description(theirs, study, names, findings)
         copy = Copy(study, theirs, Path(folder) / "copy", arguments.cores)
         copy.fill()
         check_tables(copy, findings)
@@ -311,6 +324,41 @@ def check_sums(theirs: Path, names: list[str], findings: Findings) -> None:
         elif files.sha256_file(theirs / name) != expected[name]:
             told = f"{name} has another SHA-256 than {archive.CRATE} says: it was changed"
         findings.agree("checksums of files", told)
+
+
+def check_description(theirs: Path, study: Study, names: Iterable[str], findings: Findings) -> None:
+    """Compare what the archive's description says beside the SHA-256 of files."""
+    described = entities(archive.read_untrusted(theirs / archive.CRATE, archive.CRATE))
+    provenance = archive.read_untrusted(theirs / archive.PROVENANCE, archive.PROVENANCE)
+    sums = {}
+    for name in sorted(set(names) - {archive.CRATE}):
+        sums[name] = ((theirs / name).stat().st_size, files.sha256_file(theirs / name))
+    try:
+        expected = entities(json.loads(archive.describe(study, provenance, sums)))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"{archive.PROVENANCE} does not say what a description is made of ({error!r})"
+        findings.agree("description of the archive", told)
+        return
+    for id_ in sorted({*expected, *described}):
+        one, other = described.get(id_), expected.get(id_)
+        # Files that are not on both sides, or have other bytes, are told already.
+        if "File" in str((one or other or {}).get("@type")) and (
+            one is None or other is None or one.get("sha256") != other.get("sha256")
+        ):
+            continue
+        told = None if one == other else f"{archive.CRATE}: {id_} is not as the study describes it"
+        findings.agree("description of the archive", told)
+
+
+def entities(description: Any) -> dict[str, dict[str, Any]]:
+    """What a description of an archive describes, by its id."""
+    found = {str(entity.get("@id")): dict(entity) for entity in description["@graph"]}
+    # It says by which version of the format and the library it was made.
+    found.pop(archive.CRATE, None)
+    for entity in found.values():
+        # The list of all files.
+        entity.pop("hasPart", None)
+    return found
 
 
 def read_study(theirs: Path) -> Study:
@@ -487,7 +535,7 @@ def made_tables(copy: Copy) -> Iterator[str]:
         yield "results/summary.md"
 
 
-def check_others(copy: Copy, names: Iterable[str], findings: Findings) -> None:
+def check_others(copy: Copy, names: Sequence[str], findings: Findings) -> None:
     """Compare what the archive says of itself, and say what is compared with nothing."""
     if (copy.path / archive.PROVENANCE).is_file():
         mine = files.read_json(copy.path / archive.PROVENANCE)
@@ -497,25 +545,25 @@ def check_others(copy: Copy, names: Iterable[str], findings: Findings) -> None:
             told = f"{archive.PROVENANCE}: `{key}` is not what the archive's own files say"
             findings.agree("parts of the provenance", None if one == other else told)
         findings.unchecked("the rest of the provenance: python, packages, and the state of git")
-    known = {archive.PROVENANCE, ANNOTATIONS, *(name for name, _ in derived(copy.study))}
-    known |= {name for file in answered(copy.study) for name in (file.path, file.delivered)}
     if ANNOTATIONS in names:
         findings.unchecked(f"{ANNOTATIONS}: what clinicians said is taken as it is")
+    mine = {file.as_posix() for file in code_files(ROOT)}
+    code = {name for name in names if name.split("/")[0] in CODE}
     other = sum(
-        not (copy.theirs / file).is_file()
-        or files.sha256_file(copy.theirs / file) != files.sha256_file(ROOT / file)
-        for file in code_files(ROOT)
+        name not in mine & code
+        or files.sha256_file(copy.theirs / name) != files.sha256_file(ROOT / name)
+        for name in mine | code
     )
     if other:
         findings.unchecked(f"the archive's code, of which {other} files are not those here")
+    known = {archive.CRATE, archive.PROVENANCE, ANNOTATIONS, *code, *made_tables(copy)}
+    known |= {name for name, _ in study_files(copy.study)}
     left: Counter[str] = Counter()
-    for name in names:
-        if not name.startswith("results/") or name in known or (copy.path / name).is_file():
-            continue
-        if name.startswith("results/tables/"):
-            findings.agree("further tables", f"{name}, to which nothing leads here")
-        else:
+    for name in sorted({*names} - known):
+        if name.startswith(UNCOMPARED):
             left[name.split("/")[1]] += 1
+        else:
+            findings.agree("further files", f"{name}, to which nothing leads here")
     for part, n in left.items():
         findings.unchecked(f"results/{part} ({n}), of which only checksums are compared")
 
@@ -577,8 +625,8 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
         findings.agree(f"manifests of {kind}", None if told is None else f"{name} {told}")
     strange: set[str] = set()
     keys = contradictions.Keys()
-    hidden: Counter[str] = Counter()
-    later: Counter[str] = Counter()
+    hidden: Counter[str | None] = Counter()
+    later: Counter[str | None] = Counter()
     for file in answered(study):
         found = engine_there(copy, file)
         told = engine_told(copy, file, None if found is None else found[0])
@@ -589,18 +637,11 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
             findings.agree("answers of equal keys", told)
         if found is None:
             continue
-        if not file.first and not (copy.theirs / file.delivered).is_file():
-            # Of what is asked about answers, an archive has the answers alone.
-            later[file.model] += len(rows)
-            continue
-        request = Request.of(copy.view(file.decoding), found[1])
-        asked = request.wanted(read_delivered(copy, file))
-        backend = LOCAL if file.model in study.local_models else SERVER
-        told = contradictions.of_answers(file.path, asked, rows, backend)
+        told, n_hidden = rows_told(copy, file, rows, found[1])
         if told is not None:
             strange.add(file.path)
-        findings.agree(KEYS, told)
-        hidden[file.task or ""] += sum(map(contradictions.is_hidden, asked))
+        findings.agree(KEYS if file.first else LATER, told)
+        (hidden if file.first else later)[file.task if file.first else file.model] += n_hidden
     for model, n in later.items():
         findings.unchecked(
             f"response keys of {n} answers of {model} to what holds an answer (thoughts, "
@@ -613,6 +654,84 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
                 "unless the prompts are rendered here"
             )
     return strange
+
+
+def rows_told(
+    copy: Copy, file: Answered, rows: Sequence[Mapping[str, Any]], fingerprint: str
+) -> tuple[str | None, int]:
+    """How a file contradicts what it answers, and the number of rows whose keys are not known."""
+    request = Request.of(copy.view(file.decoding), fingerprint)
+    if file.first:
+        asked = request.wanted(read_delivered(copy, file))
+    else:
+        # Of what is asked about answers, an archive has the answers alone.
+        try:
+            asked = request.wanted(asked_behind(copy, file))
+        except (*UNREADABLE, InputError, TypeError) as error:
+            return f"{file.path}: what it answers cannot be made ({type(error).__name__})", 0
+    backend = LOCAL if file.model in copy.study.local_models else SERVER
+    told = contradictions.of_answers(file.path, asked, rows, backend, len(request.labels))
+    return told, sum(map(contradictions.is_hidden, asked))
+
+
+def asked_behind(copy: Copy, file: Answered) -> pl.DataFrame:
+    """What a file that answers something about answers was asked, without the prompts' texts."""
+    stage, *where = Path(file.path).with_suffix("").parts[1:]
+    if stage == "verdicts":
+        chats = asked_of_judge(copy, where)
+    else:
+        model, task, _ = where
+        cell = "/".join(where)
+        prompts = pl.read_parquet(copy.path / f"results/prompts/{task}/{where[-1]}.parquet")
+
+        def earlier(stage: str) -> pl.DataFrame:
+            return read_as(copy, f"results/{stage}/{cell}.parquet", "answers", SCHEMA)
+
+        if stage == "statements":
+            responses = pl.read_parquet(copy.path / f"results/responses/{cell}.parquet")
+            chats = second_turns(prompts, responses, "", "")
+        else:
+            chats = chats_behind(
+                prompts,
+                earlier("thoughts") if model in copy.study.thinking_models else None,
+                earlier("reasonings") if stage == "conclusions" else None,
+                {"header": "", "answer_prefix": ""},
+            )
+    # A judge's prompt is called by its texts, which the archive may lack.
+    named = (
+        [] if stage == "verdicts" and file.task in restricted_tasks(copy.study) else ["prompt_id"]
+    )
+    repeat = pl.col("repeat") if "repeat" in chats.columns else pl.lit(None, dtype=pl.Int64)
+    nothing = pl.lit(None, dtype=pl.String)
+    return chats.select(
+        "item_id",
+        "variant",
+        *named,
+        repeat.alias("repeat"),
+        pl.lit(MARK).alias("text"),
+        *(nothing.alias(name) for name in ("pieces", "status", "thought_close")),
+    )
+
+
+def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
+    """The chats of a file of verdicts, the parts of whose path these are."""
+    judge, form, *cell = where
+    view, spec = copy.view(f"judges/{judge}"), copy.study.judges[judge]
+    if form == "checks":
+        paths = (spec[key] and copy.theirs / spec[key] for key in ("sanity", "injections"))
+        sanity, injections = judging.checks_of(*paths, f"config/judges/{judge}.yaml")
+        if cell == ["pairs"]:
+            return judging.pair_chats(judging.check_pairs(sanity), view)
+        return judging.rating_chats(judging.check_answers(sanity, injections), view, action=False)
+    model, task, of = cell
+    personas = copy.study.ranked if form == "list" else of.split(".vs.")
+    responses, prompts = f"results/responses/{model}/{task}", f"results/prompts/{task}"
+    cells, _ = judging.read_cells(copy.path / responses, copy.path / prompts, personas)
+    if form == "pairs":
+        return judging.pair_chats(judging.paired(*cells.values()), view)
+    if form == "list":
+        return judging.list_chats(judging.listed(list(cells.values())), view)
+    return judging.rating_chats(cells[of], view)
 
 
 def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> str | None:
@@ -630,14 +749,24 @@ def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> st
 def check_words(copy: Copy, findings: Findings, rendered: set[str]) -> None:
     """Look for the words of the prompts in what models read, where that is not rendered here."""
     left: Counter[str] = Counter()
+    templates = contradictions.Templates()
     for file in answered(copy.study):
+        if file.first:
+            told = templates.of_file(file.model, read_delivered(copy, file))
+            told = None if told is None else f"{file.delivered} {told}"
+            findings.agree("templates of models", told)
         if file.delivered in rendered:
             continue
         left[file.model] += 1
         if file.first:
             persona = Path(file.delivered).name
-            prompts = pl.read_parquet(copy.path / f"results/prompts/{file.task}/{persona}")
-            told = contradictions.of_prompts(file.delivered, read_delivered(copy, file), prompts)
+            told = contradictions.of_prompts(
+                file.delivered,
+                read_delivered(copy, file),
+                pl.read_parquet(copy.path / f"results/prompts/{file.task}/{persona}"),
+                LOCAL if file.model in copy.study.local_models else SERVER,
+                copy.view(f"templates/{file.model}")["accepted_template_text"],
+            )
             findings.agree("words of prompts as models read them", told)
     for model, n in left.items():
         findings.unchecked(
@@ -678,6 +807,7 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
     strange = check_claims(copy, findings)
     chosen = draw(copy, findings, size, seed)
     rendered: set[str] = set()
+    untold = set(copy.study.local_models)
     for model, wanted in chosen.items():
         n = sum(len(keys) for keys in wanted.values())
         why, contradicts = obtain(copy, model)
@@ -687,6 +817,7 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
         if why is not None:
             findings.unchecked(f"{n} drawn answers of {model}, which cannot be had here: {why}")
             continue
+        untold.remove(model)
         for file in wanted:
             (copy.path / file.delivered).unlink(missing_ok=True)
         why = copy.snakemake(DELIVER, [file.delivered for file in wanted])
@@ -702,6 +833,11 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
             compute(copy, model, wanted, findings, strange)
         except InputError as error:
             findings.unchecked(f"{n} drawn answers of {model}: {error}")
+    for model in sorted(untold):
+        findings.unchecked(
+            f"the size of the weights of {model} and what a token takes in their cache, but for "
+            "what follows from it"
+        )
     check_words(copy, findings, rendered)
 
 
@@ -772,7 +908,7 @@ def compute(
             if file.path not in strange:
                 findings.agree(
                     "files whose response keys are those of the prompts that are rendered here",
-                    contradictions.of_answers(file.path, asked, rows, LOCAL),
+                    contradictions.of_answers(file.path, asked, rows, LOCAL, len(request.labels)),
                 )
             todo = list({one.key: one for one in asked if one.key in keys}.values())
             for one, answer in computed(engine, request, todo):
