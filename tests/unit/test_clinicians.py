@@ -705,7 +705,7 @@ def test_the_scripts_make_the_round_trip_and_equal_bytes(tmp_path):
         assert word in line
     code, log = run("read_annotations.py", *reading, path, tmp_path / "view.json")
     assert code == 1
-    assert log.startswith(f"error: {tmp_path / 'view.json'}: column `packet_id`")
+    assert log.startswith(f"error: {tmp_path / 'view.json'}: the file has a quote within")
 
     # A packet of which nothing was kept, and files of two packets at once.
     strange = tmp_path / "strange.csv"

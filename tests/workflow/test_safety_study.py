@@ -398,7 +398,7 @@ def test_header_of_the_reasoning(copied: Project) -> None:
     copied.edit(
         f"config/tasks/{REASONED}.yaml", lambda task: task["rationale"].update(header="## Final")
     )
-    rules = ("deliver", "reason", "deliver_conclusions", "answer_behind", "conclude", "score")
+    rules = ("reason", "deliver_conclusions", "answer_behind", "conclude", "score")
     expected = [f"{rule} {REASONING}" for rule in rules] + rated("teacher", REASONING)
     assert copied.jobs(*TARGETS) == sorted(expected)
 
