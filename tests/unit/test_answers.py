@@ -738,15 +738,6 @@ def test_channels_with_a_format_and_headings_of_another_depth() -> None:
     assert parse_label("## Thinking\nA\n# Final Response\nC", ABC) == ("C", LABEL)
 
 
-def test_a_model_may_have_marks_of_its_own() -> None:
-    own = Marks("((", "))")
-    assert behind_thoughts("((A?))C", [own]) == "C"
-    assert behind_thoughts("((A?", [own]) is None
-    assert behind_thoughts("((A?</think>C", [own]) is None
-    with pytest.raises(ValueError, match="either end"):
-        behind_thoughts("C", [Marks("", "x")])
-
-
 @pytest.mark.parametrize(
     "text",
     [

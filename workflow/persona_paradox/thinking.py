@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import polars as pl
@@ -203,21 +203,14 @@ def _counterpart(mark: str) -> str:
     return f"[{ended[2:-1]}:]" if ended.startswith("[:") else ended
 
 
-def behind_thoughts(text: str, further: Iterable[Marks] = ()) -> str | None:
+def behind_thoughts(text: str) -> str | None:
     """What an answer says behind its thoughts; None where it ends inside one.
 
     A thought ends with the first mark that closes one of its kind, whatever else is opened in it.
     A mark that ends a thought counts without one that begins it, which may have stood in the
     prompt; a heading does not, which may be one of the answer.
-
-    Args:
-        text: what a model wrote.
-        further: marks of the model's own, beside those of `FAMILIES`.
-
-    Raises:
-        ValueError: a mark is empty.
     """
-    start, end = _read(text, tuple(further))
+    start, end = _read(text)
     return text[start:] if end is None else None
 
 
@@ -260,12 +253,12 @@ class _Opened:
         return mark in self.ends or (form is not None and form.closes and form.kind == self.kind)
 
 
-def _read(text: str, further: tuple[Marks, ...] = (), skip: int = 0) -> tuple[int, str | None]:
+def _read(text: str, skip: int = 0) -> tuple[int, str | None]:
     """Where the answer begins, and what would close the thought that the text ends inside, if any.
 
     The latter is empty where nothing is known to. Marks in front of `skip` are passed over.
     """
-    marks, pattern = _pattern((*FAMILIES, *_FURTHER, *further))
+    marks, pattern = _known()
     start = 0
     if left := _LEFT_OVER.match(text):
         before, found, _ = text.partition(_LEFT_OVER_END)
@@ -290,7 +283,7 @@ def _read(text: str, further: tuple[Marks, ...] = (), skip: int = 0) -> tuple[in
         elif not (mark.startswith("#") or (match["form"] and not (form and form.named))):
             start = match.end()
     if opened is not None and opened.only_closed:
-        return _read(text, further, skip=after)
+        return _read(text, skip=after)
     return start, None if opened is None else opened.close
 
 
@@ -301,14 +294,12 @@ def _spelled(match: re.Match[str]) -> str:
     return "## final response" if match["heading"] else match[0].lower()
 
 
-@lru_cache(maxsize=64)
-def _pattern(every: tuple[Marks, ...]) -> tuple[dict[str, _Opened], re.Pattern[str]]:
+@cache
+def _known() -> tuple[dict[str, _Opened], re.Pattern[str]]:
     """Marks that open a thought, with what closes it, and an expression for all of them."""
     marks: dict[str, _Opened] = {}
     ends: set[str] = set()
-    for one in every:
-        if not (one.open.strip() and one.close.strip()):
-            raise ValueError(f"{one}: a thought has a mark at either end")
+    for one in (*FAMILIES, *_FURTHER):
         known = marks.get(one.open.strip().lower(), _Opened(frozenset(), None, one.close))
         own = {mark.strip().lower() for mark in (one.close, one.instead) if mark}
         marks[one.open.strip().lower()] = replace(known, ends=known.ends | own)
