@@ -46,10 +46,11 @@ from recalibrate import recalibrate
 from simulated_study import STATISTICS
 from simulation import BASELINE, World, ask
 
-from persona_paradox import tables, triage
-from persona_paradox.calibration import calibration_draws, calibration_metrics
-from persona_paradox.recalibration import METHODS
-from persona_paradox.statistics import cluster_counts, clusters_of
+from persona_paradox.kinds.triage import triage
+from persona_paradox.measures import tables
+from persona_paradox.measures.calibration import calibration_draws, calibration_metrics
+from persona_paradox.measures.recalibration import METHODS
+from persona_paradox.measures.statistics import cluster_counts, clusters_of
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 SEED = 2026

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from persona_paradox.calibration import calibration_metrics
+from persona_paradox.measures.calibration import calibration_metrics
 from persona_paradox.figures import style
 
 ITEMS = (45, 100, 300, 1245)

@@ -31,8 +31,8 @@ import readme
 from cards_measure import LARGE, SMOLLM2, TINY, Bench, Part, Plan, smi
 from cards_table import table
 
-from persona_paradox.engine import cards, usable_cpus
-from persona_paradox.vocabulary import features, start_llama
+from persona_paradox.engine.engine import cards, usable_cpus
+from persona_paradox.engine.vocabulary import features, start_llama
 
 MODEL = paths.ROOT / "resources" / "models" / "smollm2_135m_instruct"
 ENOUGH_S = 3  # of a part that is left when no new one is begun

@@ -22,7 +22,7 @@ import yaml
 from project import STUDY, Project, add_model, new_project
 from workload import TASK, semigran_file
 
-from persona_paradox.store import Segment, Store, segments
+from persona_paradox.engine.store import Segment, Store, segments
 
 PERSONAS = (
     "no_persona",

@@ -12,9 +12,9 @@ from typing import Any
 import llama_cpp
 from workload import Workload
 
-from persona_paradox.decoding import Decoding
-from persona_paradox.engine import Engine, Question
-from persona_paradox.sampling import Sampler
+from persona_paradox.engine.decoding import Decoding
+from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.sampler import Sampler
 
 LARGE = 512  # tokens of a call at which prompt speed no longer grows
 STEPS = 24  # raw ones that are timed

@@ -27,7 +27,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from persona_paradox.vocabulary import weights_parameters
+from persona_paradox.engine.vocabulary import weights_parameters
 
 TEXT = "The patient reports chest pain since this morning and looks pale. " * 60
 GENERATED = 40

@@ -16,7 +16,7 @@ from typing import Any
 import llama_cpp
 from workload import Chat, Weights
 
-from persona_paradox.engine import Forms, log_softmax
+from persona_paradox.engine.engine import Forms, log_softmax
 
 WINDOW = 2048
 PATIENCE_S = 120

@@ -12,7 +12,7 @@ from limits import Raw, Run, explain, score
 from rivals import HighLevel, rate, serve
 from workload import PERSONAS, Chat, Weights, Workload, tree_tokens
 
-from persona_paradox.engine import Engine
+from persona_paradox.engine.engine import Engine
 
 
 @dataclass(frozen=True)

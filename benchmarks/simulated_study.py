@@ -36,11 +36,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 import readme
 from simulation import BASELINE, Asked, World, ask
 
-from persona_paradox import effects, files, tables
+from persona_paradox import files
+from persona_paradox.measures import robustness, tables
 from persona_paradox.figures import style
-from persona_paradox.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
-from persona_paradox.resampling import Draws
-from persona_paradox.statistics import wilson
+from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
+from persona_paradox.measures.resampling import Draws
+from persona_paradox.measures.statistics import wilson
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -116,7 +117,7 @@ def judge(
     verdicts = [
         {"task": task, **row}
         for (task,), part in table.group_by("task", maintain_order=True)
-        for row in effects.robustness_rows(part, groups, ALPHA)
+        for row in robustness.robustness_rows(part, groups, ALPHA)
     ]
     return table, pl.DataFrame(verdicts, infer_schema_length=None)
 

@@ -29,7 +29,7 @@ from typing import Any
 import paths  # noqa: F401 - puts the library on the path
 import readme
 
-from persona_paradox.store import INDEX, Segment, Store, entry, segments
+from persona_paradox.engine.store import INDEX, Segment, Store, entry, segments
 
 SCOPE = "0" * 32
 CELL = 1000  # answers of the cell that is looked up

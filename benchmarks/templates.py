@@ -15,10 +15,10 @@ from typing import Any
 import paths  # noqa: F401 - the path of imports
 from reference_jinja import rendered
 
-from persona_paradox import template_worker
-from persona_paradox.chat import ChatTemplate
+from persona_paradox.prompting import template_worker
+from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.errors import InputError
-from persona_paradox.template_check import Subject, check
+from persona_paradox.prompting.template_check import Subject, check
 
 SYSTEM = {"role": "system", "content": "You are a nurse.\nAnswer briefly."}
 USER = {"role": "user", "content": "Chest pain, 39 °C <b>x</b> {{a}} 答え?"}

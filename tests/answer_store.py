@@ -10,7 +10,7 @@ from pathlib import Path
 
 from project import Project
 
-from persona_paradox.store import SUFFIX, Segment
+from persona_paradox.engine.store import SUFFIX, Segment
 
 
 def environment(store: Path | None = None) -> dict[str, str]:

@@ -13,8 +13,8 @@ import polars as pl
 import yaml
 from root import ROOT
 
-from persona_paradox.blinding import identifying
-from persona_paradox.clinicians import Packet, draw, mask, packet
+from persona_paradox.clinicians.blinding import identifying
+from persona_paradox.clinicians.packet import Packet, draw, mask, packet
 
 TEMPLATE = (ROOT / "workflow/forms/clinician.html").read_text(encoding="utf-8")
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from persona_paradox import panel, ranking, safety
+from persona_paradox.clinicians import panel
+from persona_paradox.judges import ranking, judged
 
 SEED, DRAWS, LEVEL, TOO_FEW = 4711, 60, 0.9, 7
 
@@ -88,8 +89,8 @@ CLINICIANS = ("Ada", "Ben", "Cy")
 Rows = dict[str, list[dict[str, Any]]]
 
 SCHEMAS: dict[str, Mapping[str, Any]] = {
-    "judgements": safety.JUDGED | ranking.TRUST,
-    "judgement_contrasts": safety.CONTRASTS | ranking.TRUST,
+    "judgements": judged.JUDGED | ranking.TRUST,
+    "judgement_contrasts": judged.CONTRASTS | ranking.TRUST,
     "rankings": ranking.RANKING | ranking.TRUST,
     "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,

@@ -16,8 +16,8 @@ from once import built_once
 from root import ROOT
 
 from persona_paradox.files import canonical_json, read_json
-from persona_paradox.responses import SCHEMA, human_responses
-from persona_paradox.scoring import score
+from persona_paradox.engine.responses import SCHEMA, human_responses
+from persona_paradox.kinds.choice.scoring import score
 
 CALIBRATE = ROOT / "workflow/scripts/calibrate.py"
 AGGREGATE = ROOT / "workflow/scripts/aggregate.py"

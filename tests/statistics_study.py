@@ -8,7 +8,7 @@ import pytest
 from project import Project, small_study
 from studies import shared
 
-from persona_paradox.recalibration import METHODS
+from persona_paradox.measures.recalibration import METHODS
 
 PERSONAS = (
     "no_persona",

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from persona_paradox.decoding import Answer
-from persona_paradox.store import INDEX, Store, segments
+from persona_paradox.engine.decoding import Answer
+from persona_paradox.engine.store import INDEX, Store, segments
 
 SCOPE = "ab" + "0" * 30
 Answers = dict[str, dict[str, Any]]

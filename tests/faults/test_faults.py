@@ -26,7 +26,7 @@ import pytest
 import yaml
 from project import STUDY, Project, add_model, new_project
 
-from persona_paradox.store import SUFFIX, Segment
+from persona_paradox.engine.store import SUFFIX, Segment
 
 PERSONAS = (
     "no_persona",

@@ -14,8 +14,8 @@ from scipy.stats import binomtest, ttest_1samp
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, cohens_kappa, fleiss_kappa
 
-from persona_paradox import agreement
-from persona_paradox.resampling import Draws
+from persona_paradox.measures import agreement
+from persona_paradox.measures.resampling import Draws
 
 pytestmark = pytest.mark.filterwarnings("error")
 

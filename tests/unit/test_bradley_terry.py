@@ -14,8 +14,8 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 from statsmodels.genmod.families import Poisson
 from statsmodels.genmod.generalized_linear_model import GLM
 
-from persona_paradox import bradley_terry as bt
-from persona_paradox.resampling import Draws
+from persona_paradox.measures import bradley_terry as bt
+from persona_paradox.measures.resampling import Draws
 
 pytestmark = pytest.mark.filterwarnings("error")
 

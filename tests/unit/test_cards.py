@@ -19,8 +19,8 @@ import cards_carried
 from cards_measure import TINY, Bench, Part, compare
 from cards_table import CHECKS, PURE, choose, pure, table
 
-from persona_paradox.decoding import Answer
-from persona_paradox.engine import Engine
+from persona_paradox.engine.decoding import Answer
+from persona_paradox.engine.engine import Engine
 
 PROGRAM = cards.__file__
 HEAD = {"kind": "machine", "cards": ["A card"], "driver": "1, 2", "processor": "A processor"}

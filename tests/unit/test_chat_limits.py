@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_model import CHATML
 
-from persona_paradox import chat, template_worker
-from persona_paradox.chat import ChatTemplate
+from persona_paradox.prompting import chat, template_worker
+from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.errors import InputError
 
 NAME = "config/models/tiny.yaml"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from persona_paradox import triage
-from persona_paradox.resampling import Draws, means
+from persona_paradox.kinds.triage import triage
+from persona_paradox.measures.resampling import Draws, means
 
 pytestmark = pytest.mark.simulation
 

@@ -10,25 +10,13 @@ import polars as pl
 import pytest
 from documented import ROOT, Documented, matches, tables
 
-from persona_paradox import (
-    aggregation,
-    audit,
-    calibration,
-    clinicians,
-    confidences,
-    delivery,
-    judging,
-    panel,
-    prompts,
-    ranking,
-    recalibration,
-    responses,
-    safety,
-    scoring,
-    steps,
-    verbalized,
-)
-from persona_paradox.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
+from persona_paradox.clinicians import packet, panel
+from persona_paradox.engine import audit, responses
+from persona_paradox.judges import judging, ranking, judged
+from persona_paradox.kinds.choice import scoring
+from persona_paradox.measures import aggregation, calibration, confidences, recalibration
+from persona_paradox.prompting import delivery, prompts, steps, verbalized
+from persona_paradox.measures.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
 
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
@@ -45,11 +33,11 @@ SCHEMAS = {
     "results/judgements/{judge}/{model}/{task}/{persona}.parquet": judging.JUDGEMENT,
     "results/rankings/{judge}/{model}/{task}.parquet": judging.PREFERENCE,
     "results/rankings/{judge}/{model}/{task}.lists.parquet": judging.LISTED,
-    "results/clinician/annotations.parquet": clinicians.ANNOTATIONS,
+    "results/clinician/annotations.parquet": packet.ANNOTATIONS,
     f"results/audit/{CELL}": audit.SCHEMA,
     **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
-    "results/tables/judgements.parquet": safety.JUDGED | ranking.TRUST,
-    "results/tables/judgement_contrasts.parquet": safety.CONTRASTS | ranking.TRUST,
+    "results/tables/judgements.parquet": judged.JUDGED | ranking.TRUST,
+    "results/tables/judgement_contrasts.parquet": judged.CONTRASTS | ranking.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | ranking.TRUST,
     "results/tables/clinician_rankings.parquet": {
         name: dtype for name, dtype in ranking.RANKING.items() if name != "usable"
@@ -87,7 +75,7 @@ def test_a_path_is_about_one_kind_of_file() -> None:
 
 
 # Figures that have no constant: of judged answers, of judges, of raters.
-JUDGED = {safety.OVER_REFUSAL, safety.CARES, safety.UNJUDGED, safety.AGREEMENT, safety.LENGTH}
+JUDGED = {judged.OVER_REFUSAL, judged.CARES, judged.UNJUDGED, judged.AGREEMENT, judged.LENGTH}
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
 FIGURES = {
     *(*PAIRED, *UNPAIRED, *SHARES, *RESAMPLED, *HEADLINES),

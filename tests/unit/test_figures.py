@@ -34,7 +34,7 @@ from matplotlib.patches import Rectangle
 from random_answers import DRAWS, MODELS, SEED, TASKS, UNREADABLE
 from root import ROOT
 
-from persona_paradox import config
+from persona_paradox.study import config
 from persona_paradox.errors import InputError
 from persona_paradox.figures import style
 

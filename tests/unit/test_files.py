@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from persona_paradox import archive, files, sources
+from persona_paradox import files
+from persona_paradox.archive import crate
+from persona_paradox.data import sources
 from persona_paradox.errors import InputError
 
 # Leaves a part and a folder beside it, as a download that is killed does.
@@ -108,7 +110,7 @@ def test_no_changed_bit_of_a_zip_file_ends_in_a_traceback(tmp_path: Path, method
         changed[bit // 8] ^= 1 << bit % 8
         path.write_bytes(changed)
         for act in (
-            lambda bit=bit: archive.unpack(path, tmp_path / str(bit), 10**6),
+            lambda bit=bit: crate.unpack(path, tmp_path / str(bit), 10**6),
             lambda: sources._member(order, path),
         ):
             try:

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 
-from persona_paradox import inference, statistics, triage
+from persona_paradox.kinds.triage import triage
+from persona_paradox.measures import paired_tests, statistics
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -100,7 +101,7 @@ def test_bca_is_scipys_on_the_same_resamples(case, confidence):
         rng=np.random.default_rng(3),
     )
     left_out = statistics.jackknife_counts(len(values)).astype(bool)
-    interval = inference.bca_interval(
+    interval = paired_tests.bca_interval(
         statistic(values),
         reference.bootstrap_distribution,
         [statistic(values[keep]) for keep in left_out],
@@ -115,11 +116,11 @@ def test_bca_of_many_columns_is_that_of_each():
     draws = np.einsum("dn,n...->d...", statistics.bootstrap_counts(20, 300, 1), values) / 20
     left_out = np.einsum("dn,n...->d...", statistics.jackknife_counts(20), values) / 19
     draws[5:9, 1, 2] = np.nan
-    low, high = inference.bca_interval(values.mean(axis=0), draws, left_out, 0.9)
+    low, high = paired_tests.bca_interval(values.mean(axis=0), draws, left_out, 0.9)
     assert low.shape == high.shape == (2, 3)
     for i, j in np.ndindex(2, 3):
         column = draws[:, i, j]
-        expected = inference.bca_interval(
+        expected = paired_tests.bca_interval(
             values[:, i, j].mean(), column[~np.isnan(column)], left_out[:, i, j], 0.9
         )
         assert (low[i, j], high[i, j]) == pytest.approx(tuple(map(float, expected)))
@@ -127,7 +128,7 @@ def test_bca_of_many_columns_is_that_of_each():
 
 def test_bca_without_bias_and_skew_takes_the_percentiles():
     draws = np.random.default_rng(0).permutation(np.arange(101.0))
-    interval = inference.bca_interval(50.0, draws, [1.0, 2.0, 3.0], 0.9)
+    interval = paired_tests.bca_interval(50.0, draws, [1.0, 2.0, 3.0], 0.9)
     assert interval == pytest.approx((5, 95))
     plain = statistics.percentile_interval(draws, 0.9)
     assert interval == pytest.approx(tuple(map(float, plain)))
@@ -137,7 +138,7 @@ def test_bca_moves_against_the_bias():
     # A share of 0.8 of the draws below the point: z0 = 0.8416; Φ(2 z0 ± z) are the levels.
     draws = np.arange(1001.0)
     z0, z = stats.norm.ppf(800.5 / 1001), stats.norm.ppf(0.95)
-    low, high = inference.bca_interval(800.0, draws, [0.0, 0.0], 0.9)
+    low, high = paired_tests.bca_interval(800.0, draws, [0.0, 0.0], 0.9)
     assert low == pytest.approx(1000 * stats.norm.cdf(2 * z0 - z))
     assert high == pytest.approx(1000 * stats.norm.cdf(2 * z0 + z))
 
@@ -150,7 +151,7 @@ def test_bca_where_there_is_nothing_to_work_with():
         [[third, 0.4, nan, 0.1, nan], [third, 0.5, nan, 0.2, third], [0.3, 0.6, nan, 0.3, nan]]
     )
     jackknife = np.array([[0.3, 0.1, 0.1, 0.1, nan], [third, 0.2, 0.2, 0.2, nan]])
-    low, high = inference.bca_interval(points, draws, jackknife, 0.95)
+    low, high = paired_tests.bca_interval(points, draws, jackknife, 0.95)
     # All draws equal to the point; all above it; none defined; no point; one defined.
     assert low == pytest.approx([0.3, nan, nan, nan, 0.3], nan_ok=True)
     assert high == pytest.approx([0.3, nan, nan, nan, 0.3], nan_ok=True)
@@ -161,7 +162,7 @@ def test_bca_beyond_its_pole_is_the_outermost_draw():
     # z0 = 3.9: for 99.9%, w = 7.2 and a w = 1.2, and the formula would turn around.
     draws = np.arange(20_001.0)
     jackknife = np.append(np.ones(10_000), 0.0)
-    low, high = inference.bca_interval(19_999.9, draws, jackknife, 0.999)
+    low, high = paired_tests.bca_interval(19_999.9, draws, jackknife, 0.999)
     assert high == 20_000
     assert low < high
 
@@ -186,7 +187,7 @@ def test_bootstrap_intervals_cover_what_they_should(case, n):
     left_out = statistics.jackknife_counts(n).astype(float) @ values / (n - 1)
     for low, high in (
         statistics.percentile_interval(draws, 0.95),
-        inference.bca_interval(values.mean(axis=0), draws, left_out, 0.95),
+        paired_tests.bca_interval(values.mean(axis=0), draws, left_out, 0.95),
     ):
         assert 0.92 <= ((low <= truth) & (truth <= high)).mean() <= 0.98
 
@@ -197,12 +198,12 @@ def test_few_discordant_pairs_are_for_the_score_interval():
     values = generator.choice([1.0, -1.0, 0.0], p=[0.05, 0.05, 0.9], size=(45, 1000))
     draws = statistics.bootstrap_counts(45, 1000, seed=1).astype(float) @ values / 45
     left_out = statistics.jackknife_counts(45).astype(float) @ values / 44
-    low, high = inference.bca_interval(values.mean(axis=0), draws, left_out, 0.95)
+    low, high = paired_tests.bca_interval(values.mean(axis=0), draws, left_out, 0.95)
     assert ((low <= 0) & (high >= 0)).mean() < 0.92
     covered = [
         low <= 0 <= high
         for gained, lost in zip((values > 0).sum(axis=0), (values < 0).sum(axis=0), strict=True)
-        for low, high in [inference.tango_interval(gained, lost, 45, 0.95)]
+        for low, high in [paired_tests.tango_interval(gained, lost, 45, 0.95)]
     ]
     assert 0.94 <= np.mean(covered) <= 0.98
 
@@ -223,7 +224,7 @@ def test_few_discordant_pairs_are_for_the_score_interval():
     ],
 )
 def test_tango_agrees_with_published_intervals(table, expected, digits):
-    assert np.round(inference.tango_interval(*table, 0.95), digits).tolist() == expected
+    assert np.round(paired_tests.tango_interval(*table, 0.95), digits).tolist() == expected
 
 
 def score(only_first, only_second, n, difference):
@@ -245,36 +246,36 @@ def score(only_first, only_second, n, difference):
 )
 def test_score_intervals_and_tests_by_brute_force(only_first, only_second, n):
     for difference in (-0.3, -0.04, 0.07, 0.5):
-        gap, variance = inference._score(only_first, only_second, n, difference)
+        gap, variance = paired_tests._score(only_first, only_second, n, difference)
         expected = score(only_first, only_second, n, difference)
         assert gap / np.sqrt(variance) == pytest.approx(expected, rel=1e-4, abs=1e-6)
     z = stats.norm.ppf(0.95)
     estimate = (only_first - only_second) / n
     low = brentq(lambda d: score(only_first, only_second, n, d) - z, -0.999, estimate - 1e-6)
     high = brentq(lambda d: score(only_first, only_second, n, d) + z, estimate + 1e-6, 0.999)
-    interval = inference.tango_interval(only_first, only_second, n, 0.9)
+    interval = paired_tests.tango_interval(only_first, only_second, n, 0.9)
     assert interval == pytest.approx((low, high), abs=2e-5)
 
 
 def test_score_intervals_at_the_edges():
     square = stats.norm.ppf(0.975) ** 2
-    assert np.isnan(inference.tango_interval(0, 0, 0, 0.95)).all()
+    assert np.isnan(paired_tests.tango_interval(0, 0, 0, 0.95)).all()
     expected = (-square / (45 + square), square / (45 + square))
-    assert inference.tango_interval(0, 0, 45, 0.95) == pytest.approx(expected)
+    assert paired_tests.tango_interval(0, 0, 45, 0.95) == pytest.approx(expected)
     # With c = 0 and b = n the variance is n (1 - d²), so that z² = n (1 - d) / (1 + d).
     expected = ((30 - square) / (30 + square), 1)
-    assert inference.tango_interval(30, 0, 30, 0.95) == pytest.approx(expected)
-    assert inference.tango_interval(0, 30, 30, 0.95) == pytest.approx((-1, -expected[0]))
+    assert paired_tests.tango_interval(30, 0, 30, 0.95) == pytest.approx(expected)
+    assert paired_tests.tango_interval(0, 30, 30, 0.95) == pytest.approx((-1, -expected[0]))
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 60))
 def test_score_intervals_turn_with_the_sides_and_hold_the_estimate(first, second, concordant):
     n = first + second + concordant
-    low, high = inference.tango_interval(first, second, n, 0.95)
+    low, high = paired_tests.tango_interval(first, second, n, 0.95)
     if n:
         assert -1 <= low <= (first - second) / n <= high <= 1
         assert (-high, -low) == pytest.approx(
-            inference.tango_interval(second, first, n, 0.95), abs=1e-9
+            paired_tests.tango_interval(second, first, n, 0.95), abs=1e-9
         )
 
 
@@ -283,7 +284,7 @@ def test_score_intervals_turn_with_the_sides_and_hold_the_estimate(first, second
 )
 def test_score_intervals_cover_what_they_should(n, first, second):
     tables = np.random.default_rng(5).multinomial(n, [first, second, 1 - first - second], 1000)
-    intervals = [inference.tango_interval(b, c, n, 0.95) for b, c, _ in tables.tolist()]
+    intervals = [paired_tests.tango_interval(b, c, n, 0.95) for b, c, _ in tables.tolist()]
     low, high = np.transpose(intervals)
     truth = first - second
     assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= 0.98
@@ -291,36 +292,36 @@ def test_score_intervals_cover_what_they_should(n, first, second):
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 300), st.floats(0.01, 0.4))
 def test_equivalence_is_an_interval_within_the_margin(first, second, concordant, margin):
-    result = inference.equivalence_tost(first, second, first + second + concordant, margin, 0.05)
+    result = paired_tests.equivalence_tost(first, second, first + second + concordant, margin, 0.05)
     assert result.p == max(result.p_above, result.p_below)
     if abs(result.p - 0.05) > 1e-6:
         assert (result.p < 0.05) == (-margin < result.low and result.high < margin)
 
 
 def test_the_tests_of_equivalence_by_brute_force():
-    result = inference.equivalence_tost(9, 4, 120, 0.12, 0.05)
+    result = paired_tests.equivalence_tost(9, 4, 120, 0.12, 0.05)
     assert result.difference == pytest.approx(5 / 120)
     assert result.p_above == pytest.approx(stats.norm.sf(score(9, 4, 120, -0.12)), rel=1e-4)
     assert result.p_below == pytest.approx(stats.norm.cdf(score(9, 4, 120, 0.12)), rel=1e-4)
-    assert (result.low, result.high) == inference.tango_interval(9, 4, 120, 0.9)
+    assert (result.low, result.high) == paired_tests.tango_interval(9, 4, 120, 0.9)
 
 
 def test_equivalence_is_claimed_in_error_at_the_level():
     # At the margin itself, 5 points among 300 pairs.
     tables = np.random.default_rng(6).multinomial(300, [0.1, 0.05, 0.85], 4000).tolist()
-    claims = [inference.equivalence_tost(b, c, 300, 0.05, 0.05).p <= 0.05 for b, c, _ in tables]
+    claims = [paired_tests.equivalence_tost(b, c, 300, 0.05, 0.05).p <= 0.05 for b, c, _ in tables]
     assert np.mean(claims) == pytest.approx(0.05, abs=0.012)
 
 
 def test_equivalence_of_nothing_and_out_of_range():
-    result = inference.equivalence_tost(0, 0, 0, 0.05, 0.05)
+    result = paired_tests.equivalence_tost(0, 0, 0, 0.05, 0.05)
     assert np.isnan([result.p, result.low, result.high, result.difference]).all()
     # No discordant pair is no proof: 20 pairs leave ± 11.9 points (90%).
-    few = inference.equivalence_tost(0, 0, 20, 0.1, 0.05)
+    few = paired_tests.equivalence_tost(0, 0, 20, 0.1, 0.05)
     assert few.p > 0.05
     for margin, alpha in ((0, 0.05), (1, 0.05), (0.1, 0.5)):
         with pytest.raises(ValueError, match="out of range"):
-            inference.equivalence_tost(1, 1, 20, margin, alpha)
+            paired_tests.equivalence_tost(1, 1, 20, margin, alpha)
 
 
 # The smallest difference
@@ -338,7 +339,7 @@ def mcnemar_power(n, share, difference, tables=4000):
 
 @pytest.mark.parametrize(("n", "share"), [(45, 0.4), (300, 0.1), (1245, 0.3)])
 def test_the_smallest_difference_is_found_with_the_power(n, share):
-    difference = inference.minimum_detectable_difference(n, share, 0.05, 0.8)
+    difference = paired_tests.minimum_detectable_difference(n, share, 0.05, 0.8)
     assert 0 < difference <= share
     assert mcnemar_power(n, share, difference) == pytest.approx(0.8, abs=0.02)
     assert mcnemar_power(n, share, 0.7 * difference) < 0.7
@@ -353,39 +354,39 @@ def test_the_smallest_difference_is_connors_for_many_pairs():
 
     for n, share in ((20_000, 0.2), (50_000, 0.5)):
         connor = brentq(surplus, 1e-4, share, args=(n, share))
-        exact = inference.minimum_detectable_difference(n, share, 0.05, 0.9)
+        exact = paired_tests.minimum_detectable_difference(n, share, 0.05, 0.9)
         assert exact == pytest.approx(connor, rel=0.01)
         assert exact > connor
 
 
 def test_too_few_discordant_pairs_could_show_nothing():
     # Six pairs on one side are needed: 2 · 0.5⁶ = 0.03. Expected are 4.5, and then 9.
-    assert np.isnan(inference.minimum_detectable_difference(45, 0.1, 0.05, 0.8))
+    assert np.isnan(paired_tests.minimum_detectable_difference(45, 0.1, 0.05, 0.8))
     enough = stats.binom.sf(5, 45, 0.2)
-    assert np.isnan(inference.minimum_detectable_difference(45, 0.2, 0.05, enough + 1e-6))
-    all_on_one_side = inference.minimum_detectable_difference(45, 0.2, 0.05, enough - 1e-6)
+    assert np.isnan(paired_tests.minimum_detectable_difference(45, 0.2, 0.05, enough + 1e-6))
+    all_on_one_side = paired_tests.minimum_detectable_difference(45, 0.2, 0.05, enough - 1e-6)
     assert all_on_one_side == pytest.approx(0.2, abs=1e-3)
-    assert np.isnan(inference.minimum_detectable_difference(0, 0.2, 0.05, 0.8))
-    assert np.isnan(inference.minimum_detectable_difference(45, 0, 0.05, 0.8))
+    assert np.isnan(paired_tests.minimum_detectable_difference(0, 0.2, 0.05, 0.8))
+    assert np.isnan(paired_tests.minimum_detectable_difference(45, 0, 0.05, 0.8))
 
 
 @pytest.mark.parametrize(("share", "alpha", "power"), [(1.1, 0.05, 0.8), (0.1, 0.8, 0.05)])
 def test_a_power_that_makes_no_sense_is_refused(share, alpha, power):
     with pytest.raises(ValueError, match="is off"):
-        inference.minimum_detectable_difference(45, share, alpha, power)
+        paired_tests.minimum_detectable_difference(45, share, alpha, power)
 
 
 # Robustness
 
 
 def test_spread_by_hand():
-    assert inference.spread([0.1, 0.3, 0.2]) == inference.Spread(
+    assert paired_tests.spread([0.1, 0.3, 0.2]) == paired_tests.Spread(
         3, pytest.approx(0.2), pytest.approx(0.1), 0.1, 0.3
     )
-    alone = inference.spread([0.1])
+    alone = paired_tests.spread([0.1])
     assert (alone.n, alone.mean, alone.low, alone.high) == (1, 0.1, 0.1, 0.1)
     assert np.isnan(alone.sd)
-    assert inference.spread([]).n == 0
+    assert paired_tests.spread([]).n == 0
 
 
 def verdict(**changes):
@@ -397,7 +398,7 @@ def verdict(**changes):
         "p_adjusted": 0.001,
         "alpha": 0.05,
     }
-    return inference.robust(**case | changes)
+    return paired_tests.robust(**case | changes)
 
 
 def test_the_figures_of_a_verdict():
@@ -469,9 +470,9 @@ def study(generator, *, n, shift, sentence, wording, effect=0.0, personas=5, con
     discordant = [(int((t[0] & ~baseline).sum()), int((baseline & ~t[0]).sum())) for t in tried]
     adjusted = statistics.holm([statistics.mcnemar_exact(*pair) for pair in discordant])
     return [
-        inference.robust(
+        paired_tests.robust(
             main,
-            inference.tango_interval(*pair, n, 0.95),
+            paired_tests.tango_interval(*pair, n, 0.95),
             others,
             control_effects,
             p_adjusted=p,
@@ -513,7 +514,7 @@ def test_a_large_effect_is_found():
 
 
 def test_agreement_and_entropy_by_hand():
-    result = inference.pairwise_agreement(
+    result = paired_tests.pairwise_agreement(
         [["A", "A", "A", "A"], ["A", "B", "A", "B"], ["A", "B", "C", None], ["A", None, None, None]]
     )
     # Pairs: 6 of 6, 2 of 6, none, and the 3 of the invalid answers.
@@ -523,7 +524,7 @@ def test_agreement_and_entropy_by_hand():
 
 
 def test_a_label_is_not_taken_for_an_invalid_answer():
-    result = inference.pairwise_agreement([["None", None], ["None", "None"]])
+    result = paired_tests.pairwise_agreement([["None", None], ["None", "None"]])
     assert result.agreement.tolist() == [0, 1]
 
 
@@ -535,17 +536,17 @@ def test_a_label_is_not_taken_for_an_invalid_answer():
     )
 )
 def test_agreement_counts_pairs(labels):
-    result = inference.pairwise_agreement(labels)
+    result = paired_tests.pairwise_agreement(labels)
     for row, agreement in zip(labels, result.agreement, strict=True):
         pairs = [row[i] == row[j] for i in range(len(row)) for j in range(i)]
         assert agreement == pytest.approx(np.mean(pairs))
 
 
 def test_agreement_needs_two_repeats_of_every_item():
-    once = inference.pairwise_agreement([["A"], [None]])
+    once = paired_tests.pairwise_agreement([["A"], [None]])
     assert np.isnan(once.agreement).all()
     assert once.entropy.tolist() == [0, 0]
-    assert inference.pairwise_agreement([]).agreement.shape == (0,)
-    assert np.isnan(inference.pairwise_agreement([[], []]).entropy).all()
+    assert paired_tests.pairwise_agreement([]).agreement.shape == (0,)
+    assert np.isnan(paired_tests.pairwise_agreement([[], []]).entropy).all()
     with pytest.raises(ValueError, match="same number of repeats"):
-        inference.pairwise_agreement([["A", "B"], ["A"]])
+        paired_tests.pairwise_agreement([["A", "B"], ["A"]])

@@ -7,8 +7,8 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from scipy.special import expit, logit
 
-from persona_paradox import interaction
-from persona_paradox.interaction import persona_by_context
+from persona_paradox.analyses import interaction
+from persona_paradox.analyses.interaction import persona_by_context
 
 pytestmark = pytest.mark.filterwarnings("error")
 

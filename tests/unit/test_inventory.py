@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from persona_paradox.errors import InputError
-from persona_paradox.inventory import is_safe, referred
+from persona_paradox.study.inventory import is_safe, referred
 
 
 def judged(path: str) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persona_paradox.errors import InputError
-from persona_paradox.items import read_items, sample
+from persona_paradox.data.items import read_items, sample
 
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=5)
 

@@ -33,8 +33,11 @@ from judged_answers import ACTIONS, STATISTICS, cell, lists, preference, prefere
 from polars.testing import assert_frame_equal
 from sklearn.metrics import cohen_kappa_score
 
-from persona_paradox import files, panel, ranking, safety, summary_judged
-from persona_paradox.clinicians import Packet, draw, mask, packet
+from persona_paradox import files
+from persona_paradox.clinicians import panel
+from persona_paradox.judges import ranking, judged
+from persona_paradox.report import summary_judged
+from persona_paradox.clinicians.packet import Packet, draw, mask, packet
 from persona_paradox.errors import InputError
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
@@ -98,8 +101,8 @@ VIEW: dict[str, Any] = {
     },
 }
 ASSESSED = {
-    "judgements": safety.JUDGED | ranking.TRUST,
-    "judgement_contrasts": safety.CONTRASTS | ranking.TRUST,
+    "judgements": judged.JUDGED | ranking.TRUST,
+    "judgement_contrasts": judged.CONTRASTS | ranking.TRUST,
     "rankings": ranking.RANKING | ranking.TRUST,
     "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,

@@ -13,9 +13,10 @@ import pytest
 import random_answers
 from root import ROOT
 
-from persona_paradox import responses, tables
-from persona_paradox.resampling import Draws
-from persona_paradox.summary import summary
+from persona_paradox.engine import responses
+from persona_paradox.measures import tables
+from persona_paradox.measures.resampling import Draws
+from persona_paradox.report.summary import summary
 
 LABELS = [{"label": "1", "level": "now"}, {"label": "2", "level": "later"}]
 SCORING = {"labels": LABELS, "levels": ["now", "later"], "high_acuity": ["now"]}

@@ -16,20 +16,12 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from persona_paradox import panel, ranking
-from persona_paradox.clinicians import ANNOTATIONS, PREFERENCE, TIE
-from persona_paradox.judging import PREFERENCE as PREFERENCES
-from persona_paradox.panel import (
-    HUMAN,
-    JUDGE,
-    Rater,
-    agreement_rows,
-    clinician_preferences,
-    clinician_raters,
-    clinician_rows,
-    judge_rater,
-)
-from persona_paradox.ranking import Questions, rankings
+from persona_paradox.clinicians import panel
+from persona_paradox.judges import ranking
+from persona_paradox.clinicians.packet import ANNOTATIONS, PREFERENCE, TIE
+from persona_paradox.judges.judging import PREFERENCE as PREFERENCES
+from persona_paradox.clinicians.panel import HUMAN, JUDGE, Rater, agreement_rows, clinician_preferences, clinician_raters, clinician_rows, judge_rater
+from persona_paradox.judges.ranking import Questions, rankings
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from root import ROOT
 
-from persona_paradox import products, recalibration
-from persona_paradox.config import Study, load_study
+from persona_paradox.measures import recalibration
+from persona_paradox.study import products
+from persona_paradox.study.config import Study, load_study
 from persona_paradox.errors import InputError
 from persona_paradox.schema import check_schema
 

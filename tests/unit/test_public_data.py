@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from persona_paradox.files import sha256_file
-from persona_paradox.items import read_items
+from persona_paradox.data.items import read_items
 from persona_paradox.schema import check_schema
 
 LETTERS = "ABCDEFGHIJ"

@@ -23,19 +23,9 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox import ranking
-from persona_paradox.judging import ACTION
-from persona_paradox.ranking import (
-    Questions,
-    check_rows,
-    listwise,
-    panel,
-    rankings,
-    self_rows,
-    signed_rating,
-    study_rows,
-    usable_row,
-)
+from persona_paradox.judges import ranking
+from persona_paradox.judges.judging import ACTION
+from persona_paradox.judges.ranking import Questions, check_rows, listwise, panel, rankings, self_rows, signed_rating, study_rows, usable_row
 
 pytestmark = pytest.mark.filterwarnings("error")
 

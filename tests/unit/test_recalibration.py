@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from persona_paradox.calibration import calibration_metrics
-from persona_paradox.recalibration import METHODS, cross_fitted, item_folds, stratified_folds
+from persona_paradox.measures.calibration import calibration_metrics
+from persona_paradox.measures.recalibration import METHODS, cross_fitted, item_folds, stratified_folds
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 from scipy.special import softmax
 
-from persona_paradox import report
-from persona_paradox import report_cells as cells
+from persona_paradox.report import page
+from persona_paradox.report import cells as cells
 from persona_paradox.errors import InputError
-from persona_paradox.report_figures import figures
-from persona_paradox.withholding import Texts
+from persona_paradox.report.figures import figures
+from persona_paradox.archive.withholding import Texts
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = pl.DataFrame({"item_id": ["b", "a", "c"]})
@@ -137,15 +137,15 @@ def test_what_repeats_a_case_is_marked() -> None:
 
 @pytest.mark.parametrize("value", [{"a": [1, 2.5, None, "</script>"]}, "\u202e \0 𝄞", []])
 def test_a_chunk_is_packed_the_same_every_time(value: object) -> None:
-    content = report.packed(value)
-    assert content == report.packed(value)
+    content = page.packed(value)
+    assert content == page.packed(value)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", content)
     assert json.loads(gzip.decompress(base64.b64decode(content))) == value
 
 
 def test_undefined_numbers_are_nulls() -> None:
     table = pl.DataFrame({"x": [1.0, float("nan"), None], "n": [1, 2, None], "t": ["a", None, ""]})
-    assert report.table_columns(table) == {
+    assert page.table_columns(table) == {
         "x": [1.0, None, None],
         "n": [1, 2, None],
         "t": ["a", None, ""],
@@ -153,24 +153,24 @@ def test_undefined_numbers_are_nulls() -> None:
 
 
 def test_markdown_shows_markup_as_text() -> None:
-    found = report.as_html("# A <b>title</b>\n\n- one\n  - two <script>x</script>\n\n`a & b`")
+    found = page.as_html("# A <b>title</b>\n\n- one\n  - two <script>x</script>\n\n`a & b`")
     assert "<h2>A &lt;b&gt;title&lt;/b&gt;</h2>" in found
     assert "<script" not in found
     assert found.count("<ul>") == 2
     assert "<code>a &amp; b</code>" in found
     for text in ("[a](javascript:b)", "![a](http://b)", "<http://a.b>", "&lt;", "[a][]\n\n[a]: b"):
-        assert not re.search("<(a|img|script)", report.as_html(text))
+        assert not re.search("<(a|img|script)", page.as_html(text))
 
 
 def test_the_methods_are_those_of_the_reference_without_its_links() -> None:
     readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
-    found = report.methods(readme)
-    for title in (*report.METHODS, "Judged answers"):
+    found = page.methods(readme)
+    for title in (*page.METHODS, "Judged answers"):
         assert re.search(rf"<h[34]>{title}</h[34]>", found)
     assert "<a " not in found
     assert "<h3>Archive" not in found
     with pytest.raises(InputError, match="no section 'Robust effects'"):
-        report.methods(readme.replace("## Robust effects", "## Robustness"))
+        page.methods(readme.replace("## Robust effects", "## Robustness"))
 
 
 def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() -> None:

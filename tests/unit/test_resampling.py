@@ -11,8 +11,8 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox import statistics, tables
-from persona_paradox.resampling import Draws, Resampled, means
+from persona_paradox.measures import statistics, tables
+from persona_paradox.measures.resampling import Draws, Resampled, means
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from persona_paradox import sizes
-from persona_paradox.sizes import Size
+from persona_paradox.engine import sizes
+from persona_paradox.engine.sizes import Size
 
 # The 8-billion-parameter Llama 3.1 as Q4_K_M: 32 layers, 8 heads of keys and values of 128 each.
 LLAMA = Size(weights=4_920_739_232, cache_per_token=2 * 32 * 8 * (128 + 128))

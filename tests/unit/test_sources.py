@@ -31,12 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from loopback_hub import COMMIT, Hub, loopback_hub, sha256
 from tiny_model import write_tiny_model
 
-from persona_paradox import sources
+from persona_paradox.data import sources
 from persona_paradox.errors import InputError
-from persona_paradox.gguf_header import check_gguf
-from persona_paradox.parts import parts_of
+from persona_paradox.engine.gguf_header import check_gguf
+from persona_paradox.data.parts import parts_of
 from persona_paradox.schema import check_schema
-from persona_paradox.sources import fetch
+from persona_paradox.data.sources import fetch
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 SCRIPT = WORKFLOW / "scripts" / "download_model.py"

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox import statistics
+from persona_paradox.measures import statistics
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -36,9 +36,9 @@ from store_reference import (
     without_index,
 )
 
-from persona_paradox import store, store_index
-from persona_paradox.store import HEADER, INDEX, Segment, Store, segments, shrink
-from persona_paradox.store_index import IndexFile, Span
+from persona_paradox.engine import store, store_index
+from persona_paradox.engine.store import HEADER, INDEX, Segment, Store, segments, shrink
+from persona_paradox.engine.store_index import IndexFile, Span
 
 SPAWN = multiprocessing.get_context("spawn")
 

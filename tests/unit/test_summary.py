@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from persona_paradox.summary import summary
+from persona_paradox.report.summary import summary
 
 SETTINGS = {
     "title": "A study",

@@ -25,7 +25,7 @@ from tiny_model import (
     write_tiny_model,
 )
 
-from persona_paradox.vocabulary import weights_parameters
+from persona_paradox.engine.vocabulary import weights_parameters
 
 CHAT = [
     {"role": "system", "content": "You are an Emergency Department Nurse."},

@@ -8,7 +8,7 @@ from statsmodels.formula.api import ols
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.anova import anova_lm
 
-from persona_paradox.variance import variance_shares
+from persona_paradox.analyses.variance import variance_shares
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -16,15 +16,15 @@ import pytest
 import snakemake.utils
 import yaml
 
-from persona_paradox import archive, contradictions
-from persona_paradox.config import load_study
-from persona_paradox.decoding import Decoding, Wanted
+from persona_paradox.archive import crate, contradictions
+from persona_paradox.study.config import load_study
+from persona_paradox.engine.decoding import Decoding, Wanted
 from persona_paradox.errors import InputError
-from persona_paradox.inventory import Answered
-from persona_paradox.provenance import configuration
-from persona_paradox.responses import LOCAL
-from persona_paradox.verification import Findings, difference
-from persona_paradox.withholding import MARK
+from persona_paradox.study.inventory import Answered
+from persona_paradox.study.provenance import configuration
+from persona_paradox.engine.responses import LOCAL
+from persona_paradox.archive.verification import Findings, difference
+from persona_paradox.archive.withholding import MARK
 
 ROOT = Path(__file__).resolve().parents[2]
 SUM = "0" * 64
@@ -52,7 +52,7 @@ def file(name: Any, sha256: str = SUM) -> dict[str, Any]:
 
 
 def test_names_of_a_description_are_read_as_web_addresses() -> None:
-    found = archive.checksums(described(file("resources/a%40b%2Bc.csv"), {"@type": "Person"}))
+    found = crate.checksums(described(file("resources/a%40b%2Bc.csv"), {"@type": "Person"}))
     assert found == {"resources/a@b+c.csv": SUM}
 
 
@@ -69,7 +69,7 @@ def test_names_of_a_description_are_read_as_web_addresses() -> None:
 )
 def test_what_is_no_description_is_refused_in_a_sentence(description: Any) -> None:
     with pytest.raises(InputError, match=r"does not give each file's SHA-256; take an archive"):
-        archive.checksums(description)
+        crate.checksums(description)
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b"9" * 10_000])
@@ -78,7 +78,7 @@ def test_json_that_is_none_is_refused_under_its_name_in_the_archive(
 ) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(InputError, match=r"^results/a\.json of the archive cannot be read"):
-        archive.read_untrusted(tmp_path / "a.json", "results/a.json")
+        crate.read_untrusted(tmp_path / "a.json", "results/a.json")
 
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -94,12 +94,12 @@ def test_a_member_that_does_not_decompress_is_refused(tmp_path: Path, method: in
     content[39:47] = b"\xff" * 8
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(InputError, match="is not a whole zip file"):
-        archive.unpack(tmp_path / "a.zip", tmp_path / "out", archive.GIB)
+        crate.unpack(tmp_path / "a.zip", tmp_path / "out", crate.GIB)
 
 
 def test_a_folder_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no file; name the archive"):
-        archive.unpack(tmp_path, tmp_path / "out", archive.GIB)
+        crate.unpack(tmp_path, tmp_path / "out", crate.GIB)
 
 
 @pytest.mark.parametrize("start", [4, 40, -30, -8])
@@ -181,7 +181,7 @@ def test_a_configuration_that_is_none_is_refused_before_anything_runs(
         (theirs / name).parent.mkdir(parents=True, exist_ok=True)
         (theirs / name).write_text("raise SystemExit('it runs')")
     (theirs / "results").mkdir()
-    (theirs / archive.PROVENANCE).write_text(json.dumps({"configuration": changed}))
+    (theirs / crate.PROVENANCE).write_text(json.dumps({"configuration": changed}))
     with pytest.raises(InputError):
         VERIFY.Copy(VERIFY.read_study(theirs), theirs, tmp_path / "copy", "1").fill()
     assert not (tmp_path / "copy/yaml.py").exists()

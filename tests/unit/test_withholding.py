@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from persona_paradox.files import sha256_bytes
-from persona_paradox.withholding import Texts, is_withheld, withhold
+from persona_paradox.archive.withholding import Texts, is_withheld, withhold
 
 CASE = "A 54-year-old man has had chest pain for two hours. He is pale."
 SHORT = "Pain, chest"

@@ -32,7 +32,7 @@ from safety_study import small_study as safety_study
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from persona_paradox.config import given
+from persona_paradox.study.config import given
 from persona_paradox.errors import InputError
 
 PERSONA = "config/personas/ed_nurse.yaml"

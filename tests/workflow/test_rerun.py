@@ -11,7 +11,7 @@ import pytest
 from project import STUDY, Project, add_model, new_project
 from statistics_study import statistics_study
 
-from persona_paradox.products import TRIAGE_FIGURES
+from persona_paradox.study.products import TRIAGE_FIGURES
 
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")

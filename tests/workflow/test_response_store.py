@@ -21,7 +21,7 @@ from triage_study import ED, ED_CASES, ED_DRAWN, PERSONAS, answered_study
 from triage_study import ED_TASK as TASK
 
 from persona_paradox import files
-from persona_paradox.store import HEADER, SUFFIX, Segment, Store, entry
+from persona_paradox.engine.store import HEADER, SUFFIX, Segment, Store, entry
 
 CELL = f"tiny/{ED}/{{}}"
 # Of every case, and of every cell.

@@ -13,7 +13,7 @@ from project import STUDY, Project, new_project, small_study
 from studies import shared
 
 from persona_paradox.files import sha256_bytes
-from persona_paradox.products import TRIAGE_FIGURES
+from persona_paradox.study.products import TRIAGE_FIGURES
 
 RESPONSES = [
     "item_id",

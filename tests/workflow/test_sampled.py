@@ -26,8 +26,8 @@ from triage_study import (
     asked_study,
 )
 
-from persona_paradox.decoding import Decoding
-from persona_paradox.responses import Request
+from persona_paradox.engine.decoding import Decoding
+from persona_paradox.engine.responses import Request
 
 RESPONSES = [f"results/responses/{cell}.parquet" for cell in ED_CELLS]
 CELL = ED_CELLS[1]

@@ -17,8 +17,8 @@ from project import STUDY, Project, add_model, new_project
 from refusals import refused_by_a_job
 from studies import shared
 
-from persona_paradox.responses import SCHEMA
-from persona_paradox.scoring import score
+from persona_paradox.engine.responses import SCHEMA
+from persona_paradox.kinds.choice.scoring import score
 
 TASK = "triage_primary"
 TASK_FILE = f"config/tasks/{TASK}.yaml"

@@ -9,32 +9,15 @@ from shlex import quote
 
 from snakemake.utils import update_config
 
-from persona_paradox import sizes
-from persona_paradox.config import ALL, HUMAN, TRIAGE, given
+from persona_paradox.engine import sizes
+from persona_paradox.study.config import ALL, HUMAN, TRIAGE, given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
-from persona_paradox.inventory import (
-    answered,
-    code_files,
-    derived,
-    first_step,
-    lists,
-    manifests,
-    ranks,
-    restricted,
-    study_files,
-)
-from persona_paradox.products import (
-    CELL_TABLES,
-    CLINICIAN_TABLES,
-    DECOMPOSED_TABLES,
-    JUDGED_FIGURES,
-    JUDGED_TABLES,
-    TRIAGE_FIGURES,
-)
-from persona_paradox.sizes import Size
-from persona_paradox.study import open_study
+from persona_paradox.study.inventory import answered, code_files, derived, first_step, lists, manifests, ranks, restricted, study_files
+from persona_paradox.study.products import CELL_TABLES, CLINICIAN_TABLES, DECOMPOSED_TABLES, JUDGED_FIGURES, JUDGED_TABLES, TRIAGE_FIGURES
+from persona_paradox.engine.sizes import Size
+from persona_paradox.study.opening import open_study
 
 try:
     update_config(config, given(workflow.config_settings.config_args or []))

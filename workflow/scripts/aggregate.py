@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.aggregation import Measurement, Part, rated, tables_of
+from persona_paradox.measures.aggregation import Measurement, Part, rated, tables_of
 
 
 def measure(arguments: Namespace, model: str, task: str) -> Part:

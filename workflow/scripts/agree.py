@@ -11,13 +11,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from persona_paradox import cli, files, panel, ranking
-from persona_paradox.clinicians import ANNOTATIONS, CONFIDENCE, PREFERENCE
+from persona_paradox import cli, files
+from persona_paradox.clinicians import panel
+from persona_paradox.judges import ranking
+from persona_paradox.clinicians.packet import ANNOTATIONS, CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
-from persona_paradox.judging import ACTION
-from persona_paradox.panel import Rater
-from persona_paradox.ranking import Questions
-from persona_paradox.safety import PANEL
+from persona_paradox.judges.judging import ACTION
+from persona_paradox.clinicians.panel import Rater
+from persona_paradox.judges.ranking import Questions
+from persona_paradox.judges.judged import PANEL
 
 Rows = list[dict[str, Any]]
 

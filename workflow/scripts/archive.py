@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from persona_paradox import archive, cli, files
-from persona_paradox.provenance import study_of
+from persona_paradox import cli, files
+from persona_paradox.archive import crate
+from persona_paradox.study.provenance import study_of
 
 
 def inside(name: str) -> list[str]:
@@ -24,23 +25,23 @@ def inside(name: str) -> list[str]:
 
 def main(arguments: Namespace) -> None:
     """Write the description, and the archive if one is wanted."""
-    provenance = files.read_json(Path(archive.PROVENANCE))
+    provenance = files.read_json(Path(crate.PROVENANCE))
     study = study_of(provenance["configuration"])
     more = [path for name in arguments.files for path in inside(name)]
-    members = archive.Members(study, ROOT, [archive.PROVENANCE, *more])
+    members = crate.Members(study, ROOT, [crate.PROVENANCE, *more])
     if arguments.archive is None:
-        sums = archive.write(members, None)
-        files.write_text(arguments.crate, archive.describe(study, provenance, sums))
+        sums = crate.write(members, None)
+        files.write_text(arguments.crate, crate.describe(study, provenance, sums))
     else:
         with (
             files.atomic_path(arguments.archive) as temporary,
             zipfile.ZipFile(temporary, "w") as made,
         ):
-            sums = archive.write(members, made)
-            described = archive.describe(study, provenance, sums)
-            archive.add(made, archive.CRATE, described.encode())
+            sums = crate.write(members, made)
+            described = crate.describe(study, provenance, sums)
+            crate.add(made, crate.CRATE, described.encode())
     cli.log.info("%d files, %d bytes", len(sums), sum(size for size, _ in sums.values()))
-    for id_ in archive.restricted(study):
+    for id_ in crate.restricted(study):
         cli.log.info("the texts of %s may not be passed on and are left out", id_)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.decoding import Answer, Wanted
-from persona_paradox.responses import FINGERPRINT, SERVER, Request, respond
-from persona_paradox.server import Server, ServerSettings, ask_server, describe, fingerprint
-from persona_paradox.store import Store
+from persona_paradox.engine.decoding import Answer, Wanted
+from persona_paradox.engine.responses import FINGERPRINT, SERVER, Request, respond
+from persona_paradox.engine.server import Server, ServerSettings, ask_server, describe, fingerprint
+from persona_paradox.engine.store import Store
 
 
 def main(arguments: Namespace) -> None:

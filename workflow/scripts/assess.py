@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from persona_paradox import cli, files, ranking, safety
-from persona_paradox.ranking import Questions
-from persona_paradox.safety import PANEL, Assessment
+from persona_paradox import cli, files
+from persona_paradox.judges import ranking, judged
+from persona_paradox.judges.ranking import Questions
+from persona_paradox.judges.judged import PANEL, Assessment
 
 Rows = list[dict[str, Any]]
 
@@ -59,7 +60,7 @@ class Study:
             if len(judges) < 2 or not (spec["better"] or spec["actions"]):
                 continue
             self.judgements[PANEL, model, task] = {
-                persona: safety.panel([self.judgements[j, model, task][persona] for j in judges])
+                persona: judged.panel([self.judgements[j, model, task][persona] for j in judges])
                 for persona in self.view["personas"]
             }
             found = [(j, model, task) for j in judges if (j, model, task) in self.preferences]
@@ -157,11 +158,11 @@ class Study:
                 row["sanity_accuracy"] = min(known) if len(known) == len(judges) else None
             return pl.DataFrame(rows, schema=schema | ranking.TRUST)
 
-        tested = {k: v for k, v in safety.CONTRASTS.items() if k != "p_holm"}
-        contrasts = safety.with_holm(with_trust(self.rows["contrasts"], tested))
+        tested = {k: v for k, v in judged.CONTRASTS.items() if k != "p_holm"}
+        contrasts = judged.with_holm(with_trust(self.rows["contrasts"], tested))
         return {
-            "judgements": with_trust(self.rows["judgements"], safety.JUDGED),
-            "judgement_contrasts": contrasts.select(*safety.CONTRASTS, *ranking.TRUST),
+            "judgements": with_trust(self.rows["judgements"], judged.JUDGED),
+            "judgement_contrasts": contrasts.select(*judged.CONTRASTS, *ranking.TRUST),
             "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
             "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,

@@ -9,12 +9,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
 
-from persona_paradox import audit, cli, files
-from persona_paradox.decoding import Answer, Wanted
-from persona_paradox.delivery import OK
-from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.responses import LOCAL, SERVER, Request
-from persona_paradox.server import Server, ServerSettings, ask_server, fingerprint
+from persona_paradox import cli, files
+from persona_paradox.engine import audit
+from persona_paradox.engine.decoding import Answer, Wanted
+from persona_paradox.prompting.delivery import OK
+from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.responses import LOCAL, SERVER, Request
+from persona_paradox.engine.server import Server, ServerSettings, ask_server, fingerprint
 
 Checks = Iterator[tuple[str, audit.Way]]
 

@@ -9,9 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
 
-from persona_paradox import cli, confidences, files
-from persona_paradox.calibration import calibration_draws, reliability_bins, risk_coverage
-from persona_paradox.statistics import cluster_counts, clusters_of
+from persona_paradox import cli, files
+from persona_paradox.measures import confidences
+from persona_paradox.measures.calibration import calibration_draws, reliability_bins, risk_coverage
+from persona_paradox.measures.statistics import cluster_counts, clusters_of
 
 # The curve of selective accuracy has about so many points.
 COVERAGES = 50

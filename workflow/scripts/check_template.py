@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli
 from persona_paradox.errors import InputError, printable
-from persona_paradox.template_check import Delivery, checked
+from persona_paradox.prompting.template_check import Delivery, checked
 
 # Files of text, which llama.cpp does not read.
 PLAIN = (".jinja", ".json")

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.steps import chats_behind, concluded, with_thoughts
+from persona_paradox.prompting.steps import chats_behind, concluded, with_thoughts
 
 
 def main(arguments: Namespace) -> None:

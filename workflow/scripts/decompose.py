@@ -13,8 +13,8 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.interaction import PersonaEffect, persona_by_context
-from persona_paradox.variance import variance_table
+from persona_paradox.analyses.interaction import PersonaEffect, persona_by_context
+from persona_paradox.analyses.variance import variance_table
 
 VARIANCE = {
     "model": pl.String,

@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.delivery import deliver_chats
-from persona_paradox.steps import chats_behind
+from persona_paradox.prompting.delivery import deliver_chats
+from persona_paradox.prompting.steps import chats_behind
 
 
 def main(arguments: Namespace) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from persona_paradox import cli, files, judging
-from persona_paradox.delivery import deliver_chats
+from persona_paradox import cli, files
+from persona_paradox.judges import judging
+from persona_paradox.prompting.delivery import deliver_chats
 
 
 def main(arguments: Namespace) -> None:

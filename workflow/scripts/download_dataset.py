@@ -9,8 +9,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.items import file_names, read_items
-from persona_paradox.sources import fetch
+from persona_paradox.data.items import file_names, read_items
+from persona_paradox.data.sources import fetch
 
 
 def main(arguments: Namespace) -> None:

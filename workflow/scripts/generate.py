@@ -13,10 +13,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.decoding import Answer, Wanted
-from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.responses import FINGERPRINT, LOCAL, Request, respond
-from persona_paradox.store import Store
+from persona_paradox.engine.decoding import Answer, Wanted
+from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.responses import FINGERPRINT, LOCAL, Request, respond
+from persona_paradox.engine.store import Store
 
 
 def main(arguments: Namespace) -> None:

@@ -23,8 +23,8 @@ from gguf.quants import dequantize
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.quantization import quantize
-from persona_paradox.vocabulary import open_vocabulary
+from persona_paradox.engine.quantization import quantize
+from persona_paradox.engine.vocabulary import open_vocabulary
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judging import pair_chats, paired, preferences, read_cells
+from persona_paradox.judges.judging import pair_chats, paired, preferences, read_cells
 
 
 def main(arguments: Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.responses import human_responses
+from persona_paradox.engine.responses import human_responses
 
 
 def main(arguments: Namespace) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from persona_paradox import cli, files, judging
+from persona_paradox import cli, files
+from persona_paradox.judges import judging
 
 
 def main(arguments: Namespace) -> None:

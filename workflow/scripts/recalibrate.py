@@ -10,10 +10,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import polars as pl
 
-from persona_paradox import cli, confidences, files
-from persona_paradox.calibration import calibration_draws
-from persona_paradox.recalibration import cross_fitted, item_folds
-from persona_paradox.statistics import cluster_counts, clusters_of
+from persona_paradox import cli, files
+from persona_paradox.measures import confidences
+from persona_paradox.measures.calibration import calibration_draws
+from persona_paradox.measures.recalibration import cross_fitted, item_folds
+from persona_paradox.measures.statistics import cluster_counts, clusters_of
 
 SCHEMA = {"persona": pl.String} | confidences.SCHEMA
 

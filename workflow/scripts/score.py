@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.scoring import score
+from persona_paradox.kinds.choice.scoring import score
 
 
 def mean_mass(scores: pl.DataFrame) -> list[tuple[str, float]]:

@@ -21,10 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import polars as pl
 
-from persona_paradox import audit, cli, files, store
-from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox import cli, files
+from persona_paradox.engine import audit, store
+from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.errors import InputError
-from persona_paradox.responses import LOCAL, Request
+from persona_paradox.engine.responses import LOCAL, Request
 
 # Folders whose answers came from the store.
 STORED = ("responses", "thoughts", "answers", "reasonings", "conclusions", "statements", "verdicts")

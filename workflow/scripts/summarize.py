@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.summary import summary
+from persona_paradox.report.summary import summary
 
 
 def main(arguments: Namespace) -> None:

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.delivery import summary
+from persona_paradox.prompting.delivery import summary
 
 
 def main(arguments: Namespace) -> None:

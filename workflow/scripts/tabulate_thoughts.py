@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.steps import THOUGHTS, counted
+from persona_paradox.prompting.steps import THOUGHTS, counted
 
 
 def main(arguments: Namespace) -> None:

@@ -29,39 +29,24 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import polars as pl
 import yaml
 
-from persona_paradox import archive, audit, cli, contradictions, delivery, files, judging, server
-from persona_paradox.config import KINDS, Study
-from persona_paradox.decoding import CONTROL_TOKENS, Answer
-from persona_paradox.delivery import OK
-from persona_paradox.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox import cli, files
+from persona_paradox.archive import crate, contradictions
+from persona_paradox.engine import audit, server
+from persona_paradox.judges import judging
+from persona_paradox.prompting import delivery
+from persona_paradox.study.config import KINDS, Study
+from persona_paradox.engine.decoding import CONTROL_TOKENS, Answer
+from persona_paradox.prompting.delivery import OK
+from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.errors import InputError, printable
-from persona_paradox.inventory import (
-    CODE,
-    Answered,
-    answered,
-    code_files,
-    derived,
-    is_safe,
-    manifests,
-    referred,
-    restricted,
-    restricted_tasks,
-    study_files,
-)
-from persona_paradox.provenance import study_of
-from persona_paradox.responses import (
-    LOCAL,
-    SCHEMA,
-    SERVER,
-    Request,
-    Wanted,
-    engine_of,
-)
-from persona_paradox.scoring import with_repeat
-from persona_paradox.steps import chats_behind
-from persona_paradox.verbalized import second_turns
-from persona_paradox.verification import UNREADABLE, Findings, difference, drawn
-from persona_paradox.withholding import MARK, Texts, is_withheld, withhold
+from persona_paradox.study.inventory import CODE, Answered, answered, code_files, derived, is_safe, manifests, referred, restricted, restricted_tasks, study_files
+from persona_paradox.study.provenance import study_of
+from persona_paradox.engine.responses import LOCAL, SCHEMA, SERVER, Request, Wanted, engine_of
+from persona_paradox.kinds.choice.scoring import with_repeat
+from persona_paradox.prompting.steps import chats_behind
+from persona_paradox.prompting.verbalized import second_turns
+from persona_paradox.archive.verification import UNREADABLE, Findings, difference, drawn
+from persona_paradox.archive.withholding import MARK, Texts, is_withheld, withhold
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 
@@ -117,7 +102,7 @@ def one_sentence() -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{archive.PROVENANCE} of the archive holds no configuration of a study ({error!r}); "
+            f"{crate.PROVENANCE} of the archive holds no configuration of a study ({error!r}); "
             "take an archive that `snakemake results/archive.zip` made, and verify it by the "
             "version of this project that made it"
         ) from error
@@ -177,7 +162,7 @@ class Copy:
             for id_, spec in specs.items():
                 if not ID.fullmatch(id_):
                     raise InputError(
-                        f"{archive.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
+                        f"{crate.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
                     )
                 self._write(f"{kind}/{id_}", spec)
         for spec in study.datasets.values():
@@ -294,7 +279,7 @@ def main(arguments: Namespace) -> None:
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="verify-", dir=arguments.folder) as folder:
         theirs = Path(folder) / "archive"
-        names = archive.unpack(arguments.archive, theirs, int(arguments.max_gib * archive.GIB))
+        names = crate.unpack(arguments.archive, theirs, int(arguments.max_gib * crate.GIB))
         check_sums(theirs, names, findings)
         study = read_study(theirs)
         check_description(theirs, study, names, findings)
@@ -314,29 +299,29 @@ def main(arguments: Namespace) -> None:
 
 def check_sums(theirs: Path, names: list[str], findings: Findings) -> None:
     """Compare every file with its SHA-256 in the description of the archive."""
-    expected = archive.checksums(archive.read_untrusted(theirs / archive.CRATE, archive.CRATE))
-    for name in sorted({*names, *expected} - {archive.CRATE}):
+    expected = crate.checksums(crate.read_untrusted(theirs / crate.CRATE, crate.CRATE))
+    for name in sorted({*names, *expected} - {crate.CRATE}):
         told = None
         if name not in expected:
-            told = f"{name} is in the archive, but not in {archive.CRATE}"
+            told = f"{name} is in the archive, but not in {crate.CRATE}"
         elif name not in names:
-            told = f"{name} is in {archive.CRATE}, but not in the archive"
+            told = f"{name} is in {crate.CRATE}, but not in the archive"
         elif files.sha256_file(theirs / name) != expected[name]:
-            told = f"{name} has another SHA-256 than {archive.CRATE} says: it was changed"
+            told = f"{name} has another SHA-256 than {crate.CRATE} says: it was changed"
         findings.agree("checksums of files", told)
 
 
 def check_description(theirs: Path, study: Study, names: Iterable[str], findings: Findings) -> None:
     """Compare what the archive's description says beside the SHA-256 of files."""
-    described = entities(archive.read_untrusted(theirs / archive.CRATE, archive.CRATE))
-    provenance = archive.read_untrusted(theirs / archive.PROVENANCE, archive.PROVENANCE)
+    described = entities(crate.read_untrusted(theirs / crate.CRATE, crate.CRATE))
+    provenance = crate.read_untrusted(theirs / crate.PROVENANCE, crate.PROVENANCE)
     sums = {}
-    for name in sorted(set(names) - {archive.CRATE}):
+    for name in sorted(set(names) - {crate.CRATE}):
         sums[name] = ((theirs / name).stat().st_size, files.sha256_file(theirs / name))
     try:
-        expected = entities(json.loads(archive.describe(study, provenance, sums)))
+        expected = entities(json.loads(crate.describe(study, provenance, sums)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"{archive.PROVENANCE} does not say what a description is made of ({error!r})"
+        told = f"{crate.PROVENANCE} does not say what a description is made of ({error!r})"
         findings.agree("description of the archive", told)
         return
     for id_ in sorted({*expected, *described}):
@@ -346,7 +331,7 @@ def check_description(theirs: Path, study: Study, names: Iterable[str], findings
             one is None or other is None or one.get("sha256") != other.get("sha256")
         ):
             continue
-        told = None if one == other else f"{archive.CRATE}: {id_} is not as the study describes it"
+        told = None if one == other else f"{crate.CRATE}: {id_} is not as the study describes it"
         findings.agree("description of the archive", told)
 
 
@@ -354,7 +339,7 @@ def entities(description: Any) -> dict[str, dict[str, Any]]:
     """What a description of an archive describes, by its id."""
     found = {str(entity.get("@id")): dict(entity) for entity in description["@graph"]}
     # It says by which version of the format and the library it was made.
-    found.pop(archive.CRATE, None)
+    found.pop(crate.CRATE, None)
     for entity in found.values():
         # The list of all files.
         entity.pop("hasPart", None)
@@ -363,9 +348,9 @@ def entities(description: Any) -> dict[str, dict[str, Any]]:
 
 def read_study(theirs: Path) -> Study:
     """The study that an archive is about; Snakemake checks it when it reads the copy."""
-    name = archive.PROVENANCE
+    name = crate.PROVENANCE
     with one_sentence():
-        study = study_of(archive.read_untrusted(theirs / name, name)["configuration"])
+        study = study_of(crate.read_untrusted(theirs / name, name)["configuration"])
         # What the names of files are made of.
         list(answered(study)), list(derived(study)), restricted_tasks(study), study.tables
     return study
@@ -427,7 +412,7 @@ def read_as(copy: Copy, name: str, what: str, schema: Mapping[str, Any]) -> pl.D
 
 def sha256_in(copy: Copy, manifest: str) -> str | None:
     """The SHA-256 that a manifest of the archive gives; None where it gives none."""
-    found = archive.read_untrusted(copy.theirs / manifest, manifest)
+    found = crate.read_untrusted(copy.theirs / manifest, manifest)
     value = found.get("sha256") if isinstance(found, dict) else None
     return value if isinstance(value, str) else None
 
@@ -465,7 +450,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     kept = {file.task for file in given}
     missing: Counter[str] = Counter()
     compare_given(copy, given, findings, missing)
-    why = copy.snakemake(TABLES, ["tables", archive.PROVENANCE])
+    why = copy.snakemake(TABLES, ["tables", crate.PROVENANCE])
     if why is not None:
         findings.agree("tables", f"the tables cannot be made of the archive's answers: {why}")
     for name, task in derived(study):
@@ -537,12 +522,12 @@ def made_tables(copy: Copy) -> Iterator[str]:
 
 def check_others(copy: Copy, names: Sequence[str], findings: Findings) -> None:
     """Compare what the archive says of itself, and say what is compared with nothing."""
-    if (copy.path / archive.PROVENANCE).is_file():
-        mine = files.read_json(copy.path / archive.PROVENANCE)
-        theirs = archive.read_untrusted(copy.theirs / archive.PROVENANCE, archive.PROVENANCE)
+    if (copy.path / crate.PROVENANCE).is_file():
+        mine = files.read_json(copy.path / crate.PROVENANCE)
+        theirs = crate.read_untrusted(copy.theirs / crate.PROVENANCE, crate.PROVENANCE)
         for key in ("models", "datasets", "licences"):
             one, other = (provenance_part(copy.study, each, key) for each in (theirs, mine))
-            told = f"{archive.PROVENANCE}: `{key}` is not what the archive's own files say"
+            told = f"{crate.PROVENANCE}: `{key}` is not what the archive's own files say"
             findings.agree("parts of the provenance", None if one == other else told)
         findings.unchecked("the rest of the provenance: python, packages, and the state of git")
     if ANNOTATIONS in names:
@@ -556,7 +541,7 @@ def check_others(copy: Copy, names: Sequence[str], findings: Findings) -> None:
     )
     if other:
         findings.unchecked(f"the archive's code, of which {other} files are not those here")
-    known = {archive.CRATE, archive.PROVENANCE, ANNOTATIONS, *code, *made_tables(copy)}
+    known = {crate.CRATE, crate.PROVENANCE, ANNOTATIONS, *code, *made_tables(copy)}
     known |= {name for name, _ in study_files(copy.study)}
     left: Counter[str] = Counter()
     for name in sorted({*names} - known):
@@ -621,7 +606,7 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
         if id_ in study.local_models:
             kind, of = ("models", contradictions.of_weights)
             name = f"resources/models/{id_}/manifest.json"
-        told = of(archive.read_untrusted(copy.theirs / name, name), spec)
+        told = of(crate.read_untrusted(copy.theirs / name, name), spec)
         findings.agree(f"manifests of {kind}", None if told is None else f"{name} {told}")
     strange: set[str] = set()
     keys = contradictions.Keys()
@@ -738,7 +723,7 @@ def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> st
     """How what computed a file contradicts the manifest and the configuration of the archive."""
     if file.model in copy.study.local_models:
         name = f"resources/models/{file.model}/manifest.json"
-        manifest = archive.read_untrusted(copy.theirs / name, name)
+        manifest = crate.read_untrusted(copy.theirs / name, name)
         return contradictions.of_engine(engine, manifest, copy.view(f"engine/{file.model}"))
     source = copy.study.all_models[file.model]["source"]
     if engine != server.describe(source):
@@ -864,7 +849,7 @@ def obtain(copy: Copy, model: str) -> tuple[str | None, bool]:
         # What the source gives is not what the archive's configuration pins.
         return why, OTHER_BYTES.search(why) is not None
     mine = files.read_json(target / "manifest.json")
-    theirs = archive.read_untrusted(copy.theirs / folder / "manifest.json", f"{folder}/manifest")
+    theirs = crate.read_untrusted(copy.theirs / folder / "manifest.json", f"{folder}/manifest")
     for key, name in MADE_OF_WEIGHTS.items():
         if mine[key] != theirs.get(key):
             return f"its source gives weights of {name} {mine[key]}, not {theirs.get(key)}", True

@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.items import null_cases, sample
-from persona_paradox.prompts import build_prompts
+from persona_paradox.data.items import null_cases, sample
+from persona_paradox.prompting.prompts import build_prompts
 
 
 def main(arguments: Namespace) -> None:

@@ -14,12 +14,13 @@ import polars as pl
 import vl_convert
 import yaml
 
-from persona_paradox import cli, files, report
-from persona_paradox import report_cells as cells
-from persona_paradox.config import HUMAN, TRIAGE, Study
-from persona_paradox.inventory import ranks, restricted
-from persona_paradox.provenance import study_of
-from persona_paradox.withholding import Texts
+from persona_paradox import cli, files
+from persona_paradox.report import page
+from persona_paradox.report import cells as cells
+from persona_paradox.study.config import HUMAN, TRIAGE, Study
+from persona_paradox.study.inventory import ranks, restricted
+from persona_paradox.study.provenance import study_of
+from persona_paradox.archive.withholding import Texts
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
@@ -39,11 +40,11 @@ def places(study: Study, texts: Texts | None) -> Iterator[tuple[str, Any, dict[s
         dataset = files.read_table(Path(f"resources/datasets/{spec['dataset']}.parquet"))
         first = next(cell for cell in study.cells if cell.task == task)
         ids = cells.item_ids(files.read_table(path_of("delivered", first.path), ["item_id"]))
-        withheld = task in report.withholds(study)
+        withheld = task in page.withholds(study)
         levels = [level["id"] for level in source["levels"]] if spec["kind"] == TRIAGE else []
         found = cells.items(dataset, ids, source, levels, withheld)
         if levels:
-            labels = report.urgent_labels(study, task)
+            labels = page.urgent_labels(study, task)
             found["human"] = {
                 rater["id"]: cells.human(
                     files.read_table(path_of("scores", HUMAN, task, rater["id"])), ids, labels
@@ -86,9 +87,9 @@ def place(
         for judge in judges
         if ranks(study, judge)
     }
-    for number, start in enumerate(range(0, ids.height, report.BLOCK)):
+    for number, start in enumerate(range(0, ids.height, page.BLOCK)):
         both = {"answers": answers, "preferred": preferred}
-        yield f"answers/{model}/{task}/{number}", cells.block(both, start, start + report.BLOCK)
+        yield f"answers/{model}/{task}/{number}", cells.block(both, start, start + page.BLOCK)
 
 
 def wordings(
@@ -134,7 +135,7 @@ def wordings(
         rows = responses.filter(here)
         column: dict[str, Any] = {"prompt": around, "judged": {}}
         if scores is not None:
-            labels = report.urgent_labels(study, cell[1])
+            labels = page.urgent_labels(study, cell[1])
             listed = [entry["label"] for entry in task["labels"]]
             mine = scores.filter(here)
             greedy = mine.filter(pl.col("repeat") == 0)
@@ -187,7 +188,7 @@ def write(folder: Path, chunks: dict[str, str]) -> None:
                 "from here. That of a larger study keeps its data in this folder.\n",
             )
         for name, content in chunks.items():
-            files.write_text(new / f"{name}.js", report.chunk_file(name, content))
+            files.write_text(new / f"{name}.js", page.chunk_file(name, content))
         if folder.exists():
             shutil.rmtree(folder)
         new.chmod(0o755)
@@ -202,32 +203,32 @@ def main(arguments: Namespace) -> None:
         name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
     }
     chunks: dict[str, str] = {
-        f"tables/{name}": report.packed(report.table_columns(table))
+        f"tables/{name}": page.packed(page.table_columns(table))
         for name, table in tables.items()
-        if report.shown(table)
+        if page.shown(table)
     }
     numbers: dict[str, int] = {}
     groups: dict[str, Any] = {}
-    texts = restricted_texts(study) if report.withholds(study) else None
+    texts = restricted_texts(study) if page.withholds(study) else None
     for task, found, said in places(study, texts):
         numbers[task], groups[task] = said["n"], said["groups"]
-        chunks |= {name: report.packed(value) for name, value in found}
-    chunks["provenance"] = report.packed(provenance)
+        chunks |= {name: page.packed(value) for name, value in found}
+    chunks["provenance"] = page.packed(provenance)
 
     inside = sum(map(len, chunks.values())) <= study.settings["report"]["single_file_mb"] * MB
-    sums = {name: report.fingerprint(content) for name, content in chunks.items()}
+    sums = {name: page.fingerprint(content) for name, content in chunks.items()}
     template = {
-        "index": report.index(study, tables, numbers, groups) | {"chunks": sums},
-        "about": report.about(study, provenance, numbers),
+        "index": page.index(study, tables, numbers, groups) | {"chunks": sums},
+        "about": page.about(study, provenance, numbers),
         "title": study.settings["title"],
-        "summary": report.summary(arguments.summary.read_text(encoding="utf-8")),
-        "methods": report.methods(arguments.reference.read_text(encoding="utf-8")),
+        "summary": page.summary(arguments.summary.read_text(encoding="utf-8")),
+        "methods": page.methods(arguments.reference.read_text(encoding="utf-8")),
         "cite": yaml.safe_load(arguments.citation.read_text(encoding="utf-8")),
         "library_style": (TABULATOR / "tabulator_simple.min.css").read_text(encoding="utf-8"),
         "configfiles": arguments.configfiles,
         "inside": inside,
     }
-    page = report.page(
+    page = page.page(
         TEMPLATES,
         programs(),
         chunks.items() if inside else (),

@@ -1,0 +1,1 @@
+"""A study as a file that others can check."""

@@ -1,0 +1,1 @@
+"""Clinicians who judge answers."""

@@ -1,0 +1,490 @@
+"""Data sets: from the file of a source to one row per item."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from ..errors import InputError
+from ..files import sources_of
+from .records import DataFile, NoTextError, Wanted, read_records
+
+# Ids of null cases begin so, and no others.
+NULL_CASE = "null:"
+
+# Harm of full compliance with a question, from none to high, as in CARES (Chen et al. 2025).
+HARM_LEVELS = ("0", "1", "2", "3")
+
+
+def null_cases(texts: Sequence[str]) -> pl.DataFrame:
+    """Cases without content, which show what a model answers anyway: `item_id` and `case`."""
+    ids = [f"{NULL_CASE}{number}" for number in range(1, len(texts) + 1)]
+    return pl.DataFrame(
+        {"item_id": ids, "case": list(texts)}, schema={"item_id": pl.String, "case": pl.String}
+    )
+
+
+def is_null_case() -> pl.Expr:
+    """Whether a row is about a null case, by its `item_id`."""
+    return pl.col("item_id").str.starts_with(NULL_CASE)
+
+
+def read_items(
+    paths: Sequence[Path], reading: Mapping[str, Any], name: str
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Read a data set.
+
+    Args:
+        paths: the files as they came from their sources, in their order.
+        reading: the data set's view: `source`, `format`, `columns` and, where it has it, `where`.
+        name: the configuration file, named in errors.
+
+    Returns:
+        One row per item, in the order of the files: `item_id`, `case`, `reference` (id of
+        the level), `excluded` (null, or why no model sees the item), `human_<id>` for every
+        human rater, and the columns of `keep` as text. Questions have no reference and no
+        raters, but `category` and `harm_level` (0 to 3, null where there is none).
+
+        The numbers of rows: `read`, `empty` of these and passed over, `kept` by `where`.
+
+    Raises:
+        InputError: one sentence with the row, the key and the remedy.
+    """
+    columns, where = reading["columns"], reading.get("where", {})
+    raw, wrong, empty = _read_raw(paths, reading, name)
+    if raw.is_empty():
+        raise InputError(f"{name}: the file of key `source` has no items; write some, or mend it")
+    raw = _blank_missing(raw, reading["format"]["missing"], name)
+    _check_values(raw, wrong, where, name)
+    raw = _kept(_with_ids(raw, columns["item_id"]), where, name)
+    rows = {"read": len(wrong) + empty, "empty": empty, "kept": raw.height}
+    used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
+    _check_values(raw, wrong, used, name)
+    _check_ids(raw, columns["item_id"], name)
+    ids = _of(raw, _ID)
+    raw = _with_numbers(raw, reading, name)
+    cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]
+    items = pl.DataFrame(
+        {
+            "item_id": ids,
+            "case": [text for text, _ in cases],
+            **_references(raw, ids, columns, name),
+            "excluded": [why for _, why in cases],
+        },
+        schema_overrides={"item_id": pl.String, "case": pl.String, "excluded": pl.String},
+    )
+    for rater in columns.get("human", ()):
+        values = columns["reference"]["values"]
+        level = _mapped(raw, ids, "reference", rater["column"], values, name=name)
+        items = items.with_columns(level.alias(f"human_{rater['id']}"))
+    for column in columns["keep"]:
+        items = items.with_columns(_of(raw, column).alias(column))
+    _check_cases(items, columns["case"], name)
+    return items, rows
+
+
+# Columns of rows beside those of their file: what an error calls a row, its place among the rows
+# of all files (from 0), and the item's id. No column of a file has such a name.
+_ROW, _NUMBER, _ID = "\0row", "\0number", "\0id"
+
+
+_NEVER_SHOWN = "columns.never_shown"
+
+
+def _of(raw: pl.DataFrame, column: str) -> pl.Series:
+    """A column under no name: to polars one such as `*` or `^a$` stands for others."""
+    return raw.get_column(column).alias("")
+
+
+def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
+    """Column that is read → the key of a data set's file that names it."""
+    case = columns["case"]
+    found = dict.fromkeys(columns["never_shown"], _NEVER_SHOWN)
+    found |= dict.fromkeys(columns["keep"], "columns.keep")
+    found |= {rater["column"]: "columns.human" for rater in columns.get("human", ())}
+    shown = [case["column"]] if "column" in case else [f["column"] for f in case["fields"]]
+    found |= dict.fromkeys(shown, "columns.case")
+    if columns.get("harm_level") is not None:
+        found[columns["harm_level"]] = "columns.harm_level"
+    for key in ("item_id", "reference", "category"):
+        if "column" in columns.get(key, {}):
+            found[columns[key]["column"]] = f"columns.{key}.column"
+    return found
+
+
+def _read_raw(
+    paths: Sequence[Path], reading: Mapping[str, Any], name: str
+) -> tuple[pl.DataFrame, list[dict[str, NoTextError]], int]:
+    """The rows of all files as text: what a value means is for the configuration to say.
+
+    Returns:
+        The rows; for every row, column → why its value is none; the number of empty rows.
+    """
+    form, columns = reading["format"], reading["columns"]
+    keys = {column: f"where.{column}" for column in reading.get("where", {})} | _keys(columns)
+    of_file = form.get("file_column")
+    coded = [columns[key] for key in ("reference", "category") if key in columns]
+    wanted = Wanted(
+        columns={column: key for column, key in keys.items() if column != of_file},
+        nested={*columns["keep"], *columns["never_shown"]},
+        codes={
+            each["column"]: each["values"].keys() for each in coded if each["column"] != of_file
+        },
+    )
+    tables, wrong, empty = [], [], 0
+    sources = sources_of(reading)
+    stems = [PurePosixPath(_file_name(source)).stem for source in sources]
+    names = file_names(sources)
+    if of_file is not None and len(set(stems)) < len(stems):
+        same = [one for one, stem in zip(names, stems, strict=True) if stems.count(stem) > 1]
+        raise InputError(
+            f"{name}: key `format.file_column` asks for the names of files, which are the same of "
+            f"{same[0]} and {same[1]}; rename one of them, or take the key out"
+        )
+    for path, own, stem in zip(paths, names, stems, strict=True):
+        file = DataFile(path, name)
+        if len(paths) > 1 or of_file is not None:
+            file = DataFile(path, name, f"the file {own} of key `source`")
+        records = read_records(file, form, wanted)
+        if of_file in records.names:
+            raise file.error(
+                f"has a column {of_file!r} of its own; give key `format.file_column` another name"
+            )
+        rows = [f"{row} of {own}" if len(paths) > 1 else row for row in records.rows]
+        table = pl.DataFrame(
+            {_ROW: rows, **records.columns},
+            schema=dict.fromkeys([_ROW, *records.columns], pl.String),
+        )
+        if of_file is not None:
+            table = table.with_columns(pl.lit(stem).alias(of_file))
+        tables.append(table)
+        wrong += [records.wrong.get(place, {}) for place in range(table.height)]
+        empty += records.empty
+    return pl.concat(tables).with_row_index(_NUMBER), wrong, empty
+
+
+# Keys of a source that say where its file is, the file itself last.
+_PLACES = ("repo", "package", "path", "file", "member", "url")
+
+
+def file_names(sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What errors call the files of sources: by their names, or whole where two have the same."""
+    names = [_file_name(source) for source in sources]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(str(one[key]) for key in _PLACES if key in one) for one in sources]
+
+
+def _file_name(source: Mapping[str, Any]) -> str:
+    """The name of a source's file, without its folder."""
+    place = str(next(source[key] for key in reversed(_PLACES) if key in source))
+    return PurePosixPath(place.partition("?")[0].partition("#")[0]).name
+
+
+def _blank_missing(raw: pl.DataFrame, patterns: list[str], name: str) -> pl.DataFrame:
+    texts = pl.all().exclude(_NUMBER, _ROW)
+    raw = raw.with_columns(texts.str.strip_chars())
+    raw = raw.with_columns(pl.when(texts != "").then(texts))
+    for pattern in patterns:
+        try:
+            raw = raw.with_columns(pl.when(~texts.str.contains(pattern)).then(texts))
+        except pl.exceptions.PolarsError as error:
+            if "look-around" in str(error) or "backreferences" in str(error):
+                raise InputError(
+                    f"{name}: key `format.missing` has {pattern!r}, but neither look-around, such "
+                    "as (?=…) and (?!…), nor references to groups are known here; write it without"
+                ) from error
+            raise InputError(
+                f"{name}: key `format.missing` has {pattern!r}, which is no regular expression; "
+                "mend it (a backslash before ( [ { ? * + . makes each stand for itself)"
+            ) from error
+    return raw
+
+
+def _check_values(
+    raw: pl.DataFrame,
+    wrong: Sequence[Mapping[str, NoTextError]],
+    columns: Collection[str],
+    name: str,
+) -> None:
+    """Check that what stands in some columns can be had as text, or counts as not recorded."""
+    if not any(wrong):
+        return
+    for row in raw.iter_rows(named=True):
+        for column, error in wrong[row[_NUMBER]].items():
+            if column in columns and (error.text is None or row[column] is not None):
+                why = error.why.replace("{column}", column)
+                raise InputError(f"{name}: {row[_ROW]}: column {column!r} {why}")
+
+
+def _with_ids(raw: pl.DataFrame, item_id: Mapping[str, str]) -> pl.DataFrame:
+    if "column" in item_id:
+        return raw.with_columns(_of(raw, item_id["column"]).alias(_ID))
+    width = len(str(raw.height))
+    ids = [f"{item_id['prefix']}{number:0{width}d}" for number in range(1, raw.height + 1)]
+    return raw.with_columns(pl.Series(_ID, ids, dtype=pl.String))
+
+
+def _kept(raw: pl.DataFrame, where: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """The rows that all conditions of key `where` keep."""
+    kept = pl.repeat(value=True, n=raw.height, eager=True)
+    for column, condition in where.items():
+        given = _of(raw, column)
+        if not isinstance(condition, dict):
+            values = _codes(column, condition, given, name)
+            kept &= given.is_in(values).fill_null(value=False)
+        if isinstance(condition, dict) and "not" in condition:
+            values = _codes(column, condition["not"], given, name)
+            kept &= ~given.is_in(values).fill_null(value=False)
+        if isinstance(condition, dict) and "empty" in condition:
+            kept &= given.is_null() == condition["empty"]
+    found = raw.filter(kept)
+    if found.is_empty():
+        raise InputError(f"{name}: key `where` keeps none of the {raw.height} rows; loosen it")
+    return found
+
+
+def _codes(column: str, given: Any, found: pl.Series, name: str) -> list[str]:
+    """The values that a condition names, as text."""
+    several = given if isinstance(given, list) else [given]
+    values = [str(v).lower() if isinstance(v, bool) else str(v) for v in several]
+    for value in values:
+        if value not in found:
+            known = found.drop_nulls().unique(maintain_order=True)
+            more = " …" if len(known) > _LISTED else ""
+            raise InputError(
+                f"{name}: key `where.{column}` names {value!r}, which no row has; the column holds "
+                f"{', '.join(map(repr, known.head(_LISTED)))}{more}"
+            )
+    return values
+
+
+# Values that an error names.
+_LISTED = 10
+
+
+def _check_ids(raw: pl.DataFrame, item_id: Mapping[str, str], name: str) -> None:
+    ids, key = _of(raw, _ID), f"columns.item_id.{next(iter(item_id))}"
+    if ids.null_count():
+        row = raw.filter(pl.col(_ID).is_null()).item(0, _ROW)
+        raise InputError(f"{name}: {row} has no id (key `{key}`); give it one")
+    twice = ids.filter(ids.is_duplicated())
+    if len(twice):
+        raise InputError(
+            f"{name}: the id {twice[0]!r} stands more than once (key `{key}`); make ids unique"
+        )
+    taken = ids.filter(ids.str.starts_with(NULL_CASE))
+    if len(taken):
+        raise InputError(
+            f"{name}: the id {taken[0]!r} begins with {NULL_CASE!r}, as those of cases without "
+            f"content do (key `{key}`); rename it"
+        )
+
+
+def _references(
+    raw: pl.DataFrame, ids: pl.Series, columns: Mapping[str, Any], name: str
+) -> dict[str, pl.Series]:
+    """What is known of the items: the reference level, or category and harm level."""
+    key = "reference" if "reference" in columns else "category"
+    values = columns[key]["values"]
+    found = {key: _mapped(raw, ids, key, columns[key]["column"], values, name=name)}
+    if key == "category":
+        found["harm_level"] = pl.Series([None] * raw.height, dtype=pl.Int64)
+        if columns["harm_level"] is not None:
+            found["harm_level"] = _harm_levels(_of(raw, columns["harm_level"]), ids, name)
+    return found
+
+
+def _harm_levels(given: pl.Series, ids: pl.Series, name: str) -> pl.Series:
+    for item, value in zip(ids, given, strict=True):
+        if value not in HARM_LEVELS:
+            shown = "nothing" if value is None else repr(value)
+            raise InputError(
+                f"{name}: item {item} has {shown} in the column of key `columns.harm_level`; "
+                f"write one of {', '.join(HARM_LEVELS)}"
+            )
+    return given.cast(pl.Int64)
+
+
+def _mapped(
+    raw: pl.DataFrame,
+    ids: pl.Series,
+    key: str,
+    column: str,
+    values: Mapping[str, str],
+    *,
+    name: str,
+) -> pl.Series:
+    given = _of(raw, column)
+    for item, value in zip(ids, given, strict=True):
+        if value not in values:
+            shown = "empty" if value is None else repr(value)
+            raise InputError(
+                f"{name}: item {item} has {shown} in column {column!r}, which key "
+                f"`columns.{key}.values` does not map; the set is {', '.join(values)}"
+            )
+    return given.replace_strict(dict(values), return_dtype=pl.String)
+
+
+# What programs write where there is no value. To a model it is a word, to a band no number.
+_NO_VALUE = (
+    r"(?i)^([+-]?(nan|inf|infinity)|nat|<na>|null|\\N|-?1\.#(qnan|snan|ind|inf)\d*"
+    r"|#N/A|#NV|#GETTING_DATA|#[^\s\d]\S*[!?])$"
+)
+
+# A decimal comma: behind a digit, a sign or nothing, and before a digit.
+_COMMA = re.compile(r"(?:(?<=\d)|(?<=[+-])|^),(?=\d)")
+# What has points between thousands, which would be read as decimals, or more commas than one.
+_THOUSANDS = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$|\d,\d+,\d"
+_PLAIN = r"^[+-]?(\d+[.,]?\d*|[.,]\d+)$"
+
+
+def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> pl.DataFrame:
+    """The rows with decimal points in their numbers, and without what is no value."""
+    columns = reading["columns"]
+    case = columns["case"]
+    fields = [f for f in case.get("fields", ()) if "values" not in f]
+    shown = [case["column"]] if "column" in case else [f["column"] for f in fields]
+    for column in dict.fromkeys([*shown, *columns["keep"]]):
+        odd = raw.filter(_of(raw, column).str.contains(_NO_VALUE))
+        if odd.height:
+            value = _of(odd, column)[0]
+            raise InputError(
+                f"{name}: item {odd.item(0, _ID)} has {value!r} in column {column!r}, which is "
+                "what programs write where there is no value; list it in key `format.missing`, or "
+                "mend the file"
+            )
+    if reading["format"].get("decimal") != ",":
+        return raw
+    numbers = [f["column"] for f in fields if "unit" in f]
+    # Of a kept column only where it is one of numbers, and not one of codes such as `1,2`.
+    numbers += [c for c in columns["keep"] if _of(raw, c).str.contains(_PLAIN).all()]
+    for column in dict.fromkeys(numbers):
+        values = _of(raw, column)
+        odd = raw.filter(values.str.contains(_THOUSANDS))
+        if odd.height:
+            raise InputError(
+                f"{name}: item {odd.item(0, _ID)} has {_of(odd, column)[0]!r} in column "
+                f"{column!r}, in which no comma or point can stand between thousands (key "
+                "`format.decimal`); write it without"
+            )
+        points = [value and _COMMA.sub(".", value) for value in values]
+        raw = raw.with_columns(pl.Series(column, points, dtype=pl.String))
+    return raw
+
+
+def _case(
+    row: Mapping[str, Any], case: Mapping[str, Any], name: str
+) -> tuple[str | None, str | None]:
+    """The text of a case and, where no model may see it, the reason."""
+    if "column" in case:
+        return row[case["column"]], None
+    lines = []
+    excluded = None
+    for field in case["fields"]:
+        value = row[field["column"]]
+        text = case["missing"]
+        if value is None and field["required"]:
+            excluded = f"{field['label'].lower()} {text or 'not recorded'}"
+        if value is not None:
+            text = f"{_number(value)} {field['unit']}" if "unit" in field else value
+        if value is not None and "values" in field:
+            if value not in field["values"]:
+                raise InputError(
+                    f"{name}: item {row[_ID]} has {value!r} in column {field['column']!r}, which "
+                    f"key `columns.case.fields` does not map in `values` of {field['label']!r}; "
+                    f"the set is {', '.join(field['values'])}"
+                )
+            text = field["values"][value] + (f" {field['unit']}" if "unit" in field else "")
+        if text is not None:
+            lines.append(f"{field['label']}: {text}")
+    return "\n".join(lines) or None, excluded
+
+
+def _number(value: str) -> str:
+    """A recorded value; a whole number without the point behind it (`36.` becomes `36`).
+
+    With more zeros it stays: where points stand between thousands, 150.000 is no 150.
+    """
+    whole = re.fullmatch(r"([+-]?\d+)\.0?", value)
+    return value if whole is None else whole[1]
+
+
+def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> None:
+    empty = items.filter(pl.col("case").is_null())
+    if empty.height:
+        key = f"columns.case.{'column' if 'column' in case else 'fields'}"
+        shown = f", {case['column']!r}" if "column" in case else ""
+        raise InputError(
+            f"{name}: the case text of item {empty.item(0, 'item_id')} is empty (key `{key}`"
+            f"{shown}); write it, or leave the row out by key `where`"
+        )
+    if items.filter(pl.col("excluded").is_null()).is_empty():
+        raise InputError(f"{name}: no item is left to show to a model; mend key `columns.case`")
+
+
+def sample(
+    items: pl.DataFrame, limit: int | None, seed: int, keeps: Sequence[str] = ()
+) -> pl.DataFrame:
+    """At most `limit` items, stratified by reference or category, in the order of the data set.
+
+    All items of the levels `keeps` are taken, whatever their number. Of what is left of the
+    limit every other level gets its share by largest remainder, and at least one item where
+    there is room. Categories of questions are looked at one by one: each gets as many items as
+    another, as far as it has them. Which items are drawn depends on the seed and their ids alone,
+    so that an item added elsewhere seldom changes the draw.
+
+    Raises:
+        InputError: the levels `keeps` alone have more items than `limit`.
+    """
+    if limit is None or items.height <= limit:
+        return items
+    stratum = "reference" if "reference" in items.columns else "category"
+    sizes = dict(items.group_by(stratum).len().sort(stratum).iter_rows())
+    whole = {level: sizes.pop(level) for level in keeps if level in sizes}
+    room = limit - sum(whole.values())
+    if room < 0:
+        raise InputError(
+            f"key `limit` of the study is {limit}, but the levels of key `limit_keeps` have "
+            f"{limit - room} items; raise `limit` or keep fewer levels"
+        )
+    total, n_strata = sum(sizes.values()), len(sizes)
+    weights = {
+        level: 1 / n_strata if stratum == "category" else size / total
+        for level, size in sizes.items()
+    }
+    take = whole | _shares(sizes, weights, room)
+    ranked = items.with_row_index("row").with_columns(
+        rank=pl.col("item_id").map_elements(
+            lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest(),
+            return_dtype=pl.String,
+        )
+    )
+    drawn = [
+        ranked.filter(pl.col(stratum) == level).sort("rank").head(number)
+        for level, number in take.items()
+    ]
+    return pl.concat(drawn).sort("row").drop("row", "rank")
+
+
+def _shares(sizes: Mapping[str, int], weights: Mapping[str, float], room: int) -> dict[str, int]:
+    """How many of `room` items every level gets: by largest remainder, at least one if it can."""
+    quota = {level: room * weight for level, weight in weights.items()}
+    take = {level: min(sizes[level], int(share)) for level, share in quota.items()}
+    if room >= len(sizes):
+        take = {level: max(1, number) for level, number in take.items()}
+    by_remainder = sorted(quota, key=lambda level: (take[level] - quota[level], level))
+    while sum(take.values()) < min(room, sum(sizes.values())):
+        level = min(
+            (v for v in by_remainder if take[v] < sizes[v]), key=lambda v: take[v] - quota[v]
+        )
+        take[level] += 1
+    while sum(take.values()) > room:
+        level = max(by_remainder, key=lambda v: (take[v] - quota[v]) if take[v] > 1 else -1)
+        take[level] -= 1
+    return take

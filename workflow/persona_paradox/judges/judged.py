@@ -1,0 +1,393 @@
+"""Figures of judged answers: ratings, actions, and how they differ from the baseline's.
+
+The same code makes them as those of triage: shares have Wilson intervals and paired tests, means
+have bootstrap intervals over questions, and the draws are the same for every persona of a task. An
+answer that lacks a verdict is in no share but that of the unjudged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ..measures import paired_tests, statistics, tables
+from .judging import ACTION, READ
+from ..measures.resampling import Draws, Resampled, means
+from ..measures.statistics import holm
+
+Rows = list[dict[str, Any]]
+Floats = NDArray[np.float64]
+
+# The judge whose ratings are the means of all judges of a kind.
+PANEL = "panel"
+ALL, RISKY, BENIGN = "all", "risky", "benign"
+
+OVER_REFUSAL, CARES, UNJUDGED = "over_refusal", "cares", "unjudged_rate"
+AGREEMENT, LENGTH = "action_agreement", "n_characters"
+
+PLACE = {
+    "judge": pl.String,
+    "model": pl.String,
+    "task": pl.String,
+    "persona": pl.String,
+    "variant": pl.String,
+    "context": pl.String,
+    "dataset": pl.String,
+    "category": pl.String,
+}
+JUDGED = PLACE | {
+    "metric": pl.String,
+    "backend": pl.String,
+    "n": pl.Int64,
+    "n_unjudged": pl.Int64,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+CONTRASTS = PLACE | tables.CONTRAST | {"p_holm": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The judged greedy answers of one cell in one wording, in the order of the items' ids.
+
+    Attributes:
+        item_ids: ids of the items.
+        backend: what answered the judge's prompts.
+        cluster: of every item, null for none.
+        action: number of the action, 1 on; 0 where there is none, or where any verdict is missing.
+            Shape (items,).
+        unjudged: whether a verdict is missing, shape (items,).
+        hits: shares of all items, shape (items,) each.
+        means: means of other values, nan where an item has none.
+    """
+
+    item_ids: list[str]
+    backend: str
+    cluster: pl.Series
+    action: NDArray[np.int64]
+    unjudged: NDArray[np.bool_]
+    hits: dict[str, NDArray[np.bool_]]
+    means: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Number of items."""
+        return len(self.item_ids)
+
+    @property
+    def n_invalid(self) -> int:
+        """Number of answers without a verdict."""
+        return int(self.unjudged.sum())
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the data set declares clusters."""
+        return self.cluster.null_count() < self.n
+
+    @property
+    def clusters(self) -> NDArray[Any]:
+        """Cluster of every item; an item without one is a cluster of its own."""
+        return statistics.clusters_of(
+            pl.DataFrame({"item_id": self.item_ids, "cluster": self.cluster})
+        )
+
+    def changed(self, other: Judged) -> int | None:
+        """Number of items with another action than there; None where the judge names none."""
+        named = len(self.hits) > 1
+        return int((self.action != other.action).sum()) if named else None
+
+    def figures(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
+        """All figures: numbers of the sample, or arrays of shape (draws,)."""
+        found = means(self.hits, counts) if self.hits else {}
+        for name, values in self.means.items():
+            known = ~np.isnan(values)
+            if known.any():
+                drawn = counts if counts is None or known.all() else counts[:, known]
+                found |= means({name: values[known]}, drawn)
+        return found
+
+    def n_of(self, name: str) -> int:
+        """Number of items that a figure is about."""
+        return self.n if name in self.hits else int((~np.isnan(self.means[name])).sum())
+
+    def among(self, inside: NDArray[np.bool_]) -> Judged:
+        """The answers to some of the items, a mask of shape (items,)."""
+        return Judged(
+            item_ids=[id_ for id_, chosen in zip(self.item_ids, inside, strict=True) if chosen],
+            backend=self.backend,
+            cluster=self.cluster.filter(pl.Series(inside)),
+            action=self.action[inside],
+            unjudged=self.unjudged[inside],
+            hits={name: hit[inside] for name, hit in self.hits.items()},
+            means={name: values[inside] for name, values in self.means.items()},
+        )
+
+
+def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any]) -> Judged:
+    """Prepare the judgements of one wording.
+
+    Args:
+        judgements: rows of `judging.JUDGEMENT`, those of sampled answers among them.
+        items: the data set: `item_id`, and perhaps `category`, `harm_level` and the cluster.
+        view: the task's entry in the view of all judged cells, with the judge's `better` and
+            `actions`.
+    """
+    asked = [*view["better"], *([ACTION] if view["actions"] else [])]
+    greedy = judgements.filter((pl.col("repeat") == 0) & pl.col("dimension").is_in(asked))
+    ids = greedy["item_id"].unique().sort()
+    order = pl.DataFrame({"item_id": ids}).join(
+        items, on="item_id", how="left", maintain_order="left"
+    )
+    by_dimension = {
+        str(name): pl.DataFrame({"item_id": ids}).join(
+            part, on="item_id", how="left", maintain_order="left"
+        )
+        for (name,), part in greedy.group_by("dimension", maintain_order=True)
+    }
+    unread = [(part["status"] != READ).to_numpy() for part in by_dimension.values()]
+    unjudged = np.logical_or.reduce(unread)
+    found: dict[str, Floats] = {
+        name: by_dimension[name]["value"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        for name in view["better"]
+    }
+    hits = {UNJUDGED: unjudged}
+    action = np.zeros(len(ids), dtype=np.int64)
+    if view["actions"]:
+        action = np.where(unjudged, 0, by_dimension[ACTION]["mode"].fill_null(0).to_numpy())
+        hits |= {name: action == i for i, name in enumerate(view["actions"], start=1)}
+        found |= _of_actions(action, order, view)
+        sampled = judgements.filter((pl.col("repeat") > 0) & (pl.col("dimension") == ACTION))
+        if sampled.height:
+            found[AGREEMENT] = _alike(sampled, ids)
+    some = next(iter(by_dimension.values()))
+    found[LENGTH] = some["n_characters"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    cluster = view["cluster"]
+    return Judged(
+        item_ids=ids.to_list(),
+        backend="; ".join(sorted(some["backend"].drop_nulls().unique())),
+        cluster=order[cluster].cast(pl.String) if cluster else pl.Series([None] * len(ids)),
+        action=action,
+        unjudged=unjudged,
+        hits=hits,
+        means=found,
+    )
+
+
+def _alike(sampled: pl.DataFrame, ids: pl.Series) -> Floats:
+    """Share of the pairs of an item's judged answers that do the same; nan for fewer than two."""
+    actions = sampled.drop_nulls("mode").group_by("item_id").agg("mode")
+    order = pl.DataFrame({"item_id": ids}).join(
+        actions, on="item_id", how="left", maintain_order="left"
+    )
+    return np.array(
+        [
+            paired_tests.pairwise_agreement([modes]).agreement.item() if modes else np.nan
+            for modes in order["mode"].to_list()
+        ]
+    )
+
+
+def _of_actions(
+    action: NDArray[np.int64], items: pl.DataFrame, view: Mapping[str, Any]
+) -> dict[str, Floats]:
+    """What follows from the actions: over-refusal of benign questions, and the CARES score."""
+    known = action > 0
+    found: dict[str, Floats] = {}
+    benign = items["category"].is_in(view["benign"]).to_numpy()
+    if benign.any():
+        refused = (action == view["actions"].index("refuse") + 1).astype(np.float64)
+        found[OVER_REFUSAL] = np.where(benign & known, refused, np.nan)
+    if items["harm_level"].null_count() < items.height:
+        scores = np.array(view["cares"], dtype=np.float64)
+        level = items["harm_level"].fill_null(0).to_numpy()
+        has = known & items["harm_level"].is_not_null().to_numpy()
+        found[CARES] = np.where(has, scores[level, np.maximum(action, 1) - 1], np.nan)
+    return found
+
+
+def panel(judgements: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The judgements of all judges as one: mean ratings, and the action of most of them.
+
+    There is no verdict where a judge has none, and no action where no single one has the most
+    voices.
+    """
+    keys = ["item_id", "variant", "repeat", "dimension"]
+    several = pl.concat(judgements).group_by(keys, maintain_order=True)
+    read = (pl.col("status") == READ).all()
+    most = pl.col("mode").mode()
+    action = pl.col("dimension").first() == ACTION
+    table = several.agg(
+        status=pl.when(read)
+        .then(pl.lit(READ))
+        .otherwise(pl.col("status").filter(pl.col("status") != READ).first()),
+        value=pl.when(read).then(pl.col("value").mean()),
+        mode=pl.when(read & action & (most.len() == 1)).then(most.first()),
+        n_characters=pl.col("n_characters").first(),
+        backend=pl.col("backend").drop_nulls().unique().sort().str.join("; ").replace("", None),
+    )
+    return table.with_columns(
+        status=pl.when(
+            (pl.col("dimension") == ACTION) & (pl.col("status") == READ) & pl.col("mode").is_null()
+        )
+        .then(pl.lit("no_majority"))
+        .otherwise("status")
+    )
+
+
+class Assessment:
+    """Assesses the cells of one judge, model and task against their baseline."""
+
+    def __init__(
+        self,
+        place: Mapping[str, str],
+        view: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        items: pl.DataFrame,
+        baseline: str,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            place: `judge`, `model` and `task`.
+            view: what `judged` needs of the task and the judge, with `context` and `dataset`.
+            settings: the statistics'.
+            items: the data set.
+            baseline: id of the baseline persona.
+        """
+        self._place = {**place, **{key: view[key] for key in ("context", "dataset")}}
+        self._view, self._settings, self._items = view, settings, items
+        self._baseline = baseline
+
+    def assess(self, judgements: Mapping[str, pl.DataFrame]) -> tuple[Rows, Rows]:
+        """Rows of `JUDGED` and of `CONTRASTS`; persona → its judgements."""
+        view = self._view
+        theirs = judged(tables.by_wording(judgements[self._baseline])["main"], self._items, view)
+        draws = Draws.of(theirs.clusters, self._settings)
+        groups = self._groups(theirs.item_ids)
+        measured = {
+            name: (theirs.among(inside), self._measure(theirs.among(inside), draws.among(inside)))
+            for name, inside in groups.items()
+        }
+        rows: Rows = []
+        contrasts: Rows = []
+        for persona, table in judgements.items():
+            for variant, wording in tables.by_wording(table).items():
+                this = judged(wording, self._items, view)
+                if this.item_ids != theirs.item_ids:
+                    raise ValueError("a contrast needs the same items on both sides")
+                for category, inside in groups.items():
+                    part = this.among(inside)
+                    mine = self._measure(part, draws.among(inside))
+                    about = {**self._place, "persona": persona, "variant": variant}
+                    about |= {"category": category}
+                    rows += [about | row for row in _rows(part, mine)]
+                    if persona != self._baseline:
+                        sides = (part, measured[category][0])
+                        values = (mine, measured[category][1])
+                        contrasts += [
+                            about | row for row in _contrasts(sides, values, self._settings)
+                        ]
+        return rows, contrasts
+
+    def _measure(self, this: Judged, draws: Draws) -> Resampled:
+        return draws.measure(this.figures)
+
+    def _groups(self, item_ids: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+        """Categories, after all questions and all risky ones: name → mask of shape (items,)."""
+        groups = {ALL: np.ones(len(item_ids), dtype=bool)}
+        if "category" not in self._items.columns:
+            return groups
+        order = pl.DataFrame({"item_id": item_ids}).join(
+            self._items, on="item_id", how="left", maintain_order="left"
+        )
+        category = order["category"]
+        if self._view["benign"]:
+            groups[RISKY] = ~category.is_in(self._view["benign"]).to_numpy()
+        groups |= {name: (category == name).to_numpy() for name in self._view["categories"]}
+        return {name: inside for name, inside in groups.items() if inside.any()}
+
+
+def _rows(this: Judged, figures: Resampled) -> Rows:
+    rows: Rows = []
+    for name in figures.point:
+        found = tables.figure(name, _share(name, this)[0], figures)
+        rows.append(
+            {
+                "metric": name,
+                "backend": this.backend,
+                "n": this.n_of(name),
+                "n_unjudged": this.n_invalid,
+                "value": found[name],
+                "low": found[f"{name}_low"],
+                "high": found[f"{name}_high"],
+            }
+        )
+    return rows
+
+
+def _contrasts(
+    sides: tuple[Judged, Judged],
+    values: tuple[Resampled, Resampled],
+    settings: Mapping[str, Any],
+) -> Rows:
+    this, baseline = sides
+    difference = values[0] - values[1]
+    rows: Rows = []
+    for name in difference.point:
+        about = {
+            "metric": name,
+            "backend": this.backend,
+            "n": this.n_of(name),
+            "n_baseline": baseline.n_of(name),
+            "n_invalid": this.n_invalid,
+            "n_invalid_baseline": baseline.n_invalid,
+            "n_changed": this.changed(baseline),
+        }
+        mine, theirs = _share(name, this, baseline)
+        if mine.n:
+            row = tables.contrast(name, (mine, theirs), difference, values, settings)
+            rows.append(about | row)
+    return rows
+
+
+def _share(name: str, *sides: Judged) -> tuple[Judged, ...]:
+    """Over-refusal is a share as well, of the benign questions that are judged on all sides."""
+    if name != OVER_REFUSAL:
+        return sides
+    refused = [side.means[name] for side in sides]
+    known = np.asarray(~np.isnan(refused).any(axis=0))
+    return tuple(
+        replace(side.among(known), hits={name: share[known] == 1})
+        for side, share in zip(sides, refused, strict=True)
+    )
+
+
+def with_holm(contrasts: pl.DataFrame) -> pl.DataFrame:
+    """Add `p_holm`: adjusted over all metrics and personas of a judge, model and task.
+
+    Tests of the main wordings on all questions; the length of the answers is no test.
+    """
+    keys = ["judge", "model", "task", "persona", "metric"]
+    tested = contrasts.filter(
+        (pl.col("variant") == "main")
+        & (pl.col("category") == ALL)
+        & (pl.col("metric") != LENGTH)
+        & pl.col("p").is_not_null()
+    )
+    adjusted = [
+        part.select(*keys, p_holm=pl.Series(holm(part["p"].to_numpy()), dtype=pl.Float64))
+        for part in tested.partition_by("judge", "model", "task", maintain_order=True)
+    ]
+    empty = tested.select(*keys, p_holm="p").clear()
+    main = (pl.col("variant") == "main") & (pl.col("category") == ALL)
+    joined = contrasts.join(
+        pl.concat([empty, *adjusted]), on=keys, how="left", maintain_order="left"
+    )
+    return joined.with_columns(p_holm=pl.when(main).then("p_holm"))

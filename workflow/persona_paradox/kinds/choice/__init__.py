@@ -1,0 +1,1 @@
+"""Answers that are one of a set of labels."""

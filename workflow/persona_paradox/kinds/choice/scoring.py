@@ -1,0 +1,192 @@
+"""Scores: what an answer says, and how far it is from the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+import polars as pl
+
+from .labels import parse_label
+from .contextual import contextual
+from ...engine.decoding import LENGTH
+from ...data.items import is_null_case
+from ...prompting.thinking import behind_thoughts
+
+SCHEMA = {
+    "item_id": pl.String,
+    "prompt_id": pl.String,
+    "variant": pl.String,
+    "repeat": pl.Int64,
+    "reference": pl.String,
+    "label": pl.String,
+    "label_logprob_argmax": pl.String,
+    "parse_status": pl.String,
+    "level_error": pl.Int64,
+    "correct": pl.Boolean,
+    "confidence": pl.Float64,
+    "confidence_generated": pl.Float64,
+    "entropy": pl.Float64,
+    "margin": pl.Float64,
+    "high_acuity_probability": pl.Float64,
+    "label_contextual": pl.String,
+    "confidence_contextual": pl.Float64,
+    "confidence_repeat": pl.Float64,
+    "confidence_verbalized": pl.Float64,
+    "cluster": pl.String,
+    "label_mass": pl.Float64,
+    "finish_reason": pl.String,
+    "backend": pl.String,
+}
+
+
+def score(
+    responses: pl.DataFrame,
+    items: pl.DataFrame,
+    scoring: Mapping[str, Any],
+    verbalized: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Score every answer of a cell.
+
+    Args:
+        responses: columns of a response; `label_logprob` in the order of the task's labels.
+        items: columns `item_id`, `reference` (level) and the one that `scoring` has as `cluster`.
+        scoring: the task's view: `labels` (label and level), `levels` from the most urgent,
+            `high_acuity`, and perhaps `cluster`, the column that names an item's cluster, and
+            `header`, the line behind which an answer with reasoning gives its label.
+        verbalized: table of `verbalized.SCHEMA`; None where no confidence was asked for.
+
+    Returns:
+        A table of `SCHEMA`, one row per answer to an item; null cases are no items. `reference`,
+        `label` and `label_logprob_argmax` are labels of the task; `level_error` counts levels,
+        positive for over-triage; entropy is in nats; probabilities are a softmax over the labels.
+        `label_contextual` and its confidence are after contextual calibration by the null
+        cases of the same wording. Greedy answers (`repeat` 0) alone have `confidence_repeat`, the
+        share of the sampled answers to the same prompt that give the same label, and
+        `confidence_verbalized`.
+    """
+    labels = [entry["label"] for entry in scoring["labels"]]
+    label_of = {entry["level"]: entry["label"] for entry in scoring["labels"]}
+    urgency = {label_of[level]: i for i, level in enumerate(scoring["levels"])}
+    high = [entry["level"] in scoring["high_acuity"] for entry in scoring["labels"]]
+    reference_of = dict(items.select("item_id", "reference").iter_rows())
+    cluster_of = _clusters(items, scoring.get("cluster"))
+    priors = _priors(responses)
+    rows = []
+    for row in responses.filter(~is_null_case()).iter_rows(named=True):
+        reference = label_of[reference_of[row["item_id"]]]
+        text = _concluded(row["text"], scoring.get("header"))
+        label, status = parse_label(text, labels, row["finish_reason"] == LENGTH)
+        rows.append(
+            {
+                **{key: row[key] for key in ("item_id", "prompt_id", "variant", "repeat")},
+                "reference": reference,
+                "label": label,
+                "parse_status": status,
+                # Urgency counts down from 0, the most urgent.
+                "level_error": None if label is None else urgency[reference] - urgency[label],
+                "correct": label == reference,
+                "cluster": cluster_of.get(row["item_id"]),
+                "label_mass": row["label_mass"],
+                "finish_reason": row["finish_reason"],
+                "backend": row["backend"],
+                **_confidence(row["label_logprob"], label, labels, high),
+                **_contextual(row["label_logprob"], priors.get(row["variant"]), labels),
+            }
+        )
+    return _with_verbalized(with_repeat(pl.DataFrame(rows, schema=SCHEMA)), verbalized)
+
+
+def _concluded(text: str | None, header: str | None) -> str | None:
+    """What stands behind the header that ends the reasoning, the first one of its kind.
+
+    A human rater's answer has none. A header inside a thought ends nothing: it is all one text.
+    """
+    if text is None or header is None:
+        return text
+    before, found, said = text.partition(header)
+    return said if found and behind_thoughts(before + found) is not None else text
+
+
+def _clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:
+    """The cluster of every item, as text; of none where there are no clusters."""
+    if column is None:
+        return {}
+    return dict(zip(items["item_id"], items[column].cast(pl.String), strict=True))
+
+
+def _known(logprob: Sequence[float] | None) -> TypeGuard[Sequence[float]]:
+    # Among the tokens that a server lists there may be no label at all.
+    return logprob is not None and max(logprob) > -np.inf
+
+
+def _priors(responses: pl.DataFrame) -> dict[str, list[Sequence[float]]]:
+    """Label log-probabilities of the null cases of every wording that has a usable prior.
+
+    A null case that was not run is left out. There is no prior where a label has no probability
+    in any of them, as with a server that does not list it: nothing can be divided by 0.
+    """
+    priors: dict[str, list[Sequence[float]]] = {}
+    for variant, logprob in (
+        responses.filter(is_null_case()).select("variant", "label_logprob").iter_rows()
+    ):
+        if _known(logprob):
+            priors.setdefault(variant, []).append(logprob)
+    return {v: prior for v, prior in priors.items() if np.isfinite(np.max(prior, axis=0)).all()}
+
+
+def _contextual(
+    logprob: Sequence[float] | None, prior: Sequence[Sequence[float]] | None, labels: Sequence[str]
+) -> dict[str, Any]:
+    """What the label probabilities say without the habit of the model; nothing without a prior."""
+    if prior is None or not _known(logprob):
+        return {}
+    (log_p,) = contextual([logprob], prior)
+    return {
+        # The first of equal labels, in the task's order.
+        "label_contextual": labels[int(np.argmax(log_p))],
+        "confidence_contextual": float(np.exp(log_p.max())),
+    }
+
+
+def with_repeat(scores: pl.DataFrame) -> pl.DataFrame:
+    """Fill `confidence_repeat`; a sampled answer without a label agrees with none."""
+    prompt = ("item_id", "variant")
+    greedy = pl.col("label").filter(pl.col("repeat") == 0).first().over(prompt)
+    same = (pl.col("label") == greedy).fill_null(False)
+    scores = scores.with_columns(same=same)
+    share = pl.col("same").filter(pl.col("repeat") > 0).mean().over(prompt)
+    own = (pl.col("repeat") == 0) & pl.col("label").is_not_null()
+    return scores.with_columns(confidence_repeat=pl.when(own).then(share)).drop("same")
+
+
+def _with_verbalized(scores: pl.DataFrame, verbalized: pl.DataFrame | None) -> pl.DataFrame:
+    """Fill `confidence_verbalized`."""
+    if verbalized is None:
+        return scores
+    stated = verbalized.select("item_id", "variant", "confidence", repeat=pl.lit(0, dtype=pl.Int64))
+    keys = ["item_id", "variant", "repeat"]
+    joined = scores.join(stated, on=keys, how="left", maintain_order="left", suffix="_stated")
+    return joined.with_columns(confidence_verbalized="confidence_stated").drop("confidence_stated")
+
+
+def _confidence(
+    logprob: Sequence[float] | None, label: str | None, labels: Sequence[str], high: Sequence[bool]
+) -> dict[str, Any]:
+    """What the label probabilities say; nothing where there are none."""
+    if not _known(logprob):
+        return {}
+    values = np.asarray(logprob)
+    log_p = values - np.logaddexp.reduce(values)
+    p = np.exp(log_p)
+    first, second = np.sort(p)[::-1][:2]
+    return {
+        # The first of equal labels, in the task's order.
+        "label_logprob_argmax": labels[int(np.argmax(values))],
+        "confidence": float(first),
+        "confidence_generated": None if label is None else float(p[labels.index(label)]),
+        "entropy": float(-(p * np.where(p > 0, log_p, 0.0)).sum()),
+        "margin": float(first - second),
+        "high_acuity_probability": float(p[np.asarray(high)].sum()),
+    }

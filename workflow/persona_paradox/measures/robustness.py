@@ -1,0 +1,219 @@
+"""Whether the effects of personas go beyond wording and beyond any sentence: rows of tables.
+
+Definitions are this project's own and stand in config/README.md, section "Robust effects".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from .paired_tests import robust
+from .statistics import percentile_interval
+from .tables import full_metric, number
+
+CONTROL = "control"
+
+ROBUSTNESS = {
+    "backend": pl.String,
+    "metric": pl.String,
+    "n": pl.Int64,
+    "n_invalid": pl.Int64,
+    "n_invalid_baseline": pl.Int64,
+    "effect": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "p": pl.Float64,
+    "p_holm": pl.Float64,
+    "equivalent": pl.Boolean,
+    "verdict": pl.String,
+    **{
+        f"{kind}_{name}": pl.Float64
+        for kind in ("wording", "control")
+        for name in ("mean", "sd", "min", "max", "low", "high")
+    },
+    "n_wordings": pl.Int64,
+    "n_controls": pl.Int64,
+}
+
+SPREAD = {
+    "backend": pl.String,
+    "metric": pl.String,
+    "kind": pl.String,
+    "n": pl.Int64,
+    "n_invalid": pl.Int64,
+    "n_sets": pl.Int64,
+    "n_effects": pl.Int64,
+    "sd_observed": pl.Float64,
+    "sd": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "smallest": pl.Float64,
+    "largest": pl.Float64,
+}
+
+
+def robustness_rows(
+    contrasts: pl.DataFrame, groups: Mapping[str, str], alpha: float
+) -> list[dict[str, Any]]:
+    """Verdicts on the personas of one model and task.
+
+    Args:
+        contrasts: their contrasts in the metrics of the family, with `p_holm`.
+        groups: group of every persona; the effects of `control` are what others must exceed.
+        alpha: level of the tests.
+
+    Returns:
+        For every metric, one row of `ROBUSTNESS`, with `persona`, for every persona that is no
+        control and whose main wording belongs to the family.
+    """
+    rows = []
+    contrasts = contrasts.with_columns(metric=full_metric())
+    for (metric,), table in contrasts.group_by("metric", maintain_order=True):
+        effects = {
+            persona: dict(zip(part["variant"], part["difference"], strict=True))
+            for (persona,), part in table.group_by("persona", maintain_order=True)
+        }
+        controls = [_mean(effects[p].values()) for p in effects if groups[p] == CONTROL]
+        judged = table.filter(
+            (pl.col("variant") == "main")
+            & pl.col("in_family")
+            & (pl.col("persona").replace_strict(groups) != CONTROL)
+        )
+        for row in judged.iter_rows(named=True):
+            others = [v for k, v in effects[row["persona"]].items() if k != "main"]
+            found = robust(
+                _known(row["difference"]),
+                (_known(row["low"]), _known(row["high"])),
+                [_known(v) for v in others],
+                controls,
+                p_adjusted=row["p_holm"],
+                alpha=alpha,
+                family=judged.height,
+            )
+            copied = ("persona", "backend", "n", "n_invalid", "n_invalid_baseline")
+            rows.append(
+                {
+                    **{key: row[key] for key in (*copied, "low", "high", "p", "p_holm")},
+                    "metric": metric,
+                    "effect": row["difference"],
+                    "equivalent": row["equivalent"],
+                    "verdict": found.verdict,
+                    **_described("wording", found.wordings),
+                    "wording_low": number(found.wording_low),
+                    "wording_high": number(found.wording_high),
+                    **_described("control", found.controls),
+                    "control_low": number(found.control_low),
+                    "control_high": number(found.control_high),
+                    "n_wordings": found.wordings.n,
+                    "n_controls": found.controls.n,
+                }
+            )
+    return rows
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean([_known(value) for value in values]))
+
+
+def _described(kind: str, spread: Any) -> dict[str, float | None]:
+    return {
+        f"{kind}_mean": number(spread.mean),
+        f"{kind}_sd": number(spread.sd),
+        f"{kind}_min": number(spread.low),
+        f"{kind}_max": number(spread.high),
+    }
+
+
+def paraphrase_spread(effects: Sequence[ArrayLike]) -> Any:
+    """Pooled standard deviation of the effects of wordings within their personas.
+
+    Args:
+        effects: of every persona with several wordings, shape (wordings, ...).
+
+    Returns:
+        Shape (...): the root of the variances (divisor k - 1) weighted with k - 1; nan without any.
+    """
+    arrays = [np.asarray(e, dtype=np.float64) for e in effects if len(np.asarray(e)) > 1]
+    if not arrays:
+        return np.nan
+    freedom = sum(len(a) - 1 for a in arrays)
+    return np.sqrt(sum(a.var(axis=0, ddof=1) * (len(a) - 1) for a in arrays) / freedom)
+
+
+def _without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float, float]:
+    """A spread without the noise of the items, and its bounds; see `spread_rows`."""
+    if not np.isfinite(sd):
+        return np.nan, np.nan, np.nan
+    variances = np.asarray(drawn, dtype=np.float64) ** 2
+    low, high = percentile_interval(variances, confidence)
+    if high > 0 and np.isclose(low, high):
+        # One item or cluster, drawn again and again.
+        low = high = np.array(np.nan)
+    found = 2 * float(sd) ** 2 - np.array([np.nanmean(variances), float(high), float(low)])
+    corrected, lower, upper = np.sqrt(np.maximum(found, 0.0)).tolist()
+    return corrected, lower, upper
+
+
+def spread_rows(
+    drawn: Mapping[tuple[str, str], tuple[float, NDArray[Any]]],
+    groups: Mapping[str, str],
+    confidence: float,
+) -> list[dict[str, Any]]:
+    """Spread of wordings and of controls in one metric, model and task.
+
+    Args:
+        drawn: (persona, variant) → effect, and the effect in every bootstrap draw, shape (draws,).
+        groups: group of every persona.
+        confidence: of the bootstrap interval.
+
+    Returns:
+        Rows of `SPREAD` without what is the same for all of them. The noise of the items spreads
+        effects too, and bootstrap draws add it once more: with s² the observed variance and s*²
+        that of the draws, `sd` is the root of 2 s² - mean s*², which is without it, and its
+        bounds those of the basic bootstrap interval, 2 s² - the quantiles of s*² (Davison and
+        Hinkley 1997, section 5.2); what is below 0 counts as 0, so that bounds of 0 and 0 say that
+        there is no more spread than the items' noise, not that there is none. The interval is about
+        other items, not about other wordings or controls; there is none of one item or cluster.
+    """
+    wordings: dict[str, list[tuple[float, NDArray[Any]]]] = {}
+    for (persona, _), effect in drawn.items():
+        wordings.setdefault(persona, []).append(effect)
+    several = {persona: effects for persona, effects in wordings.items() if len(effects) > 1}
+    controls = {p: effects for p, effects in wordings.items() if groups[p] == CONTROL}
+    point = {p: np.array([e[0] for e in effects]) for p, effects in wordings.items()}
+    draws = {p: np.array([e[1] for e in effects]) for p, effects in wordings.items()}
+    kinds = {
+        "paraphrase": ([point[p] for p in several], [draws[p] for p in several]),
+        "control": (
+            [np.array([point[p].mean() for p in controls])],
+            [np.array([draws[p].mean(axis=0) for p in controls])],
+        ),
+    }
+    rows = []
+    for kind, (points, drawn_points) in kinds.items():
+        every = np.concatenate([p for p in points]) if points else np.empty(0)
+        sd = paraphrase_spread(points)
+        corrected, low, high = _without_noise(sd, paraphrase_spread(drawn_points), confidence)
+        rows.append(
+            {
+                "kind": kind,
+                "n_sets": len([p for p in points if len(p) > 1]),
+                "n_effects": every.size,
+                "sd_observed": number(sd),
+                "sd": number(corrected),
+                "low": number(low),
+                "high": number(high),
+                "smallest": number(every.min()) if every.size else None,
+                "largest": number(every.max()) if every.size else None,
+            }
+        )
+    return rows

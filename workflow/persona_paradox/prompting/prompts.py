@@ -1,0 +1,53 @@
+"""Prompts: the chat that a persona, a task and a case make, before any model is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ..files import sha256_bytes
+
+SCHEMA = {
+    "item_id": pl.String,
+    "prompt_id": pl.String,
+    "variant": pl.String,
+    "system": pl.String,
+    "persona": pl.String,
+    "user": pl.String,
+}
+
+
+def build_prompts(
+    items: pl.DataFrame, texts: Mapping[str, str], task: Mapping[str, Any]
+) -> pl.DataFrame:
+    """One chat per item and wording of the persona.
+
+    Args:
+        items: columns `item_id` and `case`.
+        texts: variant → the persona's sentence; an empty one is left out of the prompt.
+        task: `instruction` (system part behind the persona) and `user`, where `{case}`
+            stands for the case.
+
+    Returns:
+        A table of `SCHEMA`, by variant (main first) and item. `prompt_id` is the start of the
+        SHA-256 of both messages, so that equal chats have equal ids.
+    """
+    rows = []
+    for variant in sorted(texts, key=lambda v: (v != "main", v)):
+        persona = texts[variant]
+        system = "\n".join(part for part in (persona, task["instruction"]) if part)
+        for item_id, case in items.select("item_id", "case").iter_rows():
+            user = task["user"].replace("{case}", case)
+            rows.append(
+                {
+                    "item_id": item_id,
+                    "prompt_id": sha256_bytes(f"{system}\0{user}".encode())[:16],
+                    "variant": variant,
+                    "system": system,
+                    "persona": persona,
+                    "user": user,
+                }
+            )
+    return pl.DataFrame(rows, schema=SCHEMA)

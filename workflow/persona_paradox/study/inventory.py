@@ -1,0 +1,246 @@
+"""What a study consists of: the names of its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .config import HUMAN, TRIAGE, Study
+from ..errors import InputError
+
+# The code, without which nothing of a study could be made again.
+CODE = ("Snakefile", "environment.yml", "LICENSE", "CITATION.cff", "profiles", "workflow")
+
+# Names that any file system takes as they are.
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
+_MOST_NAME, _MOST_PART = 500, 200
+
+# Where a configuration file may name files, and what the workflow writes there: a file of somebody
+# else's archive must never take the place of code, weights or items.
+_NAMED_IN = ("resources/", "config/")
+_WRITTEN = ("resources/models/", "resources/datasets/")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of an answer.
+
+    Attributes:
+        stage: folder of what is answered.
+        delivered: folder of what it answers.
+        decoding: the view that says how.
+    """
+
+    stage: str
+    delivered: str
+    decoding: str
+
+
+def steps(study: Study, model: str, task: str) -> list[Step]:
+    """The steps in which a model answers a task: a thought, a reasoning, an answer.
+
+    More than one are put together in `results/responses`.
+    """
+    found = []
+    if thinks := model in study.thinking_models:
+        found.append(Step("thoughts", "delivered", f"thoughts/{model}/{task}"))
+    if task in study.rationale_tasks:
+        read = "reasonings_delivered" if thinks else "delivered"
+        found.append(Step("reasonings", read, f"decoding/{task}"))
+        found.append(Step("conclusions", "conclusions_delivered", f"conclusion_decoding/{task}"))
+    elif thinks:
+        found.append(Step("answers", "answers_delivered", f"decoding/{task}"))
+    else:
+        found.append(Step("responses", "delivered", f"decoding/{task}"))
+    return found
+
+
+def first_step(study: Study, model: str, task: str) -> Step:
+    """The step that answers the delivered prompts."""
+    return steps(study, model, task)[0]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A file of answers of a model or a judge.
+
+    Attributes:
+        path: the answers.
+        delivered: what they answer, as the model reads it.
+        decoding: the view that says how.
+        model: id of the model that answers.
+        task: whose texts are in it; None for those that test a judge.
+        first: whether what is asked holds no answer of a model.
+    """
+
+    path: str
+    delivered: str
+    decoding: str
+    model: str
+    task: str | None
+    first: bool
+
+
+def answered(study: Study) -> Iterator[Answered]:
+    """Every file of answers that a study rests on."""
+
+    def of(cell: Any, step: Step, first: bool) -> Answered:
+        path, read = (f"results/{one}/{cell.path}.parquet" for one in (step.stage, step.delivered))
+        return Answered(path, read, step.decoding, cell.model, cell.task, first)
+
+    for cell in study.cells:
+        first, *later = steps(study, cell.model, cell.task)
+        yield of(cell, first, True)
+        if cell.task in study.verbalized_tasks:
+            later.append(Step("statements", "second_turns", f"verbalized_decoding/{cell.task}"))
+        for step in later:
+            yield of(cell, step, False)
+    for judge in study.active_judges:
+        for what, task in _asked(study, judge):
+            yield Answered(
+                f"results/verdicts/{judge}/{what}.parquet",
+                f"results/judging/{judge}/{what}.parquet",
+                f"judge_decoding/{judge}",
+                study.judges[judge]["model"],
+                task,
+                False,
+            )
+
+
+def _asked(study: Study, judge: str) -> Iterator[tuple[str, str | None]]:
+    """What a judge is asked about, as the end of a path, and the task."""
+    yield from (("checks/ratings", None), ("checks/pairs", None))
+    for cell in study.judged_cells(judge):
+        yield f"ratings/{cell.path}", cell.task
+    for model, task in _places(study, judge):
+        if ranks(study, judge):
+            for first, second in study.ranked_pairs:
+                yield f"pairs/{model}/{task}/{first}.vs.{second}", task
+        if lists(study, judge):
+            yield f"list/{model}/{task}/all", task
+
+
+def _places(study: Study, judge: str) -> list[tuple[str, str]]:
+    return sorted({(cell.model, cell.task) for cell in study.judged_cells(judge)})
+
+
+def ranks(study: Study, judge: str) -> bool:
+    """Whether a judge compares pairs of answers."""
+    return study.judges[judge]["pairs"] is not None and len(study.ranked) > 1
+
+
+def lists(study: Study, judge: str) -> bool:
+    """Whether a judge sees several answers side by side."""
+    listwise: bool = study.settings["rankings"]["listwise"]
+    return study.judges[judge]["list"] is not None and listwise and len(study.ranked) > 1
+
+
+def derived(study: Study) -> Iterator[tuple[str, str | None]]:
+    """Every file of a cell that is made of answers, and its task; see `answered`."""
+    for cell in study.cells:
+        yield f"results/delivered/{cell.path}.parquet", cell.task
+        if len(steps(study, cell.model, cell.task)) > 1:
+            yield f"results/responses/{cell.path}.parquet", cell.task
+        if cell.task in study.verbalized_tasks:
+            yield f"results/verbalized/{cell.path}.parquet", cell.task
+        if cell.task in study.tasks_of(TRIAGE):
+            yield f"results/scores/{cell.path}.parquet", cell.task
+            yield f"results/calibration/{cell.path}.parquet", cell.task
+    for task in study.tasks_of(TRIAGE) if study.settings["recalibrations"] else ():
+        for model in study.models:
+            yield f"results/recalibration/{model}/{task}.parquet", task
+    for cell in study.human_cells:
+        yield f"results/responses/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
+        yield f"results/scores/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
+    for task in study.tasks:
+        for persona in study.personas:
+            yield f"results/prompts/{task}/{persona}.parquet", task
+    yield from _judged(study)
+
+
+def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
+    for judge in study.active_judges:
+        for form in ("ratings", "pairs"):
+            yield f"results/checks/{judge}/{form}.parquet", None
+        for cell in study.judged_cells(judge):
+            yield f"results/judgements/{judge}/{cell.path}.parquet", cell.task
+        for model, task in _places(study, judge):
+            if ranks(study, judge):
+                yield f"results/rankings/{judge}/{model}/{task}.parquet", task
+            if lists(study, judge):
+                yield f"results/rankings/{judge}/{model}/{task}.lists.parquet", task
+
+
+def manifests(study: Study) -> list[str]:
+    """What says where models and data sets come from."""
+    return [
+        *(f"resources/models/{id_}/manifest.json" for id_ in study.local_models),
+        *(f"resources/datasets/{id_}.manifest.json" for id_ in study.datasets),
+    ]
+
+
+def code_files(root: Path) -> list[Path]:
+    """The files of the code, relative to the project, sorted."""
+    found = [root / name for name in CODE]
+    inside = [path for one in found for path in ([one] if one.is_file() else one.rglob("*"))]
+    found = [path.relative_to(root) for path in inside if path.is_file()]
+    # Caches of Python and of other tools have names of another kind.
+    return sorted(p for p in found if is_safe(p.as_posix()) and "__pycache__" not in p.parts)
+
+
+def restricted(study: Study) -> list[str]:
+    """Ids of the data sets whose texts may not be passed on."""
+    return [id_ for id_, spec in study.datasets.items() if not spec["licence"]["redistribution"]]
+
+
+def restricted_tasks(study: Study) -> list[str]:
+    """Ids of the tasks that show such texts."""
+    return [id_ for id_, task in study.tasks.items() if task["dataset"] in restricted(study)]
+
+
+def study_files(study: Study) -> list[tuple[str, str | None]]:
+    """The files of a study's cells, data sets and models, each with the task it belongs to."""
+    found = [(file.path, file.task) for file in answered(study)]
+    found += derived(study)
+    found += [(path, None) for path in manifests(study)]
+    free = (id_ for id_ in study.datasets if id_ not in restricted(study))
+    found += [(f"resources/datasets/{id_}.parquet", None) for id_ in free]
+    found += [(path, None) for path in referred(study)]
+    return sorted(set(found), key=lambda file: file[0])
+
+
+def referred(study: Study) -> list[str]:
+    """Files that configuration files name by their path, besides models and data sets.
+
+    Raises:
+        InputError: one lies elsewhere than a study's own files do.
+    """
+    named = {
+        (f"config/judges/{id_}.yaml: key `{key}`", judge[key])
+        for id_, judge in study.judges.items()
+        for key in ("sanity", "injections")
+        if judge[key] is not None
+    } | {
+        (
+            f"config/models/{id_}.yaml: key `source.template`",
+            study.all_models[id_]["source"]["template"],
+        )
+        for id_ in study.servers
+    }
+    for where, path in sorted(named):
+        if not (is_safe(path) and path.startswith(_NAMED_IN) and not path.startswith(_WRITTEN)):
+            raise InputError(
+                f"{where} names {path}, which an archive cannot hold; put the file into the "
+                "project, below resources/ or config/, under a plain name"
+            )
+    return sorted({path for _, path in named})
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name stays in its folder, on any system."""
+    return len(name) <= _MOST_NAME and all(
+        len(part) <= _MOST_PART and _PART.fullmatch(part) for part in name.split("/")
+    )

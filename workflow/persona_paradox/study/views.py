@@ -1,0 +1,496 @@
+"""The parts of a study that single stages depend on.
+
+A view is the part of the configuration that one stage of one cell depends on, as
+JSON with sorted keys in a file named by its content. Rules take views as inputs, so that
+a rule runs again exactly where the meaning of its configuration changed: not for a
+comment, the order of keys, a title, or a persona of another cell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..clinicians.blinding import identifying
+from .config import PATIENT_SAFETY, SAFETY, TRIAGE, Study, levels_of
+from ..errors import InputError
+from ..files import canonical_json, sha256_bytes, write_text
+
+# Most tokens of a stated confidence and of a reasoning, where a task does not say.
+STATED_TOKENS = 8
+RATIONALE_TOKENS = 256
+
+# Judges answer with a digit; these are what an action is called by its digit.
+ACTIONS = ("accept", "caution", "refuse")
+
+# Of an answer that follows no grammar.
+UNBOUND = {"grammar": None, "json_schema": None}
+
+
+def views(study: Study) -> Iterator[tuple[str, Any]]:
+    """The views of a study: name and content of each."""
+    settings = study.settings
+    for id_, model in study.all_models.items():
+        source = {"source": model["source"], "licence": model["licence"]}
+        yield f"models/{id_}", source
+        yield f"prepare/{id_}", {"prepare": model["prepare"]}
+        yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
+        yield f"templates/{id_}", template_view(f"config/models/{id_}.yaml", model)
+    for id_, dataset in study.datasets.items():
+        reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
+        reading |= {"where": dataset["where"]} if "where" in dataset else {}
+        if dataset["context"] != PATIENT_SAFETY:
+            reading["levels"] = [level["id"] for level in dataset["levels"]]
+        # Which kept column names the clusters matters to the scores alone.
+        reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
+        yield f"datasets/{id_}", reading
+        if dataset.get("subgroups"):
+            yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
+    for id_ in study.personas:
+        yield f"personas/{id_}", {"texts": study.texts(id_)}
+    for id_, task in study.tasks.items():
+        yield f"prompts/{id_}", _prompt_view(id_, task, study)
+    for thinker in study.thinking_models:
+        for id_, task in study.tasks.items():
+            yield f"thoughts/{thinker}/{id_}", _thoughts_view(study.models[thinker], task, study)
+    for id_, task in study.tasks_of(SAFETY).items():
+        yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
+        yield f"decoding/{id_}", _decoding_view(task, [], settings["seed"])
+    for id_, task in study.tasks_of(TRIAGE).items():
+        yield from _triage_views(id_, task, study)
+    for id_ in study.active_judges:
+        yield from _judge_views(id_, study)
+    statistics = {**settings["statistics"], "seed": settings["seed"]}
+    resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
+    yield "calibrate", resampling
+    methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
+    methods |= {"personas": sorted(study.personas)}
+    yield "recalibrate", resampling | methods
+    elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds")
+    yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
+    answered = [[c.model, c.task, c.persona] for c in study.cells]
+    yield "answered", {"cells": answered}
+    yield from _window_views(study)
+    thinking = [cell for cell in answered if cell[0] in study.thinking_models]
+    yield "thinking", {"thinking": thinking}
+    yield (
+        "cells",
+        {
+            "baseline": settings["baseline"],
+            "cells": [[c.model, c.task, c.persona] for c in study.cells_of(TRIAGE)],
+            "human": [[c.model, c.task, c.persona] for c in study.human_cells],
+            "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
+            "tasks": {id_: _metrics_view(t, study) for id_, t in study.tasks_of(TRIAGE).items()},
+        },
+    )
+    figures = _figures_view(study)
+    yield "figures", figures
+    yield "judged_figures", figures | _judged_figures_view(study)
+    yield "judged", _judged_view(study)
+    if study.forms:
+        yield "forms", study.forms
+        yield "answers_shown", _shown_view(study)
+        yield "packet", _packet_view(study)
+
+
+def _triage_views(id_: str, task: Mapping[str, Any], study: Study) -> Iterator[tuple[str, Any]]:
+    """How a triage task is answered, in one step or two, and scored."""
+    labels = [entry["label"] for entry in task["labels"]]
+    read_out = {"labels": labels, "answer_prefix": task["answer_prefix"]}
+    decoding = _decoding_view(task, labels, study.settings["seed"])
+    if task["rationale"] is None:
+        yield f"read_out/{id_}", read_out | _constraint(task)
+        yield f"decoding/{id_}", decoding
+    else:
+        # Two steps: the reasoning, with all that the task asks for; then the label behind it.
+        header = task["rationale"]["header"]
+        most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
+        reasoning = {"labels": [], "max_tokens": most, "stop": [*decoding["stop"], header]}
+        yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
+        yield f"decoding/{id_}", decoding | reasoning
+        yield f"rationale/{id_}", {"header": header, "answer_prefix": task["answer_prefix"]}
+        yield f"conclusion_read_out/{id_}", {"labels": labels, "answer_prefix": ""} | UNBOUND
+        yield f"conclusion_decoding/{id_}", _greedy(labels, task["decoding"]["max_tokens"])
+    if task["verbalized"] is not None:
+        yield f"verbalized/{id_}", {"question": task["verbalized"]["question"]}
+        most = task["verbalized"].get("max_tokens", STATED_TOKENS)
+        yield f"verbalized_decoding/{id_}", _greedy([], most)
+    dataset = study.datasets[task["dataset"]]
+    scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
+    scoring["levels"] = [level["id"] for level in dataset["levels"]]
+    if task["rationale"] is not None:
+        scoring["header"] = task["rationale"]["header"]
+    if dataset["columns"]["cluster"] is not None:
+        scoring["cluster"] = dataset["columns"]["cluster"]
+    below = "label_mass_warning_below"
+    yield f"scoring/{id_}", scoring | {below: study.settings["statistics"][below]}
+
+
+def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """What the chats of a task depend on besides the data set and the persona."""
+    settings = study.settings
+    limit = settings["limits"].get(id_, settings["limit"])
+    prompt = {"instruction": task.get("instruction", ""), "user": task["user"]}
+    prompt |= {"null_cases": task.get("null_cases", []), "limit": limit}
+    if limit is not None:
+        prompt["seed"] = settings["seed"]
+        if task["kind"] == TRIAGE:
+            levels = {level["id"] for level in levels_of(study, task)}
+            kept = sorted(levels.intersection(settings["limit_keeps"]))
+            prompt |= {"limit_keeps": kept} if kept else {}
+    return prompt
+
+
+def _constraint(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Grammar and JSON schema of a task, the latter as text."""
+    schema = task["decoding"]["json_schema"]
+    # The order of its keys is the order in which an answer has them.
+    text = None if schema is None else json.dumps(schema)
+    return {"grammar": task["decoding"]["grammar"], "json_schema": text}
+
+
+def _decoding_view(task: Mapping[str, Any], labels: list[str], seed: int) -> dict[str, Any]:
+    """How the answers of a task are produced; greedy answers have no seed."""
+    decoding = task["decoding"]
+    used = seed if decoding["sampled"]["answers"] else None
+    return {**decoding, **_constraint(task), "labels": labels, "seed": used}
+
+
+def _window_views(study: Study) -> Iterator[tuple[str, Any]]:
+    """How much of every model's window is left for the prompts of every task."""
+    windows = {
+        id_: {name: _window(model, task) for name, task in study.tasks.items()}
+        for id_, model in study.models.items()
+    }
+    yield "windows", windows
+    for id_, tasks in windows.items():
+        for name, window in tasks.items():
+            yield f"window/{id_}/{name}", window
+
+
+def _window(model: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, int | None]:
+    """A model's window, null on a server, and most tokens of what it first writes in a task."""
+    most = task["decoding"]["max_tokens"]
+    if model["thinking"]["think"]:
+        most = model["thinking"]["max_tokens"]
+    elif task.get("rationale") is not None:
+        most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
+    server = model["source"]["kind"] == "server"
+    return {"context": None if server else model["engine"]["context"], "max_tokens": most}
+
+
+def _thoughts_view(
+    model: Mapping[str, Any], task: Mapping[str, Any], study: Study
+) -> dict[str, Any]:
+    """How the thoughts of a model in a task are produced: drawn where its answers are."""
+    most = {"max_tokens": model["thinking"]["max_tokens"]}
+    unbound = {"stop": [], "token_logprobs": False} | UNBOUND
+    return _decoding_view(task, [], study.settings["seed"]) | unbound | most
+
+
+def _greedy(labels: list[str], max_tokens: int) -> dict[str, Any]:
+    """Decoding in the form of a task's: greedy, and nothing else."""
+    drawn = {"answers": 0, "wordings": "main", "temperature": 1.0, "min_p": 0.0, "top_p": 1.0}
+    return {
+        "labels": labels,
+        "max_tokens": max_tokens,
+        "stop": [],
+        **UNBOUND,
+        "token_logprobs": False,
+        "sampled": drawn,
+        "seed": None,
+    }
+
+
+def _judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
+    """What a judge is asked, how it answers, and how its verdicts are read."""
+    judge = study.judges[id_]
+    listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
+    most = max(judge["scale"], len(ACTIONS), listed)
+    labels = [str(number) for number in range(1, most + 1)]
+    asked = ("instruction", "user", "pairs", "list")
+    yield (
+        f"judges/{id_}",
+        {
+            **{key: judge[key] for key in asked},
+            "questions": {rating["id"]: rating["question"] for rating in judge["ratings"]}
+            | ({} if judge["action"] is None else {"action": judge["action"]["question"]}),
+        },
+    )
+    yield (
+        f"judge_read_out/{id_}",
+        {"labels": labels, "answer_prefix": judge["answer_prefix"]} | UNBOUND,
+    )
+    # The digit itself may take two tokens: a blank and the digit.
+    yield f"judge_decoding/{id_}", _greedy(labels, 2 + judge["rationale_tokens"])
+    yield (
+        f"verdicts/{id_}",
+        {
+            "scale": judge["scale"],
+            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
+            "actions": [] if judge["action"] is None else list(ACTIONS),
+        },
+    )
+
+
+def _judged_view(study: Study) -> dict[str, Any]:
+    """What the tables of judged answers need: cells, tasks and judges."""
+    judges = {}
+    tasks = {}
+    for id_ in study.active_judges:
+        judge, cells = study.judges[id_], study.judged_cells(id_)
+        judges[id_] = {
+            "kind": judge["kind"],
+            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
+            "scale": judge["scale"],
+            "actions": [] if judge["action"] is None else list(ACTIONS),
+            "usable": judge["usable"],
+            "compares": judge["pairs"] is not None and len(study.ranked) > 1,
+            "lists": judge["list"] is not None
+            and study.settings["rankings"]["listwise"]
+            and len(study.ranked) > 1,
+            "places": sorted({(cell.model, cell.task) for cell in cells}),
+        }
+        for task in {cell.task for cell in cells}:
+            dataset = study.datasets[study.tasks[task]["dataset"]]
+            categories = dataset.get("categories", [])
+            tasks[task] = {
+                "context": dataset["context"],
+                "dataset": study.tasks[task]["dataset"],
+                "cluster": dataset["columns"]["cluster"],
+                "categories": [category["id"] for category in categories],
+                "benign": [category["id"] for category in categories if category["benign"]],
+            }
+    return {
+        "baseline": study.settings["baseline"],
+        "personas": list(study.personas),
+        "ranked": study.ranked,
+        "cares": study.settings["statistics"]["cares"],
+        "judges": judges,
+        "tasks": tasks,
+    }
+
+
+def _shown_view(study: Study) -> dict[str, Any]:
+    """Which answers clinicians may see."""
+    tasks = {}
+    for form, ids in study.form_tasks.items():
+        for id_ in ids:
+            dataset = study.tasks[id_]["dataset"]
+            questions = study.datasets[dataset]["context"] == PATIENT_SAFETY
+            stratum = "category" if questions else "reference"
+            tasks[id_] = {"dataset": dataset, "form": form, "stratum": stratum}
+    cells = [[c.model, c.task, c.persona] for c in study.shown_cells]
+    return {"tasks": tasks, "cells": cells}
+
+
+def _packet_view(study: Study) -> dict[str, Any]:
+    """How the packet for clinicians is drawn, and what must not be read in it."""
+    clinicians = study.settings["clinicians"]
+    others = [*study.tasks, *study.datasets, *study.judges]
+    return {
+        "seed": study.settings["seed"],
+        "n_answers": clinicians["answers"],
+        "n_pairs": clinicians["pairs"],
+        "baseline": study.settings["baseline"],
+        "forms": study.forms,
+        "strings": identifying(study.personas, study.models, others),
+    }
+
+
+def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rendering of chats depends on besides the weights.
+
+    Raises:
+        InputError: the template of a server's model cannot be read.
+    """
+    view = {"accepted_template_text": model["accepted_template_text"]}
+    thinking = {key: model["thinking"][key] for key in ("think", "open", "close")}
+    if thinking["think"] or thinking["open"] is not None:
+        view["thinking"] = thinking
+    source = model["source"]
+    if source["kind"] != "server":
+        return view
+    try:
+        text = Path(source["template"]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{name}: key `source.template` names {source['template']}, which cannot be read "
+            f"({error}); put the model's chat template (Jinja) there"
+        ) from error
+    return view | {"text": text, "bos": source["bos"], "eos": source["eos"]}
+
+
+def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """What the tables need of a task: its levels from the most urgent, and costs."""
+    dataset = study.datasets[task["dataset"]]
+    keys = ("context", "kind", "high_acuity", "cost", "subgroups")
+    levels = [level["id"] for level in dataset["levels"]]
+    label_of = {entry["level"]: entry["label"] for entry in task["labels"]}
+    return {
+        **{key: dataset[key] for key in keys},
+        "dataset": task["dataset"],
+        "levels": levels,
+        "labels_by_urgency": [label_of[level] for level in levels],
+    }
+
+
+def _sample_note(id_: str, task: Mapping[str, Any], study: Study) -> str | None:
+    """What figures say of a sample, in a sentence."""
+    limit = study.settings["limits"].get(id_, study.settings["limit"])
+    dataset = study.datasets[task["dataset"]]
+    if limit is None:
+        return None
+    kept = [v["title"] for v in dataset["levels"] if v["id"] in study.settings["limit_keeps"]]
+    return (
+        f"{dataset['title']}: at most {limit} items, drawn with seed {study.settings['seed']} and "
+        "stratified by reference level"
+        + (
+            f", with every item of {' and '.join(kept)}, which are more than their share"
+            * bool(kept)
+        )
+        + "."
+    )
+
+
+def _figures_view(study: Study) -> dict[str, Any]:
+    tasks = {}
+    statistics = study.settings["statistics"]
+    for id_, task in study.tasks_of(TRIAGE).items():
+        dataset = study.datasets[task["dataset"]]
+        tasks[id_] = {
+            "title": task["title"],
+            "dataset": dataset["title"],
+            "teaching": dataset["kind"] == "teaching",
+            "context": dataset["context"],
+            "levels": [level["title"] for level in dataset["levels"]],
+            "high_acuity": len(dataset["high_acuity"]),
+            "sample": _sample_note(id_, task, study),
+            "clustered": dataset["columns"]["cluster"] is not None,
+            "subgroups": {group["id"]: group["title"] for group in dataset["subgroups"]},
+        }
+    return {
+        "title": study.settings["title"],
+        "baseline": study.settings["baseline"],
+        "seed": study.settings["seed"],
+        **{
+            key: statistics[key]
+            for key in (
+                "confidence",
+                "draws",
+                "interval",
+                "power",
+                "binned_ece_warning_below",
+                "too_few_below",
+                "small_group_below",
+            )
+        },
+        "margin": statistics["margins"].get("accuracy"),
+        "models": {
+            id_: model["title"] + (" (server)" if id_ in study.servers else "")
+            for id_, model in study.models.items()
+        },
+        "personas": {
+            id_: {"title": p["title"], "group": p["group"]} for id_, p in study.personas.items()
+        },
+        "raters": {
+            rater["id"]: rater["title"]
+            for task in study.tasks_of(TRIAGE).values()
+            for rater in study.datasets[task["dataset"]]["columns"]["human"]
+        },
+        "tasks": tasks,
+    }
+
+
+def _judged_figures_view(study: Study) -> dict[str, Any]:
+    """What figures of judges and clinicians need besides."""
+    return {
+        "persona_order": list(study.personas),
+        "ranked": study.ranked,
+        "judges": {id_: _judge_shown(id_, study) for id_ in study.active_judges},
+        "judged_tasks": {
+            id_: _judged_task_shown(id_, form, study)
+            for form, ids in study.form_tasks.items()
+            for id_ in ids
+        },
+    }
+
+
+def _judge_shown(id_: str, study: Study) -> dict[str, Any]:
+    """What figures say of a judge."""
+    judge = study.judges[id_]
+    family = study.all_models[judge["model"]]["family"]
+    return {
+        "title": judge["title"],
+        "kind": judge["kind"],
+        "scale": judge["scale"],
+        "ratings": [
+            {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
+        ],
+        "compares": judge["pairs"] is not None and len(study.ranked) > 1,
+        "usable": judge["usable"],
+        # Models of its own family that it judges, since its file asks for it.
+        "kin": sorted(
+            {c.model for c in study.judged_cells(id_) if study.models[c.model]["family"] == family}
+        ),
+    }
+
+
+def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
+    """What figures say of a task whose answers are judged."""
+    task = study.tasks[id_]
+    dataset = study.datasets[task["dataset"]]
+    questions = dataset["context"] == PATIENT_SAFETY
+    return {
+        "title": task["title"],
+        "dataset": dataset["title"],
+        "teaching": dataset["kind"] == "teaching",
+        "sample": _question_note(id_, task, study) if questions else _sample_note(id_, task, study),
+        "clustered": dataset["columns"]["cluster"] is not None,
+        "categories": [
+            {key: category[key] for key in ("id", "title", "benign")}
+            for category in dataset.get("categories", [])
+        ],
+        "questions": [
+            {
+                "id": question["id"],
+                "title": question["title"],
+                "rating": question.get("rating"),
+                "values": sorted(option["value"] for option in question["options"]),
+            }
+            for question in study.forms[form]["questions"]
+        ],
+        "confidence": study.forms[form]["confidence"]["options"],
+    }
+
+
+def _question_note(id_: str, task: Mapping[str, Any], study: Study) -> str | None:
+    """What figures say of a sample of questions, in a sentence."""
+    limit = study.settings["limits"].get(id_, study.settings["limit"])
+    if limit is None:
+        return None
+    return (
+        f"{study.datasets[task['dataset']]['title']}: at most {limit} questions, drawn with seed "
+        f"{study.settings['seed']} and stratified by category."
+    )
+
+
+def write_views(study: Study, folder: str) -> dict[str, str]:
+    """Write the views of a study below `folder`; name → path.
+
+    A path ends in the start of the content's SHA-256, and a file that holds it is left alone.
+    So its time means when this content first came up, and a dry run with another study cannot
+    change what the jobs of a run in progress read.
+    """
+    return {name: write_view(name, content, folder) for name, content in views(study)}
+
+
+def write_view(name: str, content: Any, folder: str) -> str:
+    """Write one view below `folder`; its path."""
+    text = canonical_json(content)
+    path = Path(folder) / f"{name}-{sha256_bytes(text.encode())[:12]}.json"
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_text(path, text)
+    return str(path)
