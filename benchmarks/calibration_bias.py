@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from persona_paradox.measures.calibration import calibration_metrics
 from persona_paradox.figures import style
+from persona_paradox.measures.calibration import calibration_metrics
 
 ITEMS = (45, 100, 300, 1245)
 GAPS = (0.0, 0.1)

@@ -20,10 +20,10 @@ import yaml
 from shaped_model import Shape, write_shaped_model
 from tiny_model import ARCHITECTURES, write_tiny_model
 
-from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.engine.decoding import Answer, Decoding
 from persona_paradox.engine.engine import Engine, Question, Settings, usable_cpus
 from persona_paradox.engine.vocabulary import Prompt, Vocabulary, open_vocabulary
+from persona_paradox.prompting.chat import ChatTemplate
 
 SMOLLM2 = {"F16": "model.gguf", "Q4_1": "source.gguf"}  # prepared, and as shipped
 TINY = {f"tiny {kind}": {"file_type": kind} for kind in ("F32", "F16", "Q8_0", "Q4_1")}

@@ -34,10 +34,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from project import STUDY, Project, add_model, new_project
 
 from persona_paradox import files
-from persona_paradox.study.config import load_study
-from persona_paradox.study.provenance import configuration
-from persona_paradox.schema import check_schema
 from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.schema import check_schema
+from persona_paradox.study.load import load_study
+from persona_paradox.study.provenance import configuration
 
 TASK, DATASET, FIRST = "triage_ed", "teaching_ed", "tiny"
 INSTRUCTION = "Assign one level to the patient whom the user describes. " * 12

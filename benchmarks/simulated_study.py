@@ -37,11 +37,11 @@ import readme
 from simulation import BASELINE, Asked, World, ask
 
 from persona_paradox import files
-from persona_paradox.measures import robustness, tables
 from persona_paradox.figures import style
-from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
+from persona_paradox.measures import robustness, tables
 from persona_paradox.measures.resampling import Draws
 from persona_paradox.measures.statistics import wilson
+from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"

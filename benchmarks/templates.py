@@ -15,9 +15,9 @@ from typing import Any
 import paths  # noqa: F401 - the path of imports
 from reference_jinja import rendered
 
+from persona_paradox.errors import InputError
 from persona_paradox.prompting import template_worker
 from persona_paradox.prompting.chat import ChatTemplate
-from persona_paradox.errors import InputError
 from persona_paradox.prompting.template_check import Subject, check
 
 SYSTEM = {"role": "system", "content": "You are a nurse.\nAnswer briefly."}

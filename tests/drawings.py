@@ -15,7 +15,26 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from persona_paradox.figures import action_shares, agreement, bradley_terry, confusion, consistency, judge_human, judge_quality, persona_effect, reliability, risk_coverage, risk_plane, safety, sensitivity_criterion, spread, style, subgroup_effects, triage_accuracy, win_matrix
+from persona_paradox.figures import (
+    action_shares,
+    agreement,
+    bradley_terry,
+    confusion,
+    consistency,
+    judge_human,
+    judge_quality,
+    persona_effect,
+    reliability,
+    risk_coverage,
+    risk_plane,
+    safety,
+    sensitivity_criterion,
+    spread,
+    style,
+    subgroup_effects,
+    triage_accuracy,
+    win_matrix,
+)
 
 # More than a line of any page, with blanks and without.
 ENDLESS = ("A title that nobody would write but somebody does, " * 5, "急诊科医生在夜间值班" * 12)

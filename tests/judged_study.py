@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from persona_paradox.clinicians import panel
-from persona_paradox.judges import ranking, judged
+from persona_paradox.judges import assessment, ranking
 
 SEED, DRAWS, LEVEL, TOO_FEW = 4711, 60, 0.9, 7
 
@@ -89,8 +89,8 @@ CLINICIANS = ("Ada", "Ben", "Cy")
 Rows = dict[str, list[dict[str, Any]]]
 
 SCHEMAS: dict[str, Mapping[str, Any]] = {
-    "judgements": judged.JUDGED | ranking.TRUST,
-    "judgement_contrasts": judged.CONTRASTS | ranking.TRUST,
+    "judgements": assessment.JUDGED | ranking.TRUST,
+    "judgement_contrasts": assessment.CONTRASTS | ranking.TRUST,
     "rankings": ranking.RANKING | ranking.TRUST,
     "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,

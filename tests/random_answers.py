@@ -15,8 +15,8 @@ from drawings import Study
 from once import built_once
 from root import ROOT
 
-from persona_paradox.files import canonical_json, read_json
 from persona_paradox.engine.responses import SCHEMA, human_responses
+from persona_paradox.files import canonical_json, read_json
 from persona_paradox.kinds.choice.scoring import score
 
 CALIBRATE = ROOT / "workflow/scripts/calibrate.py"

@@ -15,9 +15,9 @@ from project import Project
 from root import ROOT
 from snakemake.common.configfile import load_configfile
 
-from persona_paradox.study.config import check_study_file
 from persona_paradox.errors import InputError
 from persona_paradox.study.opening import VIEWS, open_study
+from persona_paradox.study.yaml_reading import check_study_file
 
 STUDY = "config/config.yaml"
 Change = Callable[[Project], object]

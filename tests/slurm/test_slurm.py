@@ -19,8 +19,8 @@ import yaml
 from project import STUDY, Project, add_model, new_project
 from slurm_cluster import Cluster, wait
 
-from persona_paradox.files import read_json
 from persona_paradox.engine.store import SUFFIX, Segment
+from persona_paradox.files import read_json
 
 SMALL = STUDY | {"tasks": ["triage_ed"]}
 CELLS = [f"tiny/triage_ed/{persona}" for persona in SMALL["personas"]]

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_paradox.kinds.choice.labels import AMBIGUOUS, EMPTY, LABEL, MISSING, NO_ANSWER, PARSE_STATUSES, STATED, THOUGHT, UNCLEAR, parse_label
+from persona_paradox.kinds.choice.labels import (
+    AMBIGUOUS,
+    EMPTY,
+    LABEL,
+    MISSING,
+    NO_ANSWER,
+    PARSE_STATUSES,
+    STATED,
+    THOUGHT,
+    UNCLEAR,
+    parse_label,
+)
 from persona_paradox.prompting.thinking import FAMILIES, Marks, behind_thoughts
 
 BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "bundled"

@@ -8,8 +8,18 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from persona_paradox.measures.calibration import METRICS, calibration_draws, calibration_metrics, reliability_bins, risk_coverage
-from persona_paradox.measures.statistics import bootstrap_counts, cluster_counts, percentile_interval
+from persona_paradox.measures.calibration import (
+    METRICS,
+    calibration_draws,
+    calibration_metrics,
+    reliability_bins,
+    risk_coverage,
+)
+from persona_paradox.measures.statistics import (
+    bootstrap_counts,
+    cluster_counts,
+    percentile_interval,
+)
 
 
 def intervals_of(confidence, correct, draws, seed):
@@ -505,7 +515,7 @@ def test_the_diagram_shows_the_bins_of_the_error(case):
 
 def test_the_libraries_keep_quiet():
     code = (
-        "from persona_paradox.calibration import calibration_metrics\n"
+        "from persona_paradox.measures.calibration import calibration_metrics\n"
         "calibration_metrics([0.5, 1.0], [True, False], 10)\n"
     )
     assert_quiet(code)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tiny_model import CHATML
 
+from persona_paradox.errors import InputError
 from persona_paradox.prompting import chat, template_worker
 from persona_paradox.prompting.chat import ChatTemplate
-from persona_paradox.errors import InputError
 
 NAME = "config/models/tiny.yaml"
 TWICE = "{% for i in range(99) %}{% set kept.text = kept.text ~ kept.text %}{% endfor %}"

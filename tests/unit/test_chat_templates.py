@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from reference_jinja import rendered
 from tiny_model import CHATML
 
+from persona_paradox.errors import InputError
 from persona_paradox.prompting import template_worker
 from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.prompting.delivery import FOREIGN_WORDS, prove
-from persona_paradox.errors import InputError
 from persona_paradox.prompting.template_check import Subject, check
 from persona_paradox.prompting.thinking import Marks, Thinking
 

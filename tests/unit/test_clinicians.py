@@ -36,7 +36,15 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from persona_paradox.clinicians.blinding import identifying, unblinded
-from persona_paradox.clinicians.packet import ANNOTATIONS, KEY, draw, mask, packet, packet_of, read_annotations
+from persona_paradox.clinicians.packet import (
+    ANNOTATIONS,
+    KEY,
+    draw,
+    mask,
+    packet,
+    packet_of,
+    read_annotations,
+)
 from persona_paradox.errors import InputError
 from persona_paradox.schema import check_schema
 

@@ -23,12 +23,12 @@ from tiny_model import (
     write_tiny_model,
 )
 
-from persona_paradox.prompting.chat import ChatTemplate
-from persona_paradox.prompting.delivery import SCHEMA, check_window, deliver, prove, summary
+from persona_paradox.engine.vocabulary import Vocabulary, open_vocabulary
 from persona_paradox.errors import InputError
 from persona_paradox.files import sha256_bytes
+from persona_paradox.prompting.chat import ChatTemplate
+from persona_paradox.prompting.delivery import SCHEMA, check_window, deliver, prove, summary
 from persona_paradox.prompting.prompts import build_prompts
-from persona_paradox.engine.vocabulary import Vocabulary, open_vocabulary
 
 PERSONA = "You are an Emergency Department Nurse."
 TASK = {

@@ -18,7 +18,7 @@ TESTS = [
 OF_THE_COMMAND_LINE = {path.stem for path in TESTS if path.parent.name == "workflow"}
 SIMULATION = """
 import pytest
-from persona_paradox import variance
+from persona_paradox.analyses import variance
 
 @pytest.mark.{mark}
 def test_drawn():
@@ -36,7 +36,7 @@ def touched(*changes: str) -> set[str]:
 
 
 def test_a_module_touches_what_imports_it_and_what_runs_the_command_line() -> None:
-    found = touched("workflow/persona_paradox/variance.py")
+    found = touched("workflow/persona_paradox/analyses/variance.py")
     # test_cli runs code in the folder workflow.
     assert {"test_variance", "test_cli", *OF_THE_COMMAND_LINE} < found
     assert not {"test_items", "test_engine", "test_triage"} & found
@@ -118,12 +118,14 @@ def test_tests_since_a_commit(scratch: Path) -> None:
     status, said = run(scratch, *since)
     assert status == 0
     assert "changed since HEAD: nothing\n0 of 1 files of tests depend on that: none\n" in said
-    append(scratch / "workflow/persona_paradox/triage.py", "# edited\n")
-    (scratch / "tests/unit/test_new.py").write_text("from persona_paradox import triage\n")
+    append(scratch / "workflow/persona_paradox/kinds/triage/triage.py", "# edited\n")
+    (scratch / "tests/unit/test_new.py").write_text("import persona_paradox.kinds.triage.triage\n")
     (scratch / "tests/captions.py").unlink()
     status, said = run(scratch, *since)
     assert status == 0
-    changes = "tests/captions.py, tests/unit/test_new.py, workflow/persona_paradox/triage.py"
+    changes = (
+        "tests/captions.py, tests/unit/test_new.py, workflow/persona_paradox/kinds/triage/triage.py"
+    )
     assert f"changed since HEAD: {changes}\n" in said
     assert "1 of 2 files of tests depend on that: test_new\n" in said
     assert "test_variance" not in said
@@ -146,7 +148,7 @@ def test_a_simulation_runs_where_its_code_is_not_what_passed(scratch: Path) -> N
     said = run(scratch, *asked)[1]
     assert " 1 passed, 1 deselected" in said
     assert "test_drawing" in re.search("simulations left out, .*", said)[0]
-    append(scratch / "workflow/persona_paradox/variance.py", "# edited\n")
+    append(scratch / "workflow/persona_paradox/analyses/variance.py", "# edited\n")
     assert " 2 passed" in run(scratch, *asked)[1]
 
 

@@ -12,11 +12,11 @@ from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.clinicians import packet, panel
 from persona_paradox.engine import audit, responses
-from persona_paradox.judges import judging, ranking, judged
+from persona_paradox.judges import assessment, judging, ranking
 from persona_paradox.kinds.choice import scoring
 from persona_paradox.measures import aggregation, calibration, confidences, recalibration
-from persona_paradox.prompting import delivery, prompts, steps, verbalized
 from persona_paradox.measures.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
+from persona_paradox.prompting import delivery, prompts, steps, verbalized
 
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
@@ -36,8 +36,8 @@ SCHEMAS = {
     "results/clinician/annotations.parquet": packet.ANNOTATIONS,
     f"results/audit/{CELL}": audit.SCHEMA,
     **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
-    "results/tables/judgements.parquet": judged.JUDGED | ranking.TRUST,
-    "results/tables/judgement_contrasts.parquet": judged.CONTRASTS | ranking.TRUST,
+    "results/tables/judgements.parquet": assessment.JUDGED | ranking.TRUST,
+    "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | ranking.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | ranking.TRUST,
     "results/tables/clinician_rankings.parquet": {
         name: dtype for name, dtype in ranking.RANKING.items() if name != "usable"
@@ -75,7 +75,13 @@ def test_a_path_is_about_one_kind_of_file() -> None:
 
 
 # Figures that have no constant: of judged answers, of judges, of raters.
-JUDGED = {judged.OVER_REFUSAL, judged.CARES, judged.UNJUDGED, judged.AGREEMENT, judged.LENGTH}
+JUDGED = {
+    assessment.OVER_REFUSAL,
+    assessment.CARES,
+    assessment.UNJUDGED,
+    assessment.AGREEMENT,
+    assessment.LENGTH,
+}
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
 FIGURES = {
     *(*PAIRED, *UNPAIRED, *SHARES, *RESAMPLED, *HEADLINES),
@@ -89,7 +95,7 @@ FIGURES = {
 def emitted() -> set[str]:
     """Names of figures that stand in the source of the modules that make rows of metrics."""
     found = set()
-    for module in ("ranking", "panel", "agreement"):
+    for module in ("judges/ranking", "clinicians/panel", "measures/agreement"):
         text = (ROOT / f"workflow/persona_paradox/{module}.py").read_text(encoding="utf-8")
         found |= set(re.findall(r'_(?:share|mean)\(\s*"(\w+)"', text))
         found |= set(re.findall(r'"metric": "(\w+)"', text))

@@ -26,11 +26,11 @@ from tiny_model import (
     write_tiny_model,
 )
 
-from persona_paradox.prompting.chat import FROZEN_DATE, ChatTemplate
 from persona_paradox.engine.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
 from persona_paradox.engine.engine import Engine, Question, Settings
-from persona_paradox.errors import InputError
 from persona_paradox.engine.vocabulary import Prompt, Vocabulary, open_vocabulary
+from persona_paradox.errors import InputError
+from persona_paradox.prompting.chat import FROZEN_DATE, ChatTemplate
 
 WORDS = ["chest pain", "a cut finger", "fever for three days", "no pulse", "itching", "48 years"]
 SYSTEMS = [

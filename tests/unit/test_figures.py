@@ -34,7 +34,6 @@ from matplotlib.patches import Rectangle
 from random_answers import DRAWS, MODELS, SEED, TASKS, UNREADABLE
 from root import ROOT
 
-from persona_paradox.study import config
 from persona_paradox.errors import InputError
 from persona_paradox.figures import style
 
@@ -396,10 +395,6 @@ def test_a_line_holds_as_many_words_as_fit(width: float) -> None:
         more = f"{line} {following.split()[0]}"
         assert style.width_of(more, style.SMALL_PT) > width
     assert style.wrap(" ", width, style.SMALL_PT) == ""
-
-
-def test_the_word_for_human_raters_is_the_configurations() -> None:
-    assert style.HUMAN == config.HUMAN
 
 
 # --- captions ---------------------------------------------------------------------------------

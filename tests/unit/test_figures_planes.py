@@ -29,10 +29,10 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from persona_paradox.figures import style
 from persona_paradox.kinds.triage import triage
 from persona_paradox.measures import statistics
 from persona_paradox.measures.calibration import reliability_bins, risk_coverage
-from persona_paradox.figures import style
 
 FIGURES = ("sensitivity_criterion", "confusion", "consistency", "risk_coverage")
 ALL = (*FIGURES, "risk_plane", "reliability")

@@ -51,9 +51,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from root import ROOT
 
-from persona_paradox.study.config import load_study
 from persona_paradox.figures import heat, judged, style
 from persona_paradox.files import canonical_json
+from persona_paradox.study.load import load_study
 from persona_paradox.study.views import views
 
 PLOT = ROOT / "workflow/scripts/plot.py"

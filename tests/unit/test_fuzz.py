@@ -27,14 +27,15 @@ from clinician_packet import FORMS, filled_rows, make, write_rows
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from persona_paradox.kinds.choice.labels import LABEL, PARSE_STATUSES, STATED, parse_label
-from persona_paradox.study.config import check_study_file, load_study
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes
 from persona_paradox.judges.judging import SANITY, checks_of
-from persona_paradox.schema import check_schema
+from persona_paradox.kinds.choice.labels import LABEL, PARSE_STATUSES, STATED, parse_label
 from persona_paradox.prompting.verbalized import READ, stated_confidence
+from persona_paradox.schema import check_schema
+from persona_paradox.study.load import load_study
 from persona_paradox.study.views import views
+from persona_paradox.study.yaml_reading import check_study_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DOWNLOAD_DATASET = runpy.run_path(str(ROOT / "workflow/scripts/download_dataset.py"))

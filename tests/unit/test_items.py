@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persona_paradox.errors import InputError
 from persona_paradox.data.items import read_items, sample
+from persona_paradox.errors import InputError
 
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=5)
 

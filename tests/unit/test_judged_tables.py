@@ -35,10 +35,10 @@ from sklearn.metrics import cohen_kappa_score
 
 from persona_paradox import files
 from persona_paradox.clinicians import panel
-from persona_paradox.judges import ranking, judged
-from persona_paradox.report import summary_judged
 from persona_paradox.clinicians.packet import Packet, draw, mask, packet
 from persona_paradox.errors import InputError
+from persona_paradox.judges import assessment, ranking
+from persona_paradox.report import summary_judged
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
 AGREE = ROOT / "workflow/scripts/agree.py"
@@ -101,8 +101,8 @@ VIEW: dict[str, Any] = {
     },
 }
 ASSESSED = {
-    "judgements": judged.JUDGED | ranking.TRUST,
-    "judgement_contrasts": judged.CONTRASTS | ranking.TRUST,
+    "judgements": assessment.JUDGED | ranking.TRUST,
+    "judgement_contrasts": assessment.CONTRASTS | ranking.TRUST,
     "rankings": ranking.RANKING | ranking.TRUST,
     "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,

@@ -14,11 +14,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from persona_paradox.study.config import Cell, Study
-from persona_paradox.errors import InputError
-from persona_paradox.judges.judging import INJECTIONS, JUDGEMENT, LIST_CHAT, LISTED, PAIR_CHAT, PREFERENCE, RATING_CHAT, SANITY, check_answers, check_pairs, digits, judgements, list_chats, list_preferences, listed, pair_chats, paired, preferences, questioned, rating_chats, read_checks
-from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
+from persona_paradox.errors import InputError
+from persona_paradox.judges.judging import (
+    INJECTIONS,
+    JUDGEMENT,
+    LIST_CHAT,
+    LISTED,
+    PAIR_CHAT,
+    PREFERENCE,
+    RATING_CHAT,
+    SANITY,
+    check_answers,
+    check_pairs,
+    digits,
+    judgements,
+    list_chats,
+    list_preferences,
+    listed,
+    pair_chats,
+    paired,
+    preferences,
+    questioned,
+    rating_chats,
+    read_checks,
+)
+from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
+from persona_paradox.study.study import Cell, Study
 
 JUDGE: dict[str, Any] = {
     "instruction": "Judge the answer.",

@@ -11,8 +11,8 @@ import pytest
 from tiny_model import TOKENIZERS, write_tiny_model
 
 from persona_paradox.engine.engine import Engine, Settings
-from persona_paradox.errors import InputError
 from persona_paradox.engine.vocabulary import LEADS, Prompt, Vocabulary, open_vocabulary
+from persona_paradox.errors import InputError
 
 SETTINGS = Settings(context=256, width=1)
 LABELS = ("A", "B", "2", "17")

@@ -17,10 +17,19 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
 from persona_paradox.clinicians import panel
-from persona_paradox.judges import ranking
 from persona_paradox.clinicians.packet import ANNOTATIONS, PREFERENCE, TIE
+from persona_paradox.clinicians.panel import (
+    HUMAN,
+    JUDGE,
+    Rater,
+    agreement_rows,
+    clinician_preferences,
+    clinician_raters,
+    clinician_rows,
+    judge_rater,
+)
+from persona_paradox.judges import ranking
 from persona_paradox.judges.judging import PREFERENCE as PREFERENCES
-from persona_paradox.clinicians.panel import HUMAN, JUDGE, Rater, agreement_rows, clinician_preferences, clinician_raters, clinician_rows, judge_rater
 from persona_paradox.judges.ranking import Questions, rankings
 
 pytestmark = pytest.mark.filterwarnings("error")

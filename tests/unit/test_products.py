@@ -11,11 +11,12 @@ import pytest
 import yaml
 from root import ROOT
 
-from persona_paradox.measures import recalibration
-from persona_paradox.study import products
-from persona_paradox.study.config import Study, load_study
 from persona_paradox.errors import InputError
+from persona_paradox.measures import recalibration
 from persona_paradox.schema import check_schema
+from persona_paradox.study import products
+from persona_paradox.study.load import load_study
+from persona_paradox.study.study import Study
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"]
 TABLES = [

@@ -10,10 +10,11 @@ from typing import Any
 import snakemake.utils
 import yaml
 
-from persona_paradox.study.config import Study, load_study
 from persona_paradox.files import canonical_json
 from persona_paradox.study.inventory import study_files
+from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration, git_state, study_of
+from persona_paradox.study.study import Study
 from persona_paradox.study.views import views
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from persona_paradox.files import sha256_file
 from persona_paradox.data.items import read_items
+from persona_paradox.files import sha256_file
 from persona_paradox.schema import check_schema
 
 LETTERS = "ABCDEFGHIJ"

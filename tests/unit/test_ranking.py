@@ -25,7 +25,17 @@ from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.judges import ranking
 from persona_paradox.judges.judging import ACTION
-from persona_paradox.judges.ranking import Questions, check_rows, listwise, panel, rankings, self_rows, signed_rating, study_rows, usable_row
+from persona_paradox.judges.ranking import (
+    Questions,
+    check_rows,
+    listwise,
+    panel,
+    rankings,
+    self_rows,
+    signed_rating,
+    study_rows,
+    usable_row,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -10,7 +10,12 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from persona_paradox.measures.calibration import calibration_metrics
-from persona_paradox.measures.recalibration import METHODS, cross_fitted, item_folds, stratified_folds
+from persona_paradox.measures.recalibration import (
+    METHODS,
+    cross_fitted,
+    item_folds,
+    stratified_folds,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -230,7 +235,7 @@ def test_the_number_of_threads_and_earlier_fits_change_nothing():
 def test_the_library_keeps_quiet():
     code = (
         "import numpy as np\n"
-        "from persona_paradox.recalibration import METHODS, cross_fitted\n"
+        "from persona_paradox.measures.recalibration import METHODS, cross_fitted\n"
         "fold = np.arange(8) % 2\n"
         "for method in METHODS:\n"
         "    cross_fitted(np.linspace(0, 1, 8), fold == fold[::-1], method, fold=fold)\n"

@@ -18,11 +18,11 @@ import pytest
 from openpyxl.styles import numbers
 from root import ROOT
 
+from persona_paradox.data.items import read_items
 from persona_paradox.errors import InputError
 from persona_paradox.files import sha256_file
-from persona_paradox.data.items import read_items
-from persona_paradox.schema import check_schema
 from persona_paradox.measures.tables import groups_of
+from persona_paradox.schema import check_schema
 
 NAME = "config/datasets/mine.yaml"
 LEVELS = {"1": "l1", "2": "l2", "3": "l3"}

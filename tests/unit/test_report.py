@@ -12,11 +12,10 @@ import polars as pl
 import pytest
 from scipy.special import softmax
 
-from persona_paradox.report import page
-from persona_paradox.report import cells as cells
-from persona_paradox.errors import InputError
-from persona_paradox.report.figures import figures
 from persona_paradox.archive.withholding import Texts
+from persona_paradox.errors import InputError
+from persona_paradox.report import cells, page
+from persona_paradox.report.figures import figures
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = pl.DataFrame({"item_id": ["b", "a", "c"]})

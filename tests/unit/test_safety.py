@@ -20,9 +20,9 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox.judges import judged
+from persona_paradox.judges import assessment
+from persona_paradox.judges.assessment import Assessment, judged, panel, with_holm
 from persona_paradox.judges.judging import ACTION, JUDGEMENT, READ
-from persona_paradox.judges.judged import Assessment, judged, panel, with_holm
 from persona_paradox.measures.statistics import cluster_counts
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -80,8 +80,8 @@ def assess(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     made = Assessment(PLACE, view, STATISTICS | change, items=items, baseline=BASELINE)
     rows, contrasts = made.assess(tables)
-    schema = {name: dtype for name, dtype in judged.CONTRASTS.items() if name != "p_holm"}
-    return pl.DataFrame(rows, schema=judged.JUDGED), pl.DataFrame(contrasts, schema=schema)
+    schema = {name: dtype for name, dtype in assessment.CONTRASTS.items() if name != "p_holm"}
+    return pl.DataFrame(rows, schema=assessment.JUDGED), pl.DataFrame(contrasts, schema=schema)
 
 
 @pytest.fixture(scope="module")
@@ -462,9 +462,9 @@ def test_holm_is_that_of_the_declared_family(assessed):
 
 
 def test_holm_of_no_contrasts():
-    schema = {name: dtype for name, dtype in judged.CONTRASTS.items() if name != "p_holm"}
+    schema = {name: dtype for name, dtype in assessment.CONTRASTS.items() if name != "p_holm"}
     found = with_holm(pl.DataFrame(schema=schema))
-    wanted = pl.DataFrame(schema=judged.CONTRASTS)
+    wanted = pl.DataFrame(schema=assessment.CONTRASTS)
     assert_frame_equal(found, wanted)
 
 

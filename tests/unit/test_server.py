@@ -22,9 +22,9 @@ from loopback_server import running_server
 from tiny_model import write_tiny_model
 
 from persona_paradox.engine.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
+from persona_paradox.engine.server import Server, ServerQuestion, ServerSettings
 from persona_paradox.errors import InputError
 from persona_paradox.schema import check_schema
-from persona_paradox.engine.server import Server, ServerQuestion, ServerSettings
 
 NAME = "config/models/far.yaml"
 WINDOW = 512

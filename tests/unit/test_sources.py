@@ -32,11 +32,11 @@ from loopback_hub import COMMIT, Hub, loopback_hub, sha256
 from tiny_model import write_tiny_model
 
 from persona_paradox.data import sources
-from persona_paradox.errors import InputError
-from persona_paradox.engine.gguf_header import check_gguf
 from persona_paradox.data.parts import parts_of
-from persona_paradox.schema import check_schema
 from persona_paradox.data.sources import fetch
+from persona_paradox.engine.gguf_header import check_gguf
+from persona_paradox.errors import InputError
+from persona_paradox.schema import check_schema
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 SCRIPT = WORKFLOW / "scripts" / "download_model.py"
@@ -338,7 +338,7 @@ def test_slow_link_without_a_terminal_tells_the_log(tmp_path: Path, filled: Hub)
     large = gguf(tmp_path / "large.gguf", 6 << 20)
     filled.repos["models", REPO] = {FILE: large}
     program = (
-        "import runpy, sys; from persona_paradox import sources; sources.PROGRESS = 0.0;"
+        "import runpy, sys; from persona_paradox.data import sources; sources.PROGRESS = 0.0;"
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     arguments = [SCRIPT, *options(tmp_path, hub_source(large)), "--log=m.log"]
@@ -481,7 +481,8 @@ def test_data_set_of_the_hub(tmp_path: Path, hub: Hub) -> None:
     hub.repos["datasets", REPO] = {"data/test/a.csv": b"a,b\n"}
     source = hub_source(b"a,b\n", file="data/test/a.csv")
     call = (
-        "import json, pathlib, sys; from persona_paradox.sources import fetch; print(json.dumps("
+        "import json, pathlib, sys; from persona_paradox.data.sources import fetch;"
+        "print(json.dumps("
         "fetch(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), config_file='x.yaml',"
         " repo_type='dataset')))"
     )

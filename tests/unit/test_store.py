@@ -26,7 +26,16 @@ from hypothesis import strategies as st
 from store_reference import SCOPE, Answers, answers, find, key_of, put, value_of, without_index
 
 from persona_paradox.engine.decoding import Answer
-from persona_paradox.engine.store import COMMAND, HEADER, SUFFIX, Segment, Store, entry, segments, shrink
+from persona_paradox.engine.store import (
+    COMMAND,
+    HEADER,
+    SUFFIX,
+    Segment,
+    Store,
+    entry,
+    segments,
+    shrink,
+)
 
 SPAWN = multiprocessing.get_context("spawn")
 Reports = Callable[[], list[str]]

@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from persona_paradox.kinds.triage.triage import (
+    confusion,
+    confusion_metrics,
+    high_acuity_auc,
+    high_acuity_auc_draws,
+)
 from persona_paradox.measures.statistics import bootstrap_counts
-from persona_paradox.kinds.triage.triage import confusion, confusion_metrics, high_acuity_auc, high_acuity_auc_draws
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
-from persona_paradox.prompting.verbalized import SCHEMA, example, second_turns, stated_confidence, verbalized
+from persona_paradox.prompting.verbalized import (
+    SCHEMA,
+    example,
+    second_turns,
+    stated_confidence,
+    verbalized,
+)
 
 READABLE = {
     "85": 0.85,

@@ -16,15 +16,15 @@ import pytest
 import snakemake.utils
 import yaml
 
-from persona_paradox.archive import crate, contradictions
-from persona_paradox.study.config import load_study
-from persona_paradox.engine.decoding import Decoding, Wanted
-from persona_paradox.errors import InputError
-from persona_paradox.study.inventory import Answered
-from persona_paradox.study.provenance import configuration
-from persona_paradox.engine.responses import LOCAL
+from persona_paradox.archive import contradictions, crate
 from persona_paradox.archive.verification import Findings, difference
 from persona_paradox.archive.withholding import MARK
+from persona_paradox.engine.decoding import Decoding, Wanted
+from persona_paradox.engine.responses import LOCAL
+from persona_paradox.errors import InputError
+from persona_paradox.study.inventory import Answered
+from persona_paradox.study.load import load_study
+from persona_paradox.study.provenance import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 SUM = "0" * 64

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from persona_paradox.files import sha256_bytes
 from persona_paradox.archive.withholding import Texts, is_withheld, withhold
+from persona_paradox.files import sha256_bytes
 
 CASE = "A 54-year-old man has had chest pain for two hours. He is pale."
 SHORT = "Pain, chest"

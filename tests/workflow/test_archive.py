@@ -27,10 +27,10 @@ from rocrate.rocrate import ROCrate
 from root import ROOT
 from studies import shared
 
-from persona_paradox.kinds.choice.labels import parse_label
+from persona_paradox.engine.responses import Request
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
-from persona_paradox.engine.responses import Request
+from persona_paradox.kinds.choice.labels import parse_label
 
 ARCHIVE = "results/archive.zip"
 CRATE, PROVENANCE = "ro-crate-metadata.json", "results/provenance.json"

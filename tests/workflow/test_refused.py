@@ -32,8 +32,8 @@ from safety_study import small_study as safety_study
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from persona_paradox.study.config import given
 from persona_paradox.errors import InputError
+from persona_paradox.study.yaml_reading import given
 
 PERSONA = "config/personas/ed_nurse.yaml"
 TASK, PRIMARY = "config/tasks/triage_ed.yaml", "config/tasks/triage_primary.yaml"

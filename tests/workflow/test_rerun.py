@@ -100,14 +100,14 @@ def test_plot_code(finished: Project) -> None:
 
 
 def test_library_module_of_calibrate_alone(finished: Project) -> None:
-    edit_code(finished, "persona_paradox/calibration.py")
+    edit_code(finished, "persona_paradox/measures/calibration.py")
     assert finished.jobs() == sorted([*cells("calibrate"), "aggregate", *WORDS_AND_PLOTS])
 
 
 def test_what_the_study_does_not_use(finished: Project) -> None:
     """A wording besides the main one, and the code that asks servers."""
     finished.edit("config/personas/ed_nurse.yaml", add_paraphrase)
-    edit_code(finished, "persona_paradox/server.py")
+    edit_code(finished, "persona_paradox/engine/server.py")
     assert finished.jobs() == []
 
 

@@ -17,8 +17,8 @@ from scipy import stats
 from statistics_study import CONTROLS, FAMILY, ITEMS, MARKED_UP, PERSONAS, statistics_study
 from statsmodels.stats.multitest import multipletests
 
-from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES
 from persona_paradox.measures.recalibration import METHODS
+from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES
 
 
 @pytest.fixture(scope="session")

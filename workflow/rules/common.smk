@@ -10,7 +10,8 @@ from shlex import quote
 from snakemake.utils import update_config
 
 from persona_paradox.engine import sizes
-from persona_paradox.study.config import ALL, HUMAN, TRIAGE, given
+from persona_paradox.names import ALL, HUMAN, TRIAGE
+from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of

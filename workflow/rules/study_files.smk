@@ -10,7 +10,7 @@ from pathlib import Path
 LIBRARY = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(LIBRARY))
 
-from persona_paradox.study.config import check_study_file
+from persona_paradox.study.yaml_reading import check_study_file
 from persona_paradox.errors import InputError
 
 # Snakemake looks for its own files by patterns that hold the folder's name, and takes the paths of

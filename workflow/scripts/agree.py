@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
 from persona_paradox.clinicians import panel
-from persona_paradox.judges import ranking
 from persona_paradox.clinicians.packet import ANNOTATIONS, CONFIDENCE, PREFERENCE
-from persona_paradox.errors import InputError
-from persona_paradox.judges.judging import ACTION
 from persona_paradox.clinicians.panel import Rater
+from persona_paradox.errors import InputError
+from persona_paradox.judges import ranking
+from persona_paradox.judges.judging import ACTION
 from persona_paradox.judges.ranking import Questions
-from persona_paradox.judges.judged import PANEL
+from persona_paradox.names import CLINICIANS, PANEL
 
 Rows = list[dict[str, Any]]
 
@@ -117,7 +117,7 @@ def preferences(annotations: pl.DataFrame, settings: Any) -> Rows:
     """The rankings of the personas by all clinicians together, and by each."""
     rows: Rows = []
     each = annotations.partition_by("annotator", as_dict=True, maintain_order=True)
-    raters = {panel.CLINICIANS: annotations} | {str(k[0]): part for k, part in each.items()}
+    raters = {CLINICIANS: annotations} | {str(k[0]): part for k, part in each.items()}
     for rater, chosen in raters.items():
         compared = panel.clinician_preferences(chosen)
         for (model, task), part in compared.group_by("model", "task", maintain_order=True):
@@ -163,7 +163,7 @@ def check(annotations: pl.DataFrame, forms: dict[str, Any], judges: dict[str, An
                 "does not offer; put back the options that were asked with"
             )
     for name in annotations["annotator"].unique().sort():
-        if name in judges or name in (PANEL, panel.CLINICIANS):
+        if name in judges or name in (PANEL, CLINICIANS):
             raise InputError(
                 f"{where} names an annotator {name!r}, which is what another rater is called; give "
                 "the annotator another code in column `annotator`"

@@ -11,9 +11,10 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.judges import ranking, judged
+from persona_paradox.judges import assessment, ranking
+from persona_paradox.judges.assessment import Assessment
 from persona_paradox.judges.ranking import Questions
-from persona_paradox.judges.judged import PANEL, Assessment
+from persona_paradox.names import PANEL
 
 Rows = list[dict[str, Any]]
 
@@ -60,7 +61,9 @@ class Study:
             if len(judges) < 2 or not (spec["better"] or spec["actions"]):
                 continue
             self.judgements[PANEL, model, task] = {
-                persona: judged.panel([self.judgements[j, model, task][persona] for j in judges])
+                persona: assessment.panel(
+                    [self.judgements[j, model, task][persona] for j in judges]
+                )
                 for persona in self.view["personas"]
             }
             found = [(j, model, task) for j in judges if (j, model, task) in self.preferences]
@@ -158,11 +161,11 @@ class Study:
                 row["sanity_accuracy"] = min(known) if len(known) == len(judges) else None
             return pl.DataFrame(rows, schema=schema | ranking.TRUST)
 
-        tested = {k: v for k, v in judged.CONTRASTS.items() if k != "p_holm"}
-        contrasts = judged.with_holm(with_trust(self.rows["contrasts"], tested))
+        tested = {k: v for k, v in assessment.CONTRASTS.items() if k != "p_holm"}
+        contrasts = assessment.with_holm(with_trust(self.rows["contrasts"], tested))
         return {
-            "judgements": with_trust(self.rows["judgements"], judged.JUDGED),
-            "judgement_contrasts": contrasts.select(*judged.CONTRASTS, *ranking.TRUST),
+            "judgements": with_trust(self.rows["judgements"], assessment.JUDGED),
+            "judgement_contrasts": contrasts.select(*assessment.CONTRASTS, *ranking.TRUST),
             "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
             "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,

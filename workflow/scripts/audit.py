@@ -12,10 +12,10 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.engine import audit
 from persona_paradox.engine.decoding import Answer, Wanted
-from persona_paradox.prompting.delivery import OK
 from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
 from persona_paradox.engine.responses import LOCAL, SERVER, Request
 from persona_paradox.engine.server import Server, ServerSettings, ask_server, fingerprint
+from persona_paradox.prompting.delivery import OK
 
 Checks = Iterator[tuple[str, audit.Way]]
 

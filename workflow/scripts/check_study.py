@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli
-from persona_paradox.study.config import check_study_file
+from persona_paradox.study.yaml_reading import check_study_file
 
 
 def main(arguments: Namespace) -> None:

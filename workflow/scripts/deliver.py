@@ -11,10 +11,10 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.engine.decoding import Decoding, grammar_of
-from persona_paradox.prompting.delivery import check_window, deliver, open_template
-from persona_paradox.errors import InputError
 from persona_paradox.engine.sampler import Sampler
 from persona_paradox.engine.vocabulary import Vocabulary
+from persona_paradox.errors import InputError
+from persona_paradox.prompting.delivery import check_window, deliver, open_template
 
 
 def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -> None:

@@ -8,7 +8,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.figures import action_shares, agreement, bradley_terry, confusion, consistency, fonts, judge_human, judge_quality, persona_effect, reliability, risk_coverage, risk_plane, safety, sensitivity_criterion, spread, style, subgroup_effects, triage_accuracy, win_matrix
+from persona_paradox.figures import (
+    action_shares,
+    agreement,
+    bradley_terry,
+    confusion,
+    consistency,
+    fonts,
+    judge_human,
+    judge_quality,
+    persona_effect,
+    reliability,
+    risk_coverage,
+    risk_plane,
+    safety,
+    sensitivity_criterion,
+    spread,
+    style,
+    subgroup_effects,
+    triage_accuracy,
+    win_matrix,
+)
 from persona_paradox.study.products import CELL_TABLES
 
 FIGURES = {

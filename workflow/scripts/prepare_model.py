@@ -22,9 +22,9 @@ import numpy as np
 from gguf.quants import dequantize
 
 from persona_paradox import cli, files
-from persona_paradox.errors import InputError
 from persona_paradox.engine.quantization import quantize
 from persona_paradox.engine.vocabulary import open_vocabulary
+from persona_paradox.errors import InputError
 
 T = TypeVar("T")
 

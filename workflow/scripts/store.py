@@ -24,8 +24,8 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.engine import audit, store
 from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.errors import InputError
 from persona_paradox.engine.responses import LOCAL, Request
+from persona_paradox.errors import InputError
 
 # Folders whose answers came from the store.
 STORED = ("responses", "thoughts", "answers", "reasonings", "conclusions", "statements", "verdicts")

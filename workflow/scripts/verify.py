@@ -30,23 +30,36 @@ import polars as pl
 import yaml
 
 from persona_paradox import cli, files
-from persona_paradox.archive import crate, contradictions
-from persona_paradox.engine import audit, server
-from persona_paradox.judges import judging
-from persona_paradox.prompting import delivery
-from persona_paradox.study.config import KINDS, Study
-from persona_paradox.engine.decoding import CONTROL_TOKENS, Answer
-from persona_paradox.prompting.delivery import OK
-from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
-from persona_paradox.errors import InputError, printable
-from persona_paradox.study.inventory import CODE, Answered, answered, code_files, derived, is_safe, manifests, referred, restricted, restricted_tasks, study_files
-from persona_paradox.study.provenance import study_of
-from persona_paradox.engine.responses import LOCAL, SCHEMA, SERVER, Request, Wanted, engine_of
-from persona_paradox.kinds.choice.scoring import with_repeat
-from persona_paradox.prompting.steps import chats_behind
-from persona_paradox.prompting.verbalized import second_turns
+from persona_paradox.archive import contradictions, crate
 from persona_paradox.archive.verification import UNREADABLE, Findings, difference, drawn
 from persona_paradox.archive.withholding import MARK, Texts, is_withheld, withhold
+from persona_paradox.engine import audit, server
+from persona_paradox.engine.decoding import CONTROL_TOKENS, Answer
+from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.responses import LOCAL, SCHEMA, SERVER, Request, Wanted, engine_of
+from persona_paradox.errors import InputError, printable
+from persona_paradox.judges import judging
+from persona_paradox.kinds.choice.scoring import with_repeat
+from persona_paradox.prompting import delivery
+from persona_paradox.prompting.delivery import OK
+from persona_paradox.prompting.steps import chats_behind
+from persona_paradox.prompting.verbalized import second_turns
+from persona_paradox.study.inventory import (
+    CODE,
+    Answered,
+    answered,
+    code_files,
+    derived,
+    is_safe,
+    manifests,
+    referred,
+    restricted,
+    restricted_tasks,
+    study_files,
+)
+from persona_paradox.study.load import KINDS
+from persona_paradox.study.provenance import study_of
+from persona_paradox.study.study import Study
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
 

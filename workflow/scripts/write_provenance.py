@@ -11,10 +11,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.study.config import Study
+from persona_paradox.engine.responses import engine_of
 from persona_paradox.study.inventory import answered
 from persona_paradox.study.provenance import study_of
-from persona_paradox.engine.responses import engine_of
+from persona_paradox.study.study import Study
 
 
 def packages() -> dict[str, str]:

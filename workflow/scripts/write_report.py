@@ -15,12 +15,12 @@ import vl_convert
 import yaml
 
 from persona_paradox import cli, files
-from persona_paradox.report import page
-from persona_paradox.report import cells as cells
-from persona_paradox.study.config import HUMAN, TRIAGE, Study
+from persona_paradox.archive.withholding import Texts
+from persona_paradox.names import HUMAN, TRIAGE
+from persona_paradox.report import cells, page
 from persona_paradox.study.inventory import ranks, restricted
 from persona_paradox.study.provenance import study_of
-from persona_paradox.archive.withholding import Texts
+from persona_paradox.study.study import Study
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
@@ -228,7 +228,7 @@ def main(arguments: Namespace) -> None:
         "configfiles": arguments.configfiles,
         "inside": inside,
     }
-    page = page.page(
+    text = page.page(
         TEMPLATES,
         programs(),
         chunks.items() if inside else (),
@@ -236,7 +236,7 @@ def main(arguments: Namespace) -> None:
         None if inside else arguments.folder.name,
     )
     write(arguments.folder, {} if inside else chunks)
-    files.write_text(arguments.report, page)
+    files.write_text(arguments.report, text)
     size = sum(map(len, chunks.values()))
     cli.log.info(
         "%d chunks, %.1f MB, %s", len(chunks), size / MB, "in the page" if inside else "beside it"

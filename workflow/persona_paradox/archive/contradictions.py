@@ -15,11 +15,11 @@ from typing import Any
 import polars as pl
 
 from ..engine.decoding import CONTROL_TOKENS, LENGTH, STOP, TOO_LONG, Wanted
-from ..prompting.delivery import OK, Proof
 from ..engine.engine import Settings
-from ..files import canonical_json, sha256_bytes, sources_of
 from ..engine.responses import ABOUT, LOCAL, label_mass
 from ..engine.server import ROUNDING as SERVER_ROUNDING
+from ..files import canonical_json, sha256_bytes, sources_of
+from ..prompting.delivery import OK, Proof
 from .verification import RELATIVE
 from .withholding import MARK
 

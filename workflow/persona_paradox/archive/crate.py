@@ -21,10 +21,18 @@ import polars as pl
 from rocrate.model import ContextEntity, File
 from rocrate.rocrate import ROCrate
 
-from ..study.config import Study
 from ..errors import InputError
-from ..files import DAMAGED, canonical_json, is_of_disk, read_json, read_table, sha256_bytes, table_bytes
+from ..files import (
+    DAMAGED,
+    canonical_json,
+    is_of_disk,
+    read_json,
+    read_table,
+    sha256_bytes,
+    table_bytes,
+)
 from ..study.inventory import code_files, is_safe, restricted, restricted_tasks, study_files
+from ..study.study import Study
 from .withholding import Texts, withhold
 
 CRATE = "ro-crate-metadata.json"

@@ -32,10 +32,10 @@ import polars as pl
 import xlsxwriter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from . import blinding
+from ..data.records import DataFile, csv_rows, told_separator
 from ..errors import InputError
 from ..files import DAMAGED, is_of_disk, sha256_bytes
-from ..data.records import DataFile, csv_rows, told_separator
+from . import blinding
 
 MASK = "[...]"
 PREFERENCE, CONFIDENCE, TIE = "preference", "confidence", "tie"

@@ -16,19 +16,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..measures import agreement
-from .packet import CONFIDENCE, PREFERENCE
 from ..judges.judging import PREFERENCE as PREFERENCES
 from ..judges.judging import READ
+from ..measures import agreement
 from ..measures.resampling import Draws, means
 from ..measures.tables import number
+from ..names import HUMAN
+from .packet import CONFIDENCE, PREFERENCE
 
 Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]
 
-HUMAN, JUDGE = "human", "judge"
-# The rater under which the preferences of all clinicians stand in rankings.
-CLINICIANS = "clinicians"
+JUDGE = "judge"
 
 # What an answer is known by.
 ANSWER = ("model", "task", "persona", "item_id")

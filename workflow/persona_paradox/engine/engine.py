@@ -34,9 +34,9 @@ import numpy as np
 from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
-from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted
 from ..errors import InputError
 from ..files import Closing, canonical_json, sha256_bytes
+from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted
 from .sampler import Sampler
 from .sizes import width_of
 from .vocabulary import Prompt, Vocabulary, features, load, reason, start_llama, weights_parameters

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from .decoding import CONTROL_TOKENS, Answer, Decoding, Wanted, grammar_of
-from ..prompting.delivery import OK
-from ..files import canonical_json, sha256_bytes
 from ..data.items import NULL_CASE
+from ..files import canonical_json, sha256_bytes
+from ..names import HUMAN
+from ..prompting.delivery import OK
+from .decoding import CONTROL_TOKENS, Answer, Decoding, Wanted, grammar_of
 from .store import Store
 
 log = logging.getLogger("persona_paradox")
@@ -48,7 +49,6 @@ REPORT_EVERY_S = 10.0
 # What answered: the engine, bit-reproducible; a server, which is not; a human rater.
 LOCAL = "llama.cpp"
 SERVER = "server"
-HUMAN = "human"
 
 # What a row says of the prompt that it answers.
 ABOUT = (

@@ -8,8 +8,8 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from .decoding import Decoding
 from ..errors import InputError
+from .decoding import Decoding
 from .vocabulary import Vocabulary
 
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted
 from ..errors import InputError
 from ..files import Closing, canonical_json, sha256_bytes
+from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError

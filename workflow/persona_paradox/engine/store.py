@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import store_index
 from ..files import Closing
+from . import store_index
 from .store_index import IndexFile, Span, UnusableError
 
 log = logging.getLogger("persona_paradox")

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from ..names import ALL, RISKY
 from . import heat, judged, parts, style
-from .judged import ALL, RISKY, Block, Row, Study
+from .judged import Block, Row, Study
 from .parts import Column, Part
 from .style import Entry, Rows, Sheet
 

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ..names import ALL, CLINICIANS, PANEL
 from . import judged, parts, style
-from .judged import ALL, LISTWISE, PAIRWISE, Block, Row, Study
+from .judged import LISTWISE, PAIRWISE, Block, Row, Study
 from .parts import Column, Part
 from .style import Entry, Rows, Sheet
 
@@ -41,7 +42,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     study = judged.read(tables, settings)
     with style.context(tables, settings):
         # Every clinician has a column beside all of them.
-        known = (*study.settings["judges"], judged.PANEL, judged.CLINICIANS)
+        known = (*study.settings["judges"], PANEL, CLINICIANS)
         blocks = [block for block in study.blocks(*_TABLES) if block.judge in known]
         if not blocks:
             why = judged.why_nothing(study, judged.NOT_COMPARED)
@@ -138,7 +139,7 @@ def _about(block: Block, rows: Sequence[Row]) -> str:
     )
     why = f", of these {inconsistent} since the verdicts in both orders differ"
     # A panel may have a preference where one of its judges changed its mind.
-    shown = f"{ties} ties{why * (block.judge not in (judged.CLINICIANS, judged.PANEL))}"
+    shown = f"{ties} ties{why * (block.judge not in (CLINICIANS, PANEL))}"
     return f"{n} pairs of answers compared: {shown}; {unjudged} more pairs unjudged"
 
 
@@ -229,7 +230,7 @@ def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
 
 def _by_clinician(block: Block, place: Rows) -> list[Column]:
     """The ranks that single clinicians give, beside those of all of them."""
-    if block.judge != judged.CLINICIANS:
+    if block.judge != CLINICIANS:
         return []
     where = {"task": block.task, "model": block.model, "category": ALL, "method": PAIRWISE}
     rows = block.study.rows("clinician_rankings", **where)
@@ -238,7 +239,7 @@ def _by_clinician(block: Block, place: Rows) -> list[Column]:
     for rater in raters:
         own = [row for row in rows if row["judge"] == rater]
         cells = [(place.of(row["persona"], ""), _rank(block.study, row, "rank")) for row in own]
-        if rater != judged.CLINICIANS:
+        if rater != CLINICIANS:
             name = style.wrap(rater, _NAME_MM, parts.COLUMN_PT)
             found.append(Column(f"rank by\n{name}", cells))
     return found
@@ -275,7 +276,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         first.append("Equal length: the difference in length is taken out (our own definition).")
     if any(row["method"] == LISTWISE for row in rows):
         first.append("Listwise: all answers side by side, in every rotation.")
-    if any(block.judge == judged.CLINICIANS for block in blocks):
+    if any(block.judge == CLINICIANS for block in blocks):
         first.append("Clinicians: every pair in one order.")
     first += judged.panel_note(blocks, judged.PREFERENCES)
     first.append(f"Intervals: {style.bootstrap_note(study.settings, tasks)}.")

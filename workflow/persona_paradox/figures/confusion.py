@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..names import HUMAN
 from . import style
 from .style import Cells, Entry, Look, Sheet
 
@@ -141,8 +142,8 @@ def _matrices(
     for row in cells.raters(task):
         rater = row["persona"]
         title = f"{settings['raters'][rater]} (human)"
-        mine = counts.get((style.HUMAN, task, rater, row["variant"]), {})
-        name = f"{model}|{style.HUMAN}|{task}|{rater}"
+        mine = counts.get((HUMAN, task, rater, row["variant"]), {})
+        name = f"{model}|{HUMAN}|{task}|{rater}"
         found.append(_Matrix(name, title, stars[rater], row, mine))
     return found
 
@@ -272,7 +273,7 @@ def _notes(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> list[s
         "κ: quadratically weighted, of the valid answers; in brackets "
         f"{style.bootstrap_note(settings, cells.tasks)}.",
     ]
-    shown = [key for key in counts if key[3] == "main" or key[0] == style.HUMAN]
+    shown = [key for key in counts if key[3] == "main" or key[0] == HUMAN]
     totals = [row["n"] for key in shown for of in counts[key].values() for row in of.values()]
     if any(total < below for total in totals):
         notes.append(f"Rows of fewer than {below} items are not shaded.")

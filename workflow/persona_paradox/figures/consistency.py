@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..names import HUMAN
 from . import columns, style
 from .columns import Column
 from .style import Cells, Entry, Rows, Sheet
@@ -123,7 +124,7 @@ def _draw_panel(
             look: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline", "bbox": box}
             axes.text(0.02, y, text, color=style.MIDDLE, **look)
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == style.HUMAN:
+        if of_task != task or model == HUMAN:
             continue
         if _instead(row, settings, panel) is None:
             y = rows.of(persona, model, variant)
@@ -147,9 +148,7 @@ def _instead(
 
 def _columns(cells: Cells) -> list[Column]:
     """The columns of text, with the figures of the main wordings."""
-    main = {
-        key: row for key, row in cells.rows.items() if key[0] != style.HUMAN and key[3] == "main"
-    }
+    main = {key: row for key, row in cells.rows.items() if key[0] != HUMAN and key[3] == "main"}
 
     def counts(head: str, rows: Mapping[style.Key, Mapping[str, Any]]) -> Column:
         texts = {

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from ..names import ALL, CLINICIANS
 from . import agreement, judged, parts, style
-from .judged import ALL, CLINICIANS, Block, Row, Study
+from .judged import Block, Row, Study
 from .parts import Column, Part
 from .style import Entry, Rows, Sheet
 

@@ -8,15 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from ..names import CLINICIANS, PANEL
 from . import style
 from .style import Cells, Entry, Look, Rows
 
 Row = dict[str, Any]
 
-# Judges of the tables that have no file, and the categories that are none; persona_paradox.safety
-# and .panel have them too, but importing these would draw every figure again where they change.
-PANEL, CLINICIANS = "panel", "clinicians"
-ALL, RISKY = "all", "risky"
 PAIRWISE, LISTWISE = "pairwise", "listwise"
 
 NOT_USABLE = "NOT USABLE"

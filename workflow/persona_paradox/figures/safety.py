@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from ..names import ALL, RISKY
 from . import heat, judged, parts, style
-from .judged import ALL, RISKY, Block, Row, Study
+from .judged import Block, Row, Study
 from .parts import Column, Part
 from .style import Entry, Rows, Sheet
 

@@ -30,11 +30,9 @@ from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ..names import HUMAN
 from . import fonts
 
-# The model id of human raters in the tables; persona_paradox.config has it too, but importing
-# that would draw every figure again where the reading of the configuration changes.
-HUMAN = "human"
 SAME_ITEMS = "same_items"  # a rater's wording: the items that the models answered, not all
 
 WIDTH_MM = 183.0

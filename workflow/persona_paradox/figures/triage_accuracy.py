@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..names import HUMAN
 from . import style
 from .style import Cells, Entry, Rows, Sheet
 
@@ -35,7 +36,7 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     texts = {
         (model, task, persona): f"{row['n_invalid']}/{row['n']} invalid"
         for (model, task, persona, variant), row in cells.rows.items()
-        if model != style.HUMAN and variant == "main"
+        if model != HUMAN and variant == "main"
     }
     beside = 3.5 + max(style.width_of(text, style.SMALL_PT, "bold") for text in texts.values())
     columns = min(_COLUMNS, len(cells.tasks))
@@ -95,7 +96,7 @@ def _draw_panel(
             y = rows.of(persona, model)
             axes.text(0.02, y, text, size=style.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == style.HUMAN or style.instead(row, settings):
+        if of_task != task or model == HUMAN or style.instead(row, settings):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"

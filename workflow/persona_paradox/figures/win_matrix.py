@@ -9,8 +9,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..names import ALL
 from . import heat, judged, parts, style
-from .judged import ALL, Block, Row, Study
+from .judged import Block, Row, Study
 from .parts import Part
 from .style import Entry, Sheet
 

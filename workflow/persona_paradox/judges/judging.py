@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..data.items import is_null_case
 from ..errors import InputError
 from ..files import read_table, sha256_bytes
-from ..data.items import is_null_case
 from ..prompting.thinking import shown
 
 Rows = list[dict[str, Any]]

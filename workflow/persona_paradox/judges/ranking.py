@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ..measures import bradley_terry, statistics
 from ..measures.bradley_terry import Comparisons
-from .judging import ACTION, IDENTICAL, READ
 from ..measures.resampling import Draws, Resampled, means
-from .judged import ALL
 from ..measures.tables import number
+from ..names import ALL
+from .judging import ACTION, IDENTICAL, READ
 
 Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]

@@ -257,14 +257,14 @@ def tables_of(
         for name in _LONG
     }
     contrasts = tables.with_family(long["contrasts"], settings["family"], view["groups"])
-    robustness, spread = _beyond_wording(parts, contrasts, view, settings)
+    robust, spread = _beyond_wording(parts, contrasts, view, settings)
     calibration = pl.concat([part.calibration.pop() for part in parts.values()], rechunk=True)
     is_bin, is_point = pl.col("bin").is_not_null(), pl.col("coverage").is_not_null()
     cells = [row for part in everything for row in part.rows["cells"]]
     return {
         "cells": pl.DataFrame(cells, infer_schema_length=None),
         "contrasts": contrasts.select(*SCHEMAS["contrasts"]),
-        "robustness": pl.DataFrame(robustness, schema=SCHEMAS["robustness"]),
+        "robustness": pl.DataFrame(robust, schema=SCHEMAS["robustness"]),
         "spread": pl.DataFrame(spread, schema=SCHEMAS["spread"]),
         "confusion": long["confusion"],
         "calibration": calibration.filter(~is_bin & ~is_point).drop(*_BIN, *_CURVE),
@@ -325,14 +325,14 @@ def _beyond_wording(
     settings: Mapping[str, Any],
 ) -> tuple[Rows, Rows]:
     """Rows of robustness and of spread."""
-    robustness: Rows = []
+    robust: Rows = []
     spread: Rows = []
     metrics = settings["family"]["metrics"]
     of_family = contrasts.filter(tables.full_metric().is_in(metrics))
     for (model, task), table in of_family.group_by("model", "task", maintain_order=True):
         about = {key: table.item(0, key) for key in ("model", "task", *ABOUT)}
         found = robustness.robustness_rows(table, view["groups"], 1 - settings["confidence"])
-        robustness += [{**about, **row} for row in found]
+        robust += [{**about, **row} for row in found]
         counted = {
             "backend": table.item(0, "backend"),
             "n": table.filter(pl.col("variant") == "main").item(0, "n"),
@@ -341,7 +341,7 @@ def _beyond_wording(
         for metric, drawn in parts[str(model), str(task)].drawn.items():
             found = robustness.spread_rows(drawn, view["groups"], settings["confidence"])
             spread += [{**about, **counted, "metric": metric, **row} for row in found]
-    return robustness, spread
+    return robust, spread
 
 
 def _curves(calibration: pl.DataFrame) -> pl.DataFrame:

@@ -9,21 +9,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..names import CONFIDENCES
 from .calibration import calibration_metrics
 from .statistics import percentile_interval
 
 Rows = list[dict[str, Any]]
 
-# Each confidence, and what being right means for it.
-CONFIDENCES = {
-    "top_label": ("confidence", pl.col("label_logprob_argmax") == pl.col("reference")),
-    "generated_label": ("confidence_generated", pl.col("correct")),
-    "contextual_label": (
-        "confidence_contextual",
-        pl.col("label_contextual") == pl.col("reference"),
-    ),
-    "repeat_agreement": ("confidence_repeat", pl.col("correct")),
-    "verbalized": ("confidence_verbalized", pl.col("correct")),
+# What being right means for a confidence that is not in the label that the answer gives.
+_RIGHT = {
+    "top_label": pl.col("label_logprob_argmax") == pl.col("reference"),
+    "contextual_label": pl.col("label_contextual") == pl.col("reference"),
 }
 # Those that every study has; the others are options of a task. They are recalibrated too, in
 # the main wording.
@@ -56,7 +51,8 @@ def known(
         confidence and whether it is right. A confidence that no row has is left out, unless
         every study has it.
     """
-    for name, (column, right) in CONFIDENCES.items():
+    for name, column in CONFIDENCES.items():
+        right = _RIGHT.get(name, pl.col("correct"))
         has = scores[column].is_not_null().to_numpy()
         if has.any() or name in ALWAYS:
             correct = scores.select(right).to_series().to_numpy()[has].astype(bool)

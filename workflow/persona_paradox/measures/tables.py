@@ -21,9 +21,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from . import paired_tests, statistics
-from ..kinds.triage import triage
 from ..errors import InputError
+from ..kinds.triage import triage
+from . import paired_tests, statistics
 from .resampling import Resampled, means
 
 # What is compared with the baseline: shares of all items, which are paired, and others.

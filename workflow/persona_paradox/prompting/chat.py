@@ -21,8 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
-from . import template_worker
 from ..errors import InputError
+from . import template_worker
 from .thinking import FAMILIES, Marks, Thinking, left_open, marks_in, unknown_thought, words_in
 
 # Templates that print today's date would change every prompt every day.

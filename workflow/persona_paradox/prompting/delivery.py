@@ -14,13 +14,13 @@ from typing import Any
 
 import polars as pl
 
-from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
+from ..data.items import is_null_case
 from ..engine.decoding import CONTROL_TOKENS
+from ..engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 from ..errors import InputError
 from ..files import sha256_bytes
-from ..data.items import is_null_case
+from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
 from .thinking import Thinking, marks_in
-from ..engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 
 log = logging.getLogger("persona_paradox")
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..engine.decoding import LENGTH
 from ..data.items import is_null_case
+from ..engine.decoding import LENGTH
 from ..engine.responses import SCHEMA
 from .thinking import with_thought_closed
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from .chat import ChatTemplate
-from ..study.config import read_yaml
-from .delivery import open_template, proven
+from ..engine.vocabulary import Vocabulary, open_vocabulary
 from ..errors import InputError
-from .prompts import SCHEMA as PROMPTS
 from ..schema import check_schema
 from ..study.views import template_view
-from ..engine.vocabulary import Vocabulary, open_vocabulary
+from ..study.yaml_reading import read_yaml
+from .chat import ChatTemplate
+from .delivery import open_template, proven
+from .prompts import SCHEMA as PROMPTS
 
 PERSONA = "You are an Emergency Department Physician."
 INSTRUCTION = "Assign one level to the patient.\nAnswer with one digit."

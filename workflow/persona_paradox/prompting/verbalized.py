@@ -10,9 +10,9 @@ import re
 
 import polars as pl
 
-from ..kinds.choice.labels import UNSPACED
-from ..engine.decoding import LENGTH
 from ..data.items import is_null_case
+from ..engine.decoding import LENGTH
+from ..kinds.choice.labels import UNSPACED
 from .thinking import behind_thoughts, shown
 
 SCHEMA = {

@@ -12,23 +12,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..archive.withholding import Texts, withhold
 from ..data.items import is_null_case
 from ..judges.judging import ACTION, READ
 from ..measures.tables import groups_of, ordered_groups
-from ..archive.withholding import Texts, withhold
+from ..names import CONFIDENCES
 
 # Probabilities are rounded to 1 / `PARTS`, ratings to 1 / `RATING_PARTS`.
 PARTS = 1000
 RATING_PARTS = 100
-
-# The confidences of `calibrate`, by their columns of scores.
-CONFIDENCES = {
-    "top_label": "confidence",
-    "generated_label": "confidence_generated",
-    "contextual_label": "confidence_contextual",
-    "repeat_agreement": "confidence_repeat",
-    "verbalized": "confidence_verbalized",
-}
 
 # Of a level: an answer that no label can be read from, and no answer at all.
 INVALID, NONE = -1, None

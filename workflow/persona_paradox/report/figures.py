@@ -12,6 +12,8 @@ from typing import Any
 
 import altair as alt
 
+from ..names import ACTIONS
+
 # Readable on white for eyes that do not tell red from green; shapes say the same without colour.
 GROUPS = ("paper", "comparison", "control", "own", "human")
 GROUP_COLOURS = ("#125b7a", "#8a4b00", "#66717d", "#7a3b8f", "#1c1c1c")
@@ -25,9 +27,6 @@ METRICS = {
 OUTCOMES = ("under_triage_rate", "accuracy", "over_triage_rate", "invalid_rate")
 OUTCOME_TITLES = ("under-triaged", "correct", "over-triaged", "invalid")
 OUTCOME_COLOURS = ("#b6452c", "#dfe5ea", "#3f7fa6", "#2b2b2b")
-# In the order of a judge's digits. The views have them, too; importing those would write the report
-# anew where the reading of the configuration changes.
-ACTIONS = ("accept", "caution", "refuse")
 ACTION_COLOURS = ("#b6452c", "#e0b04a", "#3f7fa6")
 
 

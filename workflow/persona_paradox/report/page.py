@@ -23,12 +23,12 @@ import polars as pl
 import polars.selectors as cs
 from markupsafe import Markup
 
-from ..study.config import HUMAN, TRIAGE, Study
 from ..errors import InputError
 from ..files import sha256_bytes, sources_of
+from ..names import ACTIONS, CONFIDENCES, HUMAN, TRIAGE
 from ..study.inventory import restricted, restricted_tasks
-from .cells import CONFIDENCES
-from .figures import ACTIONS, METRICS, figures
+from ..study.study import Study
+from .figures import METRICS, figures
 
 # Items whose answers are loaded together.
 BLOCK = 100

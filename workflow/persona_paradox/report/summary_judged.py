@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from ..judges.assessment import CARES, LENGTH, OVER_REFUSAL
 from ..judges.ranking import PAIRWISE
-from ..judges.judged import ALL, CARES, LENGTH, OVER_REFUSAL, PANEL
+from ..names import ALL, PANEL
 
 Tables = Mapping[str, pl.DataFrame]
 Settings = Mapping[str, Any]

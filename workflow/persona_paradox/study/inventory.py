@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .config import HUMAN, TRIAGE, Study
 from ..errors import InputError
+from ..names import HUMAN, TRIAGE
+from .study import Study
 
 # The code, without which nothing of a study could be made again.
 CODE = ("Snakefile", "environment.yml", "LICENSE", "CITATION.cff", "profiles", "workflow")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import cli
-from .config import Study, check_sources, load_study, offer_data_dir
 from ..errors import InputError
-from .inventory import referred
-from .provenance import configuration, git_state
 from ..schema import check_schema
+from .inventory import referred
+from .load import check_sources, load_study, offer_data_dir
+from .provenance import configuration, git_state
+from .study import Study
 from .views import write_view, write_views
 
 VIEWS = "results/config"

@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from .config import Study
+from .study import Study
 
 
 def configuration(study: Study) -> dict[str, Any]:

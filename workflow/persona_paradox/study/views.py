@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ..clinicians.blinding import identifying
-from .config import PATIENT_SAFETY, SAFETY, TRIAGE, Study, levels_of
 from ..errors import InputError
 from ..files import canonical_json, sha256_bytes, write_text
+from ..names import ACTIONS, PATIENT_SAFETY, SAFETY, TRIAGE
+from .study import Study, levels_of
 
 # Most tokens of a stated confidence and of a reasoning, where a task does not say.
 STATED_TOKENS = 8
 RATIONALE_TOKENS = 256
-
-# Judges answer with a digit; these are what an action is called by its digit.
-ACTIONS = ("accept", "caution", "refuse")
 
 # Of an answer that follows no grammar.
 UNBOUND = {"grammar": None, "json_schema": None}

@@ -8,11 +8,11 @@ from typing import Any, TypeGuard
 import numpy as np
 import polars as pl
 
-from .labels import parse_label
-from .contextual import contextual
-from ...engine.decoding import LENGTH
 from ...data.items import is_null_case
+from ...engine.decoding import LENGTH
 from ...prompting.thinking import behind_thoughts
+from .contextual import contextual
+from .labels import parse_label
 
 SCHEMA = {
     "item_id": pl.String,

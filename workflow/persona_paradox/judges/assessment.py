@@ -16,16 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..measures import paired_tests, statistics, tables
-from .judging import ACTION, READ
 from ..measures.resampling import Draws, Resampled, means
 from ..measures.statistics import holm
+from ..names import ALL, RISKY
+from .judging import ACTION, READ
 
 Rows = list[dict[str, Any]]
 Floats = NDArray[np.float64]
 
-# The judge whose ratings are the means of all judges of a kind.
-PANEL = "panel"
-ALL, RISKY, BENIGN = "all", "risky", "benign"
 
 OVER_REFUSAL, CARES, UNJUDGED = "over_refusal", "cares", "unjudged_rate"
 AGREEMENT, LENGTH = "action_agreement", "n_characters"

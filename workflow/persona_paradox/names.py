@@ -1,0 +1,40 @@
+"""What several wings call by one name: constants, and nothing else.
+
+Whoever needs a name from here depends on this file alone, and not on a module that changes often.
+"""
+
+from __future__ import annotations
+
+# Everything of its kind: the ids of a list that names none, the categories of questions.
+ALL = "all"
+
+# The model id under which a human rater's levels pass through scoring.
+HUMAN = "human"
+
+# What a task is about: a label for a case, or free text for a patient.
+TRIAGE, SAFETY = "triage", "safety"
+# What judges and clinicians are asked about besides `SAFETY`: the reasoning of triage.
+RATIONALE = "rationale"
+# The context of data sets of questions, which have no reference answer.
+PATIENT_SAFETY = "patient_safety"
+
+# A confidence → the column of scores in which it stands.
+CONFIDENCES = {
+    "top_label": "confidence",
+    "generated_label": "confidence_generated",
+    "contextual_label": "confidence_contextual",
+    "repeat_agreement": "confidence_repeat",
+    "verbalized": "confidence_verbalized",
+}
+
+# What an answer to a patient does with the request, in the order of a judge's digits.
+ACTIONS = ("accept", "caution", "refuse")
+
+# Groups of the categories of questions: all, those that do harm, and those that do none.
+RISKY, BENIGN = "risky", "benign"
+
+# All judges together, and all clinicians.
+PANEL, CLINICIANS = "panel", "clinicians"
+
+# What stands in a case for a value that is not recorded, where a data set does not say.
+NOT_RECORDED = "not recorded"

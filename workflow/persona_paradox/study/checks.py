@@ -1,0 +1,447 @@
+"""What the files of a study must be to each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..data.parts import parts_of
+from ..errors import InputError
+from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE
+from .study import Study, levels_of, sources_of_study
+
+# What tables call other figures of judged answers, so that no rating can, and groups of categories.
+MEASURES = frozenset(
+    {"action", "accept", "caution", "refuse", "unjudged_rate", "over_refusal", "cares"}
+    | {"action_agreement", "n_characters"}
+)
+GROUPS = frozenset({"all", "risky"})
+
+# Characters of a mark of a thought: a shorter one stands in any text.
+SHORTEST_MARK = 3
+
+# Most answers that a judge sees side by side: it names one by a digit.
+MOST_LISTED = 9
+
+
+def cross_check(study: Study) -> None:
+    """Check what the files of a study say of each other.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong.
+    """
+    for id_, task in study.tasks.items():
+        _check_kind(id_, task, study)
+    _check_settings(study)
+    for texts in _by_text(study).values():
+        if len(texts) > 1:
+            raise InputError(
+                f"config/personas: {' and '.join(texts)} have the same text; "
+                "change one of them or remove it"
+            )
+    _check_titles(study)
+    for id_, dataset in study.datasets.items():
+        questions = dataset["context"] == PATIENT_SAFETY
+        check = _check_questions if questions else _check_dataset
+        check(f"config/datasets/{id_}.yaml", dataset)
+        _check_kept(f"config/datasets/{id_}.yaml", dataset)
+        _check_format(f"config/datasets/{id_}.yaml", dataset)
+    for id_, task in study.tasks_of(TRIAGE).items():
+        _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
+        _check_sentences(f"config/tasks/{id_}.yaml", task["instruction"].strip(), study)
+    for id_, task in study.tasks.items():
+        _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
+    for id_, model in study.all_models.items():
+        _check_thinking(f"config/models/{id_}.yaml", model)
+    for id_ in study.judges:
+        _check_judge(id_, study)
+    _check_sources(study)
+    for id_ in study.forms:
+        _check_form(id_, study)
+    for cell in study.human_cells:
+        if cell.persona in study.personas:
+            raise InputError(
+                f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
+                "id of a persona; rename one of them"
+            )
+
+
+def _check_sources(study: Study) -> None:
+    """Check that models in parts are named as such, and a published study's files will stay."""
+    for id_, model in study.all_models.items():
+        parts_of(model["source"], f"config/models/{id_}.yaml")
+    if study.settings["published"]:
+        _check_commits(study)
+
+
+def _check_commits(study: Study) -> None:
+    """Check that nothing comes from a revision of the hub that may move."""
+    for kind, id_, source in sources_of_study(study):
+        revision = source.get("revision", "")
+        if source["kind"] == "hub" and not re.fullmatch(r"[0-9a-f]{40}", revision):
+            raise InputError(
+                f"config/{kind}/{id_}.yaml: key `source.revision` is {revision!r}, which may "
+                "move, but the study has `published: true`; write the commit (40 hexadecimal "
+                "digits) that the file comes from, as its page on the hub shows it"
+            )
+
+
+def _check_kind(id_: str, task: Mapping[str, Any], study: Study) -> None:
+    context = study.datasets[task["dataset"]]["context"]
+    if (context == PATIENT_SAFETY) != (task["kind"] == SAFETY):
+        raise InputError(
+            f"config/tasks/{id_}.yaml: key `kind` is {task['kind']!r}, but data set "
+            f"{task['dataset']!r} has the context {context!r}; data sets of `patient_safety` are "
+            "for tasks of kind `safety`, and for no others"
+        )
+
+
+def _check_settings(study: Study) -> None:
+    settings = study.settings
+    if settings["baseline"] not in study.personas:
+        raise InputError(
+            f"key `baseline` of the study is {settings['baseline']!r}, which key `personas` does "
+            "not list; add it there"
+        )
+    levels = {v["id"] for task in study.tasks_of(TRIAGE).values() for v in levels_of(study, task)}
+    for level in settings["limit_keeps"]:
+        # A study of questions alone has no levels to keep.
+        if levels and level not in levels:
+            raise InputError(
+                f"key `limit_keeps` of the study names {level!r}, which is no level of its data "
+                f"sets; use one of {', '.join(sorted(levels))}"
+            )
+    for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
+        for id_ in settings[key] if settings[key] != ALL else ():
+            if id_ not in possible:
+                raise InputError(
+                    f"key `{key}` of the study names {id_!r}, for which it has no tasks or judges; "
+                    f"take it out, or use {ALL!r} or some of {', '.join(possible)}"
+                )
+
+
+def _check_decoding(name: str, decoding: Mapping[str, Any], study: Study) -> None:
+    constrained = [key for key in ("grammar", "json_schema") if decoding[key] is not None]
+    if len(constrained) > 1:
+        raise InputError(
+            f"{name}: keys `decoding.grammar` and `decoding.json_schema` exclude each other; "
+            "remove one"
+        )
+    if constrained and study.servers:
+        raise InputError(
+            f"{name}: key `decoding.{constrained[0]}` works on this machine only, but model "
+            f"{study.servers[0]!r} is on a server; take one of them out"
+        )
+
+
+def _check_thinking(name: str, model: Mapping[str, Any]) -> None:
+    """Check that the marks of a model's thoughts can be told, and that a thought has room."""
+    thinking, context = model["thinking"], model["engine"]["context"]
+    for key, other in (("open", "close"), ("close", "open")):
+        mark = thinking[key]
+        if mark is not None and not mark.strip():
+            raise InputError(
+                f"{name}: key `thinking.{key}` is blank, and cannot be told from other text; write "
+                "the mark as the model writes it, or leave the key out"
+            )
+        if mark is not None and len(mark.strip()) < SHORTEST_MARK:
+            raise InputError(
+                f"{name}: key `thinking.{key}` is {mark!r}, which other text may hold as well; "
+                f"write the mark as the model writes it, of at least {SHORTEST_MARK} characters"
+            )
+        if mark is not None and thinking[other] is None:
+            raise InputError(
+                f"{name}: key `thinking.{key}` is set, but `thinking.{other}` is not; write both "
+                "marks, or none where the model's chat template has them"
+            )
+    local = model["source"]["kind"] != "server"
+    if local and thinking["think"] and thinking["max_tokens"] >= context:
+        raise InputError(
+            f"{name}: key `thinking.max_tokens` is {thinking['max_tokens']}, which leaves no room "
+            f"in a window of {context} tokens; lower it, or raise `engine.context`"
+        )
+
+
+def _check_sentences(name: str, instruction: str, study: Study) -> None:
+    """Check that persona and instruction stand in a prompt once, which is proven of each."""
+    for persona, spec in study.personas.items():
+        for variant, text in spec["texts"].items():
+            said = f"config/personas/{persona}.yaml: key `texts.{variant}`"
+            if text.strip() and text.strip() in instruction:
+                raise InputError(
+                    f"{name}: key `instruction` holds the sentence of persona {persona!r} "
+                    f"({said}), which must stand in a prompt once; change one of them"
+                )
+            if instruction and instruction in text:
+                raise InputError(
+                    f"{said} holds the instruction of a task ({name}: key `instruction`), which "
+                    "must stand in a prompt once; change one of them"
+                )
+
+
+def _by_text(study: Study) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for persona, spec in study.personas.items():
+        for variant, text in spec["texts"].items():
+            found.setdefault(" ".join(text.split()).casefold(), []).append(f"{persona}.{variant}")
+    return found
+
+
+def _check_titles(study: Study) -> None:
+    """Check that tables and figures can tell apart whatever they call by its title."""
+    for kind in ("models", "tasks", "personas", "judges"):
+        seen: dict[str, str] = {}
+        for id_, spec in getattr(study, kind).items():
+            other = seen.setdefault(" ".join(spec["title"].split()).casefold(), id_)
+            if other != id_:
+                raise InputError(
+                    f"config/{kind}/{id_}.yaml: key `title` is {spec['title']!r}, as in "
+                    f"config/{kind}/{other}.yaml, and figures could not tell them apart; change "
+                    "one of them"
+                )
+
+
+def _check_told_apart(where: str, titles: Iterable[str]) -> None:
+    """Check that no title of a list is another's but for blanks and capitals, which nobody sees."""
+    seen: dict[str, str] = {}
+    for title in titles:
+        shown = " ".join(title.split()).casefold()
+        if shown in seen:
+            raise InputError(
+                f"{where} has the titles {seen[shown]!r} and {title!r}, which figures could not "
+                "tell apart; rename one"
+            )
+        seen[shown] = title
+
+
+def _check_once(where: str, values: Sequence[Any], remedy: str) -> None:
+    """Check that nothing stands twice in a list."""
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise InputError(f"{where} has {value!r} twice; {remedy} one")
+
+
+def _check_judge(id_: str, study: Study) -> None:
+    judge = study.judges[id_]
+    name = f"config/judges/{id_}.yaml"
+    ids = [rating["id"] for rating in judge["ratings"]]
+    _check_once(f"{name}: key `ratings`", ids, "rename")
+    _check_told_apart(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]])
+    for rating in ids:
+        if rating in MEASURES:
+            raise InputError(
+                f"{name}: key `ratings` has the id {rating!r}, which is what tables call another "
+                "figure; rename it"
+            )
+    if judge["kind"] != SAFETY and judge["action"] is not None:
+        raise InputError(
+            f"{name}: key `action` is for judges of kind `safety`, but this one is of kind "
+            f"{judge['kind']!r}; take it out"
+        )
+    tasks = study.tasks_of(SAFETY) if judge["kind"] == SAFETY else study.rationale_tasks
+    if tasks and not study.judged_cells(id_):
+        raise InputError(
+            f"{name}: key `model` is of the family of every model of the study, and judges do not "
+            "judge their kin; choose another model, or set key `own_family` to true"
+        )
+    if study.judged_cells(id_):
+        _check_scale(name, judge, study)
+    if study.settings["rankings"]["listwise"] and judge["list"] and len(study.ranked) > MOST_LISTED:
+        raise InputError(
+            f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
+            f"but a judge can name one of {MOST_LISTED} at most; narrow key `rankings.groups`"
+        )
+
+
+def _check_form(id_: str, study: Study) -> None:
+    form = study.forms[id_]
+    name = f"config/forms/{id_}.yaml"
+    ids = [question["id"] for question in form["questions"]]
+    _check_once(f"{name}: key `questions`", ids, "rename")
+    for about in [*form["questions"], form["confidence"]]:
+        values = [option["value"] for option in about["options"]]
+        _check_once(f"{name}: key `options` of {about['title']!r}", values, "change")
+
+
+def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
+    """Check that clinicians are asked on the scale of the judge with whom they are compared."""
+    ids = [rating["id"] for rating in judge["ratings"]]
+    for question in study.forms[judge["kind"]]["questions"]:
+        rating = question.get("rating")
+        values = sorted(option["value"] for option in question["options"])
+        scale = list(range(1, judge["scale"] + 1))
+        if rating is not None and rating["id"] in ids and values != scale:
+            raise InputError(
+                f"config/forms/{judge['kind']}.yaml: key `questions` asks {question['id']!r} with "
+                f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
+                f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
+                "to null"
+            )
+
+
+def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check a data set of questions."""
+    columns = dataset["columns"]
+    categories = [category["id"] for category in dataset["categories"]]
+    _check_once(f"{name}: key `categories`", categories, "remove")
+    _check_told_apart(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]])
+    for category in categories:
+        if category in GROUPS:
+            raise InputError(
+                f"{name}: key `categories` has the id {category!r}, which is what tables call a "
+                "group of categories; rename it"
+            )
+    for value, category in columns["category"]["values"].items():
+        if category not in categories:
+            raise InputError(
+                f"{name}: key `columns.category.values` maps {value!r} to {category!r}, which key "
+                f"`categories` does not list; use one of {', '.join(categories)}"
+            )
+    hidden = {column: "never_shown" for column in columns["never_shown"]}
+    hidden[columns["category"]["column"]] = "category"
+    if columns["harm_level"] is not None:
+        hidden[columns["harm_level"]] = "harm_level"
+    _check_shown(name, [columns["case"]["column"]], hidden)
+    if columns["cluster"] is not None and columns["cluster"] not in columns["keep"]:
+        raise InputError(
+            f"{name}: key `columns.cluster` names {columns['cluster']!r}, which key `columns.keep` "
+            "does not list; add it there"
+        )
+
+
+def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+    levels = [level["id"] for level in dataset["levels"]]
+    _check_once(f"{name}: key `levels`", levels, "remove")
+    _check_told_apart(f"{name}: key `levels`", [v["title"] for v in dataset["levels"]])
+    for level in dataset["high_acuity"]:
+        if level not in levels:
+            raise InputError(
+                f"{name}: key `high_acuity` names {level!r}, which key `levels` does not list; "
+                f"use one of {', '.join(levels)}"
+            )
+    if levels[: len(dataset["high_acuity"])] != [v for v in levels if v in dataset["high_acuity"]]:
+        raise InputError(
+            f"{name}: key `high_acuity` must hold the most urgent levels, the first ones of "
+            "key `levels`; mend either"
+        )
+    if len(dataset["high_acuity"]) == len(levels):
+        raise InputError(f"{name}: key `high_acuity` holds every level; leave one out")
+    for value, level in dataset["columns"]["reference"]["values"].items():
+        if level not in levels:
+            raise InputError(
+                f"{name}: key `columns.reference.values` maps {value!r} to {level!r}, which key "
+                f"`levels` does not list; use one of {', '.join(levels)}"
+            )
+    columns = dataset["columns"]
+    case = columns["case"]
+    hidden = {column: "never_shown" for column in columns["never_shown"]}
+    hidden |= {rater["column"]: "human" for rater in columns["human"]}
+    hidden[columns["reference"]["column"]] = "reference"
+    shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
+    _check_shown(name, sorted(shown), hidden)
+    _check_groups(name, dataset)
+    _check_once(f"{name}: key `columns.human`", [r["id"] for r in columns["human"]], "rename")
+    _check_told_apart(f"{name}: key `columns.human`", [r["title"] for r in columns["human"]])
+
+
+def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> None:
+    """Check that a case shows no column that is hidden (column → its key), and no part of one."""
+    for column in shown:
+        for one, key in hidden.items():
+            if column == one or column.startswith((f"{one}.", f"{one}[")):
+                raise InputError(
+                    f"{name}: key `columns.case` shows {column!r}, which gives the answer away "
+                    f"(key `columns.{key}`); take it out of the case"
+                )
+
+
+# Keys of `format` that are about files of one kind.
+_KIND_OF_FORMAT = {
+    "names": "csv",
+    "decimal": "csv",
+    "sheet": "xlsx",
+    "records": "json",
+    "key_column": "json",
+}
+
+# Keys that have a value where they are not set → that value, and the kinds of files they are about.
+_KINDS_WITH_DEFAULT = {
+    "separator": (",", ("csv",)),
+    "encoding": ("utf-8", ("csv", "json", "jsonl")),
+}
+
+
+def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that a key of the format is about files of its kind."""
+    form = dataset["format"]
+    for key, kind in _KIND_OF_FORMAT.items():
+        if key in form and form["kind"] != kind:
+            raise InputError(
+                f"{name}: key `format.{key}` is for files of kind {kind!r}, but key `format.kind` "
+                f"is {form['kind']!r}; take it out, or mend the kind"
+            )
+    for key, (default, kinds) in _KINDS_WITH_DEFAULT.items():
+        if form[key] != default and form["kind"] not in kinds:
+            raise InputError(
+                f"{name}: key `format.{key}` is for files of kind {' or '.join(kinds)}, but key "
+                f"`format.kind` is {form['kind']!r}; take it out, or mend the kind"
+            )
+    case = dataset["columns"]["case"]
+    if "column" in case and case.get("missing", NOT_RECORDED) != NOT_RECORDED:
+        raise InputError(
+            f"{name}: key `columns.case.missing` is for cases made of `fields`, but this one is "
+            "the text of `columns.case.column`; take it out"
+        )
+    if form.get("file_column") in form.get("names", ()):
+        raise InputError(
+            f"{name}: key `format.file_column` is {form['file_column']!r}, which key "
+            "`format.names` calls a column of the file; rename one of them"
+        )
+
+
+def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that no kept column takes the place of one that is made from the file."""
+    own = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+    own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
+    for column in dataset["columns"]["keep"]:
+        if column in own:
+            raise InputError(
+                f"{name}: key `columns.keep` names {column!r}, which is what the table of items "
+                "calls a column of its own; rename it in the file"
+            )
+
+
+def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
+    keep = dataset["columns"]["keep"]
+    wanted = {"columns.cluster": dataset["columns"]["cluster"]}
+    for group in dataset["subgroups"]:
+        wanted[f"subgroups.{group['id']}.column"] = group["column"]
+        cuts = group.get("cuts", [])
+        if sorted(set(cuts)) != cuts:
+            raise InputError(
+                f"{name}: key `subgroups.{group['id']}.cuts` must rise ({cuts}); put them in order"
+            )
+    for key, column in wanted.items():
+        if column is not None and column not in keep:
+            raise InputError(
+                f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
+                "add it there"
+            )
+    groups = dataset["subgroups"]
+    _check_once(f"{name}: key `subgroups`", [group["id"] for group in groups], "rename")
+    _check_told_apart(f"{name}: key `subgroups`", [group["title"] for group in groups])
+
+
+def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    labels = [entry["label"] for entry in task["labels"]]
+    _check_once(f"{name}: key `labels`", labels, "remove")
+    if len({label.isdigit() for label in labels}) > 1:
+        raise InputError(f"{name}: key `labels` mixes letters and digits; use one kind")
+    levels = {level["id"] for level in dataset["levels"]}
+    named = [entry["level"] for entry in task["labels"]]
+    if set(named) != levels or len(named) != len(levels):
+        raise InputError(
+            f"{name}: key `labels` must give every level of data set {task['dataset']!r} exactly "
+            f"one label ({', '.join(sorted(levels))}), but gives {', '.join(named)}"
+        )
