@@ -31,7 +31,7 @@ import readme
 from cards_measure import LARGE, SMOLLM2, TINY, Bench, Part, Plan, smi
 from cards_table import table
 
-from persona_paradox.engine.engine import cards, usable_cpus
+from persona_paradox.engine.settings import cards, usable_cpus
 from persona_paradox.engine.vocabulary import features, start_llama
 
 MODEL = paths.ROOT / "resources" / "models" / "smollm2_135m_instruct"

@@ -27,7 +27,7 @@ import report
 import rounds
 from workload import tiny_weights, weights, workload
 
-from persona_paradox.engine.engine import usable_cpus
+from persona_paradox.engine.settings import usable_cpus
 
 MODEL = "smollm2_135m_instruct"
 QUICK_SIZES = cells.Sizes(4, cells.PERSONAS[:2], 500, (20, 80))

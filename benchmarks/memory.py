@@ -14,7 +14,8 @@ from pathlib import Path
 import paths  # noqa: F401 - finds the library
 
 from persona_paradox.engine.decoding import Decoding
-from persona_paradox.engine.engine import Engine, Question, Settings
+from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.settings import Settings
 
 
 def peak_mb() -> float:

@@ -14,7 +14,7 @@ from readme import busy, processor
 from rounds import Plan, Round
 from workload import tree_tokens
 
-from persona_paradox.engine.engine import usable_cpus
+from persona_paradox.engine.settings import usable_cpus
 
 SCORE, GENERATE, LABELS, TEXT, CELL_S = 0.95, 0.90, 1.2, 1.5, 1.5
 

@@ -16,7 +16,8 @@ from typing import Any
 import llama_cpp
 from workload import Chat, Weights
 
-from persona_paradox.engine.engine import Forms, log_softmax
+from persona_paradox.engine.decoding import log_softmax
+from persona_paradox.engine.engine import Forms
 
 WINDOW = 2048
 PATIENCE_S = 120

@@ -16,7 +16,7 @@ import yaml
 from prepare_model import cache_bytes_per_token
 from tiny_model import write_tiny_model
 
-from persona_paradox.engine.engine import Settings
+from persona_paradox.engine.settings import Settings
 from persona_paradox.engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.prompting.prompts import build_prompts

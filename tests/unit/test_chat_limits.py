@@ -13,7 +13,7 @@ import pytest
 from tiny_model import CHATML
 
 from persona_paradox.errors import InputError
-from persona_paradox.prompting import chat, template_worker
+from persona_paradox.prompting import template_worker, worker
 from persona_paradox.prompting.chat import ChatTemplate
 
 NAME = "config/models/tiny.yaml"
@@ -53,7 +53,7 @@ def test_a_template_that_asks_for_too_much(what: str) -> None:
 
 def test_time_is_limited_where_the_caller_ignores_the_signal() -> None:
     before = signal.signal(signal.SIGXCPU, signal.SIG_IGN)
-    chat._worker.cache_clear()
+    worker.worker.cache_clear()
     try:
         with pytest.raises(InputError, match="more than 2 s of computing"):
             ChatTemplate(NESTED + CHATML, "", "", NAME)
@@ -67,7 +67,7 @@ def test_a_worker_that_breaks_down_says_why(
     broken = tmp_path / "worker.py"
     broken.write_text("""input(), print('{"text": "', end=""), print(1 / 0)""")
     monkeypatch.setattr(template_worker, "__file__", str(broken))
-    chat._worker.cache_clear()
+    worker.worker.cache_clear()
     with pytest.raises(InputError, match=r"ended \(ZeroDivisionError: .*mend the environment"):
         ChatTemplate(CHATML, "", "", NAME)
 

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 from documented import ROOT, Documented, matches, tables
 
+from persona_paradox.archive import audit
 from persona_paradox.clinicians import packet, panel
-from persona_paradox.engine import audit, responses
+from persona_paradox.engine import responses
 from persona_paradox.judges import assessment, judging, ranking
-from persona_paradox.kinds.choice import scoring
+from persona_paradox.kinds.choice import scoring, verbalized
 from persona_paradox.measures import aggregation, calibration, confidences, recalibration
 from persona_paradox.measures.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
-from persona_paradox.prompting import delivery, prompts, steps, verbalized
+from persona_paradox.prompting import delivery, prompts, steps
 
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")

@@ -12,7 +12,7 @@ import pytest
 
 from persona_paradox import files
 from persona_paradox.archive import crate
-from persona_paradox.data import sources
+from persona_paradox.data import sources, transfer
 from persona_paradox.errors import InputError
 
 # Leaves a part and a folder beside it, as a download that is killed does.
@@ -103,7 +103,7 @@ def test_no_changed_bit_of_a_zip_file_ends_in_a_traceback(tmp_path: Path, method
         made.writestr("a.csv", "a,b\n" * 100)
     whole = path.read_bytes()
     source = {"kind": "pypi", "package": "a", "version": "1", "member": "a.csv"}
-    order = sources._Order(source, target, tmp_path, "x.yaml", None, "model")
+    order = transfer.Order(source, target, tmp_path, "x.yaml", None, "model")
     refused = 0
     for bit in range(8 * 80):
         changed = bytearray(whole)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tiny_model import TOKENIZERS, write_tiny_model
 
-from persona_paradox.engine.engine import Engine, Settings
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.settings import Settings
 from persona_paradox.engine.vocabulary import LEADS, Prompt, Vocabulary, open_vocabulary
 from persona_paradox.errors import InputError
 

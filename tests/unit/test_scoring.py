@@ -9,7 +9,7 @@ import pytest
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.kinds.choice.scoring import SCHEMA, score
-from persona_paradox.prompting.verbalized import SCHEMA as VERBALIZED
+from persona_paradox.kinds.choice.verbalized import SCHEMA as VERBALIZED
 
 SCORING = {
     "labels": [{"label": label, "level": label.lower()} for label in "ABC"],

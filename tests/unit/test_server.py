@@ -22,7 +22,8 @@ from loopback_server import running_server
 from tiny_model import write_tiny_model
 
 from persona_paradox.engine.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
-from persona_paradox.engine.server import Server, ServerQuestion, ServerSettings
+from persona_paradox.engine.server import Server, ServerQuestion
+from persona_paradox.engine.server_settings import ServerSettings
 from persona_paradox.errors import InputError
 from persona_paradox.schema import check_schema
 

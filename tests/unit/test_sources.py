@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from loopback_hub import COMMIT, Hub, loopback_hub, sha256
 from tiny_model import write_tiny_model
 
-from persona_paradox.data import sources
+from persona_paradox.data import transfer
 from persona_paradox.data.parts import parts_of
 from persona_paradox.data.sources import fetch
 from persona_paradox.engine.gguf_header import check_gguf
@@ -91,7 +91,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "BACK_OFF", (0.0, 0.0))
+    monkeypatch.setattr(transfer, "BACK_OFF", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ def test_slow_link_without_a_terminal_tells_the_log(tmp_path: Path, filled: Hub)
     large = gguf(tmp_path / "large.gguf", 6 << 20)
     filled.repos["models", REPO] = {FILE: large}
     program = (
-        "import runpy, sys; from persona_paradox.data import sources; sources.PROGRESS = 0.0;"
+        "import runpy, sys; from persona_paradox.data import transfer; transfer.PROGRESS = 0.0;"
         "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     arguments = [SCRIPT, *options(tmp_path, hub_source(large)), "--log=m.log"]
@@ -517,7 +517,7 @@ def test_url(
     data = bytes(3 << 20)
     hub.sent["data.csv"], hub.length = data, length
     hub.refusals = [(503, ""), (429, "")]
-    monkeypatch.setattr(sources, "PROGRESS", 0.0)
+    monkeypatch.setattr(transfer, "PROGRESS", 0.0)
     caplog.set_level(logging.INFO, logger="persona_paradox")
     source = url_source(hub, data)
     manifest = fetch(source, tmp_path / "new" / "data.csv", config_file=CONFIG)

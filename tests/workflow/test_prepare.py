@@ -22,7 +22,8 @@ from project import Project, add_model
 from root import ROOT
 from tiny_model import ARCHITECTURES, CHATML, TOKENIZERS, write_tiny_model
 
-from persona_paradox.engine.engine import Engine, Settings
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.settings import Settings
 from persona_paradox.files import sha256_file
 
 SCRIPT = ROOT / "workflow/scripts/prepare_model.py"

@@ -38,3 +38,9 @@ PANEL, CLINICIANS = "panel", "clinicians"
 
 # What stands in a case for a value that is not recorded, where a data set does not say.
 NOT_RECORDED = "not recorded"
+
+# Ids of null cases begin so, and no others.
+NULL_CASE = "null:"
+
+# Status of a prompt that is delivered whole, with every word of ours and no other.
+OK = "ok"

@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from persona_paradox import cli, files
 from persona_paradox.engine.decoding import Answer, Wanted
 from persona_paradox.engine.responses import FINGERPRINT, SERVER, Request, respond
-from persona_paradox.engine.server import Server, ServerSettings, ask_server, describe, fingerprint
+from persona_paradox.engine.server import Server, ask_server
+from persona_paradox.engine.server_settings import ServerSettings, describe, fingerprint
 from persona_paradox.engine.store import Store
 
 

@@ -10,12 +10,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.engine import audit
+from persona_paradox.archive import audit
 from persona_paradox.engine.decoding import Answer, Wanted
-from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.responses import LOCAL, SERVER, Request
-from persona_paradox.engine.server import Server, ServerSettings, ask_server, fingerprint
-from persona_paradox.prompting.delivery import OK
+from persona_paradox.engine.server import Server, ask_server
+from persona_paradox.engine.server_settings import ServerSettings, fingerprint
+from persona_paradox.engine.settings import Settings, usable_cpus
+from persona_paradox.names import OK
 
 Checks = Iterator[tuple[str, audit.Way]]
 

@@ -11,7 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.data.parts import parts_of
-from persona_paradox.data.sources import fetch, need_space
+from persona_paradox.data.sources import fetch
+from persona_paradox.data.transfer import need_space
 from persona_paradox.engine.gguf_header import check_gguf, check_parts
 from persona_paradox.engine.quantization import quantize
 from persona_paradox.errors import InputError

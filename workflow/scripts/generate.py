@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.engine.decoding import Answer, Wanted
-from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.responses import FINGERPRINT, LOCAL, Request, respond
+from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.engine.store import Store
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.kinds.choice.verbalized import example, second_turns
 from persona_paradox.prompting.delivery import deliver_chats
-from persona_paradox.prompting.verbalized import example, second_turns
 
 
 def main(arguments: Namespace) -> None:

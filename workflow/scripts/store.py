@@ -22,9 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.engine import audit, store
-from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.archive import audit
+from persona_paradox.engine import store
+from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.responses import LOCAL, Request
+from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.errors import InputError
 
 # Folders whose answers came from the store.

@@ -30,20 +30,21 @@ import polars as pl
 import yaml
 
 from persona_paradox import cli, files
-from persona_paradox.archive import contradictions, crate
+from persona_paradox.archive import audit, contradictions, crate
 from persona_paradox.archive.verification import UNREADABLE, Findings, difference, drawn
 from persona_paradox.archive.withholding import MARK, Texts, is_withheld, withhold
-from persona_paradox.engine import audit, server
+from persona_paradox.engine import server_settings
 from persona_paradox.engine.decoding import CONTROL_TOKENS, Answer
-from persona_paradox.engine.engine import Engine, Settings, ask_engine, usable_cpus
+from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.responses import LOCAL, SCHEMA, SERVER, Request, Wanted, engine_of
+from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.errors import InputError, printable
 from persona_paradox.judges import judging
 from persona_paradox.kinds.choice.scoring import with_repeat
+from persona_paradox.kinds.choice.verbalized import second_turns
+from persona_paradox.names import OK
 from persona_paradox.prompting import delivery
-from persona_paradox.prompting.delivery import OK
 from persona_paradox.prompting.steps import chats_behind
-from persona_paradox.prompting.verbalized import second_turns
 from persona_paradox.study.inventory import (
     CODE,
     Answered,
@@ -739,8 +740,8 @@ def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> st
         manifest = crate.read_untrusted(copy.theirs / name, name)
         return contradictions.of_engine(engine, manifest, copy.view(f"engine/{file.model}"))
     source = copy.study.all_models[file.model]["source"]
-    if engine != server.describe(source):
-        return f"is of the server {engine!r}, but the configuration is of {server.describe(source)}"
+    if engine != (expected := server_settings.describe(source)):
+        return f"is of the server {engine!r}, but the configuration is of {expected}"
     return None
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import polars as pl
 
+from ..engine.completions import ROUNDING as SERVER_ROUNDING
 from ..engine.decoding import CONTROL_TOKENS, LENGTH, STOP, TOO_LONG, Wanted
-from ..engine.engine import Settings
 from ..engine.responses import ABOUT, LOCAL, label_mass
-from ..engine.server import ROUNDING as SERVER_ROUNDING
+from ..engine.settings import Settings
 from ..files import canonical_json, sha256_bytes, sources_of
-from ..prompting.delivery import OK, Proof
+from ..names import OK
+from ..prompting.delivery import Proof
 from .verification import RELATIVE
 from .withholding import MARK
 

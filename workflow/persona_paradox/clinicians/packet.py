@@ -32,7 +32,8 @@ import polars as pl
 import xlsxwriter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from ..data.records import DataFile, csv_rows, told_separator
+from ..data.csv_records import csv_rows, told_separator
+from ..data.rows import DataFile
 from ..errors import InputError
 from ..files import DAMAGED, is_of_disk, sha256_bytes
 from . import blinding

@@ -12,10 +12,10 @@ import polars as pl
 
 from ..errors import InputError
 from ..files import sources_of
-from .records import DataFile, NoTextError, Wanted, read_records
-
-# Ids of null cases begin so, and no others.
-NULL_CASE = "null:"
+from ..names import NULL_CASE
+from .records import read_records
+from .rows import DataFile, Wanted
+from .values import NoTextError
 
 # Harm of full compliance with a question, from none to high, as in CARES (Chen et al. 2025).
 HARM_LEVELS = ("0", "1", "2", "3")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # finish_reason of an answer
 STOP = "stop"
 LENGTH = "length"
@@ -107,3 +110,11 @@ def grammar_of(view: Mapping[str, Any]) -> str | None:
         return grammar
     given: str | None = view["grammar"]
     return given
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Natural logarithm of the softmax, in double precision. Shape: that of `logits`."""
+    wide = logits.astype(np.float64)
+    wide -= wide.max()
+    result: NDArray[np.float64] = wide - np.log(np.exp(wide).sum())
+    return result

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..data.items import NULL_CASE
 from ..files import canonical_json, sha256_bytes
-from ..names import HUMAN
-from ..prompting.delivery import OK
+from ..names import HUMAN, NULL_CASE, OK
 from .decoding import CONTROL_TOKENS, Answer, Decoding, Wanted, grammar_of
 from .store import Store
 

@@ -19,85 +19,40 @@ What servers do with a prompt and an answer differs; these habits shape the code
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import Closing, canonical_json, sha256_bytes
+from ..files import Closing
+from .completions import (
+    TOO_LONG_SIGNS,
+    Completion,
+    TooLong,
+    Unusable,
+    completion_of,
+    model_names,
+    of_answer,
+    sum_forms,
+)
 from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted
+from .server_settings import ServerSettings
 
 if TYPE_CHECKING:
     from openai import OpenAI, OpenAIError
 
 CHECK_S = 10.0  # seconds that `Server.check` waits for the endpoint
-ROUNDING = 1e-3  # by which a log-probability may lie above 0
 ANY_ASCII = r"root ::= [\x01-\x7F]+"
 KEPT = "answers so far are kept, run snakemake again"
 
 # One of the tokens that a mark of a thought may be written with.
 _CONTROL_TOKEN = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\u25c1[^\u25c1\u25b7]*\u25b7")
-
-# Parts of the messages by which llama_cpp.server, llama-server, vLLM and SGLang refuse a prompt
-# that does not fit their window.
-_TOO_LONG_SIGNS = (
-    "context_length_exceeded",
-    "exceed_context_size",
-    "context length",
-    "context size",
-    "context window",
-    "maximum model length",
-)
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """How a model's endpoint is reached; all are keys of `source` in the model's file.
-
-    Attributes:
-        url: what /completions is appended to, with the /v1 of most servers.
-        model: the name by which the endpoint knows the model.
-        api_key_env: environment variable that holds the key, None for an endpoint without one.
-        concurrency: most requests under way at a time.
-        timeout_s: seconds until an answer counts as lost.
-        retries: attempts after the first one, with growing pauses, where an error may pass.
-        top_logprobs: log-probabilities asked for at the answer position.
-    """
-
-    url: str
-    model: str
-    api_key_env: str | None = None
-    concurrency: int = 4
-    timeout_s: float = 120.0
-    retries: int = 5
-    top_logprobs: int = 20
-
-    @classmethod
-    def of(cls, source: Mapping[str, Any]) -> ServerSettings:
-        """From key `source` of a model's file."""
-        return cls(**{field.name: source[field.name] for field in fields(cls)})
-
-
-def describe(source: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells the answers of a server's model from others.
-
-    The model's name and revision, as far as the user declares them; nothing of the machine that
-    runs it, which is out of sight.
-    """
-    parts = {key: source[key] for key in ("model", "revision", "top_logprobs")}
-    return {"backend": "server", **parts}
-
-
-def fingerprint(source: Mapping[str, Any]) -> str:
-    """SHA-256 of `describe`."""
-    return sha256_bytes(canonical_json(describe(source)).encode())
 
 
 @dataclass(frozen=True)
@@ -115,34 +70,6 @@ def ask_server(
     """Answers to the prompts of a cell, as (index, answer) in the order in which they end."""
     questions = [ServerQuestion(one.row["text"], one.decoding, one.seed) for one in wanted]
     yield from server.ask(questions, labels)
-
-
-@dataclass(frozen=True)
-class _Completion:
-    """What an endpoint returned, whatever its format.
-
-    Attributes:
-        text: the answer as the endpoint cut it.
-        finish_reason: `stop` or `length`.
-        tokens: text and log-probability of the tokens; empty where none are listed.
-        first: log-probabilities of the likeliest tokens at the answer position, by text; empty
-            where they are not listed.
-        count: tokens by the endpoint's own count, None where it does not say.
-    """
-
-    text: str
-    finish_reason: str
-    tokens: tuple[tuple[str, float], ...]
-    first: Mapping[str, float]
-    count: int | None
-
-
-class _Unusable(Exception):
-    """An answer that is not what it should be; says what is wrong."""
-
-
-class _TooLong(Exception):
-    """The prompt and its answer do not fit the endpoint's window."""
 
 
 class Server(Closing):
@@ -216,7 +143,7 @@ class Server(Closing):
 
         with self._connect(1, min(CHECK_S, self._settings.timeout_s)) as client:
             try:
-                served = _names(client.models.with_raw_response.list().http_response.json())
+                served = model_names(client.models.with_raw_response.list().http_response.json())
             except NotFoundError:
                 served = []
             except OpenAIError as error:
@@ -316,10 +243,10 @@ class Server(Closing):
                 top = self._settings.top_logprobs
             found = self._request(question.text, decoding, seed=question.seed, top=top)
             if labels and read is None:
-                label_logprob = _sum_forms(found.first, labels)
+                label_logprob = sum_forms(found.first, labels)
                 if label_logprob is None:
                     label_logprob = self._labels(question.text, labels)
-        except _TooLong:
+        except TooLong:
             return Answer(None, TOO_LONG, 0)
         text, finish_reason = found.text, found.finish_reason
         for stop in decoding.ends:
@@ -327,7 +254,7 @@ class Server(Closing):
             # overlooks one beside half a character.
             if stop in text:
                 text, finish_reason = text.partition(stop)[0], STOP
-        tokens = _of_answer(found.tokens, text, finish_reason)
+        tokens = of_answer(found.tokens, text, finish_reason)
         return Answer(
             text,
             finish_reason,
@@ -340,13 +267,13 @@ class Server(Closing):
         """Log-probabilities of the labels by a greedy request of its own, shape (labels,)."""
         once = Decoding(max_tokens=1)
         found = self._request(text, once, top=self._settings.top_logprobs)
-        logprobs = _sum_forms(found.first, labels)
+        logprobs = sum_forms(found.first, labels)
         if logprobs is None:
             # llama_cpp.server lists nothing where the answer ends at once, llama-server nothing
             # where it begins with a part of a character. Both list log-probabilities from before
             # the grammar that makes them begin otherwise.
             found = self._request(text, once, top=self._settings.top_logprobs, grammar=ANY_ASCII)
-            logprobs = _sum_forms(found.first, labels)
+            logprobs = sum_forms(found.first, labels)
         if logprobs is None:
             raise self._error(
                 "url",
@@ -366,8 +293,8 @@ class Server(Closing):
         seed: int = 0,
         top: int | None = None,
         grammar: str | None = None,
-    ) -> _Completion:
-        """A completion, or an `InputError`, or `_TooLong`."""
+    ) -> Completion:
+        """A completion, or an `InputError`, or `TooLong`."""
         from openai import OpenAIError  # noqa: PLC0415
 
         try:
@@ -378,7 +305,7 @@ class Server(Closing):
             raise self._failure(error) from error
         if found.finish_reason == LENGTH and (found.count or np.inf) < decoding.max_tokens:
             # The end of the window; vLLM refuses such a prompt outright.
-            raise _TooLong
+            raise TooLong
         return found
 
     def _complete(
@@ -390,7 +317,7 @@ class Server(Closing):
         seed: int = 0,
         top: int | None = None,
         grammar: str | None = None,
-    ) -> _Completion:
+    ) -> Completion:
         more: dict[str, Any] = {
             "top_k": 0,
             "min_p": decoding.min_p,
@@ -421,10 +348,10 @@ class Server(Closing):
             extra_body=more,
         )
         try:
-            found = _completion(reply.http_response.json())
+            found = completion_of(reply.http_response.json())
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise self._no_endpoint() from error
-        except _Unusable as error:
+        except Unusable as error:
             raise self._error(
                 "url",
                 f"{self._settings.url} sent an answer that cannot be used: {error}; look into the "
@@ -446,7 +373,7 @@ class Server(Closing):
         )
 
     def _failure(self, error: OpenAIError, checking: bool = False) -> Exception:
-        """What becomes of a request that failed for good: an `InputError`, or `_TooLong`."""
+        """What becomes of a request that failed for good: an `InputError`, or `TooLong`."""
         import openai  # noqa: PLC0415
 
         url = self._settings.url
@@ -472,9 +399,9 @@ class Server(Closing):
             )
         said = self._said(error.body)
         signs = f"{said} {error.type} {error.code}".lower()
-        too_long = error.status_code < 500 and any(sign in signs for sign in _TOO_LONG_SIGNS)
+        too_long = error.status_code < 500 and any(sign in signs for sign in TOO_LONG_SIGNS)
         if too_long and not checking:
-            return _TooLong()
+            return TooLong()
         status = f"{error.status_code}: {said}" if said else str(error.status_code)
         return self._error(*self._cause(error.status_code, status, remedy))
 
@@ -516,91 +443,3 @@ class Server(Closing):
                 f"{url} fails ({status}); look into the server's log and restart it; {remedy}"
             )
         return "url", f"{url} refuses a request ({status}); use a server that takes it; {remedy}"
-
-
-def _names(listed: Any) -> list[str]:
-    """Names in the answer to /models; none where it is no such list."""
-    data = listed.get("data") if isinstance(listed, Mapping) else None
-    models = data if isinstance(data, list) else []
-    return [str(model["id"]) for model in models if isinstance(model, Mapping) and "id" in model]
-
-
-def _completion(body: Any) -> _Completion:
-    choice = body["choices"][0]
-    listed = choice.get("logprobs") or {}
-    try:
-        tokens, first = _logprobs(listed)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise _Unusable("its `logprobs` are of no known form") from error
-    if not isinstance(text := choice["text"], str):
-        raise _Unusable(f"its `text` is {json.dumps(text)[:100]}, not a text")
-    count = (body.get("usage") or {}).get("completion_tokens")
-    if not (count is None or isinstance(count, int)):
-        raise _Unusable(f"its `completion_tokens` is {json.dumps(count)[:100]}, not a number")
-    return _Completion(
-        text=text,
-        finish_reason=str(choice["finish_reason"]),
-        tokens=tuple(tokens),
-        first=first,
-        count=count,
-    )
-
-
-def _logprobs(found: Mapping[str, Any]) -> tuple[list[tuple[str, float]], dict[str, float]]:
-    """Tokens of an answer, and the likeliest at its first position, from either format."""
-    if "content" in found:  # llama-server: as in chats
-        entries = found["content"] or []
-        tokens = [_listed(entry["token"], entry["logprob"]) for entry in entries]
-        top = [(t["token"], t["logprob"]) for e in entries[:1] for t in e["top_logprobs"]]
-    else:  # as in OpenAI's own completions: llama_cpp.server, vLLM
-        texts, values = found.get("tokens") or [], found.get("token_logprobs") or []
-        tokens = [_listed(text, value) for text, value in zip(texts, values, strict=True)]
-        top = [pair for listed in (found.get("top_logprobs") or [])[:1] for pair in listed.items()]
-    first: dict[str, float] = {}
-    for text, logprob in (_listed(*pair) for pair in top):
-        # Tokens of one text: the likelier is the one that the tokenizer makes of that text.
-        first[text] = max(logprob, first.get(text, -np.inf))
-    if tokens and tokens[0][0] not in first:
-        # llama-server left the first token out, and this is a later position.
-        first = {}
-    return tokens, first
-
-
-def _listed(text: Any, logprob: Any) -> tuple[str, float]:
-    """A listed token and its log-probability, which may be minus infinity but no other non-number.
-
-    Raises:
-        _Unusable: they are none.
-    """
-    number = isinstance(logprob, int | float) and not isinstance(logprob, bool)
-    # A little above 0 is rounding; NaN is below nothing.
-    if not isinstance(text, str) or not number or not logprob <= ROUNDING:
-        raise _Unusable(
-            f"token {json.dumps(text)[:100]} has the log-probability {json.dumps(logprob)[:100]}"
-        )
-    return text, float(logprob)
-
-
-def _sum_forms(first: Mapping[str, float], labels: Sequence[str]) -> tuple[float, ...] | None:
-    """Log-sum-exp over the forms of each label, shape (labels,); None where nothing is listed."""
-    if not first:
-        return None
-    return tuple(
-        float(np.logaddexp.reduce([first.get(lead + label, -np.inf) for lead in ("", " ", "\n")]))
-        for label in labels
-    )
-
-
-def _of_answer(
-    tokens: Sequence[tuple[str, float]], text: str, finish_reason: str
-) -> list[tuple[str, float]]:
-    """The tokens that belong to an answer: without what ended it."""
-    if finish_reason == LENGTH or not "".join(token for token, _ in tokens).startswith(text):
-        return list(tokens)
-    kept, start = [], 0
-    for token, logprob in tokens:
-        if start >= len(text):
-            break
-        kept.append((token, logprob))
-        start += len(token)
-    return kept

@@ -6,24 +6,17 @@ message silently where a template has no place for one.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import datetime
-import functools
 import itertools
-import json
 import re
-import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from ..errors import InputError
 from . import template_worker
 from .thinking import FAMILIES, Marks, Thinking, left_open, marks_in, unknown_thought, words_in
+from .worker import ENDED, LONGEST_REASON, CannotRender, worker
 
 # Templates that print today's date would change every prompt every day.
 FROZEN_DATE = datetime.datetime(2025, 1, 1)
@@ -48,8 +41,6 @@ _ON: tuple[Mapping[str, Any], ...] = (
 )
 # JSON and templates can spell it, and no text can hold it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_ENDED = "ended"
-_LONGEST_REASON = 300  # characters; a template chooses its own words
 # Characters that a template may add to a chat: publishers' longest add some thousands.
 _MOST_ADDED = 1 << 16
 # The end of a turn, and nothing behind it; and a turn of somebody else.
@@ -125,10 +116,6 @@ class _Frame:
         return [{"type": "text", "text": text}] if self.typed else text
 
 
-class _CannotRender(InputError):
-    """A template that refuses a chat."""
-
-
 class ChatTemplate:
     """A model's own chat template.
 
@@ -188,13 +175,13 @@ class ChatTemplate:
     def _choose_switches(self) -> None:
         """Find what the template is to be told, so that the model thinks or does not."""
         best: tuple[Mapping[str, Any], _Frame] | None = None
-        failure: _CannotRender | None = None
+        failure: CannotRender | None = None
         for switches in _ON if self.thinks else _OFF:
             self._switches = switches
             self._frames.clear()
             try:
                 frame = self._frame(_FIRST_TURN)
-            except _CannotRender as error:
+            except CannotRender as error:
                 failure = failure or error
                 continue
             best = best or (switches, frame)
@@ -202,7 +189,7 @@ class ChatTemplate:
                 best = (switches, frame)
                 break
         if best is None:
-            raise cast(_CannotRender, failure)
+            raise cast(CannotRender, failure)
         self._switches = best[0]
         self._frames = {(_FIRST_TURN, True): best[1]}
 
@@ -368,7 +355,7 @@ class ChatTemplate:
 
     def _probe(self, n: int) -> _Frame:
         probes = _PROBES[:n]
-        failures: list[_CannotRender] = []
+        failures: list[CannotRender] = []
         # Idefics, MiniMax: templates of models that see pictures may know lists of contents alone.
         for typed in (False, True):
             for takes_system in (True, False):
@@ -376,7 +363,7 @@ class ChatTemplate:
                 messages = frame.messages(probes)
                 try:
                     found = self._around(frame, probes, messages)
-                except _CannotRender as error:
+                except CannotRender as error:
                     failures.append(error)
                     continue
                 if found is not None:
@@ -391,7 +378,7 @@ class ChatTemplate:
         tail = frame.around[-1]
         try:
             text = self._render(messages, add_generation_prompt=False)
-        except _CannotRender:
+        except CannotRender:
             return tail
         before = re.split("|".join(_PROBES), text)[-1]
         return tail.removeprefix(before) or tail
@@ -435,7 +422,7 @@ class ChatTemplate:
 
     def _ask(self, request: Mapping[str, Any]) -> str:
         """The worker's answer to a request: a text, or an error in a sentence."""
-        found = _worker().ask(request)
+        found = worker().ask(request)
         if "text" in found:
             if _SURROGATE.search(found["text"]) is None:
                 return found["text"]
@@ -443,10 +430,10 @@ class ChatTemplate:
                 f"{self.name}: the chat template of the model writes a half of a surrogate pair, "
                 "which is no character; use another build of the model"
             )
-        reason = " ".join(found["reason"].split())[:_LONGEST_REASON]
+        reason = " ".join(found["reason"].split())[:LONGEST_REASON]
         if found["error"] == template_worker.NO_CHAT:
             raise self._error(request["variables"]["messages"], "cannot render", f"({reason})")
-        if found["error"] == _ENDED:
+        if found["error"] == ENDED:
             raise InputError(
                 f"{self.name}: the process that renders the chat template of the model ended "
                 f"({reason}); if it ends with other models, too, mend the environment (README.md)"
@@ -459,14 +446,12 @@ class ChatTemplate:
             f"{self.name}: the chat template of the model {what}; use another build of the model"
         )
 
-    def _error(
-        self, messages: Sequence[Mapping[str, Any]], verb: str, reason: str
-    ) -> _CannotRender:
+    def _error(self, messages: Sequence[Mapping[str, Any]], verb: str, reason: str) -> CannotRender:
         if any(message["role"] == "assistant" for message in messages):
             what, remedy = "a second turn", "leave key `verbalized` of the task out, or "
         else:
             what, remedy = "a system and a user message", ""
-        return _CannotRender(
+        return CannotRender(
             f"{self.name}: the chat template of the model {verb} {what} {reason}; "
             f"{remedy}use another build of the model"
         )
@@ -474,59 +459,3 @@ class ChatTemplate:
 
 def _joined(texts: Sequence[str], between: Sequence[str]) -> str:
     return "".join(part for pair in zip(texts, between, strict=True) for part in pair)
-
-
-class _Worker:
-    """A process that renders templates, and is ended by the system where one takes too long."""
-
-    def __init__(self) -> None:
-        # What Python writes there when the process breaks down is the reason why it did.
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        # -I: neither the environment nor the folder of the call has a say in what it imports.
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", template_worker.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            encoding="ascii",
-        )
-        self._to: IO[str] = cast(IO[str], self._process.stdin)
-        self._from: IO[str] = cast(IO[str], self._process.stdout)
-        atexit.register(self.close)
-
-    def ask(self, request: Mapping[str, Any]) -> dict[str, str]:
-        """What `template_worker.answer` says, or why it says nothing."""
-        try:
-            print(json.dumps(request), file=self._to, flush=True)
-            line = self._from.readline()
-        except BrokenPipeError:
-            line = ""
-        # A part of a line is of a worker that was ended while it wrote.
-        if line.endswith("\n"):
-            found: dict[str, str] = json.loads(line)
-            return found
-        reason = self.close()
-        _worker.cache_clear()
-        if self._process.returncode == -signal.SIGXCPU:
-            reason = f"more than {template_worker.SECONDS} s of computing"
-            return {"error": template_worker.TOO_MUCH, "reason": reason}
-        return {"error": _ENDED, "reason": reason}
-
-    def close(self) -> str:
-        """End the process; returns what it said last, or the status that it ended with."""
-        atexit.unregister(self.close)
-        for pipe in (self._to, self._from):
-            # What was left to write has no reader any more.
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        status = self._process.wait()
-        with self._errors:
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").split("\n")
-        return next((line for line in reversed(said) if line.strip()), f"status {status}")
-
-
-@functools.cache
-def _worker() -> _Worker:
-    """The worker of this process."""
-    return _Worker()

@@ -19,6 +19,7 @@ from ..engine.decoding import CONTROL_TOKENS
 from ..engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 from ..errors import InputError
 from ..files import sha256_bytes
+from ..names import OK
 from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
 from .thinking import Thinking, marks_in
 
@@ -46,7 +47,6 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "prompt_sha256": pl.String,
 }
 
-OK = "ok"
 
 # Columns of prompts that ask a second time: the model's answer, and the user's next message.
 SECOND_TURN = ("answer", "question")

@@ -10,10 +10,10 @@ import re
 
 import polars as pl
 
-from ..data.items import is_null_case
-from ..engine.decoding import LENGTH
-from ..kinds.choice.labels import UNSPACED
-from .thinking import behind_thoughts, shown
+from ...data.items import is_null_case
+from ...engine.decoding import LENGTH
+from ...prompting.thinking import behind_thoughts, shown
+from .labels import UNSPACED
 
 SCHEMA = {
     "item_id": pl.String,

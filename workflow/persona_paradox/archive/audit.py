@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
+from ..engine.decoding import LENGTH, Answer, Wanted
 from ..kinds.choice.labels import parse_label
-from .decoding import LENGTH, Answer, Wanted
 
 T = TypeVar("T")
 
