@@ -136,6 +136,55 @@ def test_our_words_stand_in_the_prompt(read: str, expected: str | None) -> None:
     assert failure(read) == expected
 
 
+IN_USER = GOOD.replace(f"{PERSONA}\n", "").replace("user\n", f"user\n{PERSONA}\n\n")
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (IN_USER, None),
+        (IN_USER.replace(f"user\n{PERSONA}", "user\n"), PERSONA_FAILS),
+        (IN_USER.replace(f"user\n{PERSONA}", f"user\n{PERSONA.lower()}"), PERSONA_FAILS),
+        (IN_USER.replace("system\n", f"system\n{PERSONA}\n"), PERSONA_FAILS),
+        (IN_USER.replace("user\n", f"user\n{PERSONA}\n"), PERSONA_FAILS),
+        (GOOD, PERSONA_FAILS),
+        (IN_USER.replace("A or B", "B or A"), TASK_FAILS),
+    ],
+)
+def test_a_persona_may_lead_the_words_of_the_user(read: str, expected: str | None) -> None:
+    (row,) = prompts(cases=CASES[:1], task=TASK | {"placement": "user"}).to_dicts()
+    assert row["system"] == TASK["instruction"]
+    assert row["user"] == f"{PERSONA}\n\n{USER}"
+    assert prove(read, 1, row, PREFIX).failure(True, "") == expected
+
+
+@pytest.mark.parametrize("persona", [PERSONA, ""])
+@pytest.mark.parametrize("template", [CHATML, NO_SYSTEM])
+def test_a_persona_in_front_of_the_user_is_delivered_once(
+    vocabulary_of: Open, template: str, persona: str
+) -> None:
+    said = [f"Note on the door: {PERSONA} Go on.", *CASES]
+    table = prompts(persona, said, TASK | {"placement": "user"})
+    for delivered in (here(vocabulary_of(template), table), there(template, table)):
+        assert delivered["persona_delivered"].all()
+        assert delivered["task_delivered"].all()
+        for text, case in zip(delivered["text"], said, strict=True):
+            before, _, behind = text.partition(case)
+            assert behind
+            assert before.endswith(f"{persona}\n\n" if persona else "\n")
+            assert before.count(PERSONA) == bool(persona)
+            if persona:
+                assert before.index(TASK["instruction"]) < before.index(PERSONA)
+
+
+def test_a_template_that_drops_the_user_is_found_out(vocabulary_of: Open) -> None:
+    source = CHATML.replace("message['content']", f"message['content'] | replace('{PERSONA}', '')")
+    assert source != CHATML
+    table = prompts(task=TASK | {"placement": "user"})
+    with pytest.raises(InputError):
+        here(vocabulary_of(source), table)
+
+
 def test_without_a_persona_only_the_task_is_looked_for() -> None:
     read = GOOD.replace(f"{PERSONA}\n", "")
     assert failure(read, persona="") is None

@@ -42,5 +42,8 @@ NOT_RECORDED = "not recorded"
 # Ids of null cases begin so, and no others.
 NULL_CASE = "null:"
 
+# Where a persona's sentence stands: in the system message, or in front of the user's words.
+SYSTEM, USER = "system", "user"
+
 # Status of a prompt that is delivered whole, with every word of ours and no other.
 OK = "ok"

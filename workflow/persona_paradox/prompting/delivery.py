@@ -109,7 +109,8 @@ class Proof:
     """What was found in the prompt of one item.
 
     Attributes:
-        persona_delivered: the persona's sentence stands in it exactly once; True for no persona.
+        persona_delivered: the persona's sentence stands in it exactly once, in the system text or
+            where the user's message begins; True for no persona.
         task_delivered: so does the task's instruction.
         case_delivered: the user's message stands in it.
         second_turn_delivered: the model's answer and the user's next message stand in it behind
@@ -161,6 +162,7 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str, head:
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
     later = [row[key].strip() for key in SECOND_TURN if key in row]
     task = system.removeprefix(persona).strip()
+    with_user = bool(persona) and not system.startswith(persona) and user.startswith(persona)
     before = read.strip().removesuffix(lead.strip())
     found: list[bool] = []
     behind: list[str] = []
@@ -181,8 +183,10 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str, head:
     # Where a part of our words is missing, what is left is not the template's alone.
     ours = all(found) and system in before
     added = [_words_of(_DATE_LINE.sub("", text)) for text in around] if ours else []
+    said = before.count(persona) if persona else 1
     return Proof(
-        persona_delivered=not persona or before.count(persona) == 1,
+        # With the user's message comes the sentence that it begins with.
+        persona_delivered=said == 0 and found[0] if with_user else said == 1,
         task_delivered=not task or before.count(task) == 1,
         case_delivered=found[0],
         second_turn_delivered=all(found[1:]) if later else None,

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from ..files import sha256_bytes
+from ..names import USER
 
 SCHEMA = {
     "item_id": pl.String,
@@ -28,7 +29,9 @@ def build_prompts(
         items: columns `item_id` and `case`.
         texts: variant → the persona's sentence; an empty one is left out of the prompt.
         task: `instruction` (system part behind the persona) and `user`, where `{case}`
-            stands for the case.
+            stands for the case; and perhaps `placement`, which is `user` where the persona stands
+            in front of the user's words, with a blank line between, instead of in the system
+            message.
 
     Returns:
         A table of `SCHEMA`, by variant (main first) and item. `prompt_id` is the start of the
@@ -37,9 +40,12 @@ def build_prompts(
     rows = []
     for variant in sorted(texts, key=lambda v: (v != "main", v)):
         persona = texts[variant]
-        system = "\n".join(part for part in (persona, task["instruction"]) if part)
+        in_user = task.get("placement") == USER
+        parts = [task["instruction"]] if in_user else [persona, task["instruction"]]
+        system = "\n".join(part for part in parts if part)
+        lead = f"{persona}\n\n" if in_user and persona else ""
         for item_id, case in items.select("item_id", "case").iter_rows():
-            user = task["user"].replace("{case}", case)
+            user = lead + task["user"].replace("{case}", case)
             rows.append(
                 {
                     "item_id": item_id,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..data.parts import parts_of
 from ..errors import InputError
-from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE
+from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE, USER
 from .study import Study, levels_of, sources_of_study
 
 # What tables call other figures of judged answers, so that no rating can, and groups of categories.
@@ -49,9 +49,11 @@ def cross_check(study: Study) -> None:
         _check_format(f"config/datasets/{id_}.yaml", dataset)
     for id_, task in study.tasks_of(TRIAGE).items():
         _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
-        _check_sentences(f"config/tasks/{id_}.yaml", task["instruction"].strip(), study)
+        _check_words(f"config/tasks/{id_}.yaml", "instruction", task["instruction"], study)
     for id_, task in study.tasks.items():
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
+        if task.get("placement") == USER:
+            _check_words(f"config/tasks/{id_}.yaml", "user", task["user"], study)
     for id_, model in study.all_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
@@ -163,19 +165,23 @@ def _check_thinking(name: str, model: Mapping[str, Any]) -> None:
         )
 
 
-def _check_sentences(name: str, instruction: str, study: Study) -> None:
-    """Check that persona and instruction stand in a prompt once, which is proven of each."""
+def _check_words(name: str, key: str, words: str, study: Study) -> None:
+    """Check that a persona's sentence and a task's words (`key`) do not hold each other.
+
+    Each must stand in a prompt once, which is proven of it.
+    """
+    words = words.strip()
     for persona, spec in study.personas.items():
         for variant, text in spec["texts"].items():
             said = f"config/personas/{persona}.yaml: key `texts.{variant}`"
-            if text.strip() and text.strip() in instruction:
+            if text.strip() and text.strip() in words:
                 raise InputError(
-                    f"{name}: key `instruction` holds the sentence of persona {persona!r} "
+                    f"{name}: key `{key}` holds the sentence of persona {persona!r} "
                     f"({said}), which must stand in a prompt once; change one of them"
                 )
-            if instruction and instruction in text:
+            if words and words in text:
                 raise InputError(
-                    f"{said} holds the instruction of a task ({name}: key `instruction`), which "
+                    f"{said} holds the {key} of a task ({name}: key `{key}`), which "
                     "must stand in a prompt once; change one of them"
                 )
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..clinicians.blinding import identifying
 from ..errors import InputError
 from ..files import canonical_json, sha256_bytes, write_text
-from ..names import ACTIONS, PATIENT_SAFETY, SAFETY, TRIAGE
+from ..names import ACTIONS, PATIENT_SAFETY, SAFETY, TRIAGE, USER
 from .study import Study, levels_of
 
 # Most tokens of a stated confidence and of a reasoning, where a task does not say.
@@ -132,6 +132,8 @@ def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, A
     limit = settings["limits"].get(id_, settings["limit"])
     prompt = {"instruction": task.get("instruction", ""), "user": task["user"]}
     prompt |= {"null_cases": task.get("null_cases", []), "limit": limit}
+    # Only where it is not where it always was, so that prompts that were written stay.
+    prompt |= {"placement": USER} if task.get("placement") == USER else {}
     if limit is not None:
         prompt["seed"] = settings["seed"]
         if task["kind"] == TRIAGE:
