@@ -13,9 +13,10 @@ from tiny_model import CHATML
 from persona_paradox.errors import InputError
 from persona_paradox.prompting import template_worker
 from persona_paradox.prompting.chat import ChatTemplate
-from persona_paradox.prompting.delivery import FOREIGN_WORDS, prove
+from persona_paradox.prompting.proof import prove
 from persona_paradox.prompting.template_check import Subject, check
 from persona_paradox.prompting.thinking import Marks, Thinking
+from persona_paradox.prompting.words import FOREIGN_WORDS
 
 NAME = "config/models/tiny.yaml"
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}

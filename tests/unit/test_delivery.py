@@ -27,8 +27,10 @@ from persona_paradox.engine.vocabulary import Vocabulary, open_vocabulary
 from persona_paradox.errors import InputError
 from persona_paradox.files import sha256_bytes
 from persona_paradox.prompting.chat import ChatTemplate
-from persona_paradox.prompting.delivery import SCHEMA, check_window, deliver, prove, summary
+from persona_paradox.prompting.delivery import SCHEMA, deliver, summary
 from persona_paradox.prompting.prompts import build_prompts
+from persona_paradox.prompting.proof import prove
+from persona_paradox.prompting.window import check_window
 
 PERSONA = "You are an Emergency Department Nurse."
 TASK = {

@@ -14,7 +14,8 @@ from persona_paradox.engine.decoding import Decoding, grammar_of
 from persona_paradox.engine.sampler import Sampler
 from persona_paradox.engine.vocabulary import Vocabulary
 from persona_paradox.errors import InputError
-from persona_paradox.prompting.delivery import check_window, deliver, open_template
+from persona_paradox.prompting.delivery import deliver, open_template
+from persona_paradox.prompting.window import check_window
 
 
 def check_grammar(read_out: dict[str, Any], vocabulary: Vocabulary, name: str) -> None:

@@ -20,7 +20,7 @@ from ..engine.responses import ABOUT, LOCAL, label_mass
 from ..engine.settings import Settings
 from ..files import canonical_json, sha256_bytes, sources_of
 from ..names import OK
-from ..prompting.delivery import Proof
+from ..prompting.proof import Proof
 from .verification import RELATIVE
 from .withholding import MARK
 
