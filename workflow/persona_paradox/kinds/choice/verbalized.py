@@ -13,7 +13,7 @@ import polars as pl
 from ...data.items import is_null_case
 from ...engine.decoding import LENGTH
 from ...prompting.thinking import behind_thoughts, shown
-from .labels import UNSPACED
+from .plain_text import UNSPACED
 
 SCHEMA = {
     "item_id": pl.String,
