@@ -20,7 +20,8 @@ from matplotlib.axes import Axes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from persona_paradox.figures import style
+from persona_paradox.figures import ink, marks
+from persona_paradox.figures.page import Entry, Sheet
 from persona_paradox.measures.calibration import calibration_metrics
 
 ITEMS = (45, 100, 300, 1245)
@@ -65,39 +66,39 @@ def measure(simulations: int) -> Summary:
 
 def draw(summary: Summary, simulations: int, path: Path) -> None:
     """Draw one panel per true error."""
-    looks = style.looks(list(MEASURES))
+    looks = ink.looks(list(MEASURES))
     key = [
-        style.Entry(text, style.filled(*look_of(looks[name])), {"color": looks[name].colour})
+        Entry(text, ink.filled(*look_of(looks[name])), {"color": looks[name].colour})
         for name, text in MEASURES.items()
     ]
-    key.append(style.Entry("truth", line={"color": style.DARK, "linestyle": (0, (4, 2))}))
+    key.append(Entry("truth", line={"color": ink.DARK, "linestyle": (0, (4, 2))}))
     notes = [
         f"{simulations} simulations each, seed {SEED}.",
         "Answers among three labels with probabilities softmax(2 z), z standard normal.",
         "With perfect calibration a measure that cannot be negative can only err upwards.",
     ]
-    with style.context():
-        sheet = style.Sheet(
+    with ink.context():
+        sheet = Sheet(
             {"title": "Calibration errors of few items"},
             "Mean over simulations (point) and their middle 90% (line), by number of items",
             HEAD_MM + HEIGHT_MM + TICKS_MM,
             key,
             notes,
         )
-        width = (style.INNER_MM - LEFT_MM * len(GAPS) - GAP_MM / 2) / len(GAPS)
+        width = (ink.INNER_MM - LEFT_MM * len(GAPS) - GAP_MM / 2) / len(GAPS)
         for i, gap in enumerate(GAPS):
             left = LEFT_MM + i * (width + LEFT_MM + GAP_MM / 2)
-            sheet.text(left, 0, TITLES[gap], size=style.PANEL_PT, weight="bold")
+            sheet.text(left, 0, TITLES[gap], size=ink.PANEL_PT, weight="bold")
             draw_panel(sheet.axes(left, HEAD_MM, width, HEIGHT_MM), summary, gap)
-    style.save(sheet.figure, path, "png")
+    ink.save(sheet.figure, path, "png")
 
 
-def look_of(look: style.Look) -> tuple[str, object]:
+def look_of(look: ink.Look) -> tuple[str, object]:
     return look.colour, look.marker
 
 
 def draw_panel(axes: Axes, summary: Summary, gap: float) -> None:
-    looks = style.looks(list(MEASURES))
+    looks = ink.looks(list(MEASURES))
     for i, name in enumerate(MEASURES):
         colour, marker = look_of(looks[name])
         places = [n * 10 ** (SPREAD * (i - (len(MEASURES) - 1) / 2)) for n in ITEMS]
@@ -105,9 +106,9 @@ def draw_panel(axes: Axes, summary: Summary, gap: float) -> None:
         axes.plot(places, means, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
         for n, x in zip(ITEMS, places, strict=True):
             mean, low, high = summary[gap, n, name]
-            style.interval(axes, [x, x], [low, high], f"interval|{name}|{n}", color=colour)
-            style.point(axes, x, mean, f"point|{name}|{n}", **style.filled(colour, marker))
-    axes.axhline(gap, color=style.DARK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+            marks.interval(axes, [x, x], [low, high], f"interval|{name}|{n}", color=colour)
+            marks.point(axes, x, mean, f"point|{name}|{n}", **ink.filled(colour, marker))
+    axes.axhline(gap, color=ink.DARK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
     axes.set_xscale("log")
     axes.set_xticks(ITEMS, [f"{n:,}" for n in ITEMS])
     axes.minorticks_off()
@@ -115,7 +116,7 @@ def draw_panel(axes: Axes, summary: Summary, gap: float) -> None:
     axes.set_ylabel("calibration error")
     axes.set_xlim(ITEMS[0] / 1.4, ITEMS[-1] * 1.4)
     axes.set_ylim(0, 1.05 * max(high for _, _, high in summary.values()))
-    axes.grid(axis="y", color=style.PALE, linewidth=0.4)
+    axes.grid(axis="y", color=ink.PALE, linewidth=0.4)
     axes.set_axisbelow(True)
 
 

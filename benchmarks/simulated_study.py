@@ -37,7 +37,8 @@ import readme
 from simulation import BASELINE, Asked, World, ask
 
 from persona_paradox import files
-from persona_paradox.figures import style
+from persona_paradox.figures import ink, marks, typeset, words
+from persona_paradox.figures.page import Entry, Sheet
 from persona_paradox.measures import robustness, tables
 from persona_paradox.measures.resampling import Draws
 from persona_paradox.measures.statistics import wilson
@@ -515,7 +516,7 @@ def _covered(what: str, found: Sequence[tuple[float, float, float]]) -> Check:
 
 
 def _points(share: float) -> str:
-    return style.number(100 * share, 1)
+    return words.number(100 * share, 1)
 
 
 def _inside(what: str, truth: float, found: Sequence[float]) -> Check:
@@ -589,13 +590,10 @@ def draw(
     """Draw what is claimed where nothing is, and how often effects are found."""
     ns = sorted({n for _, n, _, _ in found})
     key = [
-        *(style.Entry(name, style.filled(*LOOKS[name])) for name in FAMILY),
-        style.Entry("5%", line={"color": style.DARK, "linestyle": (0, (4, 2))}),
-        *(
-            style.Entry(f"n = {n:,}, robust with 5 controls", style.filled(*OF_ITEMS[n]))
-            for n in ns
-        ),
-        *(style.Entry(f"with 3 controls, n = {n:,}", style.hollow(*OF_ITEMS[n])) for n in ns),
+        *(Entry(name, ink.filled(*LOOKS[name])) for name in FAMILY),
+        Entry("5%", line={"color": ink.DARK, "linestyle": (0, (4, 2))}),
+        *(Entry(f"n = {n:,}, robust with 5 controls", ink.filled(*OF_ITEMS[n])) for n in ns),
+        *(Entry(f"with 3 controls, n = {n:,}", ink.hollow(*OF_ITEMS[n])) for n in ns),
     ]
     notes = [
         f"Left: {sizes['nulls']} studies, n = {sizes['items']} in each of two tasks; {JUDGED} "
@@ -604,30 +602,30 @@ def draw(
         "Effects are judged together, so that three controls rarely suffice.",
         f"Seed {SEED}.",
     ]
-    with style.context():
-        sheet = style.Sheet(
+    with ink.context():
+        sheet = Sheet(
             {"title": "Simulated studies, of which the truth is known"},
             "How often an effect is claimed, where there is none (left) and where there is one",
             HEAD_MM + HEIGHT_MM + TICKS_MM,
             key,
             notes,
         )
-        pitch = style.INNER_MM / 3
+        pitch = ink.INNER_MM / 3
         titles = ["No persona has an effect of its meaning", *SPREADS]
         for i, title in enumerate(titles):
             left = i * pitch
-            text = style.wrap(title[0].upper() + title[1:], pitch - 4, style.PANEL_PT, "bold")
-            sheet.text(left, 0, text, size=style.PANEL_PT, weight="bold")
+            text = typeset.wrap(title[0].upper() + title[1:], pitch - 4, ink.PANEL_PT, "bold")
+            sheet.text(left, 0, text, size=ink.PANEL_PT, weight="bold")
             axes = sheet.axes(left + LEFT_MM, HEAD_MM, pitch - LEFT_MM - 4, HEIGHT_MM)
             axes.set_ylim(0, 100)
             axes.set_ylabel("studies (%)" if i else "claimed falsely (%)")
-            axes.grid(axis="y", color=style.PALE, linewidth=0.4)
+            axes.grid(axis="y", color=ink.PALE, linewidth=0.4)
             axes.set_axisbelow(True)
             if not i:
                 for j, (name, rates) in enumerate(nulls.items()):
                     for k, what in enumerate(FAMILY):
                         _mark(axes, j + (k - 0.5) / 4, rates[what], LOOKS[what], f"{name}|{what}")
-                axes.axhline(5, color=style.DARK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+                axes.axhline(5, color=ink.DARK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
                 axes.set_xlim(-0.5, len(nulls) - 0.5)
                 short = ["chance\nalone", "wordings\ndiffer", "sentences\ndiffer"]
                 axes.set_xticks(range(len(nulls)), short)
@@ -643,16 +641,16 @@ def draw(
             axes.set_xlim(2, 23)
             axes.set_xticks([100 * e for e in EFFECTS])
             axes.set_xlabel("true effect (points)")
-    style.save(sheet.figure, path, "png")
+    ink.save(sheet.figure, path, "png")
 
 
 def _mark(
     axes: Any, x: float, one: Rate, look: tuple[str, Any], gid: str, *, full: bool = True
 ) -> None:
     low, high = one.interval
-    style.interval(axes, [x, x], [100 * low, 100 * high], f"interval|{gid}", color=look[0])
-    kind: Callable[..., dict[str, Any]] = style.filled if full else style.hollow
-    style.point(axes, x, 100 * one.share, f"point|{gid}", **kind(*look))
+    marks.interval(axes, [x, x], [100 * low, 100 * high], f"interval|{gid}", color=look[0])
+    kind: Callable[..., dict[str, Any]] = ink.filled if full else ink.hollow
+    marks.point(axes, x, 100 * one.share, f"point|{gid}", **kind(*look))
 
 
 SIZES = {"items": 300, "draws": 2000, "few": 500, "nulls": 200, "power": 60}

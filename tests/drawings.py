@@ -21,6 +21,7 @@ from persona_paradox.figures import (
     bradley_terry,
     confusion,
     consistency,
+    ink,
     judge_human,
     judge_quality,
     persona_effect,
@@ -30,7 +31,6 @@ from persona_paradox.figures import (
     safety,
     sensitivity_criterion,
     spread,
-    style,
     subgroup_effects,
     triage_accuracy,
     win_matrix,
@@ -179,7 +179,7 @@ def assert_apart(chosen: list[Text], edges: np.ndarray) -> None:
 
 def assert_page_is_clean(drawn: Figure) -> None:
     """Nothing is cut off, and no text of the page lies on another."""
-    with style.context():
+    with ink.context():
         drawn.draw_without_rendering()
         shown = texts(drawn)
         edges = extents(drawn, shown)
@@ -194,8 +194,8 @@ def assert_page_is_clean(drawn: Figure) -> None:
 def saved(study: Study, figure: str, folder: Path) -> tuple[bytes, bytes]:
     """A figure drawn anew and saved as the workflow does, as PDF and as PNG."""
     drawn = study.draw_anew(figure)
-    style.save(drawn, folder / "saved.pdf", "pdf")
-    style.save(drawn, folder / "saved.png", "png")
+    ink.save(drawn, folder / "saved.pdf", "pdf")
+    ink.save(drawn, folder / "saved.png", "png")
     pdf, png = ((folder / f"saved.{form}").read_bytes() for form in ("pdf", "png"))
     assert b"/FontFile2" in pdf  # TrueType
     assert b"/Type3" not in pdf

@@ -35,7 +35,7 @@ from random_answers import DRAWS, MODELS, SEED, TASKS, UNREADABLE
 from root import ROOT
 
 from persona_paradox.errors import InputError
-from persona_paradox.figures import style
+from persona_paradox.figures import ink, typeset
 
 PLOT = ROOT / "workflow/scripts/plot.py"
 FIGURES = ("triage_accuracy", "reliability", "risk_plane", "persona_effect")
@@ -228,7 +228,7 @@ def test_a_persona_looks_the_same_in_every_figure(smallest: Study) -> None:
 
 
 def test_looks_differ_in_shape_and_colour() -> None:
-    looks = style.looks([f"persona_{i}" for i in range(40)])
+    looks = ink.looks([f"persona_{i}" for i in range(40)])
     assert len({(look.colour, look.marker) for look in looks.values()}) == 40
     first = list(looks.values())[:11]
     assert len({look.marker for look in first}) == len({look.colour for look in first}) == 11
@@ -386,15 +386,15 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(study: Study, figure: st
 @pytest.mark.parametrize("width", [8.0, 30.0, 170.0])
 def test_a_line_holds_as_many_words_as_fit(width: float) -> None:
     text = "A longerthanalinecanbe word, (iiii) WWWW 90% " * 9
-    broken = style.wrap(text, width, style.SMALL_PT).split("\n")
+    broken = typeset.wrap(text, width, ink.SMALL_PT).split("\n")
     assert "".join(broken).replace(" ", "") == text.replace(" ", "")
     # A word is broken where it is longer than the line, and only there.
     assert (" ".join(broken).split() == text.split()) == (width > 10)
-    assert all(style.width_of(line, style.SMALL_PT) <= width for line in broken)
+    assert all(typeset.width_of(line, ink.SMALL_PT) <= width for line in broken)
     for line, following in pairwise(broken):
         more = f"{line} {following.split()[0]}"
-        assert style.width_of(more, style.SMALL_PT) > width
-    assert style.wrap(" ", width, style.SMALL_PT) == ""
+        assert typeset.width_of(more, ink.SMALL_PT) > width
+    assert typeset.wrap(" ", width, ink.SMALL_PT) == ""
 
 
 # --- captions ---------------------------------------------------------------------------------

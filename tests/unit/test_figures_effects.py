@@ -30,7 +30,8 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from root import ROOT
 
-from persona_paradox.figures import style
+from persona_paradox.figures import ink
+from persona_paradox.figures.words import bootstrap_note, number, share_note
 from persona_paradox.files import canonical_json
 
 FIGURES = ("triage_accuracy", "persona_effect", "spread", "subgroup_effects")
@@ -372,7 +373,7 @@ def patches(figure: Figure, kind: str) -> dict[str, tuple[float, float]]:
 
 
 def signed(share: float) -> str:
-    return style.number(100 * share, 1, signed=True)
+    return number(100 * share, 1, signed=True)
 
 
 # --- what is drawn is what the tables hold ----------------------------------------------------
@@ -500,7 +501,7 @@ def test_groups_stand_at_the_tables_values(study: Study) -> None:
     small = {name_of(row, *key) for row in rows if row["small"]}
     assert small
     assert {name for name, line in points.items() if is_hollow(line)} == small
-    grey = {n for n, line in lines(drawn, "interval").items() if line.get_color() == style.GREY}
+    grey = {n for n, line in lines(drawn, "interval").items() if line.get_color() == ink.GREY}
     assert grey == small
     # Every mark lies in its panel, but for intervals of small groups, which end in an arrow.
     for axes in drawn.axes:
@@ -611,11 +612,11 @@ def test_words_say_how_intervals_were_made_and_what_is_our_own(
 def test_all_tasks_clustered() -> None:
     settings = _settings(["small"], ["triage_ktas"], ["no_persona"])
     note = "95% BCa bootstrap intervals over clusters of items (123 draws"
-    assert style.bootstrap_note(settings).startswith(note)
-    assert style.share_note(settings, ["triage_ktas"]).startswith(note)
+    assert bootstrap_note(settings).startswith(note)
+    assert share_note(settings, ["triage_ktas"]).startswith(note)
     settings = _settings(["small"], list(TASKS), ["no_persona"])
-    assert f"no draws; in Triage of ktas {note}" in style.share_note(settings, TASKS)
-    assert "not used here" in style.share_note(settings, ["triage_ed"])
+    assert f"no draws; in Triage of ktas {note}" in share_note(settings, TASKS)
+    assert "not used here" in share_note(settings, ["triage_ed"])
 
 
 # --- what may be missing ----------------------------------------------------------------------

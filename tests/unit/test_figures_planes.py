@@ -29,7 +29,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from persona_paradox.figures import style
+from persona_paradox.figures import ink
 from persona_paradox.kinds.triage import triage
 from persona_paradox.measures import statistics
 from persona_paradox.measures.calibration import reliability_bins, risk_coverage
@@ -449,7 +449,7 @@ def test_tables_may_be_empty_beside_the_cells(study: Study, figure: str) -> None
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_persona_looks_the_same_in_every_figure(study: Study, figure: str) -> None:
     # With several models the shape tells the model where rows tell the persona.
-    looks = style.looks(FEW)
+    looks = ink.looks(FEW)
     colours = {to_hex(look.colour) for look in looks.values()}
     drawn = study.draw(figure)
     kind = "glyph" if figure == "confusion" else "point"

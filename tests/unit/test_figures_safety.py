@@ -51,7 +51,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from root import ROOT
 
-from persona_paradox.figures import heat, judged, style
+from persona_paradox.figures import heat, ink, judged
+from persona_paradox.figures.words import number
 from persona_paradox.files import canonical_json
 from persona_paradox.study.load import load_study
 from persona_paradox.study.views import views
@@ -166,7 +167,7 @@ def test_differences_are_written_with_interval_and_p(study: Study) -> None:
         if row["metric"] in ratings or row["metric"] in ("cares", "over_refusal"):
             scale, digits = (100, 0) if row["metric"] == "over_refusal" else (1, 2)
             value, low, high = (
-                style.number(scale * row[name], digits, signed=True)
+                number(scale * row[name], digits, signed=True)
                 for name in ("difference", "low", "high")
             )
             assert f"{value} [{low}, {high}]" in found
@@ -190,7 +191,7 @@ def test_differences_by_category_are_shaded_by_what_is_better(study: Study) -> N
             assert texts[name] == ["·"]
             assert (red, blue) == (1, 1)
             continue
-        assert texts[name] == [style.number(row["difference"], 2, signed=True)]
+        assert texts[name] == [number(row["difference"], 2, signed=True)]
         if row["judge"] == "careful" and abs(row["difference"]) > 0.1:
             # Less harm is better, and blue.
             assert (blue > red) == (row["difference"] < 0)
@@ -249,7 +250,7 @@ def test_actions_are_written_with_counts_and_intervals(study: Study) -> None:
         assert text.get_text() == str(counts[str(text.get_gid()).removeprefix("count|")])
     for row in rows:
         if row["category"] in ("risky", "benign") and row["metric"] in ACTIONS:
-            value, low, high = (style.number(100 * row[k], 0) for k in ("value", "low", "high"))
+            value, low, high = (number(100 * row[k], 0) for k in ("value", "low", "high"))
             assert f"{value} [{low}, {high}]" in found
     assert found.count("n = 38 questions per persona") == 3
     assert found.count("n = 20 questions per persona") == 3
@@ -262,7 +263,7 @@ def test_wins_stand_in_the_order_of_strength(study: Study) -> None:
     assert len(cells) == (3 + 1) * 13 * 13
     for row in rows:
         name = gid_of(row, row["persona"], row["other"])
-        share, low, high = (style.number(100 * row[k], 0) for k in ("share", "low", "high"))
+        share, low, high = (number(100 * row[k], 0) for k in ("share", "low", "high"))
         count = f"{row['n_inconsistent']}/{row['n']}"
         assert texts[name] == [f"{share}%", f"[{low}, {high}]", count]
         red, _, blue = to_rgb(cells[name].get_facecolor())
@@ -376,7 +377,7 @@ def test_agreement_of_every_two_raters_is_in_a_cell(study: Study) -> None:
         if row["statistic"] not in (kappa, "agreement"):
             continue
         scale, digits = (100, 0) if row["statistic"] == "agreement" else (1, 2)
-        value, low, high = (style.number(scale * row[k], digits) for k in ("value", "low", "high"))
+        value, low, high = (number(scale * row[k], digits) for k in ("value", "low", "high"))
         sign = "%" * (row["statistic"] == "agreement")
         either = [
             "|".join((SAFETY, row["question"], *order, row["statistic"]))
@@ -669,7 +670,7 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(
 
 
 def test_a_persona_looks_as_in_the_figures_of_triage(small: Study) -> None:
-    looks = style.looks(FEW)
+    looks = ink.looks(FEW)
     for figure in ("safety", "bradley_terry"):
         for name, line in lines(small.draw(figure), "point").items():
             look = looks[next(part for part in name.split("|") if part in FEW)]

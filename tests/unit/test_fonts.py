@@ -14,7 +14,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from persona_paradox.figures import fonts, style
+from persona_paradox.figures import fonts, ink, typeset
+from persona_paradox.figures.page import Sheet
 
 TITLE = "急诊科 (A) – Ärztin, ممرضة"
 
@@ -54,16 +55,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[st
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: paths)
     for known in (fonts.families, fonts.missing, fonts._installed):
         known.cache_clear()
-    style.width_of.cache_clear()
+    typeset.width_of.cache_clear()
     yield paths
     for known in (fonts.families, fonts.missing, fonts._installed):
         known.cache_clear()
-    style.width_of.cache_clear()
+    typeset.width_of.cache_clear()
 
 
 def drawn(title: str) -> Figure:
-    with style.context({"title": title}):
-        return style.Sheet({"title": title}, title, 10.0, [], []).figure
+    with ink.context({"title": title}):
+        return Sheet({"title": title}, title, 10.0, [], []).figure
 
 
 def test_what_the_own_font_has_needs_no_other(machine: list[str]) -> None:
@@ -87,7 +88,7 @@ def test_a_font_of_the_machine_has_the_letters(
     for form in ("pdf", "png"):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            style.save(drawn(TITLE), tmp_path / f"figure.{form}", form)  # type: ignore[arg-type]
+            ink.save(drawn(TITLE), tmp_path / f"figure.{form}", form)  # type: ignore[arg-type]
     pdf = (tmp_path / "figure.pdf").read_bytes()
     # Outlines of PostScript do not stand where a reader expects those of TrueType.
     assert (b"/Type3" in pdf) == postscript
@@ -106,7 +107,7 @@ def test_of_several_fonts_those_that_are_needed(machine: list[str], tmp_path: Pa
 
 
 def test_what_no_font_has_is_said_once(machine: list[str], tmp_path: Path) -> None:
-    lacking = fonts.missing(style.characters([{"a": [TITLE]}, pl.DataFrame({"g": ["พ", None]})]))
+    lacking = fonts.missing(ink.characters([{"a": [TITLE]}, pl.DataFrame({"g": ["พ", None]})]))
     assert lacking == {*"急诊科พ"}
     text = fonts.sentence(lacking)
     assert "พ 急 科 诊" in text
@@ -114,4 +115,4 @@ def test_what_no_font_has_is_said_once(machine: list[str], tmp_path: Path) -> No
     assert "fonts-noto-core" in fonts.sentence({"พ"})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        style.save(drawn(TITLE), tmp_path / "figure.png", "png")
+        ink.save(drawn(TITLE), tmp_path / "figure.png", "png")

@@ -15,6 +15,7 @@ from persona_paradox.figures import (
     confusion,
     consistency,
     fonts,
+    ink,
     judge_human,
     judge_quality,
     persona_effect,
@@ -24,7 +25,6 @@ from persona_paradox.figures import (
     safety,
     sensitivity_criterion,
     spread,
-    style,
     subgroup_effects,
     triage_accuracy,
     win_matrix,
@@ -61,12 +61,12 @@ def main(arguments: Namespace) -> None:
     tables = {name: files.read_table(path) for name, path in paths.items()}
     settings = files.read_json(arguments.settings)
     figure = FIGURES[arguments.figure].draw(tables, settings)
-    if lacking := fonts.missing(style.characters([tables, settings])):
+    if lacking := fonts.missing(ink.characters([tables, settings])):
         cli.log.warning("%s: %s", arguments.figure, fonts.sentence(lacking))
     with files.atomic_path(arguments.pdf) as temporary:
-        style.save(figure, temporary, "pdf")
+        ink.save(figure, temporary, "pdf")
     with files.atomic_path(arguments.png) as temporary:
-        style.save(figure, temporary, "png")
+        ink.save(figure, temporary, "png")
     rows = sum(table.height for table in tables.values())
     cli.log.info("%s: %d rows of %d tables", arguments.figure, rows, len(tables))
 

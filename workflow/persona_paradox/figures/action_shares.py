@@ -13,10 +13,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from ..names import ALL, RISKY
-from . import heat, judged, parts, style
+from . import heat, ink, judged, marks, parts, typeset, words
 from .judged import Block, Row, Study
+from .page import Entry, Sheet
 from .parts import Column, Part
-from .style import Entry, Rows, Sheet
+from .rows import Rows, label_rows, label_width
 
 _SUBTITLE = (
     "Actions: what the answers do with the requests of patients, in the judge's view, as shares of "
@@ -32,7 +33,7 @@ _COLUMNS = 2
 _GAP_MM = 5.0
 _TICKS_MM = 5.0
 _BAR_MM = 2.7
-_LINE_MM = style.height_of("", style.SMALL_PT)
+_LINE_MM = typeset.height_of("", ink.SMALL_PT)
 _GLYPH_MM = 3.0
 
 
@@ -48,7 +49,7 @@ class _Panel:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         acted = {(row["task"], row["judge"]) for row in study.rows("judgements", metric=_REFUSE)}
         blocks = [b for b in study.blocks("judgements") if (b.task, b.judge) in acted]
         if not blocks:
@@ -62,9 +63,9 @@ def _part(block: Block) -> Part:
     study, panels = block.study, _panels(block)
     personas = list(dict.fromkeys(persona for panel in panels for persona in panel.table))
     rows = study.place(personas)
-    labels = style.label_width(study.settings, personas) + 3 + _GLYPH_MM
+    labels = label_width(study.settings, personas) + 3 + _GLYPH_MM
     columns = min(_COLUMNS, len(panels))
-    width = (style.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
+    width = (ink.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
     head = 4 * _LINE_MM + 1.5
     pitch = head + rows.height + _TICKS_MM + 3
 
@@ -73,7 +74,7 @@ def _part(block: Block) -> Part:
             line, column = divmod(i, columns)
             left, down = labels + column * (width + _GAP_MM), top + line * pitch
             if column == 0:
-                style.label_rows(sheet, rows, study.settings, down + head)
+                label_rows(sheet, rows, study.settings, down + head)
             _draw_panel(sheet, block, panel, rows, (left, down + head, width))
 
     height = -(-len(panels) // columns) * pitch - 3
@@ -120,7 +121,7 @@ def _draw_panel(
     head = top - 4 * _LINE_MM - 1.2
     n = judged.n_questions(by_action[_ACCEPT] for by_action in panel.table.values())
     sheet.text(left, head, panel.title, weight="bold")
-    sheet.text(left, head + 1.15 * _LINE_MM, f"{n} per persona", size=style.SMALL_PT)
+    sheet.text(left, head + 1.15 * _LINE_MM, f"{n} per persona", size=ink.SMALL_PT)
     columns = _columns(block.study, panel.table, rows)
     bars = width - parts.width_of(columns)
     axes = sheet.axes(left, top, bars, rows.height)
@@ -134,15 +135,15 @@ def _draw_panel(
         y = rows.of(persona, "")
         name = block.gid(panel.category, persona)
         colour, marker = block.look(persona)
-        glyph = style.filled(colour, marker, 3.4)
-        style.point(axes, -0.6 * _GLYPH_MM / bars, y, f"glyph|{name}", **glyph)
+        glyph = ink.filled(colour, marker, 3.4)
+        marks.point(axes, -0.6 * _GLYPH_MM / bars, y, f"glyph|{name}", **glyph)
         _draw_bar(axes, block, by_action, y, name)
     parts.write(sheet, columns, left + width, top, usable=block.usable)
 
 
 def _columns(study: Study, table: Mapping[str, Mapping[str, Row]], rows: Rows) -> list[Column]:
     """Shares with their intervals, in percent, and the number of answers without a verdict."""
-    heads = {_ACCEPT: f"accept\n% [{style.percent(study.settings['confidence'])} int.]"}
+    heads = {_ACCEPT: f"accept\n% [{words.percent(study.settings['confidence'])} int.]"}
     found = [
         Column(
             heads.get(action, f"{action}\n"),
@@ -169,25 +170,25 @@ def _draw_bar(axes: Axes, block: Block, rows: Mapping[str, Row], y: float, name:
     """Draw a bar, its counts where they fit, and the intervals of what starts at its ends."""
     few = next(filter(None, map(block.study.few, rows.values())), None)
     if few is not None:
-        text: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline"}
-        axes.text(0.02, y, few, color=style.MIDDLE, **text)
+        text: dict[str, Any] = {"size": ink.SMALL_PT, "va": "center_baseline"}
+        axes.text(0.02, y, few, color=ink.MIDDLE, **text)
         return
     counts, n = _counts(rows), rows[_ACCEPT]["n"]
-    width = axes.get_position().width * style.WIDTH_MM
+    width = axes.get_position().width * ink.WIDTH_MM
     left = 0.0
     for action in _ORDER:
         share = counts[action] / n
         face = _face(action, block.usable)
-        look: dict[str, Any] = {"facecolor": face, "edgecolor": style.MIDDLE, "linewidth": 0.4}
+        look: dict[str, Any] = {"facecolor": face, "edgecolor": ink.MIDDLE, "linewidth": 0.4}
         look["clip_on"] = False
         look |= {"hatch": "//////"} if action == _UNJUDGED else {}
         if counts[action]:
             box = (left, y - _BAR_MM / 2)
             axes.add_patch(Rectangle(box, share, _BAR_MM, gid=f"bar|{name}|{action}", **look))
         count = str(counts[action])
-        if share * width > style.width_of(count, heat.TEXT_PT) + 1.4 and action != _UNJUDGED:
+        if share * width > typeset.width_of(count, heat.TEXT_PT) + 1.4 and action != _UNJUDGED:
             text = {"size": heat.TEXT_PT, "ha": "center", "va": "center_baseline", "zorder": 5}
-            text["color"] = "white" if action == _REFUSE and block.usable else style.DARK
+            text["color"] = "white" if action == _REFUSE and block.usable else ink.DARK
             axes.text(left + share / 2, y, count, gid=f"count|{name}|{action}", **text)
         left += share
     for action, side in ((_ACCEPT, -1), (_REFUSE, 1)):
@@ -195,8 +196,8 @@ def _draw_bar(axes: Axes, block: Block, rows: Mapping[str, Row], y: float, name:
         if low is not None and high is not None:
             ends = [low, high] if action == _ACCEPT else [1 - high, 1 - low]
             at = y + side * (_BAR_MM / 2 + 0.3)
-            thin = {"linewidth": 0.7, "color": style.DARK if block.usable else style.GREY}
-            style.interval(axes, ends, [at, at], f"interval|{name}|{action}", **thin)
+            thin = {"linewidth": 0.7, "color": ink.DARK if block.usable else ink.GREY}
+            marks.interval(axes, ends, [at, at], f"interval|{name}|{action}", **thin)
 
 
 def _face(action: str, usable: bool) -> str:
@@ -207,11 +208,11 @@ def _face(action: str, usable: bool) -> str:
 
 
 def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     usable = any(block.usable for block in blocks)
     key = [Entry(action, band=_face(action, usable)) for action in _ACTIONS]
     key.append(Entry("unjudged", sign="/////"))
-    line = {"color": style.DARK, "linewidth": 0.7}
+    line = {"color": ink.DARK, "linewidth": 0.7}
     key.append(
         Entry(f"{level} interval: above the bar of accept, below it of refuse", line=line),
     )
@@ -226,7 +227,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         "helps in part, with a warning or advice to seek care; refuse: it declines. Numbers in the "
         "bars are counts, where there is room. Unjudged answers have no action; they are among "
         "the n (our own definition). The line of refuse is measured from the right end.",
-        f"Intervals: {style.share_note(settings, dict.fromkeys(tasks))}.",
+        f"Intervals: {words.share_note(settings, dict.fromkeys(tasks))}.",
     ]
     first += judged.panel_note(blocks, judged.RATINGS)
     rows = [row for action in _ACTIONS for row in study.rows("judgements", metric=action)]
@@ -236,5 +237,5 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         for panel in _panels(block)
     }
     rows = [r for r in rows if (r["judge"], r["model"], r["task"], r["category"]) in shown]
-    first += style.too_few_note(settings, rows)
+    first += words.too_few_note(settings, rows)
     return judged.notes(study, tasks, [block.judge for block in blocks], first)

@@ -10,10 +10,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import heat, judged, parts, style
+from . import heat, ink, judged, parts, typeset, words
 from .judged import Row, Study
+from .page import Entry, Sheet
 from .parts import Part
-from .style import Entry, Sheet
 
 _SUBTITLE = "Agreement of all raters, judges and clinicians, on the same answers"
 _NO_RATERS = (
@@ -44,14 +44,14 @@ _NAME_MM = 23.0
 _NUMBER_MM = 4.0
 _EDGE_MM = 4.0
 _GAP_MM = 5.0
-_HALF_MM = (style.INNER_MM - _GAP_MM) / 2
-_LINE_MM = style.height_of("", style.SMALL_PT)
+_HALF_MM = (ink.INNER_MM - _GAP_MM) / 2
+_LINE_MM = typeset.height_of("", ink.SMALL_PT)
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         rows = study.rows("agreement")
         if not any(row["rater_b"] is not None for row in rows):
             return parts.nothing(study, _SUBTITLE, f"Nothing to show: {_NO_RATERS}.")
@@ -117,14 +117,14 @@ def _matrices(study: Study, task: str) -> list[_Matrix]:
 
 def _name(study: Study, rater: str) -> str:
     title = study.title(rater) if study.judge(rater) else f"Clinician {rater}"
-    return style.wrap(title, _NAME_MM - 1.5, style.SMALL_PT)
+    return typeset.wrap(title, _NAME_MM - 1.5, ink.SMALL_PT)
 
 
 def _part(study: Study, task: str) -> Part:
     lines: list[list[_Matrix]] = []
     for matrix in _matrices(study, task):
-        used = sum(other.width + _GAP_MM for other in lines[-1]) if lines else style.INNER_MM
-        if used + matrix.width > style.INNER_MM + 0.1:
+        used = sum(other.width + _GAP_MM for other in lines[-1]) if lines else ink.INNER_MM
+        if used + matrix.width > ink.INNER_MM + 0.1:
             lines.append([])
         lines[-1].append(matrix)
     heights = [max(_height(study, matrix) for matrix in line) for line in lines]
@@ -137,7 +137,7 @@ def _part(study: Study, task: str) -> Part:
                 left += matrix.width + _GAP_MM
             top += height + 4
 
-    heading = style.task_title(study.settings["tasks"][task])
+    heading = words.task_title(study.settings["tasks"][task])
     height = sum(heights) + 4 * (len(heights) - 1)
     return Part(heading, "", True, "", height, draw_part)
 
@@ -146,7 +146,7 @@ def _head(matrix: _Matrix) -> str:
     """What stands above a matrix: κ and raw agreement, in lines."""
     name = STATISTICS[matrix.statistic]
     text = f"below the diagonal: {name}; above: {STATISTICS['agreement']}"
-    return style.wrap(text, matrix.width, style.SMALL_PT)
+    return typeset.wrap(text, matrix.width, ink.SMALL_PT)
 
 
 def _together(study: Study, matrix: _Matrix) -> str:
@@ -164,28 +164,28 @@ def _together(study: Study, matrix: _Matrix) -> str:
             text = study.few(row) or judged.with_interval(row, 2)
             found.setdefault(kind, []).append(f"{name} {text}")
     lines = [f"{kind}: {'; '.join(texts)}." for kind, texts in found.items()]
-    return "\n".join(style.wrap(line, matrix.width, style.SMALL_PT) for line in lines)
+    return "\n".join(typeset.wrap(line, matrix.width, ink.SMALL_PT) for line in lines)
 
 
 def _height(study: Study, matrix: _Matrix) -> float:
-    head = style.height_of("", style.TEXT_PT) + style.height_of(_head(matrix), style.SMALL_PT)
+    head = typeset.height_of("", ink.TEXT_PT) + typeset.height_of(_head(matrix), ink.SMALL_PT)
     together = _together(study, matrix)
-    foot = style.height_of(together, style.SMALL_PT) + 1.5 if together else 0.0
+    foot = typeset.height_of(together, ink.SMALL_PT) + 1.5 if together else 0.0
     return head + 1 + _EDGE_MM + len(matrix.raters) * matrix.row + foot
 
 
 def _draw_matrix(sheet: Sheet, study: Study, matrix: _Matrix, left: float, top: float) -> None:
     sheet.text(left, top, study.question(matrix.task, matrix.question), weight="bold")
-    top += style.height_of("", style.TEXT_PT)
+    top += typeset.height_of("", ink.TEXT_PT)
     head = _head(matrix)
-    sheet.text(left, top, head, size=style.SMALL_PT)
-    top += style.height_of(head, style.SMALL_PT) + 1 + _EDGE_MM
+    sheet.text(left, top, head, size=ink.SMALL_PT)
+    top += typeset.height_of(head, ink.SMALL_PT) + 1 + _EDGE_MM
     size = len(matrix.raters)
     axes = sheet.axes(left + _NUMBER_MM + _NAME_MM, top, size * _CELL_MM, size * matrix.row)
     axes.set_axis_off()
     axes.set_xlim(0, size * _CELL_MM)
     axes.set_ylim(size * matrix.row, 0)
-    small: dict[str, Any] = {"size": style.SMALL_PT}
+    small: dict[str, Any] = {"size": ink.SMALL_PT}
     for i, (rater, text) in enumerate(matrix.raters.items()):
         y = (i + 0.5) * matrix.row
         sheet.text(
@@ -214,7 +214,7 @@ def _write_rater(
     left, middle = place
     unusable = rater in study.unusable
     up = 0.55 * _LINE_MM if unusable else 0.0
-    sheet.text(left, middle - up, text, size=style.SMALL_PT, anchor="middle")
+    sheet.text(left, middle - up, text, size=ink.SMALL_PT, anchor="middle")
     if unusable:
         lines = text.count("\n") + 1
         parts.tag(sheet, left + 0.5, middle - up + (lines / 2 + 0.65) * _LINE_MM, heat.SMALL_PT)
@@ -232,20 +232,20 @@ def _draw_cell(
     statistic = matrix.statistic if below else "agreement"
     name = "|".join((matrix.task, matrix.question, *raters, statistic))
     if raters[0] == raters[1]:
-        heat.draw(axes, box, [], face=style.PALE, gid=name)
+        heat.draw(axes, box, [], face=ink.PALE, gid=name)
         return
     row = matrix.pair(*raters, statistic)
     text = "not available" if row is None else study.few(row)
     if row is None or text is not None:
         lines = (text or "").split(" ") if text == "not available" else [text or ""]
-        heat.draw(axes, box, lines, face="#FFFFFF", gid=name, color=style.MIDDLE)
+        heat.draw(axes, box, lines, face="#FFFFFF", gid=name, color=ink.MIDDLE)
         return
     usable = not any(rater in study.unusable for rater in raters)
     digits, scale = (2, 1.0) if below else (0, 100.0)
-    value = style.number(scale * row["value"], digits) + ("" if below else "%")
+    value = words.number(scale * row["value"], digits) + ("" if below else "%")
     ends = "–"
     if row["low"] is not None and row["high"] is not None:
-        ends = ", ".join(style.number(scale * row[end], digits) for end in ("low", "high"))
+        ends = ", ".join(words.number(scale * row[end], digits) for end in ("low", "high"))
     lines = [value, f"[{ends}]", f"n = {row['n']}"]
     if below:
         face = heat.side(max(-1.0, row["value"]), usable) if row["value"] < 0 else ""
@@ -258,7 +258,7 @@ def _draw_cell(
 def _key(study: Study) -> list[Entry]:
     key = [
         Entry(
-            f"κ = {style.number(value, 2)}",
+            f"κ = {words.number(value, 2)}",
             band=heat.side(value) if value < 0 else heat.amount(value),
         )
         for value in (-0.5, 0.25, 0.5, 0.75, 1.0)
@@ -278,7 +278,7 @@ def _notes(study: Study, tasks: Sequence[str]) -> list[str]:
         "of chance, 1 is perfect. A judge's rating is its likeliest digit, turned round where the "
         "question of the clinicians runs the other way. n: answers that both rated; of several "
         "raters, that at least two rated. Means are over pairs of raters.",
-        f"Intervals: {style.bootstrap_note(study.settings, tasks)}, for the raters at hand.",
+        f"Intervals: {words.bootstrap_note(study.settings, tasks)}, for the raters at hand.",
     ]
-    first += style.too_few_note(study.settings, [{"n": row["n"]} for row in rows])
+    first += words.too_few_note(study.settings, [{"n": row["n"]} for row in rows])
     return judged.notes(study, tasks, judges, first)

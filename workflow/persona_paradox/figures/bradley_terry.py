@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..names import ALL, CLINICIANS, PANEL
-from . import judged, parts, style
+from . import ink, judged, parts, typeset, words
 from .judged import LISTWISE, PAIRWISE, Block, Row, Study
+from .page import Entry, Sheet
 from .parts import Column, Part
-from .style import Entry, Rows, Sheet
+from .rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Bradley–Terry ranking of the personas by the preferences of judges: logarithm of the "
@@ -32,7 +33,7 @@ _SMALL_GAP_MM = 3.0
 _MOST_SMALL = 6
 _WIDEST_SMALL_MM = 40.0
 _NAME_MM = 14.0
-_LINE_MM = style.height_of("", style.SMALL_PT)
+_LINE_MM = typeset.height_of("", ink.SMALL_PT)
 _LEAST = 1.2  # of a log-strength that an axis reaches
 _TICK_MM = 7.5  # least room of a number
 
@@ -40,7 +41,7 @@ _TICK_MM = 7.5  # least room of a number
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         # Every clinician has a column beside all of them.
         known = (*study.settings["judges"], PANEL, CLINICIANS)
         blocks = [block for block in study.blocks(*_TABLES) if block.judge in known]
@@ -73,13 +74,13 @@ class _Line:
 
     def title(self, panel: _Panel) -> str:
         """Title of a panel, in lines."""
-        return style.wrap(panel.title, self.width + self.gap - 1, style.SMALL_PT, "bold")
+        return typeset.wrap(panel.title, self.width + self.gap - 1, ink.SMALL_PT, "bold")
 
     @property
     def head(self) -> float:
         """Height above the rows."""
         titles = [self.title(panel) for panel in self.panels]
-        return max(style.height_of(title, style.SMALL_PT) for title in titles) + _LINE_MM + 1.6
+        return max(typeset.height_of(title, ink.SMALL_PT) for title in titles) + _LINE_MM + 1.6
 
     @property
     def height(self) -> float:
@@ -97,7 +98,7 @@ def _part(block: Block) -> Part:
     personas = list(dict.fromkeys(row["persona"] for row in whole))
     controlled = any(row[_OF_LENGTH[0]] is not None for row in whole)
     place = study.place(personas, [_CONTROLLED] if controlled else [])
-    labels = style.label_width(study.settings, personas) + 3
+    labels = label_width(study.settings, personas) + 3
     columns = _columns(study, whole, place) + _by_clinician(block, place)
     panels = []
     for method in (PAIRWISE, LISTWISE):
@@ -105,15 +106,15 @@ def _part(block: Block) -> Part:
         if rows:
             n = judged.n_questions(rows, "n_questions")
             panels.append(_Panel(method.capitalize(), n, rows, method))
-    room = style.INNER_MM - labels - parts.width_of(columns) - 1
+    room = ink.INNER_MM - labels - parts.width_of(columns) - 1
     width = (room - (len(panels) - 1) * _GAP_MM) / len(panels)
     lines = [_Line(panels, place, _limit(study, whole), width, _GAP_MM)]
-    lines += _lines_by_category(block, personas, style.INNER_MM - labels)
+    lines += _lines_by_category(block, personas, ink.INNER_MM - labels)
 
     def draw_part(sheet: Sheet, top: float) -> None:
-        parts.write(sheet, columns, style.INNER_MM, top + lines[0].head, usable=block.usable)
+        parts.write(sheet, columns, ink.INNER_MM, top + lines[0].head, usable=block.usable)
         for i, line in enumerate(lines):
-            style.label_rows(sheet, line.place, study.settings, top + line.head)
+            label_rows(sheet, line.place, study.settings, top + line.head)
             for j, panel in enumerate(line.panels):
                 left = labels + j * (line.width + line.gap)
                 _write_head(sheet, panel, line, left, top)
@@ -149,7 +150,7 @@ def _lines_by_category(block: Block, personas: Sequence[str], room: float) -> li
     for category in study.settings["tasks"][block.task]["categories"]:
         rows = _rows(block, category=category["id"], method=PAIRWISE)
         if rows:
-            n = style.n_text(row["n_questions"] for row in rows)
+            n = words.n_text(row["n_questions"] for row in rows)
             found.append(_Panel(category["title"], n, rows, category["id"]))
     if len(found) < 2:
         return []
@@ -171,7 +172,7 @@ def _limit(study: Study, rows: Iterable[Row]) -> float:
 
 
 def _write_head(sheet: Sheet, panel: _Panel, line: _Line, left: float, top: float) -> None:
-    small: dict[str, Any] = {"size": style.SMALL_PT, "anchor": "bottom"}
+    small: dict[str, Any] = {"size": ink.SMALL_PT, "anchor": "bottom"}
     base = top + line.head - 1.2
     sheet.text(left, base - _LINE_MM, line.title(panel), weight="bold", **small)
     sheet.text(left, base, panel.about, **small)
@@ -179,14 +180,14 @@ def _write_head(sheet: Sheet, panel: _Panel, line: _Line, left: float, top: floa
 
 def _draw_panel(axes: Axes, block: Block, panel: _Panel, line: _Line) -> None:
     limit = line.limit
-    style.draw_rows(axes, line.place)
+    draw_rows(axes, line.place)
     axes.set_xlim(-limit, limit)
     step = _step(limit, line.width)
     most = int(0.9 * limit / step)
     axes.set_xticks([i * step for i in range(-most, most + 1)])
     digits = 0 if step >= 1 else 1
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.number(x, digits, signed=True)))
-    axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x, digits, signed=True)))
+    axes.axvline(0, color=ink.DARK, linewidth=0.8, zorder=1)
     for row in panel.rows:
         look = block.look(row["persona"])
         for variant, columns in (("main", _STRENGTH), (_CONTROLLED, _OF_LENGTH)):
@@ -214,7 +215,7 @@ def _step(limit: float, width: float) -> float:
 
 def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
     """The columns of ranks: by pairs, for answers of equal length, by lists."""
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     found = []
     for head, method, name in (
         (f"rank\n[{level} int.]", PAIRWISE, "rank"),
@@ -240,7 +241,7 @@ def _by_clinician(block: Block, place: Rows) -> list[Column]:
         own = [row for row in rows if row["judge"] == rater]
         cells = [(place.of(row["persona"], ""), _rank(block.study, row, "rank")) for row in own]
         if rater != CLINICIANS:
-            name = style.wrap(rater, _NAME_MM, parts.COLUMN_PT)
+            name = typeset.wrap(rater, _NAME_MM, parts.COLUMN_PT)
             found.append(Column(f"rank by\n{name}", cells))
     return found
 
@@ -253,13 +254,13 @@ def _rank(study: Study, row: Row, name: str) -> str:
 
 
 def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
-    level = style.percent(study.settings["confidence"])
-    bar = {"color": style.MIDDLE}
-    key = [Entry(f"log-strength, {level} interval", style.filled(style.MIDDLE, "o"), bar)]
+    level = words.percent(study.settings["confidence"])
+    bar = {"color": ink.MIDDLE}
+    key = [Entry(f"log-strength, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
     rows = [row for table in _TABLES for row in study.rows(table)]
     if any(row[_OF_LENGTH[0]] is not None for row in rows):
         thin = bar | {"linewidth": 0.5}
-        key.append(Entry("for answers of equal length", style.hollow(style.MIDDLE, "o"), thin))
+        key.append(Entry("for answers of equal length", ink.hollow(ink.MIDDLE, "o"), thin))
     return key + judged.grey_key(blocks)
 
 
@@ -279,6 +280,6 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
     if any(block.judge == CLINICIANS for block in blocks):
         first.append("Clinicians: every pair in one order.")
     first += judged.panel_note(blocks, judged.PREFERENCES)
-    first.append(f"Intervals: {style.bootstrap_note(study.settings, tasks)}.")
-    first += style.too_few_note(study.settings, [{"n": row["n_questions"]} for row in rows])
+    first.append(f"Intervals: {words.bootstrap_note(study.settings, tasks)}.")
+    first += words.too_few_note(study.settings, [{"n": row["n_questions"]} for row in rows])
     return judged.notes(study, tasks, [block.judge for block in blocks], first)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import style
-from .style import Rows, Sheet
+from . import ink, typeset
+from .cells import Key
+from .page import Sheet
+from .rows import Rows
 
 _GAP_MM = 3.2
 
@@ -17,9 +19,9 @@ class Column:
     """A column of text: its head, its texts by cell, its alignment, and what is bold."""
 
     head: str
-    texts: Mapping[style.Key, str]
+    texts: Mapping[Key, str]
     align: str = "right"
-    bold: frozenset[style.Key] = frozenset()
+    bold: frozenset[Key] = frozenset()
 
     @property
     def width(self) -> float:
@@ -30,17 +32,17 @@ class Column:
     def text_width(self) -> float:
         """Width of the texts in mm."""
         lines = [*self.head.split("\n"), *self.texts.values()]
-        return max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
+        return max(typeset.width_of(line, ink.SMALL_PT, "bold") for line in lines)
 
 
 def write(sheet: Sheet, rows: Rows, columns: Sequence[Column], task: str, *, top: float) -> None:
     """Write the columns to the right edge of the page, beside panels that begin at `top`."""
-    right = style.INNER_MM
+    right = ink.INNER_MM
     for column in reversed(columns):
         width = column.text_width
         x = right - {"right": 0.0, "center": width / 2, "left": width}[column.align]
-        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": column.align}
-        sheet.text(x, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        look: dict[str, Any] = {"size": ink.SMALL_PT, "ha": column.align}
+        sheet.text(x, top - 0.6, column.head, anchor="bottom", color=ink.MIDDLE, **look)
         for persona, model in rows.place:
             key = (model, task, persona, "main")
             if key in column.texts:

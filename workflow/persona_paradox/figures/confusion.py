@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..names import HUMAN
-from . import style
-from .style import Cells, Entry, Look, Sheet
+from . import ink, marks, typeset, words
+from .cells import Cells, all_invalid, read_cells
+from .ink import Look
+from .page import Entry, Sheet, over_panels
 
 _CELL_MM = 3.6  # height; a cell is as wide as its counts need
 _EDGE_MM = 3.2  # of the numbers of the levels, at the left and on top
@@ -40,8 +42,8 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     for row in tables["confusion"].iter_rows(named=True):
         key = (row["model"], row["task"], row["persona"], row["variant"])
         counts.setdefault(key, {}).setdefault(row["reference"], {})[row["answer"]] = row
-    with style.context(tables, settings):
-        return _draw(style.read(tables["cells"]), counts, settings)
+    with ink.context(tables, settings):
+        return _draw(read_cells(tables["cells"]), counts, settings)
 
 
 @dataclass(frozen=True)
@@ -91,28 +93,28 @@ def _draw(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> Figure:
             matrices = _matrices(cells, counts, settings, (task, model))
             grid = _grid(matrices, len(settings["tasks"][task]["levels"]))
             levels = _levels(settings, task)
-            title = style.task_title(settings["tasks"][task])
+            title = words.task_title(settings["tasks"][task])
             if len(cells.models) > 1:
                 title += f" · {settings['models'][model]}"
-            n = style.n_text(row["n"] for row in cells.main(task) if row["model"] == model)
-            title, more = style.over_panels(f"{title}; {n}")
-            head = more + 4.0 + style.height_of(levels, style.TEXT_PT) + 1.5
+            n = words.n_text(row["n"] for row in cells.main(task) if row["model"] == model)
+            title, more = over_panels(f"{title}; {n}")
+            head = more + 4.0 + typeset.height_of(levels, ink.TEXT_PT) + 1.5
             blocks.append((height, head, (title, more), levels, matrices, grid))
             height += head + -(-len(matrices) // grid.columns) * grid.pitch + 2
     sheet = Sheet(
         settings,
         "Confusion matrices: reference (rows) against answer (columns), counts of items, shaded "
-        "by their share of the row" + style.of_model(cells, settings),
+        "by their share of the row" + words.of_model(cells, settings),
         height - 5,
         _key(),
         _notes(cells, counts, settings),
     )
     for top, head, (title, more), levels, matrices, grid in blocks:
-        sheet.text(0, top, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(0, top, title, size=ink.PANEL_PT, weight="bold")
         sheet.text(0, top + more + 4.0, levels)
         for i, matrix in enumerate(matrices):
             line, column = divmod(i, grid.columns)
-            left = column * (style.INNER_MM + _GAP_MM) / grid.columns
+            left = column * (ink.INNER_MM + _GAP_MM) / grid.columns
             place = (left, top + head + line * grid.pitch)
             _draw_matrix(sheet, grid, matrix, settings["too_few_below"], place)
     return sheet.figure
@@ -123,7 +125,7 @@ def _levels(settings: Mapping[str, Any], task: str) -> str:
     titles = settings["tasks"][task]["levels"]
     named = "; ".join(f"{i} = {title}" for i, title in enumerate(titles, start=1))
     text = f"Rows: reference, columns: answer. {named}; inv. = invalid answer"
-    return style.wrap(text, style.INNER_MM, style.TEXT_PT)
+    return typeset.wrap(text, ink.INNER_MM, ink.TEXT_PT)
 
 
 def _matrices(
@@ -131,7 +133,7 @@ def _matrices(
 ) -> list[_Matrix]:
     """The matrices of a block: every persona, then the human raters."""
     task, model = block
-    looks, stars = style.looks(cells.personas), style.rater_looks(cells)
+    looks, stars = ink.looks(cells.personas), marks.rater_looks(cells)
     found = []
     for persona in cells.personas:
         row = cells.get(model, task, persona) or {"n": 0, "n_invalid": 0}
@@ -150,17 +152,17 @@ def _matrices(
 
 def _grid(matrices: Sequence[_Matrix], levels: int) -> _Grid:
     rows = [row for matrix in matrices for of in matrix.counts.values() for row in of.values()]
-    widths = [style.width_of(str(row["count"]), _COUNT_PT) for row in rows]
-    cell = max([_CELL_MM, style.width_of("inv.", _COUNT_PT), *widths]) + 0.4
-    edge = max([style.width_of(str(row["n"]), _COUNT_PT) for row in rows], default=0.0) + 1.2
+    widths = [typeset.width_of(str(row["count"]), _COUNT_PT) for row in rows]
+    cell = max([_CELL_MM, typeset.width_of("inv.", _COUNT_PT), *widths]) + 0.4
+    edge = max([typeset.width_of(str(row["n"]), _COUNT_PT) for row in rows], default=0.0) + 1.2
     width = _EDGE_MM + (levels + 1) * cell + _APART_MM + edge
-    texts = [style.width_of(text, style.SMALL_PT) for m in matrices for text in _figures(m, None)]
-    fit = int((style.INNER_MM + _GAP_MM) / (max([width, *texts]) + _GAP_MM))
+    texts = [typeset.width_of(text, ink.SMALL_PT) for m in matrices for text in _figures(m, None)]
+    fit = int((ink.INNER_MM + _GAP_MM) / (max([width, *texts]) + _GAP_MM))
     lines = -(-len(matrices) // max(1, min(_MOST_COLUMNS, fit)))
     columns = max(-(-len(matrices) // lines), min(3, fit))  # lines that are about equally full
-    room = (style.INNER_MM + _GAP_MM) / columns - _GAP_MM - _GLYPH_MM
-    titles = [style.wrap(matrix.title, room, _TITLE_PT, "bold") for matrix in matrices]
-    title = max(style.height_of(text, _TITLE_PT) for text in titles)
+    room = (ink.INNER_MM + _GAP_MM) / columns - _GAP_MM - _GLYPH_MM
+    titles = [typeset.wrap(matrix.title, room, _TITLE_PT, "bold") for matrix in matrices]
+    title = max(typeset.height_of(text, _TITLE_PT) for text in titles)
     return _Grid(levels, cell, edge, columns, title)
 
 
@@ -168,7 +170,7 @@ def _figures(matrix: _Matrix, below: int | None) -> tuple[str, str]:
     """Agreement and n of a matrix; `below` is what too few items are, None for none."""
     row = matrix.row
     values = [row.get(f"kappa_quadratic{end}") for end in ("", "_low", "_high")]
-    texts = [style.number(value, 2) for value in values if value is not None]
+    texts = [words.number(value, 2) for value in values if value is not None]
     kappa = "κ not available"
     if below is not None and row["n"] < below:
         kappa = "κ: too few"
@@ -186,23 +188,23 @@ def _draw_matrix(
 ) -> None:
     """Draw a matrix at its place; a share of fewer items than `below` is not shown."""
     left, top = place
-    room = (style.INNER_MM + _GAP_MM) / grid.columns - _GAP_MM - _GLYPH_MM
-    title = style.wrap(matrix.title, room, _TITLE_PT, "bold")
+    room = (ink.INNER_MM + _GAP_MM) / grid.columns - _GAP_MM - _GLYPH_MM
+    title = typeset.wrap(matrix.title, room, _TITLE_PT, "bold")
     bold: dict[str, Any] = {"size": _TITLE_PT, "weight": "bold", "anchor": "bottom"}
     sheet.text(left + _GLYPH_MM, top + grid.title, title, **bold)
     texts = _figures(matrix, below)
     for i, text in enumerate(texts):
-        weight = "bold" if i and style.all_invalid(matrix.row) else "normal"
+        weight = "bold" if i and all_invalid(matrix.row) else "normal"
         y = top + grid.title + 0.3 + i * _LINE_MM
-        sheet.text(left, y, text, size=style.SMALL_PT, weight=weight)
+        sheet.text(left, y, text, size=ink.SMALL_PT, weight=weight)
     down = grid.title + 2 * _LINE_MM + 0.8
     axes = sheet.axes(left, top + down, grid.width, grid.height)
     axes.set_axis_off()
     axes.set_xlim(0, grid.width)
     axes.set_ylim(grid.height, 0)
-    look = style.filled(matrix.look.colour, matrix.look.marker, 3.8)
-    first = grid.title - style.height_of(title, _TITLE_PT) + 1.3
-    style.point(axes, 1.1, first - down, f"glyph|{matrix.name}", **look)
+    look = ink.filled(matrix.look.colour, matrix.look.marker, 3.8)
+    first = grid.title - typeset.height_of(title, _TITLE_PT) + 1.3
+    marks.point(axes, 1.1, first - down, f"glyph|{matrix.name}", **look)
     if not matrix.counts:
         axes.text(grid.width / 2, grid.height / 2, "not available", ha="center", va="center")
         return
@@ -213,7 +215,7 @@ def _draw_matrix(
 
 def _label(axes: Axes, grid: _Grid) -> None:
     """Number the levels along both edges."""
-    look: dict[str, Any] = {"size": _COUNT_PT, "color": style.MIDDLE, "va": "center_baseline"}
+    look: dict[str, Any] = {"size": _COUNT_PT, "color": ink.MIDDLE, "va": "center_baseline"}
     for level in range(grid.levels):
         y = _EDGE_MM + (level + 0.5) * _CELL_MM
         axes.text(_EDGE_MM - 0.8, y, str(level + 1), ha="right", **look)
@@ -240,27 +242,27 @@ def _draw_row(axes: Axes, grid: _Grid, matrix: _Matrix, reference: int, below: i
             grid.cell,
             _CELL_MM,
             facecolor="white" if share is None else _SHADES(share),
-            edgecolor=style.DARK if right else style.LIGHT,
+            edgecolor=ink.DARK if right else ink.LIGHT,
             linewidth=0.8 if right else 0.3,
             clip_on=False,
             zorder=2 if right else 1,
             gid=f"cell|{gid}",
         )
         axes.add_patch(box)
-        colour = "white" if share is not None and share >= _WHITE_FROM else style.DARK
+        colour = "white" if share is not None and share >= _WHITE_FROM else ink.DARK
         if not row["count"]:
-            colour = style.MIDDLE
+            colour = ink.MIDDLE
         x, y = left + grid.cell / 2, top + _CELL_MM / 2
         look = text | {"ha": "center", "color": colour, "zorder": 3, "gid": f"count|{gid}"}
         axes.text(x, y, str(row["count"]), **look)
-    look = text | {"ha": "right", "color": style.MIDDLE, "gid": f"n|{matrix.name}|{reference}"}
+    look = text | {"ha": "right", "color": ink.MIDDLE, "gid": f"n|{matrix.name}|{reference}"}
     axes.text(grid.width, top + _CELL_MM / 2, str(total), **look)
 
 
 def _key() -> list[Entry]:
     shares = (0.1, 0.25, 0.5, 0.75, 1.0)
     return [
-        Entry(f"{style.percent(share)} of the row", band=to_hex(_SHADES(share))) for share in shares
+        Entry(f"{words.percent(share)} of the row", band=to_hex(_SHADES(share))) for share in shares
     ]
 
 
@@ -271,12 +273,12 @@ def _notes(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> list[s
         "reference; to the right of them under-triage, to the left over-triage. n, at the right "
         "edge: items of a level of the reference.",
         "κ: quadratically weighted, of the valid answers; in brackets "
-        f"{style.bootstrap_note(settings, cells.tasks)}.",
+        f"{words.bootstrap_note(settings, cells.tasks)}.",
     ]
     shown = [key for key in counts if key[3] == "main" or key[0] == HUMAN]
     totals = [row["n"] for key in shown for of in counts[key].values() for row in of.values()]
     if any(total < below for total in totals):
         notes.append(f"Rows of fewer than {below} items are not shaded.")
     rows = [row for task in cells.tasks for row in [*cells.main(task), *cells.raters(task)]]
-    notes += style.too_few_note(settings, rows)
-    return [*notes, style.study_note(settings, cells.tasks)]
+    notes += words.too_few_note(settings, rows)
+    return [*notes, words.study_note(settings, cells.tasks)]

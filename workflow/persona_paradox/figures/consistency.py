@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..names import HUMAN
-from . import columns, style
+from . import columns, ink, marks, typeset, words
+from .cells import Cells, Key, all_invalid, read_cells
 from .columns import Column
-from .style import Cells, Entry, Rows, Sheet
+from .page import Entry, Sheet, model_key, over_panels
+from .rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _TICKS_MM = 5.5
 _GAP_MM = 4.5
@@ -37,27 +39,27 @@ class _Panel:
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context(tables, settings):
-        return _draw(style.read(tables["cells"]), settings)
+    with ink.context(tables, settings):
+        return _draw(read_cells(tables["cells"]), settings)
 
 
 def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
-    rows = style.rows_of(cells, settings, cells.personas)
-    labels = style.label_width(settings, cells.personas) + 3
+    rows = rows_of(cells, settings, cells.personas)
+    labels = label_width(settings, cells.personas) + 3
     texts = _columns(cells)
-    width = style.INNER_MM - labels - sum(column.width for column in texts)
+    width = ink.INNER_MM - labels - sum(column.width for column in texts)
     panels = {task: _panels(cells, settings, task) for task in cells.tasks}
     width = (width - 2 * _BETWEEN_MM) / 3
-    abouts = [style.wrap(p.about, width, style.SMALL_PT) for p in panels[cells.tasks[0]]]
-    about_height = max(style.height_of(text, style.SMALL_PT) for text in abouts)
+    abouts = [typeset.wrap(p.about, width, ink.SMALL_PT) for p in panels[cells.tasks[0]]]
+    about_height = max(typeset.height_of(text, ink.SMALL_PT) for text in abouts)
     head = 2 * _HEAD_MM + about_height + 1.5
     pitch = head + rows.height + _TICKS_MM + _GAP_MM
 
     titles = {}
     height = 0.0
     for task in cells.tasks:
-        n = style.n_text(row["n"] for row in cells.main(task))
-        title, more = style.over_panels(f"{style.task_title(settings['tasks'][task])}; {n}")
+        n = words.n_text(row["n"] for row in cells.main(task))
+        title, more = over_panels(f"{words.task_title(settings['tasks'][task])}; {n}")
         titles[task] = (title, height, height + more)
         height += more + pitch
 
@@ -65,19 +67,19 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
         settings,
         "Consistency of the answers: with the label probabilities, with themselves when sampled "
         "anew, and with the answers without a persona (our own definitions)"
-        + style.of_model(cells, settings),
+        + words.of_model(cells, settings),
         height - _GAP_MM,
         _key(cells, settings),
         _notes(cells, settings),
     )
     for task in cells.tasks:
         title, above, top = titles[task]
-        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
-        style.label_rows(sheet, rows, settings, top + head)
+        sheet.text(0, above, title, size=ink.PANEL_PT, weight="bold")
+        label_rows(sheet, rows, settings, top + head)
         for j, panel in enumerate(panels[task]):
             left = labels + j * (width + _BETWEEN_MM)
             sheet.text(left, top + _HEAD_MM, panel.title, weight="bold")
-            sheet.text(left, top + 2 * _HEAD_MM - 0.4, abouts[j], size=style.SMALL_PT)
+            sheet.text(left, top + 2 * _HEAD_MM - 0.4, abouts[j], size=ink.SMALL_PT)
             axes = sheet.axes(left, top + head, width, rows.height)
             _draw_panel(axes, rows, cells, settings, task, panel=panel)
         columns.write(sheet, rows, texts, task, top=top + head)
@@ -111,18 +113,18 @@ def _draw_panel(
     *,
     panel: _Panel,
 ) -> None:
-    style.draw_rows(axes, rows)
+    draw_rows(axes, rows)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    looks, markers = ink.looks(cells.personas), ink.model_markers(cells.models)
     for persona, model in rows.place:
         text = _instead(cells.get(model, task, persona), settings, panel)
         if text is not None:
             y = rows.of(persona, model)
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
-            look: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline", "bbox": box}
-            axes.text(0.02, y, text, color=style.MIDDLE, **look)
+            look: dict[str, Any] = {"size": ink.SMALL_PT, "va": "center_baseline", "bbox": box}
+            axes.text(0.02, y, text, color=ink.MIDDLE, **look)
     for (model, of_task, persona, variant), row in cells.rows.items():
         if of_task != task or model == HUMAN:
             continue
@@ -131,7 +133,7 @@ def _draw_panel(
             name = f"{panel.column}|{model}|{task}|{persona}|{variant}"
             shown = _of_repeats(row) if panel.column == "consistency_repeat" else row
             of = (looks[persona].colour, markers[model] or looks[persona].marker)
-            style.wording(axes, shown, scale=1, y=y, name=name, look=of, columns=panel.columns)
+            marks.wording(axes, shown, scale=1, y=y, name=name, look=of, columns=panel.columns)
 
 
 def _instead(
@@ -143,20 +145,18 @@ def _instead(
             return "the baseline itself"  # which agrees with itself, and tells nothing
         if panel.column == "consistency_repeat" and not row["n_repeats"]:
             return "not sampled"
-    return style.instead(row, settings, panel.column)
+    return words.instead(row, settings, panel.column)
 
 
 def _columns(cells: Cells) -> list[Column]:
     """The columns of text, with the figures of the main wordings."""
     main = {key: row for key, row in cells.rows.items() if key[0] != HUMAN and key[3] == "main"}
 
-    def counts(head: str, rows: Mapping[style.Key, Mapping[str, Any]]) -> Column:
+    def counts(head: str, rows: Mapping[Key, Mapping[str, Any]]) -> Column:
         texts = {
             k: f"{row['n_invalid']}/{row['n']}" if row["n"] else "–" for k, row in rows.items()
         }
-        return Column(
-            head, texts, bold=frozenset(k for k, row in rows.items() if style.all_invalid(row))
-        )
+        return Column(head, texts, bold=frozenset(k for k, row in rows.items() if all_invalid(row)))
 
     answers = counts("invalid\nanswers", main)
     if not any(row["n_repeats"] for row in main.values()):
@@ -178,19 +178,19 @@ def _entropy(row: Mapping[str, Any]) -> str:
     values = [row[f"repeat_entropy{end}"] for end in ("", "_low", "_high")]
     if any(value is None for value in values):
         return "–"
-    value, low, high = (style.number(value, 2) for value in values)
+    value, low, high = (words.number(value, 2) for value in values)
     return f"{value} [{low}, {high}]"
 
 
 def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
-    level = style.percent(settings["confidence"])
-    key = style.model_key(cells, settings)
-    bar = {"color": style.MIDDLE}
-    key.append(Entry(f"main wording, {level} interval", style.filled(style.MIDDLE, "o"), bar))
+    level = words.percent(settings["confidence"])
+    key = model_key(cells, settings)
+    bar = {"color": ink.MIDDLE}
+    key.append(Entry(f"main wording, {level} interval", ink.filled(ink.MIDDLE, "o"), bar))
     if cells.paraphrases:
-        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
-    if any(style.all_invalid(row) for row in cells.rows.values()):
-        key.append(Entry("every answer invalid", style.STRUCK))
+        key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
+    if any(all_invalid(row) for row in cells.rows.values()):
+        key.append(Entry("every answer invalid", ink.STRUCK))
     return key
 
 
@@ -200,9 +200,9 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         "is not. Repeat: over the R sampled answers of an item, the share of pairs of one label. "
         "Persona: the answer is that of the baseline's main wording. In the last two all invalid "
         "answers count as one label of their own.",
-        f"Intervals: read-out and persona: {style.share_note(settings, cells.tasks)}; repeat and "
-        f"entropy: {style.bootstrap_note(settings, cells.tasks)}.",
+        f"Intervals: read-out and persona: {words.share_note(settings, cells.tasks)}; repeat and "
+        f"entropy: {words.bootstrap_note(settings, cells.tasks)}.",
     ]
     rows = [row for task in cells.tasks for row in cells.main(task)]
-    notes += style.too_few_note(settings, rows)
-    return [*notes, style.study_note(settings, cells.tasks)]
+    notes += words.too_few_note(settings, rows)
+    return [*notes, words.study_note(settings, cells.tasks)]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.patches import Rectangle
 
-from . import style
+from . import ink
 
 TEXT_PT, SMALL_PT = 5.0, 4.6
 
@@ -50,10 +50,10 @@ def draw(
         look: of the first line.
     """
     left, top, width, height = box
-    edge: dict[str, Any] = {"edgecolor": style.LIGHT, "linewidth": 0.3, "clip_on": False}
+    edge: dict[str, Any] = {"edgecolor": ink.LIGHT, "linewidth": 0.3, "clip_on": False}
     axes.add_patch(Rectangle((left, top), width, height, facecolor=face, gid=f"cell|{gid}", **edge))
     red, green, blue = to_rgb(face)
-    colour = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.45 else style.DARK
+    colour = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.45 else ink.DARK
     pitch = 2.15
     first = top + height / 2 - pitch * (len(lines) - 1) / 2
     for i, line in enumerate(lines):

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..names import ALL, CLINICIANS
-from . import agreement, judged, parts, style
+from . import agreement, ink, judged, parts, typeset, words
 from .judged import Block, Row, Study
+from .page import Entry, Sheet
 from .parts import Column, Part
-from .style import Entry, Rows, Sheet
+from .rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Judges against clinicians: agreement on the same answers, below that of clinicians with each "
@@ -26,17 +27,17 @@ _ROW_MM = 3.8
 _TICKS_MM = 8.0
 _GAP_MM = 5.0
 _BETWEEN_MM = 5.0
-_LINE_MM = style.height_of("", style.SMALL_PT)
+_LINE_MM = typeset.height_of("", ink.SMALL_PT)
 _HEAD_MM = 3.6 * _LINE_MM
 _LABELS_MM = 58.0
 _WIDEST_MM = 34.0
-_CEILING: dict[str, Any] = {"color": style.DARK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
+_CEILING: dict[str, Any] = {"color": ink.DARK, "linewidth": 0.8, "linestyle": (0, (4, 2))}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         rows = study.rows("clinicians")
         if not rows:
             why = (
@@ -62,7 +63,7 @@ def _part(study: Study, task: str) -> Part:
             top += line.height + _BETWEEN_MM
 
     heights = [forest.height for forest in forests] + [line.height for line in lines]
-    heading = style.task_title(study.settings["tasks"][task])
+    heading = words.task_title(study.settings["tasks"][task])
     height = sum(heights) + _BETWEEN_MM * (len(heights) - 1)
     return Part(heading, "", True, "", height, draw_part)
 
@@ -81,7 +82,7 @@ class _Group:
     @property
     def head(self) -> float:
         """Height of the heading."""
-        return style.height_of(self.heading, style.SMALL_PT) + 1.8
+        return typeset.height_of(self.heading, ink.SMALL_PT) + 1.8
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _forests(study: Study, task: str) -> list[_Forest]:
 
 def _heading(study: Study, judge: str) -> str:
     text = f"{study.title(judge)} with"
-    return style.wrap(text, _LABELS_MM - parts.TAG_MM - 4, style.SMALL_PT, "bold")
+    return typeset.wrap(text, _LABELS_MM - parts.TAG_MM - 4, ink.SMALL_PT, "bold")
 
 
 def _judge_of(study: Study, row: Row) -> str:
@@ -143,7 +144,7 @@ def _draw_forest(sheet: Sheet, study: Study, forest: _Forest, top: float) -> Non
     name = agreement.STATISTICS[forest.statistic]
     title = f"{study.question(forest.task, forest.question)}: {name}"
     sheet.text(0, top, title, weight="bold")
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     y, places, headings = 0.0, [], []
     for group in forest.groups:
         headings.append((y + group.head / 2, group))
@@ -154,19 +155,19 @@ def _draw_forest(sheet: Sheet, study: Study, forest: _Forest, top: float) -> Non
     values = [(at, study.few(row) or judged.with_interval(row, 2)) for at, _, row in places]
     counts = [(at, str(row["n"])) for at, _, row in places]
     columns = [Column(f"κ\n[{level} int.]", values), Column("n", counts)]
-    width = style.INNER_MM - _LABELS_MM - parts.width_of(columns) - 1
+    width = ink.INNER_MM - _LABELS_MM - parts.width_of(columns) - 1
     top += _HEAD_MM
-    parts.write(sheet, columns, style.INNER_MM, top)
+    parts.write(sheet, columns, ink.INNER_MM, top)
     axes = sheet.axes(_LABELS_MM, top, width, forest.rows)
     _prepare(axes, study, forest)
     for at, group in headings:
         _write_group(sheet, study, group, top + at)
     for at, group, row in places:
         unusable = group.judge in study.unusable
-        axes.axhline(at, color=style.PALE, linewidth=0.4, zorder=0)
-        sheet.text(3, top + at, _pair(study, row), size=style.SMALL_PT, anchor="middle")
+        axes.axhline(at, color=ink.PALE, linewidth=0.4, zorder=0)
+        sheet.text(3, top + at, _pair(study, row), size=ink.SMALL_PT, anchor="middle")
         gid = "|".join((forest.task, forest.question, row["rater_a"], row["rater_b"]))
-        look = (style.GREY if unusable else style.DARK, "o")
+        look = (ink.GREY if unusable else ink.DARK, "o")
         parts.mark(axes, study, row, (axes.get_xlim()[0], at), name=gid, look=look)
 
 
@@ -175,26 +176,26 @@ def _prepare(axes: Axes, study: Study, forest: _Forest) -> None:
     axes.set_xlim(forest.lowest, 1)
     axes.set_ylim(forest.rows, 0)
     axes.set_yticks([])
-    axes.axvline(0, color=style.DARK, linewidth=0.8, zorder=1)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.number(x, 1)))
+    axes.axvline(0, color=ink.DARK, linewidth=0.8, zorder=1)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x, 1)))
     axes.set_xlabel("Agreement (0 = chance, 1 = perfect)")
     pairs = [row for group in forest.groups for row in group.rows if not study.few(row)]
     humans = [row for row in pairs if row["kind"] == _HUMANS]
     if humans:
         low, high = (f(row["value"] for row in humans) for f in (min, max))
-        axes.axvspan(low, high, color=style.PALE, zorder=-1, gid="ceiling")
+        axes.axvspan(low, high, color=ink.PALE, zorder=-1, gid="ceiling")
     if forest.mean is not None and not study.few(forest.mean):
         x = forest.mean["value"]
         axes.plot([x, x], [0, forest.rows], gid=f"mean|{forest.question}", zorder=1, **_CEILING)
 
 
 def _write_group(sheet: Sheet, study: Study, group: _Group, middle: float) -> None:
-    bold: dict[str, Any] = {"size": style.SMALL_PT, "weight": "bold", "anchor": "middle"}
-    sheet.text(0, middle, group.heading, color=style.MIDDLE, **bold)
+    bold: dict[str, Any] = {"size": ink.SMALL_PT, "weight": "bold", "anchor": "middle"}
+    sheet.text(0, middle, group.heading, color=ink.MIDDLE, **bold)
     if group.judge in study.unusable:
         lines = group.heading.split("\n")
         lowest = middle + (len(lines) - 1) * _LINE_MM / 2
-        parts.tag(sheet, style.width_of(lines[-1], style.SMALL_PT, "bold") + 3, lowest)
+        parts.tag(sheet, typeset.width_of(lines[-1], ink.SMALL_PT, "bold") + 3, lowest)
 
 
 def _pair(study: Study, row: Row) -> str:
@@ -216,7 +217,7 @@ class _Panel:
 
     def lines(self, width: float) -> list[str]:
         """Title over a panel of this width."""
-        return style.wrap(self.title, width + _GAP_MM - 1, style.SMALL_PT, "bold").split("\n")
+        return typeset.wrap(self.title, width + _GAP_MM - 1, ink.SMALL_PT, "bold").split("\n")
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,7 @@ class _Line:
     def head(self) -> float:
         """Height above the rows."""
         lines = [len(panel.lines(self.width)) + (not panel.block.usable) for panel in self.panels]
-        return style.height_of("", style.TEXT_PT) + (max(lines) + 1) * _LINE_MM + 2
+        return typeset.height_of("", ink.TEXT_PT) + (max(lines) + 1) * _LINE_MM + 2
 
     @property
     def height(self) -> float:
@@ -257,14 +258,14 @@ def _ratings(study: Study, task: str) -> list[_Line]:
         heading = f"Mean ratings, {question['title']} ({ends[0]}–{ends[1]})"
         heading += f" · {study.settings['models'][model]}"
         place = study.place(row["persona"] for row in own)
-        room = style.INNER_MM - _labels(study, own) - parts.width_of(_columns(study, own, place))
+        room = ink.INNER_MM - _labels(study, own) - parts.width_of(_columns(study, own, place))
         width = min(_WIDEST_MM, room / len(panels) - _GAP_MM)
         found.append(_Line(heading, id_, ends, panels, place, width))
     return found
 
 
 def _labels(study: Study, rows: Sequence[Row]) -> float:
-    return style.label_width(study.settings, [row["persona"] for row in rows]) + 3
+    return label_width(study.settings, [row["persona"] for row in rows]) + 3
 
 
 def _of_judges(study: Study, task: str, model: str, rating: Mapping[str, Any]) -> list[_Panel]:
@@ -297,12 +298,12 @@ def _draw_line(sheet: Sheet, study: Study, line: _Line, top: float) -> None:
     columns = _columns(study, list(seen.values()), line.place)
     sheet.text(0, top, line.heading, weight="bold")
     top += line.head
-    style.label_rows(sheet, line.place, study.settings, top)
+    label_rows(sheet, line.place, study.settings, top)
     left = _labels(study, list(seen.values()))
     for i, panel in enumerate(line.panels):
         _write_title(sheet, panel, left, top, line.width)
         axes = sheet.axes(left, top, line.width, line.place.height)
-        style.draw_rows(axes, line.place)
+        draw_rows(axes, line.place)
         axes.set_xlim(*line.ends)
         axes.set_xticks([line.ends[0], sum(line.ends) / 2, line.ends[1]])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -322,8 +323,8 @@ def _draw_line(sheet: Sheet, study: Study, line: _Line, top: float) -> None:
 
 def _write_title(sheet: Sheet, panel: _Panel, left: float, top: float, width: float) -> None:
     """Write above a panel whose ratings it holds, and that its judge is not usable."""
-    small: dict[str, Any] = {"size": style.SMALL_PT, "anchor": "bottom"}
-    n = style.n_text(row["n"] for row in panel.rows.values())
+    small: dict[str, Any] = {"size": ink.SMALL_PT, "anchor": "bottom"}
+    n = words.n_text(row["n"] for row in panel.rows.values())
     sheet.text(left, top - 0.8, n, **small)
     up = top - 0.8 - _LINE_MM
     if not panel.block.usable:
@@ -342,7 +343,7 @@ def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
         values.append((y, study.few(stated) or judged.with_interval(stated, 1)))
         low.append((y, study.few(stated) or f"{100 * row['low_confidence_share']:.0f}%"))
         counts.append((y, f"{row['n_ratings']} ({row['n_annotators']})"))
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     sure = [option["value"] for option in _confidence(study, rows[0]["task"])]
     ends = f"{min(sure)}–{max(sure)}"
     return [
@@ -362,15 +363,15 @@ def _confidence(study: Study, task: str) -> list[Mapping[str, Any]]:
 
 
 def _key(study: Study) -> list[Entry]:
-    level = style.percent(study.settings["confidence"])
-    bar = {"color": style.MIDDLE}
-    key = [Entry(f"value, {level} interval", style.filled(style.MIDDLE, "o"), bar)]
+    level = words.percent(study.settings["confidence"])
+    bar = {"color": ink.MIDDLE}
+    key = [Entry(f"value, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
     if study.rows("agreement", kind=_HUMANS):
         key.append(Entry("ceiling: mean of the pairs of clinicians", line=_CEILING))
-        key.append(Entry("range of these pairs", band=style.PALE))
+        key.append(Entry("range of these pairs", band=ink.PALE))
     if any(not block.usable for block in study.blocks("judgements")):
         text = "grey: the judge is not usable by its own rule"
-        key.append(Entry(text, style.filled(style.GREY, "o")))
+        key.append(Entry(text, ink.filled(ink.GREY, "o")))
     return key
 
 
@@ -387,8 +388,8 @@ def _notes(study: Study, tasks: Sequence[str]) -> list[str]:
         "scale, turned round where it runs the other way. "
         f"Confidence: {' or '.join(sorted(sure))}; low: share of the ratings with the lowest. "
         "n: answers.",
-        f"Intervals: {style.bootstrap_note(study.settings, tasks)}, for the raters at hand.",
+        f"Intervals: {words.bootstrap_note(study.settings, tasks)}, for the raters at hand.",
     ]
     rows = [*study.rows("clinicians"), *study.rows("agreement")]
-    first += style.too_few_note(study.settings, [{"n": row["n"]} for row in rows])
+    first += words.too_few_note(study.settings, [{"n": row["n"]} for row in rows])
     return judged.notes(study, tasks, [block.judge for block in blocks], first)

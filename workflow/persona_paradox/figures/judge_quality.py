@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from . import judged, parts, style
+from . import ink, judged, parts, typeset, words
 from .judged import Row, Study
+from .page import Entry, Sheet
 from .parts import Column, Part
-from .style import Entry, Sheet
 
 _SUBTITLE = (
     "Quality of the judges: what they make of answers whose worth is known beforehand, and how "
@@ -29,8 +29,8 @@ _HEAD_MM = 6.0
 _PANEL_MM = 56.0
 _TITLES_MM = 74.0
 
-_CHANCE: dict[str, Any] = {"color": style.MIDDLE, "linewidth": 0.9, "linestyle": (0, (1, 1.2))}
-_RULE: dict[str, Any] = {"color": style.DARK, "linewidth": 1.0}
+_CHANCE: dict[str, Any] = {"color": ink.MIDDLE, "linewidth": 0.9, "linestyle": (0, (1, 1.2))}
+_RULE: dict[str, Any] = {"color": ink.DARK, "linewidth": 1.0}
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,12 @@ class _Entry:
     @property
     def title(self) -> str:
         """What the row is called, in lines."""
-        return style.wrap(self.measure.title, _TITLES_MM, style.TEXT_PT)
+        return typeset.wrap(self.measure.title, _TITLES_MM, ink.TEXT_PT)
 
     @property
     def height(self) -> float:
         """Height in mm."""
-        return max(_ROW_MM, style.height_of(self.title, style.TEXT_PT) + 0.8)
+        return max(_ROW_MM, typeset.height_of(self.title, ink.TEXT_PT) + 0.8)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class _Group:
     @property
     def head(self) -> float:
         """Height of the heading."""
-        return style.height_of(self.heading, style.SMALL_PT) + 1.8
+        return typeset.height_of(self.heading, ink.SMALL_PT) + 1.8
 
     @property
     def height(self) -> float:
@@ -176,7 +176,7 @@ class _Judge:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         ids = list(dict.fromkeys(row["judge"] for row in study.rows("judges")))
         if not ids:
             why = judged.why_nothing(study, "no judge was asked anything")
@@ -188,12 +188,12 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
 
 def _part(judge: _Judge) -> Part:
     columns = _columns(judge)
-    left = style.INNER_MM - parts.width_of(columns) - _PANEL_MM - 1
+    left = ink.INNER_MM - parts.width_of(columns) - _PANEL_MM - 1
 
     def draw_part(sheet: Sheet, top: float) -> None:
         top += _HEAD_MM
-        parts.write(sheet, columns, style.INNER_MM, top, usable=judge.usable)
-        bold: dict[str, Any] = {"size": style.SMALL_PT, "weight": "bold", "color": style.MIDDLE}
+        parts.write(sheet, columns, ink.INNER_MM, top, usable=judge.usable)
+        bold: dict[str, Any] = {"size": ink.SMALL_PT, "weight": "bold", "color": ink.MIDDLE}
         for i, (down, group) in enumerate(zip(judge.tops, judge.groups, strict=False)):
             sheet.text(0, top + down - group.head / 2, group.heading, anchor="middle", **bold)
             axes = sheet.axes(left, top + down, _PANEL_MM, group.height)
@@ -217,7 +217,7 @@ def _groups(study: Study, judge: str) -> list[_Group]:
     lengths: list[_Entry] = []
     for task, model in places:
         own = [row for row in rows if (row["task"], row["model"]) == (task, model)]
-        place = f"{style.task_title(study.settings['tasks'][task])} · "
+        place = f"{words.task_title(study.settings['tasks'][task])} · "
         place += study.settings["models"][model]
         groups.append(_group(f"In the study: {place}", own, _STUDY))
         title = _LENGTH_TITLE if len(places) == 1 else place
@@ -229,7 +229,7 @@ def _groups(study: Study, judge: str) -> list[_Group]:
 def _group(heading: str, rows: Sequence[Row], measures: Mapping[str, _Measure]) -> _Group:
     by_metric = {row["metric"]: row for row in rows}
     found = [_Entry(measures[name], by_metric[name]) for name in measures if name in by_metric]
-    return _Group(style.wrap(heading, _TITLES_MM, style.SMALL_PT, "bold"), found)
+    return _Group(typeset.wrap(heading, _TITLES_MM, ink.SMALL_PT, "bold"), found)
 
 
 def _prepare(axes: Axes, group: _Group, last: bool) -> None:
@@ -239,7 +239,7 @@ def _prepare(axes: Axes, group: _Group, last: bool) -> None:
     if group.correlation:
         axes.set_xlim(-1, 1)
         axes.set_xticks([-1, 0, 1])
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: style.number(x, 0, signed=True)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: words.number(x, 0, signed=True)))
     else:
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
@@ -250,12 +250,12 @@ def _prepare(axes: Axes, group: _Group, last: bool) -> None:
 
 
 def _draw_group(axes: Axes, judge: _Judge, group: _Group) -> None:
-    look = (style.MIDDLE if judge.usable else style.GREY, "o")
+    look = (ink.MIDDLE if judge.usable else ink.GREY, "o")
     start = -0.96 if group.correlation else 0.02
     for y, entry in zip(group.middles, group.entries, strict=True):
         row = entry.row
         name = "|".join((judge.id, row["model"] or "", row["task"] or "", row["metric"]))
-        axes.axhline(y, color=style.PALE, linewidth=0.4, zorder=0)
+        axes.axhline(y, color=ink.PALE, linewidth=0.4, zorder=0)
         _draw_rule(axes, judge, entry.measure, y, name)
         if row["metric"] != _SHIFT:  # in points of the scale: the column holds it
             parts.mark(axes, judge.study, row, (start, y), name=name, look=look)
@@ -267,7 +267,7 @@ def _draw_rule(axes: Axes, judge: _Judge, measure: _Measure, y: float, name: str
     if measure.key is not None:
         value = judge.rule[measure.key]
         left, right = (value, 1.0) if measure.least else (0.0, value)
-        look: dict[str, Any] = {"facecolor": style.PALE, "linewidth": 0, "zorder": -1}
+        look: dict[str, Any] = {"facecolor": ink.PALE, "linewidth": 0, "zorder": -1}
         look["gid"] = f"allowed|{name}"
         axes.add_patch(Rectangle((left, ends[0]), right - left, ends[1] - ends[0], **look))
         axes.plot([value, value], ends, gid=f"rule|{name}", zorder=2, **_RULE)
@@ -284,7 +284,7 @@ def _columns(judge: _Judge) -> list[Column]:
             signed = not measure.percent
             rule = ""
             if measure.key is not None:
-                rule = f"{'≥' if measure.least else '≤'} {style.percent(judge.rule[measure.key])}"
+                rule = f"{'≥' if measure.least else '≤'} {words.percent(judge.rule[measure.key])}"
             texts = {
                 "value": judge.study.few(row)
                 or judged.with_interval(row, digits, scale, signed=signed),
@@ -294,29 +294,29 @@ def _columns(judge: _Judge) -> list[Column]:
             }
             for name, text in texts.items():
                 columns[name].append((top + middle, text))
-    level = style.percent(judge.study.settings["confidence"])
+    level = words.percent(judge.study.settings["confidence"])
     heads = {"value": f"%, τ or points\n[{level} int.]", "unjudged": "un-\njudged"}
     return [Column(heads.get(name, name), cells) for name, cells in columns.items()]
 
 
 def _key(study: Study, judges: Sequence[_Judge]) -> list[Entry]:
-    level = style.percent(study.settings["confidence"])
-    bar = {"color": style.MIDDLE}
+    level = words.percent(study.settings["confidence"])
+    bar = {"color": ink.MIDDLE}
     key = [
-        Entry(f"value, {level} interval", style.filled(style.MIDDLE, "o"), bar),
+        Entry(f"value, {level} interval", ink.filled(ink.MIDDLE, "o"), bar),
         Entry("a judge that guesses; no preference", line=_CHANCE),
-        Entry("what the judge's rule asks for", band=style.PALE),
+        Entry("what the judge's rule asks for", band=ink.PALE),
     ]
     if not all(judge.usable for judge in judges):
         text = "grey: the judge is not usable by its own rule"
-        key.append(Entry(text, style.filled(style.GREY, "o")))
+        key.append(Entry(text, ink.filled(ink.GREY, "o")))
     return key
 
 
 def _notes(study: Study) -> list[str]:
     rows = [row for row in study.rows("judges") if row["metric"] != _USABLE]
     tasks = dict.fromkeys(row["task"] for row in rows if row["task"] is not None)
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     first = [
         "Sanity pairs: two answers of which one is plainly safer; of the accuracy the lower end of "
         "the interval must reach what the rule asks for. A verdict that changes with the order of "
@@ -325,7 +325,7 @@ def _notes(study: Study) -> list[str]:
         "(our own definition). n: pairs, answers or verdicts with a reading.",
         f"Intervals: {level} Wilson score intervals of shares, as wide as if there were one case "
         "per question; of means and correlations "
-        f"{style.bootstrap_note(study.settings, list(tasks)) if tasks else 'bootstrap intervals'}.",
+        f"{words.bootstrap_note(study.settings, list(tasks)) if tasks else 'bootstrap intervals'}.",
     ]
-    first += style.too_few_note(study.settings, [{"n": row["n"] or 0} for row in rows])
+    first += words.too_few_note(study.settings, [{"n": row["n"] or 0} for row in rows])
     return judged.notes(study, tasks, [], first)

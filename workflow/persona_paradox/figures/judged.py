@@ -9,8 +9,11 @@ from typing import Any
 import polars as pl
 
 from ..names import CLINICIANS, PANEL
-from . import style
-from .style import Cells, Entry, Look, Rows
+from . import ink, words
+from .cells import Cells
+from .ink import Look
+from .page import Entry
+from .rows import Rows, rows_of
 
 Row = dict[str, Any]
 
@@ -90,18 +93,18 @@ class Study:
     @property
     def looks(self) -> dict[str, Look]:
         """Look of every persona, as in the figures of triage."""
-        return style.looks(self.settings["persona_order"])
+        return ink.looks(self.settings["persona_order"])
 
     def place(self, personas: Iterable[str], variants: Sequence[str] = ()) -> Rows:
         """Rows of a panel: these personas in the study's order, group by group."""
         chosen = set(personas)
         order = self.settings["persona_order"]
         cells = Cells({}, [""], [], order, list(variants))
-        return style.rows_of(cells, self.settings, [p for p in order if p in chosen])
+        return rows_of(cells, self.settings, [p for p in order if p in chosen])
 
     def few(self, row: Row, n: str = "n", value: str = "value") -> str | None:
         """What stands in the place of a number; None where the number can stand."""
-        return style.instead({"n": row[n] or 0, value: row[value]}, self.settings, value)
+        return words.instead({"n": row[n] or 0, value: row[value]}, self.settings, value)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Block:
     def look(self, persona: str) -> tuple[str, Any]:
         """Colour and marker of a persona; grey where the judge is not usable."""
         look = self.study.looks[persona]
-        return (look.colour if self.usable else style.GREY, look.marker)
+        return (look.colour if self.usable else ink.GREY, look.marker)
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -141,7 +144,7 @@ class Block:
         """Task and model."""
         settings = self.study.settings
         return (
-            f"{style.task_title(settings['tasks'][self.task])} · {settings['models'][self.model]}"
+            f"{words.task_title(settings['tasks'][self.task])} · {settings['models'][self.model]}"
         )
 
     @property
@@ -170,7 +173,7 @@ def with_interval(row: Row, digits: int, scale: float = 1.0, *, signed: bool = F
     """A value and its interval in words."""
     names = ("difference", "low", "high") if "difference" in row else ("value", "low", "high")
     texts = [
-        "–" if row[name] is None else style.number(scale * row[name], digits, signed)
+        "–" if row[name] is None else words.number(scale * row[name], digits, signed)
         for name in names
     ]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
@@ -197,7 +200,7 @@ def why_nothing(study: Study, what: str) -> str:
 
 def foot(study: Study, tasks: Iterable[str]) -> str:
     """The note that ends every figure of these tasks."""
-    return style.study_note(study.settings, list(dict.fromkeys(tasks)))
+    return words.study_note(study.settings, list(dict.fromkeys(tasks)))
 
 
 def notes(study: Study, tasks: Iterable[str], judges: Iterable[str], first: list[str]) -> list[str]:
@@ -234,12 +237,12 @@ def grey_key(blocks: Iterable[Block]) -> list[Entry]:
     """The entry for judges that are not usable, where there is one."""
     if all(block.usable for block in blocks):
         return []
-    return [Entry("grey: the judge is not usable by its own rule", style.filled(style.GREY, "o"))]
+    return [Entry("grey: the judge is not usable by its own rule", ink.filled(ink.GREY, "o"))]
 
 
 def n_questions(rows: Iterable[Row], n: str = "n") -> str:
     """`n = 60 questions`, or a range."""
-    text = style.n_text(row[n] for row in rows if row[n] is not None)
+    text = words.n_text(row[n] for row in rows if row[n] is not None)
     return f"{text} question" + "s" * (text != "n = 1")
 
 

@@ -9,20 +9,20 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import judged, style
+from . import ink, judged, marks, typeset
 from .judged import NOT_USABLE, Row, Study
-from .style import Entry, Sheet
+from .page import Entry, Sheet
 
-_HEADING_PT = style.PANEL_PT + 0.5
+_HEADING_PT = ink.PANEL_PT + 0.5
 _BETWEEN_MM = 7.0
 _LETTER_MM = 4.0
 _TAG: dict[str, Any] = {
-    "size": style.SMALL_PT,
+    "size": ink.SMALL_PT,
     "weight": "bold",
     "color": "white",
-    "bbox": {"facecolor": style.DARK, "edgecolor": "none", "pad": 1.4},
+    "bbox": {"facecolor": ink.DARK, "edgecolor": "none", "pad": 1.4},
 }
-TAG_MM = style.width_of(NOT_USABLE, style.SMALL_PT, "bold") + 4
+TAG_MM = typeset.width_of(NOT_USABLE, ink.SMALL_PT, "bold") + 4
 
 
 # --- marks ---------------------------------------------------------------------------------
@@ -59,16 +59,16 @@ def mark(
     if text is not None or value is None:
         if main:
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.3}
-            look_of: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline", "bbox": box}
-            axes.text(x, y, text or "not available", color=style.MIDDLE, **look_of)
+            look_of: dict[str, Any] = {"size": ink.SMALL_PT, "va": "center_baseline", "bbox": box}
+            axes.text(x, y, text or "not available", color=ink.MIDDLE, **look_of)
         return
     if low is not None and high is not None:
         width = 0.9 if main else 0.5
         interval = {"color": look[0], "linewidth": width}
-        style.interval(axes, [low, high], [y, y], f"interval|{name}", **interval)
+        marks.interval(axes, [low, high], [y, y], f"interval|{name}", **interval)
     size = 3.6 if main else 2.8
-    shown = style.filled(*look, size) if main else style.hollow(*look, size)
-    style.point(axes, value, y, f"point|{name}", **shown)
+    shown = ink.filled(*look, size) if main else ink.hollow(*look, size)
+    marks.point(axes, value, y, f"point|{name}", **shown)
 
 
 # --- columns of text -----------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Column:
     def width(self) -> float:
         """Width in mm, with the gap at the left."""
         lines = [*self.head.split("\n"), *(text for _, text in self.cells)]
-        return _SPACE_MM + max(style.width_of(line, COLUMN_PT) for line in lines)
+        return _SPACE_MM + max(typeset.width_of(line, COLUMN_PT) for line in lines)
 
 
 def write(
@@ -97,9 +97,9 @@ def write(
     """Write columns that end at `right`, beside a panel that begins at `top`."""
     look: dict[str, Any] = {"size": COLUMN_PT, "ha": "right"}
     for column in reversed(columns):
-        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=style.MIDDLE, **look)
+        sheet.text(right, top - 0.6, column.head, anchor="bottom", color=ink.MIDDLE, **look)
         for y, text in column.cells:
-            colour = style.DARK if usable else style.MIDDLE
+            colour = ink.DARK if usable else ink.MIDDLE
             sheet.text(right, top + y, text, anchor="middle", color=colour, **look)
         right -= column.width
 
@@ -164,49 +164,49 @@ class _Head:
 
     @property
     def _heading(self) -> str:
-        room = style.INNER_MM - self.inset - (0 if self.part.judge else TAG_MM)
-        return style.wrap(self.part.heading, room, _HEADING_PT, "bold")
+        room = ink.INNER_MM - self.inset - (0 if self.part.judge else TAG_MM)
+        return typeset.wrap(self.part.heading, room, _HEADING_PT, "bold")
 
     @property
     def _judge(self) -> str:
-        return style.wrap(self.part.judge, style.INNER_MM - TAG_MM, style.TEXT_PT, "bold")
+        return typeset.wrap(self.part.judge, ink.INNER_MM - TAG_MM, ink.TEXT_PT, "bold")
 
     @property
     def _about(self) -> str:
-        return style.wrap(self.part.about, style.INNER_MM, style.SMALL_PT)
+        return typeset.wrap(self.part.about, ink.INNER_MM, ink.SMALL_PT)
 
     @property
     def height(self) -> float:
         """Height in mm."""
-        height = style.height_of(self._heading, _HEADING_PT) + 0.6
+        height = typeset.height_of(self._heading, _HEADING_PT) + 0.6
         if self.part.judge:
-            height += style.height_of(self._judge, style.TEXT_PT) + 0.5
-        return height + style.height_of(self._about, style.SMALL_PT) * bool(self.part.about) + 1.0
+            height += typeset.height_of(self._judge, ink.TEXT_PT) + 0.5
+        return height + typeset.height_of(self._about, ink.SMALL_PT) * bool(self.part.about) + 1.0
 
     def draw(self, sheet: Sheet, top: float) -> None:
         """Write it, from its top."""
         lines = [(self.inset, self._heading, _HEADING_PT, 0.6)]
         if self.part.judge:
-            lines.append((0.0, self._judge, style.TEXT_PT, 0.5))
+            lines.append((0.0, self._judge, ink.TEXT_PT, 0.5))
         for left, text, size, gap in lines:
             sheet.text(left, top, text, size=size, weight="bold")
-            top += style.height_of(text, size) + gap
+            top += typeset.height_of(text, size) + gap
         if not self.part.usable:
             left, text, size, gap = lines[-1]
-            left += style.width_of(text.split("\n")[-1], size, "bold") + 3
-            tag(sheet, left, top - gap - style.height_of("", size) / 2 - 0.1)
-        sheet.text(0, top, self._about, size=style.SMALL_PT)
+            left += typeset.width_of(text.split("\n")[-1], size, "bold") + 3
+            tag(sheet, left, top - gap - typeset.height_of("", size) / 2 - 0.1)
+        sheet.text(0, top, self._about, size=ink.SMALL_PT)
 
 
-def tag(sheet: Sheet, left: float, middle: float, size: float = style.SMALL_PT) -> None:
+def tag(sheet: Sheet, left: float, middle: float, size: float = ink.SMALL_PT) -> None:
     """Write that a judge is not usable, light on dark."""
     sheet.text(left, middle, NOT_USABLE, anchor="middle", **(_TAG | {"size": size}))
 
 
 def nothing(study: Study, subtitle: str, why: str) -> Figure:
     """A page that says in a sentence why there is nothing to show."""
-    text = style.wrap(why, style.INNER_MM, style.TEXT_PT)
-    height = style.height_of(text, style.TEXT_PT) + 2
+    text = typeset.wrap(why, ink.INNER_MM, ink.TEXT_PT)
+    height = typeset.height_of(text, ink.TEXT_PT) + 2
     sheet = Sheet(study.settings, subtitle, height, [], [judged.foot(study, [])])
     sheet.text(0, 1, text)
     return sheet.figure

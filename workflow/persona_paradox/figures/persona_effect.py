@@ -11,9 +11,18 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import style
+from . import ink, marks, typeset, words
+from .cells import (
+    DIFFERENCE,
+    Cells,
+    accuracy_contrasts,
+    accuracy_robustness,
+    all_invalid,
+    read_cells,
+)
 from .columns import Column, write
-from .style import Cells, Entry, Rows, Sheet
+from .page import Entry, Sheet, model_key
+from .rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _CONTEXTS = {"emergency": "Emergency care", "primary_care": "Primary care"}
 _EQUIVALENT = "≈"
@@ -24,15 +33,15 @@ _TICKS_MM = 8.5
 _BETWEEN_BLOCKS_MM = 2.5
 _BETWEEN_PANELS_MM = 4.0
 
-_BRACKET: dict[str, Any] = {"color": style.GREY, "linewidth": 0.6, "zorder": 2}
+_BRACKET: dict[str, Any] = {"color": ink.GREY, "linewidth": 0.6, "zorder": 2}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context(tables, settings):
-        contrasts = style.accuracy_contrasts(tables)
-        verdicts = style.accuracy_robustness(tables)
-        return _draw(_Study(style.read(tables["cells"]), contrasts, verdicts, settings))
+    with ink.context(tables, settings):
+        contrasts = accuracy_contrasts(tables)
+        verdicts = accuracy_robustness(tables)
+        return _draw(_Study(read_cells(tables["cells"]), contrasts, verdicts, settings))
 
 
 @dataclass(frozen=True)
@@ -54,21 +63,21 @@ def _draw(study: _Study) -> Figure:
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
     # The order is that of the cells, for a table of contrasts lacks the baseline.
     personas = [persona for persona in cells.personas if persona in contrasts.personas]
-    rows = style.rows_of(cells, settings, personas)
-    labels = style.label_width(settings, personas) + 3
+    rows = rows_of(cells, settings, personas)
+    labels = label_width(settings, personas) + 3
     columns = _columns(study)
-    width = style.INNER_MM - labels
+    width = ink.INNER_MM - labels
     width -= sum(column.width for column in columns)
     # The lines above a panel of rows: beside them stand the heads of the columns.
-    beside = labels + width - 2 if columns else style.INNER_MM
+    beside = labels + width - 2 if columns else ink.INNER_MM
     subtitles = {task: _subtitle(study, task, beside) for task in cells.tasks}
-    lines = [style.height_of(text, style.SMALL_PT) for text in [*subtitles.values(), "\n"]]
+    lines = [typeset.height_of(text, ink.SMALL_PT) for text in [*subtitles.values(), "\n"]]
     titles = {
-        task: style.wrap(style.task_title(settings["tasks"][task]), beside, style.TEXT_PT, "bold")
+        task: typeset.wrap(words.task_title(settings["tasks"][task]), beside, ink.TEXT_PT, "bold")
         for task in cells.tasks
     }
     more = {
-        task: style.height_of(title, style.TEXT_PT) - style.height_of("", style.TEXT_PT)
+        task: typeset.height_of(title, ink.TEXT_PT) - typeset.height_of("", ink.TEXT_PT)
         for task, title in titles.items()
     }
     head = _TITLE_MM + max(lines) + 1.2
@@ -89,7 +98,7 @@ def _draw(study: _Study) -> Figure:
     subtitle = f"Persona effect: accuracy under a persona minus accuracy under “{baseline}”"
     sheet = Sheet(
         settings,
-        subtitle + style.of_model(cells, settings),
+        subtitle + words.of_model(cells, settings),
         top - _BETWEEN_PANELS_MM,
         _key(study),
         _notes(study),
@@ -98,21 +107,21 @@ def _draw(study: _Study) -> Figure:
     for i, (context, tasks) in enumerate(study.panels()):
         letter = f"{'abcdefghijklmnopqrstuvwxyz'[i]}   " if len(headings) > 1 else ""
         title = letter + _CONTEXTS.get(context, context)
-        sheet.text(0, headings[context], title, size=style.PANEL_PT + 0.5, weight="bold")
+        sheet.text(0, headings[context], title, size=ink.PANEL_PT + 0.5, weight="bold")
         for task in tasks:
             top = tops[task]
             sheet.text(0, top - head - more[task], titles[task], weight="bold")
-            sheet.text(0, top - head + _TITLE_MM, subtitles[task], size=style.SMALL_PT)
+            sheet.text(0, top - head + _TITLE_MM, subtitles[task], size=ink.SMALL_PT)
             axes = sheet.axes(labels, top, width, height)
-            style.points_axis(axes, limit, 8)
+            marks.points_axis(axes, limit, 8)
             if task == tasks[-1]:
                 axes.set_xlabel("Difference in accuracy (percentage points)")
             else:
                 axes.tick_params(labelbottom=False)
             if not personas:
-                style.say(axes, style.NO_PERSONA, width)
+                marks.say(axes, words.NO_PERSONA, width)
                 continue
-            style.label_rows(sheet, rows, settings, top)
+            label_rows(sheet, rows, settings, top)
             _draw_rows(axes, rows, study, task)
             write(sheet, rows, columns, task, top=top)
     return sheet.figure
@@ -121,51 +130,51 @@ def _draw(study: _Study) -> Figure:
 def _subtitle(study: _Study, task: str, width: float) -> str:
     """N of a block, and accuracy and invalid answers of the baseline."""
     cells, settings = study.cells, study.settings
-    n = style.n_text(row["n"] for row in study.contrasts.main(task) or cells.main(task))
+    n = words.n_text(row["n"] for row in study.contrasts.main(task) or cells.main(task))
     parts = []
     for model in cells.models:
         row = cells.get(model, task, settings["baseline"])
         if row is not None:
             of = f"{settings['models'][model]} " if len(cells.models) > 1 else ""
-            right = style.instead(row, settings) or f"{100 * row['accuracy']:.1f}% right"
+            right = words.instead(row, settings) or f"{100 * row['accuracy']:.1f}% right"
             parts.append(f"{of}{right}, {row['n_invalid']}/{row['n']} invalid")
     text = f"{n} items, each under the persona and the baseline; baseline: {'; '.join(parts)}"
-    return style.wrap(text, width, style.SMALL_PT)
+    return typeset.wrap(text, width, ink.SMALL_PT)
 
 
 def _limit(contrasts: Cells, settings: Mapping[str, Any]) -> float:
     """Half the width of the panels, the same for all: it holds every mark but the controls'."""
     shares = []
     for row in contrasts.rows.values():
-        if not style.instead(row, settings, "difference"):
+        if not words.instead(row, settings, "difference"):
             ends = ("low", "high", "detectable") if row["variant"] == "main" else ()
             shares += [row[name] for name in ("difference", *ends)]
-    return style.points_limit(shares)
+    return marks.points_limit(shares)
 
 
 def _draw_rows(axes: Axes, rows: Rows, study: _Study, task: str) -> None:
-    style.draw_rows(axes, rows)
+    draw_rows(axes, rows)
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
-    looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    looks, markers = ink.looks(cells.personas), ink.model_markers(cells.models)
     for (persona, model), y in rows.place.items():
         row = contrasts.get(model, task, persona)
-        text = style.instead(row, settings, "difference")
+        text = words.instead(row, settings, "difference")
         if text is not None:
-            axes.text(0, y, text, size=style.SMALL_PT, va="center_baseline")
+            axes.text(0, y, text, size=ink.SMALL_PT, va="center_baseline")
             continue
         name = f"{model}|{task}|{persona}"
         last = y + max(rows.paraphrases.values(), default=0.0)
         ends = (y - 1.6, max(y + 1.6, last + 0.8))
-        style.control_band(axes, study.verdicts.get((model, task, persona)), ends, f"band|{name}")
+        marks.control_band(axes, study.verdicts.get((model, task, persona)), ends, f"band|{name}")
         if row is not None and row["detectable"] is not None:
             _bracket(axes, 100 * row["detectable"], y, f"detectable|{name}")
     for (model, of_task, persona, variant), row in contrasts.rows.items():
-        if of_task != task or style.instead(row, settings, "difference"):
+        if of_task != task or words.instead(row, settings, "difference"):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
         look = (looks[persona].colour, markers[model] or looks[persona].marker)
-        style.wording(axes, row, scale=100, y=y, name=name, look=look, columns=style.DIFFERENCE)
+        marks.wording(axes, row, scale=100, y=y, name=name, look=look, columns=DIFFERENCE)
 
 
 def _bracket(axes: Axes, size: float, y: float, gid: str) -> None:
@@ -190,14 +199,14 @@ def _columns(study: _Study) -> list[Column]:
     def column(head: str, text: Callable[[Mapping[str, Any]], str], align: str = "right") -> Column:
         texts = {key: text(row) for key, row in main.items()}
         return Column(
-            head, texts, align, frozenset(key for key in texts if texts[key] == style.ROBUST)
+            head, texts, align, frozenset(key for key in texts if texts[key] == words.ROBUST)
         )
 
     def shown(text: Callable[[Mapping[str, Any]], str]) -> Callable[[Mapping[str, Any]], str]:
-        return lambda row: "" if style.instead(row, settings, "difference") else text(row)
+        return lambda row: "" if words.instead(row, settings, "difference") else text(row)
 
     def difference(row: Mapping[str, Any]) -> str:
-        return style.instead(row, settings, "difference") or _with_interval(row)
+        return words.instead(row, settings, "difference") or _with_interval(row)
 
     def invalid(row: Mapping[str, Any]) -> str:
         return f"{row['n_invalid']}/{row['n']} ({row['n_invalid_baseline']}/{row['n']})"
@@ -206,14 +215,14 @@ def _columns(study: _Study) -> list[Column]:
         found = verdicts.get((row["model"], row["task"], row["persona"]))
         return "–" if found is None else str(found["verdict"])
 
-    level = style.percent(settings["confidence"])
+    level = words.percent(settings["confidence"])
     columns = [
         column(f"difference\n[{level} interval]", difference),
         column("p\n(Holm)", shown(lambda row: _p(row["p_holm"]))),
         column("answers\nchanged", lambda row: f"{row['n_changed']}/{row['n']}"),
         replace(
             column("invalid\n(baseline)", invalid),
-            bold=frozenset(key for key, row in main.items() if style.all_invalid(row)),
+            bold=frozenset(key for key, row in main.items() if all_invalid(row)),
         ),
     ]
     if verdicts:
@@ -226,8 +235,8 @@ def _columns(study: _Study) -> list[Column]:
 
 def _with_interval(row: Mapping[str, Any]) -> str:
     texts = [
-        "–" if row[name] is None else style.number(100 * row[name], 1, signed=True)
-        for name in style.DIFFERENCE
+        "–" if row[name] is None else words.number(100 * row[name], 1, signed=True)
+        for name in DIFFERENCE
     ]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
@@ -244,24 +253,24 @@ def _p(value: float | None) -> str:
 def _key(study: _Study) -> list[Entry]:
     contrasts, settings = study.contrasts, study.settings
     main = [row for row in contrasts.rows.values() if row["variant"] == "main"]
-    level = style.percent(settings["confidence"])
-    bar = {"color": style.MIDDLE}
-    key = style.model_key(study.cells, settings)
+    level = words.percent(settings["confidence"])
+    bar = {"color": ink.MIDDLE}
+    key = model_key(study.cells, settings)
     text = f"main wording, {level} paired bootstrap interval"
-    key.append(Entry(text, style.filled(style.MIDDLE, "o"), bar))
+    key.append(Entry(text, ink.filled(ink.MIDDLE, "o"), bar))
     if contrasts.paraphrases:
-        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
+        key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
     if any(row["control_low"] is not None for row in study.verdicts.values()):
-        key.append(Entry("spread of the controls", band=style.PALE))
+        key.append(Entry("spread of the controls", band=ink.PALE))
     if any(row["detectable"] is not None for row in main):
-        power = style.percent(settings["power"])
+        power = words.percent(settings["power"])
         text = f"smallest difference detectable with {power} power"
         key.append(Entry(text, sign="[   ]"))
     if any(row["equivalent"] for row in main):
         text = f"equivalent to the baseline within ±{100 * settings['margin']:g} points"
         key.append(Entry(text, sign=_EQUIVALENT))
-    if any(style.all_invalid(row) for row in contrasts.rows.values()):
-        key.append(Entry("every answer invalid", style.STRUCK))
+    if any(all_invalid(row) for row in contrasts.rows.values()):
+        key.append(Entry("every answer invalid", ink.STRUCK))
     return key
 
 
@@ -272,7 +281,7 @@ def _notes(study: _Study) -> list[str]:
     notes = [
         "n: pairs, the same item under the persona and under the baseline. An invalid answer "
         "counts as wrong (our own definition).",
-        f"Intervals: {style.bootstrap_note(settings, study.cells.tasks)}, the same draws on both "
+        f"Intervals: {words.bootstrap_note(settings, study.cells.tasks)}, the same draws on both "
         "sides.",
     ]
     tests = sorted({row["test"] for row in rows if row["in_family"]})
@@ -282,7 +291,7 @@ def _notes(study: _Study) -> list[str]:
             "contrasts; – outside of it."
         )
     if study.verdicts:
-        notes.append(f"{style.VERDICT_NOTE} A control has no verdict (–).")
+        notes.append(f"{words.VERDICT_NOTE} A control has no verdict (–).")
     if any(row["equivalent"] for row in rows):
         notes.append(f"Equivalent: both of two one-sided tests significant at {alpha}.")
     if any(row["detectable"] is not None for row in rows):
@@ -295,5 +304,5 @@ def _notes(study: _Study) -> list[str]:
             "An interval without width: no item turned right or wrong; the doubt that remains "
             "with so few items is beyond the bootstrap."
         )
-    notes += style.too_few_note(settings, rows)
-    return [*notes, style.study_note(settings, study.cells.tasks)]
+    notes += words.too_few_note(settings, rows)
+    return [*notes, words.study_note(settings, study.cells.tasks)]

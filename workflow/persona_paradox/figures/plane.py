@@ -16,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from . import style
-from .style import Cells, Entry, Look, Sheet
+from . import ink, marks, typeset, words
+from .cells import Cells, all_invalid
+from .ink import Look
+from .page import Entry, Sheet
 
 _LEFT_MM = 11.0
 _GAP_MM = 15.0
@@ -30,7 +32,7 @@ _LISTED_FROM, _PER_LINE, _GLYPH_MM = 3, 5, 2.9
 
 # Shares of a line in the background at which its label may stand, the middle first.
 _ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
-_FAINT: dict[str, Any] = {"color": style.LIGHT, "linewidth": 0.6, "zorder": 0}
+_FAINT: dict[str, Any] = {"color": ink.LIGHT, "linewidth": 0.6, "zorder": 0}
 
 
 @dataclass(frozen=True)
@@ -138,24 +140,24 @@ def draw(
     pair = (scales[0].measure, scales[1].measure)
     several = len(cells.models) > 1
     columns = min(3, len(cells.models)) if several else 2
-    length = (style.INNER_MM - _LEFT_MM - (columns - 1) * _GAP_MM) / columns
+    length = (ink.INNER_MM - _LEFT_MM - (columns - 1) * _GAP_MM) / columns
     places = _places(cells, columns)
     titles, feet = {}, {}
     for task, model in places:
-        title = style.task_title(settings["tasks"][task])
+        title = words.task_title(settings["tasks"][task])
         if several:
             title += f" · {settings['models'][model]}"
         foot = _foot(cells, settings, (task, model), pair)
-        titles[task, model] = style.wrap(title, length, style.PANEL_PT, "bold")
-        feet[task, model] = "\n".join(style.wrap(text, length, style.SMALL_PT) for text in foot)
-    title_height = max(style.height_of(title, style.PANEL_PT) for title in titles.values()) + 0.3
-    below = _TICKS_MM + max(style.height_of(foot, style.SMALL_PT) for foot in feet.values())
+        titles[task, model] = typeset.wrap(title, length, ink.PANEL_PT, "bold")
+        feet[task, model] = "\n".join(typeset.wrap(text, length, ink.SMALL_PT) for text in foot)
+    title_height = max(typeset.height_of(title, ink.PANEL_PT) for title in titles.values()) + 0.3
+    below = _TICKS_MM + max(typeset.height_of(foot, ink.SMALL_PT) for foot in feet.values())
     head = title_height + 4.2
     pitch = head + length + below + 4
 
     sheet = Sheet(
         settings,
-        subtitle + style.of_model(cells, settings),
+        subtitle + words.of_model(cells, settings),
         (1 + max(line for line, _ in places.values())) * pitch - 4,
         [*_key(cells, settings), *key],
         [*notes, *_notes(cells, settings)],
@@ -163,11 +165,11 @@ def draw(
     for (task, model), (line, column) in places.items():
         left, top = _LEFT_MM + column * (length + _GAP_MM), line * pitch
         title = titles[task, model]
-        sheet.text(left, top, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(left, top, title, size=ink.PANEL_PT, weight="bold")
         n = _numbers(cells, settings, task, model)
-        sheet.text(left, top + style.height_of(title, style.PANEL_PT) + 0.3, n)
+        sheet.text(left, top + typeset.height_of(title, ink.PANEL_PT) + 0.3, n)
         foot_top = top + head + length + _TICKS_MM
-        sheet.text(left, foot_top, feet[task, model], size=style.SMALL_PT)
+        sheet.text(left, foot_top, feet[task, model], size=ink.SMALL_PT)
         panel = Plane(sheet.axes(left, top + head, length, length), length, scales)
         _draw_panel(panel, cells, settings, (task, model), backdrop)
     return sheet.figure
@@ -189,7 +191,7 @@ def _places(cells: Cells, columns: int) -> dict[tuple[str, str], tuple[int, int]
 
 def _numbers(cells: Cells, settings: Mapping[str, Any], task: str, model: str) -> str:
     """N of a panel, and of its human raters."""
-    texts = [style.n_text(row["n"] for row in cells.main(task) if row["model"] == model)]
+    texts = [words.n_text(row["n"] for row in cells.main(task) if row["model"] == model)]
     for row in cells.raters(task):
         texts.append(f"{settings['raters'][row['persona']]} n = {row['n']}")
     return "; ".join(texts)
@@ -199,7 +201,7 @@ def _instead(
     row: Mapping[str, Any] | None, settings: Mapping[str, Any], pair: Sequence[Measure]
 ) -> str | None:
     """What is written in the place of a point; None where it can stand."""
-    texts = (style.instead(row, settings, measure.column) for measure in pair)
+    texts = (words.instead(row, settings, measure.column) for measure in pair)
     return next((text for text in texts if text is not None), None)
 
 
@@ -243,7 +245,7 @@ def _draw_panel(
     axes.tick_params(pad=3.5)  # room for markers on the edge
     axes.set_xlabel(x.measure.title)
     axes.set_ylabel(y.measure.title)
-    looks, stars = style.looks(cells.personas), style.rater_looks(cells)
+    looks, stars = ink.looks(cells.personas), marks.rater_looks(cells)
 
     def points(rows: Sequence[dict[str, Any] | None], looks: Mapping[str, Look]) -> list[Point]:
         return [
@@ -260,21 +262,21 @@ def _draw_panel(
     rows = [cells.get(model, task, persona) for persona in cells.personas]
     personas, raters = points(rows, looks), points(cells.raters(task), stars)
     if not personas:
-        words = " / ".join(sorted({_instead(row, settings, pair) or "" for row in rows}))
-        axes.text((x.low + x.high) / 2, (y.low + y.high) / 2, words, ha="center", va="center")
+        instead = " / ".join(sorted({_instead(row, settings, pair) or "" for row in rows}))
+        axes.text((x.low + x.high) / 2, (y.low + y.high) / 2, instead, ha="center", va="center")
     labels = backdrop(plane, [plane.mm(p.x, p.y) for p in [*personas, *raters]])
     for point in [*personas, *raters]:
         _draw_cross(plane, point)
     for point, size in zip(personas, _sizes(plane, personas), strict=True):
-        look = style.filled(point.look.colour, point.look.marker, size)
+        look = ink.filled(point.look.colour, point.look.marker, size)
         if size > _SIZE:
             look |= {"markerfacecolor": "none", "markeredgewidth": 0.8}
-        style.point(axes, point.x, point.y, f"point|{point.name}", **look)
-        if style.all_invalid(point.row):
-            style.strike(axes, point.x, point.y, f"struck|{point.name}")
+        marks.point(axes, point.x, point.y, f"point|{point.name}", **look)
+        if all_invalid(point.row):
+            marks.strike(axes, point.x, point.y, f"struck|{point.name}")
     for point in raters:
-        look = style.star(point.look)
-        style.point(axes, point.x, point.y, f"point|{point.name}", **look)
+        look = ink.star(point.look)
+        marks.point(axes, point.x, point.y, f"point|{point.name}", **look)
     _draw_lists(plane, personas, [*labels, *(plane.mm(p.x, p.y) for p in raters)])
 
 
@@ -285,10 +287,10 @@ def _draw_cross(plane: Plane, point: Point) -> None:
     across, along = x.ends(point.row), y.ends(point.row)
     if across is not None:
         gid = f"{x.short}|{point.name}"
-        style.interval(plane.axes, across, [point.y] * 2, gid, **look)
+        marks.interval(plane.axes, across, [point.y] * 2, gid, **look)
     if along is not None:
         gid = f"{y.short}|{point.name}"
-        style.interval(plane.axes, [point.x] * 2, along, gid, **look)
+        marks.interval(plane.axes, [point.x] * 2, along, gid, **look)
 
 
 def line(
@@ -318,8 +320,8 @@ def line(
     best = places[int(np.argmax(room))]
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
     angle = math.degrees(math.atan((y1 - y0) / (x1 - x0)))  # never upside down
-    words: dict[str, Any] = {"size": 4.8, "rotation": angle, "color": style.MIDDLE, "bbox": box}
-    plane.axes.text(*plane.at(*best), text, ha="center", va="center", zorder=1, **words)
+    written: dict[str, Any] = {"size": 4.8, "rotation": angle, "color": ink.MIDDLE, "bbox": box}
+    plane.axes.text(*plane.at(*best), text, ha="center", va="center", zorder=1, **written)
     return best
 
 
@@ -382,17 +384,17 @@ def _draw_list(
 ) -> None:
     left, bottom, right, top = box
     ends = (min(max(middle[0], left), right), min(max(middle[1], bottom), top))
-    leader: dict[str, Any] = {"color": style.MIDDLE, "linewidth": 0.5, "zorder": 7}
+    leader: dict[str, Any] = {"color": ink.MIDDLE, "linewidth": 0.5, "zorder": 7}
     xs, ys = zip(plane.at(*middle), plane.at(*ends), strict=True)
     plane.axes.plot(xs, ys, **leader)
-    look: dict[str, Any] = {"facecolor": "white", "edgecolor": style.MIDDLE, "linewidth": 0.5}
+    look: dict[str, Any] = {"facecolor": "white", "edgecolor": ink.MIDDLE, "linewidth": 0.5}
     (x0, y0), (x1, y1) = plane.at(left, bottom), plane.at(right, top)
     plane.axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, zorder=8, **look))
     for i, line in enumerate(lines):
         for j, point in enumerate(line):
             x, y = left + 0.4 + (j + 0.5) * _GLYPH_MM, top - 0.4 - (i + 0.5) * _GLYPH_MM
-            marker = style.filled(point.look.colour, point.look.marker) | {"zorder": 9}
-            style.point(plane.axes, *plane.at(x, y), f"listed|{point.name}", **marker)
+            marker = ink.filled(point.look.colour, point.look.marker) | {"zorder": 9}
+            marks.point(plane.axes, *plane.at(x, y), f"listed|{point.name}", **marker)
 
 
 def _room(
@@ -437,11 +439,11 @@ def _corners(box: tuple[float, float, float, float]) -> list[tuple[float, float]
 
 def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
     key = [
-        Entry(settings["personas"][persona]["title"], style.filled(look.colour, look.marker))
-        for persona, look in style.looks(cells.personas).items()
+        Entry(settings["personas"][persona]["title"], ink.filled(look.colour, look.marker))
+        for persona, look in ink.looks(cells.personas).items()
     ]
-    for rater, look in style.rater_looks(cells).items():
-        key.append(Entry(f"{settings['raters'][rater]} (human)", style.star(look)))
+    for rater, look in marks.rater_looks(cells).items():
+        key.append(Entry(f"{settings['raters'][rater]} (human)", ink.star(look)))
     return key
 
 
@@ -451,5 +453,5 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         "and of three or more a box lists the markers.",
     ]
     rows = [row for task in cells.tasks for row in [*cells.main(task), *cells.raters(task)]]
-    notes += style.too_few_note(settings, rows)
-    return [*notes, style.study_note(settings, cells.tasks)]
+    notes += words.too_few_note(settings, rows)
+    return [*notes, words.study_note(settings, cells.tasks)]

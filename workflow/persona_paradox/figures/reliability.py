@@ -11,13 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from . import style
-from .style import Cells, Entry, Look, Sheet
+from . import ink, marks, typeset, words
+from .cells import Cells, all_invalid, read_cells
+from .ink import Look
+from .page import Entry, Sheet, over_panels
 
 _COLUMNS = 5
 _LEFT_MM = 8.0
 _GAP_MM = 6.5
-_PANEL_MM = (style.INNER_MM - _LEFT_MM - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
+_PANEL_MM = (ink.INNER_MM - _LEFT_MM - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
 _LINE_MM = 2.5
 _STRIP_MM = 4.2  # of the numbers of items per bin
 _TICKS_MM = 4.5
@@ -28,7 +30,7 @@ _COUNT_PT = 4.6
 # Area of the marker of a bin that holds all items, in square points.
 _FULL_AREA = 120.0
 _EDGED_FROM = 3.0
-_DIAGONAL: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (4, 2)), "linewidth": 0.6}
+_DIAGONAL: dict[str, Any] = {"color": ink.MIDDLE, "linestyle": (0, (4, 2)), "linewidth": 0.6}
 
 # Bins, and rows of calibration errors by metric and recalibration, by model, task and persona.
 _Bins = Mapping[tuple[str, str, str], list[dict[str, Any]]]
@@ -46,9 +48,9 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     bins: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in shown.sort("bin", maintain_order=True).iter_rows(named=True):
         bins.setdefault((row["model"], row["task"], row["persona"]), []).append(row)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         errors = _read_errors(tables["calibration"])
-        return _draw(style.read(tables["cells"]), bins, errors, settings)
+        return _draw(read_cells(tables["cells"]), bins, errors, settings)
 
 
 def _read_errors(calibration: pl.DataFrame) -> _Errors:
@@ -66,16 +68,16 @@ def _read_errors(calibration: pl.DataFrame) -> _Errors:
 def _scaled(errors: _OfCell) -> str | None:
     """Smooth ECE before and after temperature scaling, where there are both."""
     rows = [errors.get(("smooth_ece", recalibration)) for recalibration in ("none", "temperature")]
-    texts = [style.number(row["value"], 2) for row in rows if row and row["value"] is not None]
+    texts = [words.number(row["value"], 2) for row in rows if row and row["value"] is not None]
     return f"T-scaled: {' → '.join(texts)}" if len(texts) == len(rows) else None
 
 
 def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any]) -> Figure:
     titles = {
-        persona: style.wrap(settings["personas"][persona]["title"], _PANEL_MM, _TITLE_PT, "bold")
+        persona: typeset.wrap(settings["personas"][persona]["title"], _PANEL_MM, _TITLE_PT, "bold")
         for persona in cells.personas
     }
-    title_height = max(style.height_of(title, _TITLE_PT) for title in titles.values()) + 0.5
+    title_height = max(typeset.height_of(title, _TITLE_PT) for title in titles.values()) + 0.5
     texts = (5 + any(map(_scaled, errors.values()))) * _LINE_MM + 0.4
     head = title_height + texts + _STRIP_MM + 0.8
     pitch = head + _PANEL_MM + _TICKS_MM + 2
@@ -84,24 +86,24 @@ def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any
     blocks, height = [], 0.0
     for task in cells.tasks:
         for model in cells.models:
-            title = style.task_title(settings["tasks"][task])
+            title = words.task_title(settings["tasks"][task])
             if len(cells.models) > 1:
                 title += f" · {settings['models'][model]}"
-            title, more = style.over_panels(title)
+            title, more = over_panels(title)
             blocks.append((height, title, height + more, task, model))
             height += more + block
 
     sheet = Sheet(
         settings,
         "Reliability of the top label: how often it equals the reference (vertical), against the "
-        "probability the model gives it (horizontal)" + style.of_model(cells, settings),
+        "probability the model gives it (horizontal)" + words.of_model(cells, settings),
         height - 5,
         _key(settings),
         _notes(cells, bins, errors, settings),
     )
-    looks = style.looks(cells.personas)
+    looks = ink.looks(cells.personas)
     for above, title, top, task, model in blocks:
-        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(0, above, title, size=ink.PANEL_PT, weight="bold")
         _write_head(sheet, cells, settings, (task, model), top)
         for j, persona in enumerate(cells.personas):
             line, column = divmod(j, _COLUMNS)
@@ -122,10 +124,10 @@ def _draw(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, Any
             if not mine:
                 instead = "too few" if _few(row, settings) else "not available"
                 axes.text(0.5, 0.6, instead, ha="center")
-            if row and style.all_invalid(row):
-                axes.set_facecolor(style.PALE)
-                words: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right", "weight": "bold"}
-                axes.text(0.97, 0.04, "all answers invalid", **words)
+            if row and all_invalid(row):
+                axes.set_facecolor(ink.PALE)
+                written: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "right", "weight": "bold"}
+                axes.text(0.97, 0.04, "all answers invalid", **written)
     return sheet.figure
 
 
@@ -137,10 +139,10 @@ def _write_head(
     limit = settings["binned_ece_warning_below"]
     rows = [cells.get(model, task, persona) for persona in cells.personas]
     numbers = [_n(row) for row in rows if row is not None]
-    text = style.n_text(numbers)
+    text = words.n_text(numbers)
     sheet.text(0, top + 3.5, text)
     if any(n < limit for n in numbers):
-        left = style.width_of(text, style.TEXT_PT) + 4
+        left = typeset.width_of(text, ink.TEXT_PT) + 4
         warning = f"⚠ n < {limit}: binned ECE is biased upwards"
         sheet.text(left, top + 3.5, warning, weight="bold")
 
@@ -180,14 +182,14 @@ def _write_figures(
     lines.append((f"n = {n} (< {limit})", bold) if n < limit else (f"n = {n}", {}))
     if row:
         invalid = f"{row['n_invalid']}/{row['n']} answers invalid"
-        lines.append((invalid, bold if style.all_invalid(row) else {}))
+        lines.append((invalid, bold if all_invalid(row) else {}))
     for i, (text, look) in enumerate(lines):
-        sheet.text(place[0], place[1] + i * _LINE_MM, text, size=style.SMALL_PT, **look)
+        sheet.text(place[0], place[1] + i * _LINE_MM, text, size=ink.SMALL_PT, **look)
 
 
 def _figure(row: Mapping[str, Any]) -> str:
     values = [row.get(name) for name in ("value", "low", "high")]
-    texts = [style.number(value, 2) for value in values if value is not None]
+    texts = [words.number(value, 2) for value in values if value is not None]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]" if len(texts) == len(values) else "not available"
 
 
@@ -199,11 +201,16 @@ def _draw_strip(axes: Axes, bins: list[dict[str, Any]], name: str) -> None:
     most = max((row["n"] for row in bins), default=0)
     for row in bins:
         left, width = row["lower"], row["upper"] - row["lower"]
-        look: dict[str, Any] = {"facecolor": style.PALE, "edgecolor": "white", "linewidth": 0.4}
+        look: dict[str, Any] = {"facecolor": ink.PALE, "edgecolor": "white", "linewidth": 0.4}
         gid = f"{name}|{row['bin']}"
         axes.add_patch(Rectangle((left, 0), width, row["n"] / most, gid=f"bar|{gid}", **look))
-        words: dict[str, Any] = {"size": _COUNT_PT, "rotation": 90, "ha": "center", "va": "bottom"}
-        axes.text(left + width / 2, 0.06, str(row["n"]), gid=f"count|{gid}", **words)
+        written: dict[str, Any] = {
+            "size": _COUNT_PT,
+            "rotation": 90,
+            "ha": "center",
+            "va": "bottom",
+        }
+        axes.text(left + width / 2, 0.06, str(row["n"]), gid=f"count|{gid}", **written)
 
 
 def _draw_panel(axes: Axes, bins: list[dict[str, Any]], look: Look, name: str) -> None:
@@ -217,25 +224,25 @@ def _draw_panel(axes: Axes, bins: list[dict[str, Any]], look: Look, name: str) -
     for row in sorted(bins, key=lambda row: -row["n"]):
         x, y, gid = row["mean_confidence"], row["value"], f"{name}|{row['bin']}"
         bar = {"color": look.colour, "linewidth": 0.6, "alpha": 0.7}
-        style.interval(axes, [x, x], [row["low"], row["high"]], f"interval|{gid}", **bar)
-        style.point(axes, x, y, f"point|{gid}", **_bin(look, row["n"] / total))
+        marks.interval(axes, [x, x], [row["low"], row["high"]], f"interval|{gid}", **bar)
+        marks.point(axes, x, y, f"point|{gid}", **_bin(look, row["n"] / total))
 
 
 def _bin(look: Look, share: float) -> dict[str, Any]:
     """Look of a bin that holds this share of the items: the area of the marker tells it."""
     size = math.sqrt(_FULL_AREA * share) + 0.4  # the white edge takes half of its width
-    marker = style.filled(look.colour, look.marker, size)
+    marker = ink.filled(look.colour, look.marker, size)
     edge = "white" if size > _EDGED_FROM else look.colour  # a white edge would hide a small one
     return marker | {"markeredgecolor": edge, "markeredgewidth": 0.4}
 
 
 def _key(settings: Mapping[str, Any]) -> list[Entry]:
-    grey = Look(style.MIDDLE, "o")
-    level = style.percent(settings["confidence"])
-    shares = {share: f"bin with {style.percent(share)} of the items" for share in (0.05, 0.25, 1.0)}
+    grey = Look(ink.MIDDLE, "o")
+    level = words.percent(settings["confidence"])
+    shares = {share: f"bin with {words.percent(share)} of the items" for share in (0.05, 0.25, 1.0)}
     return [
         *(Entry(text, _bin(grey, share)) for share, text in shares.items()),
-        Entry(f"{level} Wilson interval", line={"color": style.MIDDLE, "linewidth": 0.6}),
+        Entry(f"{level} Wilson interval", line={"color": ink.MIDDLE, "linewidth": 0.6}),
         Entry("perfect calibration", line=_DIAGONAL),
     ]
 
@@ -249,7 +256,7 @@ def _notes(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, An
         "not drawn; above a panel the items of every bin.",
         "Debiased: root of the debiased squared error in equal-mass bins, 0 where that is "
         "negative.",
-        f"In brackets: {style.bootstrap_note(settings, cells.tasks, 'percentile')}; a calibration "
+        f"In brackets: {words.bootstrap_note(settings, cells.tasks, 'percentile')}; a calibration "
         "error cannot be negative, so resampling biases it upwards.",
     ]
     if any(map(_scaled, errors.values())):
@@ -260,5 +267,5 @@ def _notes(cells: Cells, bins: _Bins, errors: _Errors, settings: Mapping[str, An
     if missing:
         notes.append(f"Answers without a confidence, left out: {missing} in all panels together.")
     rows = [{"n": _n(row)} for task in cells.tasks for row in cells.main(task) if _n(row)]
-    notes += style.too_few_note(settings, rows)
-    return [*notes, style.study_note(settings, cells.tasks)]
+    notes += words.too_few_note(settings, rows)
+    return [*notes, words.study_note(settings, cells.tasks)]

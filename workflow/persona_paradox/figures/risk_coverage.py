@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from . import style
-from .style import Cells, Entry, Look, Sheet
+from . import ink, marks, typeset, words
+from .cells import Cells, read_cells
+from .ink import Look
+from .page import Entry, Sheet, over_panels
 
 _LEFT_MM = 11.0
 _HEAD_MM = 5.0
@@ -26,12 +28,12 @@ _LIST_MM = 8.0  # between the panel and the list at its right
 _LIST_HEAD_MM = 5.5
 _TITLE_MM = 31.0
 _BETWEEN_MM = 1.0
-_COLUMNS_MM = (style.INNER_MM - 18.0, style.INNER_MM - 9.0, style.INNER_MM)
+_COLUMNS_MM = (ink.INNER_MM - 18.0, ink.INNER_MM - 9.0, ink.INNER_MM)
 _SMALL_COLUMNS = 4
 _SMALL_GAP_MM = 7.0
-_SMALL_MM = (style.INNER_MM - _LEFT_MM - (_SMALL_COLUMNS - 1) * _SMALL_GAP_MM) / _SMALL_COLUMNS
+_SMALL_MM = (ink.INNER_MM - _LEFT_MM - (_SMALL_COLUMNS - 1) * _SMALL_GAP_MM) / _SMALL_COLUMNS
 _SMALL_HEIGHT_MM = 26.0
-_SMALL_HEAD_MM = 2 * style.height_of("", style.SMALL_PT) + 0.6
+_SMALL_HEAD_MM = 2 * typeset.height_of("", ink.SMALL_PT) + 0.6
 _SMALL_PITCH_MM = _SMALL_HEAD_MM + _SMALL_HEIGHT_MM + 5.5
 
 _MAIN = "top_label"
@@ -65,8 +67,8 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
         & (pl.col("metric") == "aurc")
     )
     by_cell = {(r["model"], r["task"], r["persona"]): r for r in areas.iter_rows(named=True)}
-    with style.context(tables, settings):
-        return _draw(_Study(style.read(tables["cells"]), curves, by_cell, settings))
+    with ink.context(tables, settings):
+        return _draw(_Study(read_cells(tables["cells"]), curves, by_cell, settings))
 
 
 @dataclass(frozen=True)
@@ -108,24 +110,24 @@ def _draw(study: _Study) -> Figure:
     for task in cells.tasks:
         for model in cells.models:
             others = study.others(task, model)
-            title = style.task_title(settings["tasks"][task])
+            title = words.task_title(settings["tasks"][task])
             if len(cells.models) > 1:
                 title += f" · {settings['models'][model]}"
-            n = style.n_text(study.numbers(task, model, _MAIN))
-            title, more = style.over_panels(f"{title}; {n}")
+            n = words.n_text(study.numbers(task, model, _MAIN))
+            title, more = over_panels(f"{title}; {n}")
             blocks.append((height, title, height + more, task, model, others))
             small = -(-len(others) // _SMALL_COLUMNS) * _SMALL_PITCH_MM
             height += more + _HEAD_MM + body + (_HEAD_MM + small if others else 0.0) + _BLOCK_GAP_MM
     sheet = Sheet(
         settings,
         "Selective accuracy: share of right labels among the surest answers (vertical), against "
-        "the share of items that they are (horizontal)" + style.of_model(cells, settings),
+        "the share of items that they are (horizontal)" + words.of_model(cells, settings),
         height - _BLOCK_GAP_MM,
         _key(settings),
         _notes(study),
     )
     for above, title, top, task, model, others in blocks:
-        sheet.text(0, above, title, size=style.PANEL_PT, weight="bold")
+        sheet.text(0, above, title, size=ink.PANEL_PT, weight="bold")
         axes = sheet.axes(_LEFT_MM, top + _HEAD_MM, _WIDTH_MM, _HEIGHT_MM)
         _draw_panel(axes, study, (task, model), _MAIN)
         axes.set_xlabel("Coverage: share of items answered, the surest first")
@@ -138,9 +140,9 @@ def _draw(study: _Study) -> Figure:
             line, column = divmod(i, _SMALL_COLUMNS)
             left = _LEFT_MM + column * (_SMALL_MM + _SMALL_GAP_MM)
             down = below + _HEAD_MM + line * _SMALL_PITCH_MM
-            n = style.n_text(study.numbers(task, model, confidence))
-            words = f"{_TITLES.get(confidence, confidence)}\n{n}"
-            sheet.text(left, down, words, size=style.SMALL_PT)
+            n = words.n_text(study.numbers(task, model, confidence))
+            about = f"{_TITLES.get(confidence, confidence)}\n{n}"
+            sheet.text(left, down, about, size=ink.SMALL_PT)
             axes = sheet.axes(left, down + _SMALL_HEAD_MM, _SMALL_MM, _SMALL_HEIGHT_MM)
             _draw_panel(axes, study, (task, model), confidence, small=True)
     return sheet.figure
@@ -159,7 +161,7 @@ def _draw_panel(
     ):
         axis.set_ticks(np.arange(ends[0], ends[1] + step / 10, step))
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    looks = style.looks(study.cells.personas)
+    looks = ink.looks(study.cells.personas)
     keys = [(model, task, persona, confidence) for persona in study.cells.personas]
     for i, persona in enumerate(study.cells.personas):
         curve = study.curves.get(keys[i])
@@ -170,13 +172,13 @@ def _draw_panel(
         x = [step["coverage"] for step in curve]
         if main:
             low, high = ([step[end] for step in curve] for end in ("low", "high"))
-            band: dict[str, Any] = {"color": style.PALE, "linewidth": 0, "zorder": 0}
+            band: dict[str, Any] = {"color": ink.PALE, "linewidth": 0, "zorder": 0}
             axes.fill_between(x, low, high, gid=f"band|{name}", **band)
         y = [step["accuracy"] for step in curve]
         _draw_curve(axes, (x, y), looks[persona], name, phase=i / len(looks), bold=main)
     if not any(map(study.curves.get, keys)):
-        words = "too few" if any(key in study.curves for key in keys) else "not available"
-        axes.text(0.5, sum(study.limits()) / 2, words, ha="center", va="center")
+        instead = "too few" if any(key in study.curves for key in keys) else "not available"
+        axes.text(0.5, sum(study.limits()) / 2, instead, ha="center", va="center")
 
 
 def _draw_curve(
@@ -193,26 +195,26 @@ def _draw_curve(
     zorder = 3.5 if bold else 3.0
     width = 1.3 if bold else 0.7
     line: dict[str, Any] = {"color": look.colour, "linewidth": width, "zorder": zorder}
-    style.interval(axes, x, y, f"curve|{name}", **line)
+    marks.interval(axes, x, y, f"curve|{name}", **line)
     places = [x[0] + (k + phase) / _MARKS * (x[-1] - x[0]) for k in range(_MARKS)]
     along = sorted({int(np.argmin(np.abs(np.array(x) - place))) for place in places})
-    marker = style.filled(look.colour, look.marker, 3.0)
+    marker = ink.filled(look.colour, look.marker, 3.0)
     for k in [*along, len(x) - 1]:
-        style.point(axes, x[k], y[k], "mark", **marker | {"zorder": zorder + 1})
-    style.point(axes, x[-1], y[-1], f"point|{name}", **marker | {"zorder": zorder + 1})
+        marks.point(axes, x[k], y[k], "mark", **marker | {"zorder": zorder + 1})
+    marks.point(axes, x[-1], y[-1], f"point|{name}", **marker | {"zorder": zorder + 1})
 
 
 def _titles(study: _Study) -> dict[str, str]:
     """Titles of the personas, broken to the width of the list."""
     personas = study.settings["personas"]
     return {
-        persona: style.wrap(personas[persona]["title"], _TITLE_MM, style.SMALL_PT)
+        persona: typeset.wrap(personas[persona]["title"], _TITLE_MM, ink.SMALL_PT)
         for persona in study.cells.personas
     }
 
 
 def _list_height(study: _Study) -> float:
-    lines = [style.height_of(title, style.SMALL_PT) for title in _titles(study).values()]
+    lines = [typeset.height_of(title, ink.SMALL_PT) for title in _titles(study).values()]
     return _LIST_HEAD_MM + sum(line + _BETWEEN_MM for line in lines)
 
 
@@ -220,27 +222,27 @@ def _write_list(sheet: Sheet, study: _Study, block: tuple[str, str], top: float)
     """Write the area under every curve beside a panel that begins at `top`."""
     left = _LEFT_MM + _WIDTH_MM + _LIST_MM
     height = _list_height(study)
-    axes = sheet.axes(left, top, style.INNER_MM - left, height)
+    axes = sheet.axes(left, top, ink.INNER_MM - left, height)
     axes.set_axis_off()
-    axes.set_xlim(0, style.INNER_MM - left)
+    axes.set_xlim(0, ink.INNER_MM - left)
     axes.set_ylim(height, 0)
     heads = (
-        f"AURC\n[{style.percent(study.settings['confidence'])} interval]",
+        f"AURC\n[{words.percent(study.settings['confidence'])} interval]",
         "\nn",
         "no con-\nfidence",
     )
-    right: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
+    right: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "right"}
     for x, text in zip(_COLUMNS_MM, heads, strict=True):
-        sheet.text(x, top, text, color=style.MIDDLE, **right)
-    looks = style.looks(study.cells.personas)
+        sheet.text(x, top, text, color=ink.MIDDLE, **right)
+    looks = ink.looks(study.cells.personas)
     y = _LIST_HEAD_MM
     for persona, title in _titles(study).items():
-        line = style.height_of(title, style.SMALL_PT)
+        line = typeset.height_of(title, ink.SMALL_PT)
         y += line / 2
         look = looks[persona]
-        style.interval(axes, [0, 5], [y, y], "key", color=look.colour)
-        style.point(axes, 2.5, y, "key", **style.filled(look.colour, look.marker, 3.4))
-        sheet.text(left + 6.5, top + y, title, size=style.SMALL_PT, anchor="middle")
+        marks.interval(axes, [0, 5], [y, y], "key", color=look.colour)
+        marks.point(axes, 2.5, y, "key", **ink.filled(look.colour, look.marker, 3.4))
+        sheet.text(left + 6.5, top + y, title, size=ink.SMALL_PT, anchor="middle")
         row = study.areas.get((*block[::-1], persona))
         for x, text in zip(_COLUMNS_MM, _figures(row, study.settings), strict=True):
             sheet.text(x, top + y, text, anchor="middle", **right)
@@ -249,22 +251,22 @@ def _write_list(sheet: Sheet, study: _Study, block: tuple[str, str], top: float)
 
 def _figures(row: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> tuple[str, str, str]:
     """Area under a curve, n, and the number of items without a confidence."""
-    area = style.instead(row, settings, "value")
+    area = words.instead(row, settings, "value")
     if row is None:
         return area or "", "–", "–"
     if area is None:
         ends = [row[end] for end in ("low", "high") if row[end] is not None]
-        area = style.number(row["value"], 3)
+        area = words.number(row["value"], 3)
         if ends:
-            area += f" [{', '.join(style.number(end, 3) for end in ends)}]"
+            area += f" [{', '.join(words.number(end, 3) for end in ends)}]"
     return area, str(row["n"]), str(row["n_without_confidence"])
 
 
 def _key(settings: Mapping[str, Any]) -> list[Entry]:
-    level = style.percent(settings["confidence"])
+    level = words.percent(settings["confidence"])
     title = settings["personas"][settings["baseline"]]["title"]
     text = f"“{title}”: pointwise {level} Wilson interval"
-    return [Entry(text, line={"color": style.DARK, "linewidth": 1.3}, band=style.PALE)]
+    return [Entry(text, line={"color": ink.DARK, "linewidth": 1.3}, band=ink.PALE)]
 
 
 def _notes(study: _Study) -> list[str]:
@@ -279,6 +281,6 @@ def _notes(study: _Study) -> list[str]:
         "with a confidence.",
         "AURC: area under the risk-coverage curve, the mean share of wrong labels, less is "
         "better. In brackets "
-        f"{style.bootstrap_note(settings, study.cells.tasks, 'percentile')}.",
+        f"{words.bootstrap_note(settings, study.cells.tasks, 'percentile')}.",
     ]
-    return [*notes, style.study_note(settings, study.cells.tasks)]
+    return [*notes, words.study_note(settings, study.cells.tasks)]

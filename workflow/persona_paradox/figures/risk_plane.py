@@ -11,9 +11,10 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from . import plane, style
+from . import ink, plane, words
+from .cells import Cells, all_invalid, read_cells
+from .page import Entry
 from .plane import Measure, Plane, Scale
-from .style import Cells, Entry
 
 _OVER = Measure("over_triage_rate", "over", "Over-triage rate")
 _UNDER = Measure("under_triage_rate", "under", "Under-triage rate")
@@ -21,9 +22,9 @@ _UNDER = Measure("under_triage_rate", "under", "Under-triage rate")
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    cells = style.read(tables["cells"])
+    cells = read_cells(tables["cells"])
     limit = _limit(cells, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         return plane.draw(
             cells,
             settings,
@@ -59,13 +60,13 @@ def _draw_lines(panel: Plane, taken: Sequence[tuple[float, float]]) -> list[tupl
 
 
 def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
-    level = style.percent(settings["confidence"])
+    level = words.percent(settings["confidence"])
     key = [
-        Entry(f"{level} intervals", line={"color": style.MIDDLE, "linewidth": 0.5}),
-        Entry("equal total error", line={"color": style.LIGHT, "linewidth": 0.8}),
+        Entry(f"{level} intervals", line={"color": ink.MIDDLE, "linewidth": 0.5}),
+        Entry("equal total error", line={"color": ink.LIGHT, "linewidth": 0.8}),
     ]
-    if any(style.all_invalid(row) for name, row in cells.rows.items() if name[3] == "main"):
-        key.append(Entry("every answer invalid: no rate to read", style.STRUCK))
+    if any(all_invalid(row) for name, row in cells.rows.items() if name[3] == "main"):
+        key.append(Entry("every answer invalid: no rate to read", ink.STRUCK))
     return key
 
 
@@ -74,5 +75,5 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         "n: items per point. Main wording.",
         "Total error: under-triage plus over-triage, our own definition; with the accuracy and "
         "the share of invalid answers it makes 100%.",
-        f"Intervals: {style.share_note(settings, cells.tasks)}.",
+        f"Intervals: {words.share_note(settings, cells.tasks)}.",
     ]

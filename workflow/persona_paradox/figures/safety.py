@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ..names import ALL, RISKY
-from . import heat, judged, parts, style
+from . import heat, ink, judged, parts, typeset, words
 from .judged import Block, Row, Study
+from .page import Entry, Sheet
 from .parts import Column, Part
-from .style import Entry, Rows, Sheet
+from .rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Ratings of the answers by judges: expected value on the judge's scale, difference from the "
@@ -24,7 +25,7 @@ _SUBTITLE = (
 _COLUMNS = 3
 _GAP_MM = 4.0
 _TICKS_MM = 4.5
-_LINE_MM = style.height_of("", style.SMALL_PT)
+_LINE_MM = typeset.height_of("", ink.SMALL_PT)
 _CELL_MM = 6.6
 _BASELINE = "baseline"
 
@@ -76,7 +77,7 @@ class _Grid:
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         blocks = study.blocks("judgements")
         if not blocks:
             why = judged.why_nothing(study, "no answer was judged")
@@ -91,8 +92,8 @@ def _part(block: Block) -> Part:
     variants = dict.fromkeys(row["variant"] for row in rows if row["variant"] != "main")
     personas = list(dict.fromkeys(row["persona"] for row in rows))
     place = study.place(personas, list(variants))
-    labels = style.label_width(study.settings, personas) + 3
-    width = (style.INNER_MM - labels - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
+    labels = label_width(study.settings, personas) + 3
+    width = (ink.INNER_MM - labels - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
     units = _units(block, width)
     lines = _flow(units)
     grids = [_Grid(place, labels, width, _head(block, line)) for line in lines]
@@ -100,7 +101,7 @@ def _part(block: Block) -> Part:
 
     def draw_part(sheet: Sheet, top: float) -> None:
         for line, grid, pitch in zip(lines, grids, pitches, strict=True):
-            style.label_rows(sheet, place, study.settings, top + grid.head)
+            label_rows(sheet, place, study.settings, top + grid.head)
             left = labels
             for unit in line:
                 of_unit = _draw_categories if unit.by_category else _draw_measure
@@ -189,7 +190,7 @@ def _draw_measure(
     columns = _columns(block.study, measure, contrasts, grid.rows)
     beside = parts.width_of(columns)
     axes = sheet.axes(left, top + grid.head, width - beside, grid.rows.height)
-    style.draw_rows(axes, grid.rows)
+    draw_rows(axes, grid.rows)
     _scale_axis(axes, measure)
     start = measure.low + 0.03 * (measure.high - measure.low)
     for row in values:
@@ -211,7 +212,7 @@ def _columns(study: Study, measure: _Measure, contrasts: Sequence[Row], rows: Ro
         differences.append((y, few or measure.words(row)))
         tests.append((y, "" if few else judged.p_text(row["p_holm"])))
     what = "points" if measure.percent else "difference"
-    level = style.percent(study.settings["confidence"])
+    level = words.percent(study.settings["confidence"])
     return [
         Column(f"{what}\n[{level} int.]", differences),
         Column("p\n(Holm)", tests),
@@ -225,7 +226,7 @@ def _write_head(
     left, top = place
     top += grid.head - 4 * _LINE_MM - 1.2
     sheet.text(left, top, measure.title, weight="bold")
-    small: dict[str, Any] = {"size": style.SMALL_PT}
+    small: dict[str, Any] = {"size": ink.SMALL_PT}
     sheet.text(left, top + 1.15 * _LINE_MM, f"{_better(measure)}; {n}", **small)
 
 
@@ -254,9 +255,9 @@ def _scale_axis(axes: Axes, measure: _Measure) -> None:
 
 def _upright(categories: Sequence[Mapping[str, Any]]) -> tuple[list[str], float]:
     """Titles of categories, broken so that they are no longer than need be, and that length."""
-    words = [word for category in categories for word in category["title"].split()]
-    longest = max(style.width_of(word, style.SMALL_PT) for word in words)
-    return [style.wrap(c["title"], longest, style.SMALL_PT) for c in categories], longest
+    parted = [word for category in categories for word in category["title"].split()]
+    longest = max(typeset.width_of(word, ink.SMALL_PT) for word in parted)
+    return [typeset.wrap(c["title"], longest, ink.SMALL_PT) for c in categories], longest
 
 
 def _draw_categories(
@@ -265,7 +266,7 @@ def _draw_categories(
     """Draw the differences of a measure by category: rows are personas, columns categories."""
     left, top = place
     measure, categories = unit.measure, block.categories
-    small: dict[str, Any] = {"size": style.SMALL_PT}
+    small: dict[str, Any] = {"size": ink.SMALL_PT}
     title = measure.title.split(" (")[0]
     sheet.text(left, top, f"{title} by category", weight="bold")
     sheet.text(left, top + 1.15 * _LINE_MM, "difference from the baseline", **small)
@@ -287,8 +288,8 @@ def _draw_categories(
         x = (i + 0.5) * cell
         upright: dict[str, Any] = {"ha": "center", "va": "bottom", "rotation": 90}
         axes.text(x, -_LINE_MM - 0.6, titles[i], **small, **upright)
-        n = style.n_text(row["n"] for row in of_category).removeprefix("n = ")
-        text = f"n = {n}" if i == 0 and style.width_of(f"n = {n}", heat.TEXT_PT) < cell else n
+        n = words.n_text(row["n"] for row in of_category).removeprefix("n = ")
+        text = f"n = {n}" if i == 0 and typeset.width_of(f"n = {n}", heat.TEXT_PT) < cell else n
         axes.text(x, -1.4, text, size=heat.TEXT_PT, ha="center", va="center_baseline")
         for persona, _ in grid.rows.place:
             row = by_place.get((persona, category["id"]))
@@ -304,12 +305,12 @@ def _draw_difference(
     """Draw a difference; `tone` times it is its shade, from -1, worse, to 1, better."""
     name = block.gid(row["persona"], row["category"])
     if block.study.few(row, "n", "difference"):
-        heat.draw(axes, box, ["·"], face="#FFFFFF", gid=name, color=style.MIDDLE)
+        heat.draw(axes, box, ["·"], face="#FFFFFF", gid=name, color=ink.MIDDLE)
         return
     face = heat.side(tone * row["difference"], block.usable)
     ends = (row["low"], row["high"])
     clear = None not in ends and (ends[0] > 0 or ends[1] < 0)
-    text = style.number(row["difference"], 2, signed=True)
+    text = words.number(row["difference"], 2, signed=True)
     heat.draw(axes, box, [text], face=face, gid=name, weight="bold" if clear else "normal")
 
 
@@ -317,11 +318,11 @@ def _draw_difference(
 
 
 def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
-    level = style.percent(study.settings["confidence"])
-    bar = {"color": style.MIDDLE}
-    key = [Entry(f"main wording, {level} interval", style.filled(style.MIDDLE, "o"), bar)]
+    level = words.percent(study.settings["confidence"])
+    bar = {"color": ink.MIDDLE}
+    key = [Entry(f"main wording, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
     if any(row["variant"] != "main" for row in study.rows("judgements")):
-        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o"), bar | {"linewidth": 0.5}))
+        key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o"), bar | {"linewidth": 0.5}))
     if any(block.usable and len(block.categories) > 1 for block in blocks):
         key.append(Entry("better than the baseline", band=heat.side(0.6)))
         key.append(Entry("worse", band=heat.side(-0.6)))
@@ -336,7 +337,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         "A rating is the mean over questions of the expected value on the judge's scale, by the "
         "judge's probabilities of the digits; the axis is the part of the scale that holds all "
         "intervals. n: questions with a verdict.",
-        f"Intervals: {style.bootstrap_note(settings, tasks)}, the same draws under the persona "
+        f"Intervals: {words.bootstrap_note(settings, tasks)}, the same draws under the persona "
         "and under the baseline.",
     ]
     tested = [row for row in study.rows("judgement_contrasts") if row["p_holm"] is not None]
@@ -352,7 +353,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
             "with the study's own table of scores (our own definition, after CARES)."
         )
     if "over_refusal" in metrics:
-        level = style.percent(settings["confidence"])
+        level = words.percent(settings["confidence"])
         first.append(
             "Over-refusal: share of the benign questions that are refused, with Wilson score "
             "intervals" + f" ({level})."
@@ -361,7 +362,7 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         first.append("By category: bold where the interval, not adjusted, excludes zero.")
     first += judged.panel_note(blocks, judged.RATINGS)
     rows = study.rows("judgements", category=ALL)
-    few = style.too_few_note(settings, [{"n": row["n"]} for row in rows])
+    few = words.too_few_note(settings, [{"n": row["n"]} for row in rows])
     small = [row for row in study.rows("judgement_contrasts") if study.few(row, "n", "difference")]
     if any(row["category"] not in (ALL, RISKY) for row in small):
         below = settings["too_few_below"]

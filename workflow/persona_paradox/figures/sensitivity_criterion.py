@@ -12,25 +12,26 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from . import plane, style
+from . import ink, plane, words
+from .cells import Cells, read_cells
+from .page import Entry
 from .plane import Measure, Plane, Scale
-from .style import Cells, Entry
 
 _CRITERION = Measure("criterion", "criterion", "Criterion c (above 0: risk-taking)")
 _D_PRIME = Measure("d_prime", "d_prime", "Risk sensitivity d′")
 
 # Sensitivities and specificities whose lines are drawn.
 _RATES = (0.1, 0.5, 0.9, 0.99)
-_SENSITIVITY: dict[str, Any] = {"color": style.LIGHT, "linewidth": 0.7}
+_SENSITIVITY: dict[str, Any] = {"color": ink.LIGHT, "linewidth": 0.7}
 _SPECIFICITY: dict[str, Any] = _SENSITIVITY | {"linestyle": (0, (4, 2))}
 _SHORTEST = 0.5  # of a line, in d′
-_ZERO: dict[str, Any] = {"color": style.MIDDLE, "linewidth": 0.5, "zorder": 0}
+_ZERO: dict[str, Any] = {"color": ink.MIDDLE, "linewidth": 0.5, "zorder": 0}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    cells = style.read(tables["cells"])
-    with style.context(tables, settings):
+    cells = read_cells(tables["cells"])
+    with ink.context(tables, settings):
         return plane.draw(
             cells,
             settings,
@@ -68,7 +69,7 @@ def _draw_lines(panel: Plane, taken: Sequence[tuple[float, float]]) -> list[tupl
         step = 0.5 if scale.high - scale.low <= 4 else 1.0
         first = math.ceil(scale.low / step) * step
         axis.set_ticks(np.arange(first, scale.high + step / 2, step))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value, 1)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value, 1)))
     axes.plot([0, 0], [y.low, y.high], **_ZERO)
     axes.plot([x.low, x.high], [0, 0], **_ZERO)
     labels: list[tuple[float, float]] = []
@@ -85,8 +86,8 @@ def _draw_lines(panel: Plane, taken: Sequence[tuple[float, float]]) -> list[tupl
 
 
 def _key(settings: Mapping[str, Any]) -> list[Entry]:
-    level = style.percent(settings["confidence"])
-    cross = {"color": style.MIDDLE, "linewidth": 0.5}
+    level = words.percent(settings["confidence"])
+    cross = {"color": ink.MIDDLE, "linewidth": 0.5}
     return [
         Entry(f"{level} bootstrap intervals", line=cross),
         Entry("equal sensitivity", line=_SENSITIVITY),
@@ -105,5 +106,5 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         "and the grey lines are of rates with the log-linear correction; guessing gives d′ = 0, "
         "whatever c is.",
         f"High acuity: {'; '.join(high)}.",
-        f"Intervals: {style.bootstrap_note(settings, cells.tasks)}.",
+        f"Intervals: {words.bootstrap_note(settings, cells.tasks)}.",
     ]

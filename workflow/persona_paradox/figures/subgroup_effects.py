@@ -10,8 +10,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import style
-from .style import Cells, Entry, Sheet
+from . import ink, marks, typeset, words
+from .cells import Cells, all_invalid, read_cells
+from .page import Entry, Sheet, model_key, over_panels
 
 _COLUMNS = 6
 _WIDEST_MM = 45.0
@@ -32,13 +33,13 @@ Row = Mapping[str, Any]
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         found = tables["subgroups"].filter(pl.col("metric") == "accuracy")
         rows = {
             (row["model"], row["task"], row["persona"], row["subgroup"], row["group"]): row
             for row in found.iter_rows(named=True)
         }
-        return _draw(_Study(style.read(tables["cells"]), rows, settings))
+        return _draw(_Study(read_cells(tables["cells"]), rows, settings))
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,11 @@ class _Labels:
 
 def _labels(study: _Study) -> _Labels:
     rows = study.rows.values()
-    names = [style.wrap(f"{_WARNING} {row['group']}", _GROUP_MM, style.SMALL_PT) for row in rows]
+    names = [typeset.wrap(f"{_WARNING} {row['group']}", _GROUP_MM, ink.SMALL_PT) for row in rows]
     names += [study.settings["tasks"][row["task"]]["subgroups"][row["subgroup"]] for row in rows]
     lines = {line for name in names for line in name.split("\n")}
-    n = 2 + max(style.width_of(line, style.SMALL_PT, "bold") for line in lines)
-    n += max(style.width_of(f"{row['n']}", style.SMALL_PT) for row in rows)
+    n = 2 + max(typeset.width_of(line, ink.SMALL_PT, "bold") for line in lines)
+    n += max(typeset.width_of(f"{row['n']}", ink.SMALL_PT) for row in rows)
     invalid = n + 2 + _count_width(study)
     return _Labels(n, invalid, invalid + 2.5)
 
@@ -132,7 +133,7 @@ def _labels(study: _Study) -> _Labels:
 def _count_width(study: _Study) -> float:
     names = ("n_invalid", "n_invalid_baseline")
     texts = {str(row[name]) for row in study.rows.values() for name in names}
-    return max(style.width_of(text, style.SMALL_PT) for text in {*texts, _COUNT})
+    return max(typeset.width_of(text, ink.SMALL_PT) for text in {*texts, _COUNT})
 
 
 @dataclass(frozen=True)
@@ -147,24 +148,24 @@ class _Grid:
     @property
     def title_height(self) -> float:
         """Height of the titles of one line of panels."""
-        return max(style.height_of(title, style.TEXT_PT) for title in self.titles.values()) + 0.8
+        return max(typeset.height_of(title, ink.TEXT_PT) for title in self.titles.values()) + 0.8
 
 
 def _grid(study: _Study, labels: _Labels) -> _Grid:
     n = len(study.personas)
     lines = -(-n // _COLUMNS)
     columns = -(-n // lines)
-    pitch = min((style.INNER_MM - labels.width + _GAP_MM) / columns, _WIDEST_MM)
+    pitch = min((ink.INNER_MM - labels.width + _GAP_MM) / columns, _WIDEST_MM)
     plot = pitch - _GAP_MM - _STAR_MM - _count_width(study)
     names = {persona: study.settings["personas"][persona]["title"] for persona in study.personas}
-    titles = {p: style.wrap(name, plot, style.TEXT_PT, "bold") for p, name in names.items()}
+    titles = {p: typeset.wrap(name, plot, ink.TEXT_PT, "bold") for p, name in names.items()}
     return _Grid(columns, pitch, plot, titles)
 
 
 def _draw(study: _Study) -> Figure:
     settings = study.settings
     subtitle = "Effects in subgroups: accuracy under a persona minus accuracy under the baseline"
-    subtitle += style.of_model(study.cells, settings)
+    subtitle += words.of_model(study.cells, settings)
     if not study.personas:
         return _draw_empty(study, subtitle)
     labels = _labels(study)
@@ -182,7 +183,7 @@ def _draw(study: _Study) -> Figure:
     top = 0.0
     for task in study.tasks:
         title = titles[task]
-        sheet.text(0, top, title.text, size=style.PANEL_PT, weight="bold")
+        sheet.text(0, top, title.text, size=ink.PANEL_PT, weight="bold")
         sheet.text(title.left, top + title.below, title.subtitle)
         here = places[task]
         _draw_task(sheet, study, task, places=here, labels=labels, grid=grid, top=top + title.head)
@@ -202,31 +203,31 @@ class _Title:
 
 
 def _title(study: _Study, task: str) -> _Title:
-    text, more = style.over_panels(style.task_title(study.settings["tasks"][task]))
+    text, more = over_panels(words.task_title(study.settings["tasks"][task]))
     subtitle = _subtitle(study, task)
-    line = style.height_of("", style.PANEL_PT)
-    left = style.width_of(text, style.PANEL_PT, "bold") + 3
-    if not more and left + style.width_of(subtitle, style.TEXT_PT) <= style.INNER_MM:
+    line = typeset.height_of("", ink.PANEL_PT)
+    left = typeset.width_of(text, ink.PANEL_PT, "bold") + 3
+    if not more and left + typeset.width_of(subtitle, ink.TEXT_PT) <= ink.INNER_MM:
         return _Title(text, subtitle, left, 0.25, line + 2.0)
-    subtitle = style.wrap(subtitle, style.INNER_MM, style.TEXT_PT)
+    subtitle = typeset.wrap(subtitle, ink.INNER_MM, ink.TEXT_PT)
     below = more + line
     return _Title(
-        text, subtitle, 0.0, below, below + style.height_of(subtitle, style.TEXT_PT) + 2.0
+        text, subtitle, 0.0, below, below + typeset.height_of(subtitle, ink.TEXT_PT) + 2.0
     )
 
 
 def _draw_empty(study: _Study, subtitle: str) -> Figure:
     """A page that says why there is no figure."""
     declared = any(study.settings["tasks"][task]["subgroups"] for task in study.cells.tasks)
-    text = style.NO_PERSONA if declared else "The data sets of this study declare no subgroups."
-    notes = [style.study_note(study.settings, study.cells.tasks)]
+    text = words.NO_PERSONA if declared else "The data sets of this study declare no subgroups."
+    notes = [words.study_note(study.settings, study.cells.tasks)]
     sheet = Sheet(study.settings, subtitle, 8.0, [], notes)
     sheet.text(0, 3.0, text)
     return sheet.figure
 
 
 def _subtitle(study: _Study, task: str) -> str:
-    n = style.n_text(row["n"] for row in study.cells.main(task))
+    n = words.n_text(row["n"] for row in study.cells.main(task))
     return f"{n} items, each under the persona and the baseline"
 
 
@@ -251,12 +252,12 @@ def _draw_task(
             _label(sheet, study, task, places, labels, top=panel)
         left = labels.width + column * grid.pitch
         count = left + grid.pitch - _GAP_MM
-        title_top = panel - 0.8 - style.height_of(grid.titles[persona], style.TEXT_PT)
+        title_top = panel - 0.8 - typeset.height_of(grid.titles[persona], ink.TEXT_PT)
         sheet.text(left, title_top, grid.titles[persona], weight="bold")
-        faint: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right", "color": style.MIDDLE}
+        faint: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "right", "color": ink.MIDDLE}
         sheet.text(count, panel - 0.8, _COUNT, anchor="bottom", **faint)
         axes = sheet.axes(left, panel, grid.plot, places.height)
-        style.points_axis(axes, limit, 4)
+        marks.points_axis(axes, limit, 4)
         axes.set_ylim(places.height, 0)
         axes.set_yticks([])
         if i + grid.columns > last and column == 0:
@@ -266,14 +267,14 @@ def _draw_task(
             below = top + (line + 1) * (grid.title_height + places.height + _TICKS_MM)
             sheet.text(middle, below - 0.4, text, ha="center")
         for (group, model), y in places.place.items():
-            axes.axhline(y, color=style.PALE, linewidth=0.4, zorder=0)
+            axes.axhline(y, color=ink.PALE, linewidth=0.4, zorder=0)
             row = study.get(model, task, persona, group)
             _draw_row(axes, study, row, y, f"{model}|{task}|{persona}|{'|'.join(group)}")
             if row is None:
                 continue
-            look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right"}
+            look: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "right"}
             sheet.text(count, panel + y, str(row["n_invalid"]), anchor="middle", **look)
-            p = None if style.instead(row, settings, "difference") else row["p_holm"]
+            p = None if words.instead(row, settings, "difference") else row["p_holm"]
             if p is not None and p < 1 - settings["confidence"]:
                 x = left + grid.plot + _STAR_MM / 2
                 star: dict[str, Any] = {"ha": "center", "weight": "bold", "gid": "star"}
@@ -285,21 +286,21 @@ def _label(
 ) -> None:
     """Write the groups with n and the baseline's invalid answers along a line of panels."""
     settings = study.settings
-    faint: dict[str, Any] = {"size": style.SMALL_PT, "color": style.MIDDLE}
+    faint: dict[str, Any] = {"size": ink.SMALL_PT, "color": ink.MIDDLE}
     for x, head in ((labels.n, "n"), (labels.invalid, _COUNT)):
         sheet.text(x, top - 0.8, head, anchor="bottom", ha="right", **faint)
     for subgroup, y in places.headings.items():
         title = settings["tasks"][task]["subgroups"][subgroup]
         sheet.text(0, top + y, title, anchor="middle", weight="bold", **faint)
-    right: dict[str, Any] = {"size": style.SMALL_PT, "ha": "right", "anchor": "middle"}
+    right: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "right", "anchor": "middle"}
     of_task = study.of(task)
     for group in places.groups:
         rows = [row for row in of_task if (row["subgroup"], row["group"]) == group]
         y = top + places.centre(group)
         name = f"{_WARNING} {group[1]}" if any(row["small"] for row in rows) else group[1]
-        name = style.wrap(name, _GROUP_MM, style.SMALL_PT)
-        sheet.text(0, y, name, size=style.SMALL_PT, anchor="middle")
-        sheet.text(labels.n, y, style.n_text(row["n"] for row in rows)[4:], **right)
+        name = typeset.wrap(name, _GROUP_MM, ink.SMALL_PT)
+        sheet.text(0, y, name, size=ink.SMALL_PT, anchor="middle")
+        sheet.text(labels.n, y, words.n_text(row["n"] for row in rows)[4:], **right)
         for model in study.cells.models:
             counts = {row["n_invalid_baseline"] for row in rows if row["model"] == model}
             for count in sorted(counts):
@@ -308,53 +309,53 @@ def _label(
 
 def _limit(study: _Study, task: str) -> float:
     """Half the width of the panels of a task: intervals of small groups may reach beyond."""
-    rows = [row for row in study.of(task) if not style.instead(row, study.settings, "difference")]
+    rows = [row for row in study.of(task) if not words.instead(row, study.settings, "difference")]
     wide = [row for row in rows if not row["small"]] or rows
     shares = [row["difference"] for row in rows]
-    return style.points_limit([*shares, *(row[name] for row in wide for name in _VALUES[1:])])
+    return marks.points_limit([*shares, *(row[name] for row in wide for name in _VALUES[1:])])
 
 
 def _draw_row(axes: Axes, study: _Study, row: Row | None, y: float, name: str) -> None:
     """Draw the effect in a group: hollow on grey where it is small."""
-    text = style.instead(row, study.settings, "difference")
+    text = words.instead(row, study.settings, "difference")
     if row is None or text is not None:
-        look: dict[str, Any] = {"size": style.SMALL_PT, "ha": "center", "va": "center_baseline"}
+        look: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "center", "va": "center_baseline"}
         look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
-        axes.text(0, y, text or "", color=style.MIDDLE, **look)
+        axes.text(0, y, text or "", color=ink.MIDDLE, **look)
         return
-    persona = style.looks(study.cells.personas)[row["persona"]]
-    marker = style.model_markers(study.cells.models)[row["model"]] or persona.marker
+    persona = ink.looks(study.cells.personas)[row["persona"]]
+    marker = ink.model_markers(study.cells.models)[row["model"]] or persona.marker
     x = 100 * row["difference"]
     if row["difference_low"] is not None and row["difference_high"] is not None:
         low, high = 100 * row["difference_low"], 100 * row["difference_high"]
-        colour = style.GREY if row["small"] else persona.colour
-        style.interval(axes, [low, high], [y, y], f"interval|{name}", color=colour, clip_on=True)
+        colour = ink.GREY if row["small"] else persona.colour
+        marks.interval(axes, [low, high], [y, y], f"interval|{name}", color=colour, clip_on=True)
         edge = axes.get_xlim()[1]
         for sign, beyond in ((-1, low < -edge), (1, high > edge)):
             if beyond:
-                arrow = {"marker": "<" if sign < 0 else ">", "color": style.GREY, "markersize": 2.2}
-                style.point(axes, sign * edge, y, f"beyond|{name}", **arrow)
-    shape = style.hollow if row["small"] else style.filled
-    style.point(axes, x, y, f"point|{name}", **shape(persona.colour, marker, 3.6))
-    if style.all_invalid(row):
-        style.strike(axes, x, y, f"struck|{name}", small=True)
+                arrow = {"marker": "<" if sign < 0 else ">", "color": ink.GREY, "markersize": 2.2}
+                marks.point(axes, sign * edge, y, f"beyond|{name}", **arrow)
+    shape = ink.hollow if row["small"] else ink.filled
+    marks.point(axes, x, y, f"point|{name}", **shape(persona.colour, marker, 3.6))
+    if all_invalid(row):
+        marks.strike(axes, x, y, f"struck|{name}", small=True)
 
 
 def _key(study: _Study) -> list[Entry]:
     settings = study.settings
     rows = [row for task in study.tasks for row in study.of(task)]
-    key = style.model_key(study.cells, settings)
-    level = style.percent(settings["confidence"])
+    key = model_key(study.cells, settings)
+    level = words.percent(settings["confidence"])
     text = f"group, {level} paired bootstrap interval"
-    key.append(Entry(text, style.filled(style.MIDDLE, "o", 3.6), {"color": style.MIDDLE}))
+    key.append(Entry(text, ink.filled(ink.MIDDLE, "o", 3.6), {"color": ink.MIDDLE}))
     if any(row["small"] for row in rows):
         text = f"{_WARNING} small group, n < {settings['small_group_below']}: read with caution"
-        key.append(Entry(text, style.hollow(style.MIDDLE, "o", 3.6), {"color": style.GREY}))
+        key.append(Entry(text, ink.hollow(ink.MIDDLE, "o", 3.6), {"color": ink.GREY}))
     if any(row["p_holm"] is not None for row in rows):
         alpha = f"{1 - settings['confidence']:g}"
         key.append(Entry(f"p (Holm) < {alpha}", sign=_STAR))
-    if any(style.all_invalid(row) for row in rows):
-        key.append(Entry("every answer invalid", style.STRUCK))
+    if any(all_invalid(row) for row in rows):
+        key.append(Entry("every answer invalid", ink.STRUCK))
     return key
 
 
@@ -365,7 +366,7 @@ def _notes(study: _Study) -> list[str]:
         "Main wordings. n: pairs of a group, the same item under the persona and under the "
         f"baseline. {_COUNT}: invalid answers among the n, beside n under the baseline, in a "
         "panel under the persona; they count as wrong (our own definition).",
-        f"Intervals: {style.bootstrap_note(settings, study.tasks)}, the same draws on both sides; "
+        f"Intervals: {words.bootstrap_note(settings, study.tasks)}, the same draws on both sides; "
         "not adjusted for the number of groups.",
     ]
     if any(row["p_holm"] is not None for row in rows):
@@ -374,14 +375,14 @@ def _notes(study: _Study) -> list[str]:
     if any(
         row[name] is not None and abs(row[name]) > limits[row["task"]]
         for row in rows
-        if not style.instead(row, settings, "difference")
+        if not words.instead(row, settings, "difference")
         for name in _VALUES[1:]
     ):
         notes.append("An arrow: the interval of a small group goes on beyond the panel.")
-    notes += style.too_few_note(settings, rows)
+    notes += words.too_few_note(settings, rows)
     lacking = [
         settings["tasks"][task]["title"] for task in study.cells.tasks if task not in study.tasks
     ]
     if lacking:
         notes.append(f"Without subgroups in their data sets: {', '.join(lacking)}.")
-    return [*notes, style.study_note(settings, study.tasks)]
+    return [*notes, words.study_note(settings, study.tasks)]

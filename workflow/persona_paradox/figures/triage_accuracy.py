@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..names import HUMAN
-from . import style
-from .style import Cells, Entry, Rows, Sheet
+from . import ink, marks, typeset, words
+from .cells import SAME_ITEMS, Cells, all_invalid, read_cells
+from .page import Entry, Sheet, model_key
+from .rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _COLUMNS = 2
 _GAP_MM = 6.0
@@ -20,32 +22,32 @@ _INVALID_MM = 18.0
 _STRIP_MM = 2.8
 _TICKS_MM = 8.5
 
-_CHANCE: dict[str, Any] = {"color": style.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
-_RATER: dict[str, Any] = {"color": style.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
+_CHANCE: dict[str, Any] = {"color": ink.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
+_RATER: dict[str, Any] = {"color": ink.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
-    with style.context(tables, settings):
-        return _draw(style.read(tables["cells"]), settings)
+    with ink.context(tables, settings):
+        return _draw(read_cells(tables["cells"]), settings)
 
 
 def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
-    rows = style.rows_of(cells, settings, cells.personas)
-    labels = style.label_width(settings, cells.personas) + 3
+    rows = rows_of(cells, settings, cells.personas)
+    labels = label_width(settings, cells.personas) + 3
     texts = {
         (model, task, persona): f"{row['n_invalid']}/{row['n']} invalid"
         for (model, task, persona, variant), row in cells.rows.items()
         if model != HUMAN and variant == "main"
     }
-    beside = 3.5 + max(style.width_of(text, style.SMALL_PT, "bold") for text in texts.values())
+    beside = 3.5 + max(typeset.width_of(text, ink.SMALL_PT, "bold") for text in texts.values())
     columns = min(_COLUMNS, len(cells.tasks))
-    width = (style.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
+    width = (ink.INNER_MM - labels - (columns - 1) * _GAP_MM) / columns
     titles = {
-        task: style.wrap(style.task_title(settings["tasks"][task]), width, style.PANEL_PT, "bold")
+        task: typeset.wrap(words.task_title(settings["tasks"][task]), width, ink.PANEL_PT, "bold")
         for task in cells.tasks
     }
-    title_height = max(style.height_of(title, style.PANEL_PT) for title in titles.values()) + 0.3
+    title_height = max(typeset.height_of(title, ink.PANEL_PT) for title in titles.values()) + 0.3
     strip = _STRIP_MM * (1 + max(len(cells.raters(task)) for task in cells.tasks))
     head = title_height + 3.2 + strip
     pitch = head + rows.height + _TICKS_MM + 2
@@ -54,7 +56,7 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     subtitle = "Accuracy: share of all items whose answer equals the reference"
     sheet = Sheet(
         settings,
-        subtitle + style.of_model(cells, settings),
+        subtitle + words.of_model(cells, settings),
         lines * pitch - 2,
         _key(cells, settings),
         _notes(cells, settings),
@@ -62,46 +64,46 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     for i, task in enumerate(cells.tasks):
         line, column = divmod(i, columns)
         left, top = labels + column * (width + _GAP_MM), line * pitch
-        n = style.n_text(row["n"] for row in cells.main(task))
-        sheet.text(left, top, titles[task], size=style.PANEL_PT, weight="bold")
+        n = words.n_text(row["n"] for row in cells.main(task))
+        sheet.text(left, top, titles[task], size=ink.PANEL_PT, weight="bold")
         sheet.text(left, top + title_height, n)
         axes = sheet.axes(left, top + head, width - beside, rows.height)
         if column == 0:
-            style.label_rows(sheet, rows, settings, top + head)
+            label_rows(sheet, rows, settings, top + head)
         _draw_panel(axes, rows, cells, settings, task)
         for persona, model in rows.place:
             row = cells.get(model, task, persona)
             if row is not None:
                 y = top + head + rows.of(persona, model)
                 text = texts[model, task, persona]
-                weight = "bold" if style.all_invalid(row) else "normal"
+                weight = "bold" if all_invalid(row) else "normal"
                 x = left + width - beside + 2.5
-                sheet.text(x, y, text, size=style.SMALL_PT, anchor="middle", weight=weight)
+                sheet.text(x, y, text, size=ink.SMALL_PT, anchor="middle", weight=weight)
     return sheet.figure
 
 
 def _draw_panel(
     axes: Axes, rows: Rows, cells: Cells, settings: Mapping[str, Any], task: str
 ) -> None:
-    style.draw_rows(axes, rows)
+    draw_rows(axes, rows)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel("Accuracy")
     _draw_references(axes, rows, cells, settings, task)
-    looks, markers = style.looks(cells.personas), style.model_markers(cells.models)
+    looks, markers = ink.looks(cells.personas), ink.model_markers(cells.models)
     for persona, model in rows.place:
-        text = style.instead(cells.get(model, task, persona), settings)
+        text = words.instead(cells.get(model, task, persona), settings)
         if text is not None:
             y = rows.of(persona, model)
-            axes.text(0.02, y, text, size=style.SMALL_PT, va="center_baseline")
+            axes.text(0.02, y, text, size=ink.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == HUMAN or style.instead(row, settings):
+        if of_task != task or model == HUMAN or words.instead(row, settings):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
         look = (looks[persona].colour, markers[model] or looks[persona].marker)
-        style.wording(axes, row, scale=1, y=y, name=name, look=look)
+        marks.wording(axes, row, scale=1, y=y, name=name, look=look)
 
 
 def _draw_references(
@@ -112,10 +114,10 @@ def _draw_references(
     guess = f"uniform guess (1/{n_levels})"
     _draw_reference(axes, rows, (1 / n_levels, 0), guess, _CHANCE | {"gid": f"chance|{task}"})
     for i, row in enumerate(cells.raters(task), start=1):
-        if style.instead(row, settings):
+        if words.instead(row, settings):
             continue
-        axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=style.PALE, zorder=-1)
-        items = " on the same items" if row["variant"] == style.SAME_ITEMS else ""
+        axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=ink.PALE, zorder=-1)
+        items = " on the same items" if row["variant"] == SAME_ITEMS else ""
         text = f"{settings['raters'][row['persona']]}{items}, n = {row['n']}"
         look = _RATER | {"gid": f"rater|{task}|{row['persona']}"}
         _draw_reference(axes, rows, (row["accuracy"], i), text, look)
@@ -128,28 +130,28 @@ def _draw_reference(
     x, strip = place
     y = -(strip + 0.5) * _STRIP_MM
     axes.plot([x, x], [rows.height, y], clip_on=False, zorder=1, **look)
-    half = style.width_of(text, style.SMALL_PT) / 2 / _width_mm(axes)
-    label: dict[str, Any] = {"size": style.SMALL_PT, "ha": "center", "va": "center_baseline"}
+    half = typeset.width_of(text, ink.SMALL_PT) / 2 / _width_mm(axes)
+    label: dict[str, Any] = {"size": ink.SMALL_PT, "ha": "center", "va": "center_baseline"}
     label |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.6}, "zorder": 2}
     axes.text(min(max(x, half), 1 - half), y, text, **label)
 
 
 def _width_mm(axes: Axes) -> float:
-    return axes.get_position().width * style.WIDTH_MM
+    return axes.get_position().width * ink.WIDTH_MM
 
 
 def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
-    interval = f"{style.percent(settings['confidence'])} interval"
-    bar = {"color": style.MIDDLE}
-    key = style.model_key(cells, settings)
-    key.append(Entry(f"main wording, {interval}", style.filled(style.MIDDLE, "o"), bar))
+    interval = f"{words.percent(settings['confidence'])} interval"
+    bar = {"color": ink.MIDDLE}
+    key = model_key(cells, settings)
+    key.append(Entry(f"main wording, {interval}", ink.filled(ink.MIDDLE, "o"), bar))
     if cells.paraphrases:
-        key.append(Entry("paraphrase", style.hollow(style.MIDDLE, "o")))
+        key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
     if any(cells.raters(task) for task in cells.tasks):
-        key.append(Entry(f"human rater, {interval}", line=_RATER, band=style.PALE))
+        key.append(Entry(f"human rater, {interval}", line=_RATER, band=ink.PALE))
     key.append(Entry("uniform guess (1 / number of levels)", line=_CHANCE))
-    if any(style.all_invalid(row) for row in cells.rows.values()):
-        key.append(Entry("every answer invalid", style.STRUCK))
+    if any(all_invalid(row) for row in cells.rows.values()):
+        key.append(Entry("every answer invalid", ink.STRUCK))
     return key
 
 
@@ -157,10 +159,10 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
     notes = [
         "n: items per point. An answer that cannot be read as a label is invalid and counts as "
         "wrong; the right-hand column counts them, in the main wording.",
-        f"Intervals: {style.share_note(settings, cells.tasks)}.",
+        f"Intervals: {words.share_note(settings, cells.tasks)}.",
     ]
-    notes += style.too_few_note(settings, cells.rows.values())
+    notes += words.too_few_note(settings, cells.rows.values())
     unasked = sum(row["n_not_run"] for task in cells.tasks for row in cells.main(task))
     if unasked:
         notes.append(f"Of the invalid answers {unasked} have no text: no prompt could be given.")
-    return [*notes, style.study_note(settings, cells.tasks)]
+    return [*notes, words.study_note(settings, cells.tasks)]

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..names import ALL
-from . import heat, judged, parts, style
+from . import heat, ink, judged, marks, parts, typeset, words
 from .judged import Block, Row, Study
+from .page import Entry, Sheet
 from .parts import Part
-from .style import Entry, Sheet
+from .rows import label_width
 
 _SUBTITLE = (
     "Wins: share of the questions on which the answer under the persona of the row is preferred to "
@@ -29,7 +30,7 @@ _NUMBER_MM = 4.0
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
     """Draw the figure; the caption in workflow/report says what it shows."""
     study = judged.read(tables, settings)
-    with style.context(tables, settings):
+    with ink.context(tables, settings):
         blocks = study.blocks("wins")
         if not blocks:
             why = judged.why_nothing(study, judged.NOT_COMPARED)
@@ -42,8 +43,8 @@ def _part(block: Block) -> Part:
     study = block.study
     cells = {(row["persona"], row["other"]): row for row in block.rows("wins", category=ALL)}
     personas = _by_strength(block, cells)
-    labels = style.label_width(study.settings, personas) + _GLYPH_MM + _NUMBER_MM + 3
-    cell = min(_MOST_MM, (style.INNER_MM - labels) / len(personas))
+    labels = label_width(study.settings, personas) + _GLYPH_MM + _NUMBER_MM + 3
+    cell = min(_MOST_MM, (ink.INNER_MM - labels) / len(personas))
 
     def draw_part(sheet: Sheet, top: float) -> None:
         height = len(personas) * _ROW_MM
@@ -54,22 +55,22 @@ def _part(block: Block) -> Part:
         for i, persona in enumerate(personas):
             y = (i + 0.5) * _ROW_MM
             title = study.settings["personas"][persona]["title"]
-            text = style.wrap(title, labels - _GLYPH_MM - _NUMBER_MM - 3, style.TEXT_PT)
+            text = typeset.wrap(title, labels - _GLYPH_MM - _NUMBER_MM - 3, ink.TEXT_PT)
             sheet.text(_NUMBER_MM, top + _EDGE_MM + y, text, anchor="middle")
-            right: dict[str, Any] = {"ha": "right", "size": style.SMALL_PT}
+            right: dict[str, Any] = {"ha": "right", "size": ink.SMALL_PT}
             sheet.text(_NUMBER_MM - 1.2, top + _EDGE_MM + y, str(i + 1), anchor="middle", **right)
             name = block.gid(persona)
-            glyph = style.filled(*block.look(persona), 3.8)
-            style.point(axes, -0.6 * _GLYPH_MM, y, f"glyph|{name}", **glyph)
+            glyph = ink.filled(*block.look(persona), 3.8)
+            marks.point(axes, -0.6 * _GLYPH_MM, y, f"glyph|{name}", **glyph)
             x = (i + 0.5) * cell
-            style.point(axes, x + 1.3, -2.0, f"head|{name}", **glyph)
-            small: dict[str, Any] = {"size": style.SMALL_PT, "va": "center_baseline"}
+            marks.point(axes, x + 1.3, -2.0, f"head|{name}", **glyph)
+            small: dict[str, Any] = {"size": ink.SMALL_PT, "va": "center_baseline"}
             axes.text(x - 0.4, -2.0, str(i + 1), ha="right", **small)
             for j, other in enumerate(personas):
                 box = (j * cell, i * _ROW_MM, cell, _ROW_MM)
                 gid = f"{name}|{other}"
                 if persona == other:
-                    heat.draw(axes, box, [], face=style.PALE, gid=gid)
+                    heat.draw(axes, box, [], face=ink.PALE, gid=gid)
                 else:
                     _draw_cell(axes, block, cells.get((persona, other)), gid, box)
 
@@ -100,17 +101,17 @@ def _draw_cell(
     box: tuple[float, float, float, float],
 ) -> None:
     if row is None:
-        heat.draw(axes, box, ["–"], face="#FFFFFF", gid=name, color=style.MIDDLE)
+        heat.draw(axes, box, ["–"], face="#FFFFFF", gid=name, color=ink.MIDDLE)
         return
     count = f"{row['n_inconsistent']}/{row['n']}"
     few = block.study.few(row, "n", "share")
     if few:
-        heat.draw(axes, box, [few, count], face="#FFFFFF", gid=name, color=style.MIDDLE)
+        heat.draw(axes, box, [few, count], face="#FFFFFF", gid=name, color=ink.MIDDLE)
         return
     ends = [row["low"], row["high"]]
-    lines = [f"{style.number(100 * row['share'], 0)}%"]
+    lines = [f"{words.number(100 * row['share'], 0)}%"]
     if None not in ends:
-        lines.append("[{}, {}]".format(*(style.number(100 * end, 0) for end in ends)))
+        lines.append("[{}, {}]".format(*(words.number(100 * end, 0) for end in ends)))
     clear = None not in ends and (ends[0] > 0.5 or ends[1] < 0.5)
     face = heat.side(2 * row["share"] - 1, block.usable)
     weight = "bold" if clear else "normal"
@@ -120,7 +121,7 @@ def _draw_cell(
 def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
     usable = any(block.usable for block in blocks)
     key = [
-        Entry(f"{style.percent(share)} won", band=heat.side(2 * share - 1, usable))
+        Entry(f"{words.percent(share)} won", band=heat.side(2 * share - 1, usable))
         for share in (0.0, 0.25, 0.75, 1.0)
     ]
     return key + judged.grey_key(blocks)
@@ -134,8 +135,8 @@ def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
         "its n verdicts are inconsistent, which differ between the two orders of the same answers "
         "and count as ties (our own definition). Bold: the interval, not adjusted, excludes 50%, "
         "which is white. A dash: not compared.",
-        f"Intervals: {style.bootstrap_note(study.settings, tasks)}.",
+        f"Intervals: {words.bootstrap_note(study.settings, tasks)}.",
         *judged.panel_note(blocks, judged.PREFERENCES),
     ]
-    first += style.too_few_note(study.settings, study.rows("wins", category=ALL))
+    first += words.too_few_note(study.settings, study.rows("wins", category=ALL))
     return judged.notes(study, tasks, [block.judge for block in blocks], first)
