@@ -72,7 +72,7 @@ def keys(schema: object) -> Iterator[str]:
             yield from keys(value)
 
 
-KINDS = ["study", "persona", "task", "model", "dataset", "source", "judge", "form"]
+KINDS = ["study", "persona", "persona_set", "task", "model", "dataset", "source", "judge", "form"]
 KINDS += ["safety_dataset", "safety_task"]
 
 

@@ -39,7 +39,10 @@ TUTORIAL = [
 PLANNED = [
     *(
         f"snakemake --configfile config/studies/{study}.yaml --cores all"
-        for study in ("real-data", "effects", "paper", "safety", "safety-cpu", "rationale")
+        for study in (
+            *("real-data", "effects", "paper", "safety", "safety-cpu", "rationale"),
+            "persona-sets",
+        )
     ),
     "snakemake --cores all results/clinician/packet.zip",
     "snakemake --cores all --configfile config/studies/effects.yaml -- results/tables/cells.csv",

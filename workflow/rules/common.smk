@@ -2,6 +2,7 @@
 # configuration that single stages depend on, under results/config), and shared helpers.
 
 import os
+import re
 import sys
 from glob import glob
 from pathlib import Path
@@ -320,7 +321,7 @@ STORE = '--store "${{PERSONA_STORE_DIR:-resources/store}}"'
 
 def one_of(ids):
     """Pattern of a wildcard; of no id, one that nothing matches."""
-    return "|".join(ids) or "(?!)"
+    return "|".join(map(re.escape, ids)) or "(?!)"
 
 
 wildcard_constraints:

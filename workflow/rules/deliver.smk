@@ -16,8 +16,8 @@ rule deliver:
     log:
         "logs/deliver/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        model="|".join(STUDY.models),
-        persona="|".join(STUDY.personas),
+        model=one_of(STUDY.models),
+        persona=one_of(STUDY.personas),
     priority: 10
     conda:
         ENVIRONMENT

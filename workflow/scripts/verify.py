@@ -45,6 +45,7 @@ from persona_paradox.kinds.choice.verbalized import second_turns
 from persona_paradox.names import OK
 from persona_paradox.prompting import delivery
 from persona_paradox.prompting.steps import chats_behind
+from persona_paradox.study.conditions import plain
 from persona_paradox.study.inventory import (
     CODE,
     Answered,
@@ -62,7 +63,8 @@ from persona_paradox.study.load import KINDS
 from persona_paradox.study.provenance import study_of
 from persona_paradox.study.study import Study
 
-ID = re.compile(r"[a-z][a-z0-9_]{0,99}")
+# Also a derived one, in the names of whose files a part follows the base.
+ID = re.compile(r"(?=.{1,100}$)[a-z][a-z0-9_]*(@[a-z][a-z0-9_]*)?")
 
 # What makes tables of answers, and what makes of a study's configuration the prompts of a model.
 TABLES = ("conclude", "put_thoughts_beside", "verbalize", "rate", "score", "calibrate")
@@ -178,7 +180,9 @@ class Copy:
                     raise InputError(
                         f"{crate.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
                     )
-                self._write(f"{kind}/{id_}", spec)
+                # What is derived of a file is made of it again.
+                if id_ in plain(specs):
+                    self._write(f"{kind}/{id_}", spec)
         for spec in study.datasets.values():
             # A set of this project's own is in every copy of it.
             for source in files.sources_of(spec):

@@ -23,14 +23,16 @@ def identifying(
 
     Returns:
         Ids, titles and sentences, whom a sentence makes of the reader ("Emergency Department
-        Nurse"), roles of more than one word ("none" and "assistant" are everyday words), and
-        families and bare names of models ("SmolLM").
+        Nurse"), roles and what fills the places of a persona set, of more than one word ("none"
+        and "assistant" are everyday words), and families and bare names of models ("SmolLM").
     """
     found = {*personas, *models, *others}
     for persona in personas.values():
         texts = [text for text in persona["texts"].values() if text]
         found |= {persona["title"], *texts, *(_ADDRESS.sub("", text) for text in texts)}
-        found |= {role for role in [persona.get("role", "")] if len(_WORD.findall(role)) > 1}
+        levels = [level["text"] for level in persona.get("factors", {}).values()]
+        roles = [persona.get("role", ""), *(_ARTICLE.sub("", text) for text in levels)]
+        found |= {role for role in roles if len(_WORD.findall(role)) > 1}
     for model in models.values():
         names = {model["title"], model["title"].partition(" (")[0], model["family"]}
         found |= names | {bare[0] for bare in map(_NAME.match, names) if bare}
@@ -39,6 +41,7 @@ def identifying(
 
 _WORD = re.compile(r"[^\W_]+")
 _NAME = re.compile(r"[A-Za-z]{4,}")
+_ARTICLE = re.compile(r"^(an?|the) ", re.IGNORECASE)
 _ADDRESS = re.compile(r"^(you are|you work as|act as) (an?|the) ", re.IGNORECASE)
 
 # "As a doctor, I ...", "I, as a doctor, ...", "I am a doctor and ...", "In my role as a doctor":

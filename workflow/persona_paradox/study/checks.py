@@ -9,6 +9,7 @@ from typing import Any
 from ..data.parts import parts_of
 from ..errors import InputError
 from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE, USER
+from .conditions import file_of
 from .study import Study, levels_of, sources_of_study
 
 # What tables call other figures of judged answers, so that no rating can, and groups of categories.
@@ -173,7 +174,7 @@ def _check_words(name: str, key: str, words: str, study: Study) -> None:
     words = words.strip()
     for persona, spec in study.personas.items():
         for variant, text in spec["texts"].items():
-            said = f"config/personas/{persona}.yaml: key `texts.{variant}`"
+            said = f"{file_of('personas', persona)}: key `texts.{variant}`"
             if text.strip() and text.strip() in words:
                 raise InputError(
                     f"{name}: key `{key}` holds the sentence of persona {persona!r} "
@@ -202,8 +203,8 @@ def _check_titles(study: Study) -> None:
             other = seen.setdefault(" ".join(spec["title"].split()).casefold(), id_)
             if other != id_:
                 raise InputError(
-                    f"config/{kind}/{id_}.yaml: key `title` is {spec['title']!r}, as in "
-                    f"config/{kind}/{other}.yaml, and figures could not tell them apart; change "
+                    f"{file_of(kind, id_)}: the title of {id_} is {spec['title']!r}, as in "
+                    f"{file_of(kind, other)}, and figures could not tell them apart; change "
                     "one of them"
                 )
 

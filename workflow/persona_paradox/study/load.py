@@ -11,6 +11,7 @@ from ..data.parts import parts_of
 from ..errors import InputError
 from ..names import PATIENT_SAFETY, SAFETY
 from .checks import cross_check
+from .conditions import bases, personas_of, plain
 from .study import Study, forms_of, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 
@@ -18,6 +19,7 @@ KINDS = {
     "models": "model",
     "tasks": "task",
     "personas": "persona",
+    "persona_sets": "persona_set",
     "datasets": "dataset",
     "judges": "judge",
     "forms": "form",
@@ -75,6 +77,8 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
                 f"key `limits` of the study names {id_!r}, but config/tasks/{id_}.yaml does not "
                 "exist; mend the id"
             )
+    wanted, named_by = settings["personas"], "key `personas` of the study"
+    sets = load("persona_sets", bases(wanted), named_by)
     study = Study(
         settings=settings,
         models=models,
@@ -82,7 +86,8 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         judge_models=judge_models,
         forms={form: load("forms", [form], f"kind {form!r}")[form] for form in forms_of(tasks)},
         tasks=tasks,
-        personas=load("personas", settings["personas"], "key `personas` of the study"),
+        personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
+        persona_sets=sets,
         datasets={spec["dataset"]: datasets[spec["dataset"]] for spec in tasks.values()},
     )
     cross_check(study)

@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from .conditions import personas_of, plain
 from .study import Study
 
 
@@ -27,7 +28,9 @@ def configuration(study: Study) -> dict[str, Any]:
         "study": settings,
         "models": study.all_models,
         "tasks": tasks,
-        "personas": study.personas,
+        # What is derived of a file is made of it again.
+        "personas": {id_: study.personas[id_] for id_ in plain(study.personas)},
+        "persona_sets": study.persona_sets,
         "datasets": study.datasets,
         "judges": study.judges,
         "forms": study.forms,
@@ -48,11 +51,13 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
     models = named("models")
+    sets = dict(configured["persona_sets"])
     return Study(
         settings=settings,
         models=models,
         tasks=named("tasks"),
-        personas=named("personas"),
+        personas=personas_of(settings["personas"], configured["personas"], sets),
+        persona_sets=sets,
         datasets=dict(configured["datasets"]),
         judges=named("judges"),
         judge_models={k: v for k, v in configured["models"].items() if k not in models},

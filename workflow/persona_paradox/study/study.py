@@ -38,7 +38,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study: settings and the files of every id it names."""
+    """A checked study: settings and the files of every id it names.
+
+    Ids with `@` are derived from what other files declare; see `conditions`.
+    """
 
     settings: dict[str, Any]
     models: dict[str, dict[str, Any]]
@@ -48,6 +51,7 @@ class Study:
     judges: dict[str, dict[str, Any]] = field(default_factory=dict)
     judge_models: dict[str, dict[str, Any]] = field(default_factory=dict)
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    persona_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:

@@ -1,0 +1,222 @@
+"""Derived conditions: what files declare in short becomes specs like any other.
+
+A derived id is `base@part`. A persona set is a sentence with places, and the texts that fill them:
+its personas are all combinations. Plain mappings go in and come out, before anything is checked
+against anything else, and nothing downstream knows that a persona was not written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+from ..errors import InputError
+from ..names import ALL
+
+MARK = "@"
+
+# Of one set, and of one id, which is part of the names of files.
+MOST_PERSONAS = 1000
+MOST_CHARACTERS = 100
+
+# Ids that an error names.
+_LISTED = 20
+
+_PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def split(id_: str) -> tuple[str, str]:
+    """Base and part of an id; no part where it is not a derived one."""
+    base, _, part = id_.partition(MARK)
+    return base, part
+
+
+def bases(ids: Iterable[str]) -> list[str]:
+    """The bases of derived ids, each once."""
+    return list(dict.fromkeys(split(id_)[0] for id_ in ids if MARK in id_))
+
+
+def plain(ids: Iterable[str]) -> list[str]:
+    """The ids that are not derived."""
+    return [id_ for id_ in ids if MARK not in id_]
+
+
+def file_of(kind: str, id_: str) -> str:
+    """The file that says what an id is, as errors call it.
+
+    Args:
+        kind: folder of `config/`, such as `personas`.
+        id_: derived or not.
+    """
+    base, part = split(id_)
+    folder = "persona_sets" if part and kind == "personas" else kind
+    return f"config/{folder}/{base}.yaml"
+
+
+def personas_of(
+    wanted: Sequence[str],
+    written: Mapping[str, dict[str, Any]],
+    sets: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """The personas that a study names, in its order.
+
+    Args:
+        wanted: ids; `set@part` is one persona of a set, `set@all` every one.
+        written: id → content of its file, for the ids that are not derived.
+        sets: id → content of its file, for every set that is named.
+
+    Returns:
+        Id → persona: `title`, `group`, `texts`, and of a set's `factors`, factor → its `level`,
+        `title` and `text`.
+
+    Raises:
+        InputError: a set is not as it must be, or has no such part.
+    """
+    known = {id_: _personas(id_, content) for id_, content in sets.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for id_ in wanted:
+        base, part = split(id_)
+        if not part:
+            found[id_] = written[id_]
+        elif part == ALL:
+            found |= {one: found.get(one, persona) for one, persona in known[base].items()}
+        elif id_ in known[base]:
+            found[id_] = known[base][id_]
+        else:
+            raise InputError(
+                f"key `personas` of the study names {id_!r}, which {file_of('personas', id_)} does "
+                f"not make; use {base}{MARK}{ALL} or {_listed(known[base])}"
+            )
+    return found
+
+
+def _listed(ids: Iterable[str]) -> str:
+    """One of some ids, in words."""
+    ids = list(ids)
+    more = f", or one of {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
+    return f"one of {', '.join(ids[:_LISTED])}{more}"
+
+
+def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """All personas of a set, in the order of its factors' levels."""
+    name = f"config/persona_sets/{set_}.yaml"
+    factors = {
+        factor: [_level(level, about) for level, about in levels.items()]
+        for factor, levels in content["factors"].items()
+    }
+    _check_places(name, content, list(factors))
+    n = prod(map(len, factors.values()))
+    if n > MOST_PERSONAS:
+        raise InputError(
+            f"{name}: key `factors` makes {n} personas, but a set has {MOST_PERSONAS} at most; "
+            "write several sets"
+        )
+    found: dict[str, dict[str, Any]] = {}
+    for chosen in product(*factors.values()):
+        levels = dict(zip(factors, chosen, strict=True))
+        part = "_".join(level["level"] for level in chosen)
+        id_ = f"{set_}{MARK}{part}"
+        if id_ in found or part == ALL or len(id_) > MOST_CHARACTERS:
+            why = "is made twice" if id_ in found else f"stands for every persona of a set ({ALL})"
+            if len(id_) > MOST_CHARACTERS:
+                why = f"has more than {MOST_CHARACTERS} characters"
+            raise InputError(f"{name}: the id {id_!r} {why}; rename a level of key `factors`")
+        found[id_] = {
+            "title": _filled(content["title_template"] or _titles(factors), levels, "title"),
+            "group": content["group"] or set_,
+            "texts": {
+                variant: _filled(text, levels, "text") for variant, text in content["texts"].items()
+            },
+            "factors": levels,
+        }
+    _check_told_apart(name, found)
+    return _chosen(name, content, found)
+
+
+def _level(level: str, about: str | Mapping[str, str]) -> dict[str, str]:
+    """A level of a factor: its id, its text, and what titles call it."""
+    title = level.replace("_", " ")
+    if isinstance(about, str):
+        return {"level": level, "title": title, "text": about}
+    return {"level": level, "title": about.get("title", title), "text": about["text"]}
+
+
+def _titles(factors: Iterable[str]) -> str:
+    return ", ".join(f"{{{factor}}}" for factor in factors)
+
+
+def _filled(template: str, levels: Mapping[str, Mapping[str, str]], key: str) -> str:
+    """A template with its places filled; an empty text takes the blank before its place along."""
+
+    def fill(place: re.Match[str]) -> str:
+        text = levels[place[2]][key]
+        return place[1] + text if text else ""
+
+    return re.sub(rf"( ?){_PLACE.pattern}", fill, template).strip()
+
+
+def _check_places(name: str, content: Mapping[str, Any], factors: Sequence[str]) -> None:
+    """Check that every factor has a place in every wording, and every place a factor."""
+    templates = {f"texts.{variant}": text for variant, text in content["texts"].items()}
+    if content["title_template"] is not None:
+        templates["title_template"] = content["title_template"]
+    for key, template in templates.items():
+        places = _PLACE.findall(template)
+        for place in places:
+            if place not in factors:
+                raise InputError(
+                    f"{name}: key `{key}` has the place {{{place}}}, but key `factors` has no "
+                    f"{place!r}; write one of {', '.join(factors)}, or add it there"
+                )
+        for factor in factors if key != "title_template" else ():
+            if factor not in places:
+                raise InputError(
+                    f"{name}: key `factors` has {factor!r}, but key `{key}` has no place "
+                    f"{{{factor}}}; write it there, or take the factor out"
+                )
+
+
+def _check_told_apart(name: str, personas: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that no two personas of a set have the same sentence or the same title."""
+    for key, what in (("texts", "sentence"), ("title", "title")):
+        seen: dict[str, str] = {}
+        for id_, persona in personas.items():
+            texts = persona["texts"].values() if key == "texts" else [persona["title"]]
+            for text in texts:
+                said = " ".join(text.split()).casefold()
+                other = seen.setdefault(said, id_)
+                if other != id_:
+                    remedy = (
+                        "change a text of key `factors`"
+                        if key == "texts"
+                        else "name every factor that varies in key `title_template`"
+                    )
+                    raise InputError(
+                        f"{name}: {other} and {id_} have the same {what}, {text!r}; {remedy}"
+                    )
+
+
+def _chosen(
+    name: str, content: Mapping[str, Any], personas: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The personas that `only` and `except` leave."""
+    parts = {split(id_)[1]: id_ for id_ in personas}
+    for key in ("only", "except"):
+        for part in content[key] or ():
+            if part not in parts:
+                raise InputError(
+                    f"{name}: key `{key}` names {part!r}, which key `factors` does not make; use "
+                    f"{_listed(parts)}"
+                )
+    only = parts if content["only"] is None else content["only"]
+    left = {
+        id_: personas[id_]
+        for part, id_ in parts.items()
+        if part in only and part not in content["except"]
+    }
+    if not left:
+        raise InputError(f"{name}: keys `only` and `except` leave no persona; mend either")
+    return left
