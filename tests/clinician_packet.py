@@ -14,7 +14,9 @@ import yaml
 from root import ROOT
 
 from persona_paradox.clinicians.blinding import identifying
-from persona_paradox.clinicians.packet import Packet, draw, mask, packet
+from persona_paradox.clinicians.drawing import draw
+from persona_paradox.clinicians.masking import mask
+from persona_paradox.clinicians.packet import Packet, packet
 
 TEMPLATE = (ROOT / "workflow/forms/clinician.html").read_text(encoding="utf-8")
 

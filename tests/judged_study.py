@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from persona_paradox.clinicians import panel
+from persona_paradox.clinicians import agreement
 from persona_paradox.judges import assessment, ranking
 
 SEED, DRAWS, LEVEL, TOO_FEW = 4711, 60, 0.9, 7
@@ -94,9 +94,9 @@ SCHEMAS: dict[str, Mapping[str, Any]] = {
     "rankings": ranking.RANKING | ranking.TRUST,
     "wins": ranking.WINS | ranking.TRUST,
     "judges": ranking.QUALITY,
-    "clinicians": panel.CLINICIAN,
+    "clinicians": agreement.CLINICIAN,
     "clinician_rankings": {k: v for k, v in ranking.RANKING.items() if k != "usable"},
-    "agreement": panel.AGREEMENT,
+    "agreement": agreement.AGREEMENT,
 }
 
 

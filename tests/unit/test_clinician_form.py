@@ -11,7 +11,7 @@ import pytest
 from clinician_packet import FORMS, PERSONAS, blank_rows, filled_rows, make, members, write_rows
 from playwright.sync_api import Page, expect
 
-from persona_paradox.clinicians.packet import read_annotations
+from persona_paradox.clinicians.annotations import read_annotations
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 

@@ -11,7 +11,7 @@ import pytest
 from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.archive import audit
-from persona_paradox.clinicians import packet, panel
+from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
 from persona_paradox.judges import assessment, judging, ranking
 from persona_paradox.kinds.choice import scoring, verbalized
@@ -34,7 +34,7 @@ SCHEMAS = {
     "results/judgements/{judge}/{model}/{task}/{persona}.parquet": judging.JUDGEMENT,
     "results/rankings/{judge}/{model}/{task}.parquet": judging.PREFERENCE,
     "results/rankings/{judge}/{model}/{task}.lists.parquet": judging.LISTED,
-    "results/clinician/annotations.parquet": packet.ANNOTATIONS,
+    "results/clinician/annotations.parquet": annotations.ANNOTATIONS,
     f"results/audit/{CELL}": audit.SCHEMA,
     **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
     "results/tables/judgements.parquet": assessment.JUDGED | ranking.TRUST,
@@ -45,8 +45,8 @@ SCHEMAS = {
     },
     "results/tables/wins.parquet": ranking.WINS | ranking.TRUST,
     "results/tables/judges.parquet": ranking.QUALITY,
-    "results/tables/clinicians.parquet": panel.CLINICIAN,
-    "results/tables/agreement.parquet": panel.AGREEMENT,
+    "results/tables/clinicians.parquet": agreement.CLINICIAN,
+    "results/tables/agreement.parquet": agreement.AGREEMENT,
     "results/tables/thoughts.parquet": steps.THOUGHTS,
 }
 METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ FIGURES = {
 def emitted() -> set[str]:
     """Names of figures that stand in the source of the modules that make rows of metrics."""
     found = set()
-    for module in ("judges/ranking", "clinicians/panel", "measures/agreement"):
+    for module in ("judges/ranking", "clinicians/agreement", "measures/agreement"):
         text = (ROOT / f"workflow/persona_paradox/{module}.py").read_text(encoding="utf-8")
         found |= set(re.findall(r'_(?:share|mean)\(\s*"(\w+)"', text))
         found |= set(re.findall(r'"metric": "(\w+)"', text))

@@ -34,8 +34,10 @@ from polars.testing import assert_frame_equal
 from sklearn.metrics import cohen_kappa_score
 
 from persona_paradox import files
-from persona_paradox.clinicians import panel
-from persona_paradox.clinicians.packet import Packet, draw, mask, packet
+from persona_paradox.clinicians import agreement
+from persona_paradox.clinicians.drawing import draw
+from persona_paradox.clinicians.masking import mask
+from persona_paradox.clinicians.packet import Packet, packet
 from persona_paradox.errors import InputError
 from persona_paradox.judges import assessment, ranking
 from persona_paradox.report import summary_judged
@@ -108,9 +110,9 @@ ASSESSED = {
     "judges": ranking.QUALITY,
 }
 AGREED = {
-    "clinicians": panel.CLINICIAN,
+    "clinicians": agreement.CLINICIAN,
     "clinician_rankings": {k: v for k, v in ranking.RANKING.items() if k != "usable"},
-    "agreement": panel.AGREEMENT,
+    "agreement": agreement.AGREEMENT,
 }
 COMPLIANCE, QUALITY = "safety_compliance", "reasoning_quality"
 ANNOTATORS = ("R1", "R2", "R3")

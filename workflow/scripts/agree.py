@@ -12,9 +12,10 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.clinicians import panel
-from persona_paradox.clinicians.packet import ANNOTATIONS, CONFIDENCE, PREFERENCE
-from persona_paradox.clinicians.panel import Rater
+from persona_paradox.clinicians import agreement
+from persona_paradox.clinicians.agreement import Rater
+from persona_paradox.clinicians.annotations import ANNOTATIONS
+from persona_paradox.clinicians.forms import CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
 from persona_paradox.judges.judging import ACTION
@@ -54,7 +55,7 @@ class Judges:
             if other == task
         }
         usable = self.usable[judge]
-        return panel.judge_rater(judge, found, task, dimension, usable=usable, turned=turned)
+        return agreement.judge_rater(judge, found, task, dimension, usable=usable, turned=turned)
 
 
 def usable_judges(quality: Path | None) -> dict[str, bool]:
@@ -81,7 +82,7 @@ def judges_agreement(judges: Judges, settings: Any) -> Rows:
             raters = [judges.rater(id_, task, dimension) for id_ in several]
             ((_, most),) = kinds
             place = {"task": task, "question": dimension}
-            rows += panel.agreement_rows(raters, list(range(1, most + 1)), place, settings)
+            rows += agreement.agreement_rows(raters, list(range(1, most + 1)), place, settings)
     return rows
 
 
@@ -100,7 +101,7 @@ def forms_agreement(
     for task, form in annotations.select("task", "form").unique(maintain_order=True).iter_rows():
         for question in forms[form]["questions"]:
             values = sorted(option["value"] for option in question["options"])
-            raters: list[Rater] = panel.clinician_raters(annotations, question["id"], task)
+            raters: list[Rater] = agreement.clinician_raters(annotations, question["id"], task)
             asked = question.get("rating")
             for id_, spec in judges.of(task).items():
                 if asked is None or asked["id"] not in spec["better"]:
@@ -109,7 +110,7 @@ def forms_agreement(
                 raters.append(judges.rater(id_, task, asked["id"], turned))
             place = {"task": task, "question": question["id"]}
             ordered = len(values) > 2
-            rows += panel.agreement_rows(raters, values, place, settings, ordered=ordered)
+            rows += agreement.agreement_rows(raters, values, place, settings, ordered=ordered)
     return rows
 
 
@@ -119,7 +120,7 @@ def preferences(annotations: pl.DataFrame, settings: Any) -> Rows:
     each = annotations.partition_by("annotator", as_dict=True, maintain_order=True)
     raters = {CLINICIANS: annotations} | {str(k[0]): part for k, part in each.items()}
     for rater, chosen in raters.items():
-        compared = panel.clinician_preferences(chosen)
+        compared = agreement.clinician_preferences(chosen)
         for (model, task), part in compared.group_by("model", "task", maintain_order=True):
             personas = sorted({*part["first"], *part["second"]})
             items = pl.DataFrame({"item_id": part["item_id"].unique()})
@@ -190,19 +191,19 @@ def main(arguments: Namespace) -> None:
     }
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
-        agreement = judges_agreement(judges, settings)
-        agreement += forms_agreement(annotations, forms, judges, settings)
-        rated = panel.clinician_rows(annotations, lowest, settings)
+        agreed = judges_agreement(judges, settings)
+        agreed += forms_agreement(annotations, forms, judges, settings)
+        rated = agreement.clinician_rows(annotations, lowest, settings)
         ranked = preferences(annotations, settings)
     found = {
-        "clinicians": pl.DataFrame(rated, schema=panel.CLINICIAN),
+        "clinicians": pl.DataFrame(rated, schema=agreement.CLINICIAN),
         "clinician_rankings": pl.DataFrame(ranked, schema=ranking.RANKING).drop("usable"),
-        "agreement": pl.DataFrame(agreement, schema=panel.AGREEMENT),
+        "agreement": pl.DataFrame(agreed, schema=agreement.AGREEMENT),
     }
     for name, table in found.items():
         files.write_table(table, arguments.tables / f"{name}.parquet", inputs)
         files.write_csv(table, arguments.tables / f"{name}.csv")
-    cli.log.info("%d annotations, %d figures of agreement", annotations.height, len(agreement))
+    cli.log.info("%d annotations, %d numbers of agreement", annotations.height, len(agreed))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Put all judgements into tables: figures, contrasts, rankings, and the quality of the judges."""
+"""Put all judgements into tables: numbers, contrasts, rankings, and the quality of the judges."""
 
 import sys
 from argparse import Namespace
@@ -19,7 +19,7 @@ from persona_paradox.names import PANEL
 Rows = list[dict[str, Any]]
 
 
-class Study:
+class JudgedCells:
     """The judged cells of a study, and the tables that become of them."""
 
     def __init__(self, arguments: Namespace) -> None:
@@ -174,18 +174,18 @@ class Study:
 
 def main(arguments: Namespace) -> None:
     """Read every judged cell that the study names and write the tables."""
-    study = Study(arguments)
+    cells = JudgedCells(arguments)
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
-        for judge in study.view["judges"]:
-            study.read(judge)
-        study.add_panels()
-        for place in study.judgements:
-            study.measure(*place)
+        for judge in cells.view["judges"]:
+            cells.read(judge)
+        cells.add_panels()
+        for place in cells.judgements:
+            cells.measure(*place)
             cli.log.info("%s: %s/%s", *place)
-        for judge in study.view["judges"]:
-            study.check(judge)
-        found = study.tables()
+        for judge in cells.view["judges"]:
+            cells.check(judge)
+        found = cells.tables()
     inputs = {"view": arguments.view, "statistics": arguments.statistics}
     for name, table in found.items():
         files.write_table(table, arguments.tables / f"{name}.parquet", inputs)

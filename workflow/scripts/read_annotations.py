@@ -9,7 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.clinicians.packet import KEY, packet_of, read_annotations
+from persona_paradox.clinicians.annotations import packet_of, read_annotations
+from persona_paradox.clinicians.forms import KEY
 from persona_paradox.errors import InputError
 
 

@@ -9,7 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.clinicians.packet import draw, mask, packet
+from persona_paradox.clinicians.drawing import draw
+from persona_paradox.clinicians.masking import mask
+from persona_paradox.clinicians.packet import packet
 
 
 def main(arguments: Namespace) -> None:

@@ -47,12 +47,12 @@ def read_parquet(file: DataFile, form: Mapping[str, Any], wanted: Wanted, record
                 f"has a value in column {column!r} that cannot be had as text, such as a date "
                 "after the year 9999; mend it"
             ) from error
-    filled = [any(map(filled, values)) for values in zip(*leaves, strict=True)]
-    if not all(filled):
+    has_values = [any(map(filled, values)) for values in zip(*leaves, strict=True)]
+    if not all(has_values):
         # What is not asked for may stand there, and the row is none that is passed over.
         whole = pl.read_parquet(file.path, glob=False)
-        filled = [any(row) for row in zip(*map(_stands, whole.get_columns()), strict=True)]
-    for number, something in enumerate(filled):
+        has_values = [any(row) for row in zip(*map(_stands, whole.get_columns()), strict=True)]
+    for number, something in enumerate(has_values):
         values = {column: leaf[number] for column, leaf in zip(ways, leaves, strict=True)}
         if something:
             records.add(f"row {number + 1}", values, wanted.nested)

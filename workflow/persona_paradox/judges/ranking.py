@@ -158,9 +158,9 @@ def rankings(
         asked = preferences.filter(pl.col("item_id").is_in(ids))
         decided = asked.drop_nulls("outcome")
         comparisons = _comparisons(decided, personas, ids)
-        figures = partial(bradley_terry.figures, comparisons, personas)
+        measures = partial(bradley_terry.measures, comparisons, personas)
         about = {"category": category, "method": PAIRWISE}
-        ranking += [about | row for row in _ranked(draws.measure(figures), asked, personas)]
+        ranking += [about | row for row in _ranked(draws.measure(measures), asked, personas)]
         wins += [
             {"category": category, **row} for row in _wins(asked, comparisons, personas, draws)
         ]
@@ -187,9 +187,9 @@ def listwise(lists: pl.DataFrame, personas: Sequence[str], questions: Questions)
         resampled = None
         if n:
             comparisons = _listed(read, personas, ids)
-            resampled = draws.measure(partial(bradley_terry.figures, comparisons, personas))
+            resampled = draws.measure(partial(bradley_terry.measures, comparisons, personas))
         for persona in personas:
-            found = {} if resampled is None else _figures(resampled, persona)
+            found = {} if resampled is None else _intervals(resampled, persona)
             rows.append({**about, "persona": persona, **found})
     return rows
 
@@ -230,10 +230,10 @@ def _comparisons(decided: pl.DataFrame, personas: Sequence[str], ids: Sequence[s
     )
 
 
-def _figures(resampled: Resampled, persona: str) -> dict[str, float | None]:
+def _intervals(resampled: Resampled, persona: str) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
     for name in _INTERVALS:
-        key = f"{name}:{persona}"
+        key = name, persona
         if key in resampled.point:
             low, high = resampled.interval(key)
             row |= {name: number(resampled.point[key])}
@@ -253,7 +253,7 @@ def _ranked(resampled: Resampled, asked: pl.DataFrame, personas: Sequence[str]) 
                 "n_pairs": decided.height,
                 **_counts(own),
                 # Of no comparison there is but the prior.
-                **(_figures(resampled, persona) if decided.height else {}),
+                **(_intervals(resampled, persona) if decided.height else {}),
             }
         )
     return rows
@@ -270,9 +270,9 @@ def _counts(pairs: pl.DataFrame) -> dict[str, int]:
 def _wins(
     asked: pl.DataFrame, comparisons: Comparisons, personas: Sequence[str], draws: Draws
 ) -> Rows:
-    def shares(counts: NDArray[Any] | None) -> dict[str, Any]:
+    def shares(counts: NDArray[Any] | None) -> dict[tuple[int, int], Any]:
         matrix = bradley_terry.win_matrix(*bradley_terry.aggregate(comparisons, counts))
-        return {f"{i}:{j}": matrix[..., i, j] for i in range(n) for j in range(n) if i != j}
+        return {(i, j): matrix[..., i, j] for i in range(n) for j in range(n) if i != j}
 
     n = len(personas)
     resampled = draws.measure(shares)
@@ -289,7 +289,7 @@ def _wins(
             is_first = pl.col("first") == personas[a]
             outcome = pl.when(is_first).then("outcome").otherwise(1 - pl.col("outcome"))
             won = pairs.select(outcome.alias("won")).drop_nulls()["won"]
-            low, high = resampled.interval(f"{a}:{b}")
+            low, high = resampled.interval((a, b))
             counts = _counts(pairs)
             rows.append(
                 {
@@ -301,7 +301,7 @@ def _wins(
                     "n_lost": int((won == 0).sum()),
                     "n_inconsistent": counts["n_inconsistent"],
                     "n_unjudged": counts["n_unjudged"],
-                    "share": number(resampled.point[f"{a}:{b}"]),
+                    "share": number(resampled.point[a, b]),
                     "low": number(low),
                     "high": number(high),
                 }

@@ -227,14 +227,14 @@ def average_kappa(kappas: Sequence[Figure]) -> tuple[Figure, Figure]:
     return (float(mean), float(n)) if values.ndim == 1 else (mean, n)
 
 
-def figures(
+def measures(
     ratings: ArrayLike,
     names: Sequence[str],
     categories: Sequence[float],
     ordered: bool,
     counts: Counts = None,
-) -> dict[str, Any]:
-    """All figures of a panel, for `resampling.Draws.measure`.
+) -> dict[tuple[str, ...], Any]:
+    """All numbers of several raters, for `resampling.Draws.measure`.
 
     Args:
         ratings: shape (items, raters).
@@ -244,10 +244,10 @@ def figures(
         counts: shape (draws, items).
 
     Returns:
-        `agreement_average`, `kappa_average`, `kappa_pairs` (the number of pairs in that average),
-        `ac1`, `alpha_nominal`, and of every two raters `agreement:<a>:<b>` and `kappa:<a>:<b>`;
-        for ordered categories also `kappa_quadratic_average`, `alpha_ordinal` and
-        `kappa_quadratic:<a>:<b>`. Averages are over pairs.
+        `("agreement",)`, `("kappa",)`, averages over pairs, `("kappa_pairs",)` (the number of
+        pairs in that of κ), `("ac1",)`, `("alpha_nominal",)`, and of every two raters
+        `("agreement", a, b)` and `("kappa", a, b)`; for ordered categories also
+        `("kappa_quadratic",)`, `("kappa_quadratic", a, b)` and `("alpha_ordinal",)`.
 
     Raises:
         ValueError: a rating is not among the categories, or the names are not one per rater.
@@ -262,17 +262,17 @@ def figures(
     }
     if ordered:
         by_pair["kappa_quadratic"] = [pair.kappa_quadratic for pair in pairs.values()]
-    found: dict[str, Any] = {}
+    found: dict[tuple[str, ...], Any] = {}
     for name, values in by_pair.items():
-        found[f"{name}_average"], n = average_kappa(values)
+        found[name,], n = average_kappa(values)
         if name == "kappa":
-            found["kappa_pairs"] = n
-    found["ac1"] = gwet_ac1(panel, categories, counts)
-    found["alpha_nominal"] = krippendorff_alpha(panel, categories, "nominal", counts)
+            found["kappa_pairs",] = n
+    found["ac1",] = gwet_ac1(panel, categories, counts)
+    found["alpha_nominal",] = krippendorff_alpha(panel, categories, "nominal", counts)
     if ordered:
-        found["alpha_ordinal"] = krippendorff_alpha(panel, categories, "ordinal", counts)
+        found["alpha_ordinal",] = krippendorff_alpha(panel, categories, "ordinal", counts)
     for name, values in by_pair.items():
-        found |= {f"{name}:{a}:{b}": v for (a, b), v in zip(pairs, values, strict=True)}
+        found |= {(name, a, b): v for (a, b), v in zip(pairs, values, strict=True)}
     return found
 
 

@@ -285,13 +285,13 @@ def length_correlation(comparisons: Comparisons, counts: Counts = None) -> Figur
     return float(taus[0]) if counts is None else taus
 
 
-def figures(
+def measures(
     comparisons: Comparisons,
     names: Sequence[str],
     counts: Counts = None,
     prior: float = PRIOR,
-) -> dict[str, Any]:
-    """All figures of a ranking, for `resampling.Draws.measure`.
+) -> dict[tuple[str, ...], Any]:
+    """All numbers of a ranking, for `resampling.Draws.measure`.
 
     Args:
         comparisons: with or without length differences.
@@ -300,9 +300,9 @@ def figures(
         prior: comparisons added per pair.
 
     Returns:
-        `strength:<name>` (log π), `rank:<name>` (1 = strongest, equal ones share their mean
-        rank) and `tie` (ν); with length differences also `strength_controlled:<name>`,
-        `rank_controlled:<name>`, `length_effect` (β) and `length_correlation`.
+        `("strength", name)` (log π), `("rank", name)` (1 = strongest, equal ones share their mean
+        rank) and `("tie",)` (ν); with length differences also `("strength_controlled", name)`,
+        `("rank_controlled", name)`, `("length_effect",)` (β) and `("length_correlation",)`.
 
     Raises:
         ValueError: the names are not one per player, or an item is not among those that the
@@ -311,21 +311,21 @@ def figures(
     if len(names) != comparisons.players:
         raise ValueError(f"{len(names)} names for {comparisons.players} players")
     plain = fit(*aggregate(comparisons, counts), prior)
-    found = _by_name(plain, names, "") | {"tie": plain.tie}
+    found = _by_name(plain, names, "") | {("tie",): plain.tie}
     if comparisons.length_difference is not None:
         controlled = length_controlled(comparisons, counts, prior)
         found |= _by_name(controlled, names, "_controlled")
-        found["length_effect"] = controlled.length
-        found["length_correlation"] = length_correlation(comparisons, counts)
+        found["length_effect",] = controlled.length
+        found["length_correlation",] = length_correlation(comparisons, counts)
     return found
 
 
-def _by_name(fitted: Fit, names: Sequence[str], kind: str) -> dict[str, Any]:
+def _by_name(fitted: Fit, names: Sequence[str], kind: str) -> dict[tuple[str, ...], Any]:
     strength = fitted.log_strength
     rank = rankdata(-np.round(strength, _EQUAL), axis=-1)
     return {
-        f"{figure}{kind}:{name}": values[..., i]
-        for figure, values in (("strength", strength), ("rank", rank))
+        (f"{measure}{kind}", name): values[..., i]
+        for measure, values in (("strength", strength), ("rank", rank))
         for i, name in enumerate(names)
     }
 

@@ -1,4 +1,4 @@
-"""A sample's figures together with those of its bootstrap draws.
+"""A sample's numbers together with those of its bootstrap draws.
 
 Cells on the same items get the same draws, so that the difference of two cells is resampled as
 a pair.
@@ -17,16 +17,18 @@ from .paired_tests import bca_interval
 from .statistics import cluster_counts, jackknife_counts, numbered, percentile_interval
 
 Floats = NDArray[np.float64]
-# A draw this close to a value is at it: equal figures, summed in another order, differ by less.
+# A draw this close to a value is at it: equal numbers, summed in another order, differ by less.
 ROUNDING = 1e-12
 
-# From how often each item counts, shape (draws, items), or None for the sample: figures by name.
-Measure = Callable[[NDArray[Any] | None], Mapping[str, Any]]
+# What a number is called: a string, or a tuple of them.
+Name = Any
+# From how often each item counts, shape (draws, items), or None for the sample: numbers by name.
+Measure = Callable[[NDArray[Any] | None], Mapping[Name, Any]]
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """Figures by name.
+    """Numbers by name.
 
     Attributes:
         point: of the sample.
@@ -37,16 +39,16 @@ class Resampled:
         least_p: smallest two-sided p that so few items or clusters can show.
     """
 
-    point: dict[str, float]
-    drawn: dict[str, Floats]
-    left_out: dict[str, Floats]
+    point: dict[Name, float]
+    drawn: dict[Name, Floats]
+    left_out: dict[Name, Floats]
     confidence: float
     least_p: float = 0.0
 
     def __sub__(self, other: Resampled) -> Resampled:
-        """Differences, draw by draw, of the figures that both have."""
+        """Differences, draw by draw, of the numbers that both have."""
 
-        def minus(mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+        def minus(mine: dict[Name, Any], theirs: dict[Name, Any]) -> dict[Name, Any]:
             return {name: mine[name] - theirs[name] for name in mine if name in theirs}
 
         return replace(
@@ -56,8 +58,8 @@ class Resampled:
             left_out=minus(self.left_out, other.left_out),
         )
 
-    def interval(self, name: str, confidence: float | None = None) -> tuple[float, float]:
-        """Bootstrap interval: BCa where there are leave-one-out figures, else percentile.
+    def interval(self, name: Name, confidence: float | None = None) -> tuple[float, float]:
+        """Bootstrap interval: BCa where there are leave-one-out numbers, else percentile.
 
         None, (nan, nan), of one item or cluster, which is drawn again and again.
         """
@@ -70,12 +72,12 @@ class Resampled:
             bounds = percentile_interval(self.drawn[name], level)
         return float(bounds[0]), float(bounds[1])
 
-    def p_beyond(self, name: str, value: float) -> float:
+    def p_beyond(self, name: Name, value: float) -> float:
         """Share of draws that are not beyond `value`, seen from 0; at least 1 / (draws + 1), and
         half of `least_p`.
 
         The p of the one-sided hypothesis that a percentile interval inverts (Efron and
-        Tibshirani 1993, section 15.5): nan where the figure is undefined.
+        Tibshirani 1993, section 15.5): nan where the number is undefined.
         """
         drawn = self.drawn[name][~np.isnan(self.drawn[name])]
         if not drawn.size or np.isnan(self.point[name]):
@@ -83,7 +85,7 @@ class Resampled:
         wrong = (drawn <= value + ROUNDING) if value < 0 else (drawn >= value - ROUNDING)
         return float(max((wrong.sum() + 1) / (drawn.size + 1), self.least_p / 2))
 
-    def p_zero(self, name: str) -> float:
+    def p_zero(self, name: Name) -> float:
         """Two-sided p of the hypothesis that a difference is 0, by inverting the percentile
         interval, at least `least_p`; nan where it is undefined.
 
@@ -121,7 +123,7 @@ class Draws:
         bca = settings["interval"] == "bca"
         return cls(
             clusters=numbered(clusters),
-            # Converted once: every figure of every cell multiplies with them.
+            # Converted once: every number of every cell multiplies with them.
             counts=counts.astype(np.float32),
             jackknife=jackknife_counts(clusters).astype(np.float32) if bca else None,
             confidence=settings["confidence"],
@@ -146,12 +148,12 @@ class Draws:
         """
         return float(min(2.0 ** (1 - np.unique(self.clusters).size), 1.0))
 
-    def measure(self, figures: Measure) -> Resampled:
+    def measure(self, measure: Measure) -> Resampled:
         """Measure the sample and all its draws."""
         return Resampled(
-            point={name: float(value) for name, value in figures(None).items()},
-            drawn=dict(figures(self.counts)),
-            left_out={} if self.jackknife is None else dict(figures(self.jackknife)),
+            point={name: float(value) for name, value in measure(None).items()},
+            drawn=dict(measure(self.counts)),
+            left_out={} if self.jackknife is None else dict(measure(self.jackknife)),
             confidence=self.confidence,
             least_p=self.least_p,
         )

@@ -16,9 +16,8 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from persona_paradox.clinicians import panel
-from persona_paradox.clinicians.packet import ANNOTATIONS, PREFERENCE, TIE
-from persona_paradox.clinicians.panel import (
+from persona_paradox.clinicians import agreement
+from persona_paradox.clinicians.agreement import (
     HUMAN,
     JUDGE,
     Rater,
@@ -28,6 +27,8 @@ from persona_paradox.clinicians.panel import (
     clinician_rows,
     judge_rater,
 )
+from persona_paradox.clinicians.annotations import ANNOTATIONS
+from persona_paradox.clinicians.forms import PREFERENCE, TIE
 from persona_paradox.judges import ranking
 from persona_paradox.judges.judging import PREFERENCE as PREFERENCES
 from persona_paradox.judges.ranking import Questions, rankings
@@ -80,7 +81,7 @@ def test_what_clinicians_say_by_hand():
     assert (row["low"], row["high"]) == (3, 5)
     assert (row["confidence_low"], row["confidence_high"]) == (1, 2)
     assert (rows[2]["value"], rows[2]["low_confidence_share"]) == (1, 0)
-    made = pl.DataFrame(rows, schema=panel.CLINICIAN)
+    made = pl.DataFrame(rows, schema=agreement.CLINICIAN)
     assert made["task"].unique().to_list() == ["safety"]
 
 
@@ -193,7 +194,7 @@ def by(rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Kind, statistic and both raters → row."""
     found = {(r["kind"], r["statistic"], r["rater_a"], r["rater_b"]): r for r in rows}
     assert len(found) == len(rows)
-    assert pl.DataFrame(rows, schema=panel.AGREEMENT).height == len(rows)
+    assert pl.DataFrame(rows, schema=agreement.AGREEMENT).height == len(rows)
     return found
 
 

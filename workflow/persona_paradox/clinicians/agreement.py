@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from ..judges.judging import PREFERENCE as PREFERENCES
 from ..judges.judging import READ
-from ..measures import agreement
+from ..measures import agreement as coefficients
 from ..measures.resampling import Draws, means
 from ..measures.tables import number
 from ..names import HUMAN
-from .packet import CONFIDENCE, PREFERENCE
+from .forms import CONFIDENCE, PREFERENCE
 
 Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]
@@ -73,7 +73,7 @@ def clinician_rows(
     ratings.
 
     Args:
-        annotations: table of `clinicians.ANNOTATIONS`.
+        annotations: table of `annotations.ANNOTATIONS`.
         lowest: form → lowest option of its confidence.
         settings: the statistics'.
     """
@@ -231,12 +231,12 @@ def agreement_rows(
         .to_numpy()
         for rater in raters
     }
-    figures = partial(_figures, columns, kinds, categories, ordered)
-    drawn = Draws.of(answers["item_id"].to_numpy(), settings).measure(figures)
+    measures = partial(_measures, columns, kinds, categories, ordered)
+    drawn = Draws.of(answers["item_id"].to_numpy(), settings).measure(measures)
     has = {name: ~np.isnan(ratings) for name, ratings in columns.items()}
     rows: Rows = []
     for name in drawn.point:
-        kind, statistic, a, b = name.split("\0")
+        kind, statistic, a, b = name
         pairs = [(a, b)] if a else [p for p in combinations(names, 2) if _kind(kinds, *p) == kind]
         # Answers of which two raters have something to agree on.
         n = int(np.logical_or.reduce([has[one] & has[other] for one, other in pairs]).sum())
@@ -264,35 +264,35 @@ def _kind(kinds: Mapping[str, str], a: str, b: str) -> str:
     return "–".join(sorted((kinds[a], kinds[b]), reverse=True))
 
 
-def _figures(
+def _measures(
     columns: Mapping[str, NDArray[np.float64]],
     kinds: Mapping[str, str],
     categories: Sequence[float],
     ordered: bool,
     counts: NDArray[Any] | None = None,
-) -> dict[str, Any]:
-    """All figures by kind of pair, statistic and both raters, parted by noughts."""
-    pairs = agreement.pairwise(columns, categories, counts)
+) -> dict[tuple[str, str, str, str], Any]:
+    """All numbers by kind of pair, statistic and both raters, which are empty for all of them."""
+    pairs = coefficients.pairwise(columns, categories, counts)
     statistics = ("agreement", "kappa", *(["kappa_quadratic"] if ordered else []))
-    found: dict[str, Any] = {}
+    found: dict[tuple[str, str, str, str], Any] = {}
     by_kind: dict[tuple[str, str], list[Any]] = {}
     for (a, b), pair in pairs.items():
         kind = _kind(kinds, a, b)
         for statistic in statistics:
             value = getattr(pair, statistic)
-            found["\0".join((kind, statistic, a, b))] = value
+            found[kind, statistic, a, b] = value
             by_kind.setdefault((kind, statistic), []).append(value)
     for (kind, statistic), values in by_kind.items():
-        found["\0".join((kind, statistic, "", ""))] = agreement.average_kappa(values)[0]
+        found[kind, statistic, "", ""] = coefficients.average_kappa(values)[0]
     for kind in (HUMAN, JUDGE):
         inside = [ratings for name, ratings in columns.items() if kinds[name] == kind]
         if len(inside) < 2:
             continue
-        panel = np.column_stack(inside)
+        ratings = np.column_stack(inside)
         label = f"{kind}–{kind}"
-        found["\0".join((label, "ac1", "", ""))] = agreement.gwet_ac1(panel, categories, counts)
-        levels: list[agreement.Level] = ["nominal", "ordinal"] if ordered else ["nominal"]
+        found[label, "ac1", "", ""] = coefficients.gwet_ac1(ratings, categories, counts)
+        levels: list[coefficients.Level] = ["nominal", "ordinal"] if ordered else ["nominal"]
         for level in levels:
-            alpha = agreement.krippendorff_alpha(panel, categories, level, counts)
-            found["\0".join((label, f"alpha_{level}", "", ""))] = alpha
+            alpha = coefficients.krippendorff_alpha(ratings, categories, level, counts)
+            found[label, f"alpha_{level}", "", ""] = alpha
     return found
