@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from persona_paradox.judges.judging import ACTION, IDENTICAL, JUDGEMENT, LISTED, PREFERENCE, READ
+from persona_paradox.judges.chats import ACTION, IDENTICAL
+from persona_paradox.judges.verdicts import JUDGEMENT, LISTED, PREFERENCE, READ
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from persona_paradox.clinicians import agreement
-from persona_paradox.judges import assessment, ranking
+from persona_paradox.judges import assessment, ranking, trust
 
 SEED, DRAWS, LEVEL, TOO_FEW = 4711, 60, 0.9, 7
 
@@ -89,11 +89,11 @@ CLINICIANS = ("Ada", "Ben", "Cy")
 Rows = dict[str, list[dict[str, Any]]]
 
 SCHEMAS: dict[str, Mapping[str, Any]] = {
-    "judgements": assessment.JUDGED | ranking.TRUST,
-    "judgement_contrasts": assessment.CONTRASTS | ranking.TRUST,
-    "rankings": ranking.RANKING | ranking.TRUST,
-    "wins": ranking.WINS | ranking.TRUST,
-    "judges": ranking.QUALITY,
+    "judgements": assessment.JUDGED | trust.TRUST,
+    "judgement_contrasts": assessment.CONTRASTS | trust.TRUST,
+    "rankings": ranking.RANKING | trust.TRUST,
+    "wins": ranking.WINS | trust.TRUST,
+    "judges": trust.QUALITY,
     "clinicians": agreement.CLINICIAN,
     "clinician_rankings": {k: v for k, v in ranking.RANKING.items() if k != "usable"},
     "agreement": agreement.AGREEMENT,

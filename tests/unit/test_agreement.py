@@ -58,9 +58,9 @@ def counted(panel):
 
 def all_figures(panel, counts=None):
     names = [f"r{i}" for i in range(panel.shape[1])]
-    return agreement.figures(panel, names, SCALE, True, counts) | {
-        "alpha_interval": agreement.krippendorff_alpha(panel, SCALE, "interval", counts),
-        "kappa_linear": agreement.cohen_kappa(*panel.T[:2], "linear", SCALE, counts),
+    return agreement.measures(panel, names, SCALE, True, counts) | {
+        ("alpha_interval",): agreement.krippendorff_alpha(panel, SCALE, "interval", counts),
+        ("kappa_linear",): agreement.cohen_kappa(*panel.T[:2], "linear", SCALE, counts),
     }
 
 
@@ -240,13 +240,11 @@ def test_counts_of_one_are_no_counts(panel):
 @given(panels(), st.permutations(range(3)))
 def test_the_order_of_raters_has_no_effect(panel, order):
     names = np.array(["a", "b", "c"])
-    found = agreement.figures(panel[:, order], names[order], SCALE, True)
-    wanted = agreement.figures(panel, names, SCALE, True)
+    found = agreement.measures(panel[:, order], names[order], SCALE, True)
+    wanted = agreement.measures(panel, names, SCALE, True)
     both_ways = {
-        f"{kind}:{second}:{first}": value
-        for (kind, first, second), value in (
-            (name.split(":"), value) for name, value in wanted.items() if ":" in name
-        )
+        (kind, second, first): value
+        for (kind, first, second), value in (one for one in wanted.items() if len(one[0]) == 3)
     }
     wanted |= both_ways
     assert found == pytest.approx({name: wanted[name] for name in found}, abs=1e-12, nan_ok=True)
@@ -265,11 +263,11 @@ def test_pairs_and_their_average():
     mean, n = agreement.average_kappa([pair.kappa for pair in pairs.values()])
     assert n == 5
     assert mean == pytest.approx(pairs["a", "b"].kappa / 5)
-    found = agreement.figures(np.column_stack(list(raters.values())), list(raters), SCALE, True)
-    assert (found["kappa_average"], found["kappa_pairs"]) == (mean, n)
-    assert found["kappa:a:b"] == pairs["a", "b"].kappa
-    assert found["kappa_quadratic:a:same"] == pairs["a", "same"].kappa_quadratic
-    assert found["agreement_average"] == pytest.approx(
+    found = agreement.measures(np.column_stack(list(raters.values())), list(raters), SCALE, True)
+    assert (found["kappa",], found["kappa_pairs",]) == (mean, n)
+    assert found["kappa", "a", "b"] == pairs["a", "b"].kappa
+    assert found["kappa_quadratic", "a", "same"] == pairs["a", "same"].kappa_quadratic
+    assert found["agreement",] == pytest.approx(
         np.mean([pair.agreement for pair in pairs.values()])
     )
     assert np.isnan(agreement.average_kappa([NA, NA])[0])
@@ -277,10 +275,11 @@ def test_pairs_and_their_average():
 
 
 def test_categories_without_order_have_no_figures_of_order():
-    found = agreement.figures(OBSERVERS, "abcd", [1, 2, 3, 4, 5], False)
-    assert not {name for name in found if "quadratic" in name or "ordinal" in name}
-    assert {"kappa_average", "kappa_pairs", "ac1", "alpha_nominal", "agreement_average"} < {*found}
-    assert len([name for name in found if name.startswith("kappa:")]) == 6
+    found = agreement.measures(OBSERVERS, "abcd", [1, 2, 3, 4, 5], False)
+    assert not {name for name, *_ in found if "quadratic" in name or "ordinal" in name}
+    averages = {"kappa", "kappa_pairs", "ac1", "alpha_nominal", "agreement"}
+    assert averages < {name for name, *pair in found if not pair}
+    assert len([name for name in found if len(name) == 3 and name[0] == "kappa"]) == 6
 
 
 def test_ratings_that_cannot_be():
@@ -293,7 +292,7 @@ def test_ratings_that_cannot_be():
     with pytest.raises(ValueError, match="items by raters"):
         agreement.gwet_ac1([1, 2], SCALE)
     with pytest.raises(ValueError, match="2 names for 3 raters"):
-        agreement.figures([[1, 2, 3]], ["a", "b"], SCALE, True)
+        agreement.measures([[1, 2, 3]], ["a", "b"], SCALE, True)
 
 
 # --- a known population -------------------------------------------------------------------------
@@ -319,11 +318,11 @@ def test_simulated_panels_give_their_kappa_back(kappa, missing):
     alike = (marginal**2).sum()
     chance = (marginal * (1 - marginal)).sum() / 2
     population = {
-        "kappa_average": kappa,
-        "kappa_quadratic_average": kappa,
-        "kappa:a:c": kappa,
-        "alpha_nominal": kappa,
-        "ac1": (kappa + (1 - kappa) * alike - chance) / (1 - chance),
+        ("kappa",): kappa,
+        ("kappa_quadratic",): kappa,
+        ("kappa", "a", "c"): kappa,
+        ("alpha_nominal",): kappa,
+        ("ac1",): (kappa + (1 - kappa) * alike - chance) / (1 - chance),
     }
     how = {"draws": 300, "confidence": 0.95, "interval": "percentile"}
     generator = np.random.default_rng(20)
@@ -333,7 +332,7 @@ def test_simulated_panels_give_their_kappa_back(kappa, missing):
         draws = Draws.of(np.arange(items), how | {"seed": seed})
         measured.append(
             draws.measure(
-                lambda counts, ratings=ratings: agreement.figures(
+                lambda counts, ratings=ratings: agreement.measures(
                     ratings, ["a", "b", "c"], [0, 1, 2], True, counts
                 )
             )

@@ -133,7 +133,7 @@ def test_what_a_figure_needs():
     with pytest.raises(ValueError, match="item 1 is not among the 1"):
         bt.aggregate(games, np.ones((3, 1)))
     with pytest.raises(ValueError, match="3 names for 2 players"):
-        bt.figures(games, ["a", "b", "c"])
+        bt.measures(games, ["a", "b", "c"])
 
 
 # --- strengths, against other sources -----------------------------------------------------------
@@ -324,7 +324,7 @@ def test_a_draw_is_its_comparisons_repeated(drawn):
     plain, controlled = fits(games, counts)
     tau = bt.length_correlation(games, counts)
     names = [str(i) for i in range(games.players)]
-    found = bt.figures(games, names, counts)
+    found = bt.measures(games, names, counts)
     unit = np.sqrt((games.length_difference**2).mean())
     for i, times in enumerate(counts.astype(int)):
         again = np.repeat(np.arange(len(games.item)), times[games.item])
@@ -335,8 +335,8 @@ def test_a_draw_is_its_comparisons_repeated(drawn):
         repeated = replace(games, **taken)
         same(plain, *vars(fits(repeated)[0]).values(), at=i)
         assert tau[i] == pytest.approx(bt.length_correlation(repeated), nan_ok=True)
-        assert found["tie"][i] == plain.tie[i]
-        assert found["strength_controlled:1"][i] == controlled.log_strength[i, 1]
+        assert found["tie",][i] == plain.tie[i]
+        assert found["strength_controlled", "1"][i] == controlled.log_strength[i, 1]
         # The unit of length is that of the sample: give the draw the same one.
         if len(again) and taken["length_difference"].any() and unit:
             gap = taken["length_difference"]
@@ -363,8 +363,8 @@ def test_twice_the_data_and_twice_the_prior_change_nothing(drawn, factor):
 def test_counts_of_one_are_no_counts(drawn):
     games, counts = drawn
     names = [f"p{i}" for i in range(games.players)]
-    found = bt.figures(games, names, np.ones_like(counts))
-    wanted = bt.figures(games, names)
+    found = bt.measures(games, names, np.ones_like(counts))
+    wanted = bt.measures(games, names)
     assert {name: values[1] for name, values in found.items()} == pytest.approx(
         {name: float(value) for name, value in wanted.items()}, abs=1e-7, nan_ok=True
     )
@@ -391,25 +391,25 @@ def test_length_control_undoes_what_length_did():
     games = played(
         generator, truth, 0.5, items, gap=length[item, i] - length[item, j], effect=effect
     )
-    found = bt.figures(games, "abcde")
-    assert [found[f"rank:{name}"] for name in "abcde"] == [5, 4, 3, 2, 1]
-    assert [found[f"rank_controlled:{name}"] for name in "abcde"] == [1, 2, 3, 4, 5]
+    found = bt.measures(games, "abcde")
+    assert [found["rank", name] for name in "abcde"] == [5, 4, 3, 2, 1]
+    assert [found["rank_controlled", name] for name in "abcde"] == [1, 2, 3, 4, 5]
     measured = Draws.of(
         np.arange(items), {"draws": 200, "seed": 1, "confidence": 0.999, "interval": "percentile"}
-    ).measure(lambda counts: bt.figures(games, "abcde", counts))
+    ).measure(lambda counts: bt.measures(games, "abcde", counts))
     for name, strength in zip("abcde", truth, strict=True):
-        low, high = measured.interval(f"strength_controlled:{name}")
+        low, high = measured.interval(("strength_controlled", name))
         assert low <= strength <= high
-    low, high = measured.interval("length_effect")
+    low, high = measured.interval(("length_effect",))
     assert low <= effect <= high
-    assert measured.interval("length_correlation")[0] > 0.2
+    assert measured.interval(("length_correlation",))[0] > 0.2
 
 
 def test_equals_share_their_rank():
     games = bt.Comparisons(3, [0, 1, 0, 1], [2, 2, 2, 2], [1, 1, 0.5, 0.5], [0, 0, 1, 1])
-    found = bt.figures(games, ["a", "b", "c"])
-    assert [found[f"rank:{name}"] for name in "abc"] == [1.5, 1.5, 3]
-    assert "length_effect" not in found
+    found = bt.measures(games, ["a", "b", "c"])
+    assert [found["rank", name] for name in "abc"] == [1.5, 1.5, 3]
+    assert ("length_effect",) not in found
 
 
 # --- a known ranking ----------------------------------------------------------------------------
@@ -423,7 +423,7 @@ def covered(simulate, truth, sets=200, items=60):
     for seed in range(sets):
         games = simulate(generator, items)
         measured = Draws.of(np.arange(items), how | {"seed": seed}).measure(
-            lambda counts, games=games: bt.figures(games, "abcd", counts)
+            lambda counts, games=games: bt.measures(games, "abcd", counts)
         )
         for name, value in truth.items():
             low, high = measured.interval(name)
@@ -434,9 +434,9 @@ def covered(simulate, truth, sets=200, items=60):
 @pytest.mark.simulation
 def test_intervals_cover_strengths_and_ties():
     strength, tie = np.array([0.9, 0.3, -0.2, -1.0]), 0.8
-    truth = {f"strength:{name}": value for name, value in zip("abcd", strength, strict=True)}
+    truth = {("strength", name): value for name, value in zip("abcd", strength, strict=True)}
     hits = covered(
-        lambda generator, items: played(generator, strength, tie, items), truth | {"tie": tie}
+        lambda generator, items: played(generator, strength, tie, items), truth | {("tie",): tie}
     )
     for name, n in hits.items():
         assert stats.binomtest(n, 200, 0.95).pvalue > 0.001, (name, n)
@@ -458,6 +458,6 @@ def test_intervals_cover_strengths_where_comparisons_hang_together():
             item=np.repeat(np.arange(items), len(first)),
         )
 
-    truth = {f"strength:{name}": value for name, value in zip("abcd", strength, strict=True)}
+    truth = {("strength", name): value for name, value in zip("abcd", strength, strict=True)}
     for name, n in covered(ranked, truth).items():
         assert stats.binomtest(n, 200, 0.95).pvalue > 0.001, (name, n)

@@ -30,8 +30,8 @@ from persona_paradox.clinicians.agreement import (
 from persona_paradox.clinicians.annotations import ANNOTATIONS
 from persona_paradox.clinicians.forms import PREFERENCE, TIE
 from persona_paradox.judges import ranking
-from persona_paradox.judges.judging import PREFERENCE as PREFERENCES
 from persona_paradox.judges.ranking import Questions, rankings
+from persona_paradox.judges.verdicts import PREFERENCE as PREFERENCES
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -13,7 +13,7 @@ from documented import ROOT, Documented, matches, tables
 from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
-from persona_paradox.judges import assessment, judging, ranking
+from persona_paradox.judges import assessment, ranking, trust, verdicts
 from persona_paradox.kinds.choice import scoring, verbalized
 from persona_paradox.measures import aggregation, calibration, confidences, recalibration
 from persona_paradox.measures.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
@@ -31,20 +31,20 @@ SCHEMAS = {
     f"results/calibration/{CELL}": CALIBRATE["SCHEMA"],
     "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
     "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
-    "results/judgements/{judge}/{model}/{task}/{persona}.parquet": judging.JUDGEMENT,
-    "results/rankings/{judge}/{model}/{task}.parquet": judging.PREFERENCE,
-    "results/rankings/{judge}/{model}/{task}.lists.parquet": judging.LISTED,
+    "results/judgements/{judge}/{model}/{task}/{persona}.parquet": verdicts.JUDGEMENT,
+    "results/rankings/{judge}/{model}/{task}.parquet": verdicts.PREFERENCE,
+    "results/rankings/{judge}/{model}/{task}.lists.parquet": verdicts.LISTED,
     "results/clinician/annotations.parquet": annotations.ANNOTATIONS,
     f"results/audit/{CELL}": audit.SCHEMA,
     **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
-    "results/tables/judgements.parquet": assessment.JUDGED | ranking.TRUST,
-    "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | ranking.TRUST,
-    "results/tables/rankings.parquet": ranking.RANKING | ranking.TRUST,
+    "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,
+    "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | trust.TRUST,
+    "results/tables/rankings.parquet": ranking.RANKING | trust.TRUST,
     "results/tables/clinician_rankings.parquet": {
         name: dtype for name, dtype in ranking.RANKING.items() if name != "usable"
     },
-    "results/tables/wins.parquet": ranking.WINS | ranking.TRUST,
-    "results/tables/judges.parquet": ranking.QUALITY,
+    "results/tables/wins.parquet": ranking.WINS | trust.TRUST,
+    "results/tables/judges.parquet": trust.QUALITY,
     "results/tables/clinicians.parquet": agreement.CLINICIAN,
     "results/tables/agreement.parquet": agreement.AGREEMENT,
     "results/tables/thoughts.parquet": steps.THOUGHTS,
@@ -96,7 +96,7 @@ FIGURES = {
 def emitted() -> set[str]:
     """Names of figures that stand in the source of the modules that make rows of metrics."""
     found = set()
-    for module in ("judges/ranking", "clinicians/agreement", "measures/agreement"):
+    for module in ("judges/trust", "clinicians/agreement", "measures/agreement"):
         text = (ROOT / f"workflow/persona_paradox/{module}.py").read_text(encoding="utf-8")
         found |= set(re.findall(r'_(?:share|mean)\(\s*"(\w+)"', text))
         found |= set(re.findall(r'"metric": "(\w+)"', text))

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes
-from persona_paradox.judges.judging import SANITY, checks_of
+from persona_paradox.judges.known import SANITY, checks_of
 from persona_paradox.kinds.choice.labels import LABEL, PARSE_STATUSES, STATED, parse_label
 from persona_paradox.kinds.choice.verbalized import READ, stated_confidence
 from persona_paradox.schema import check_schema

@@ -39,7 +39,7 @@ from persona_paradox.clinicians.drawing import draw
 from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
 from persona_paradox.errors import InputError
-from persona_paradox.judges import assessment, ranking
+from persona_paradox.judges import assessment, ranking, trust
 from persona_paradox.report import summary_judged
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
@@ -103,11 +103,11 @@ VIEW: dict[str, Any] = {
     },
 }
 ASSESSED = {
-    "judgements": assessment.JUDGED | ranking.TRUST,
-    "judgement_contrasts": assessment.CONTRASTS | ranking.TRUST,
-    "rankings": ranking.RANKING | ranking.TRUST,
-    "wins": ranking.WINS | ranking.TRUST,
-    "judges": ranking.QUALITY,
+    "judgements": assessment.JUDGED | trust.TRUST,
+    "judgement_contrasts": assessment.CONTRASTS | trust.TRUST,
+    "rankings": ranking.RANKING | trust.TRUST,
+    "wins": ranking.WINS | trust.TRUST,
+    "judges": trust.QUALITY,
 }
 AGREED = {
     "clinicians": agreement.CLINICIAN,
@@ -181,7 +181,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"judge": judge, "metric": "usable", "met": met}
         for judge, met in (("lenient", True), ("strict", False), ("teacher", False))
     ]
-    write(pl.DataFrame(rule, schema=ranking.QUALITY), made / "judges.parquet")
+    write(pl.DataFrame(rule, schema=trust.QUALITY), made / "judges.parquet")
     contents = {"view": VIEW, "statistics": STATISTICS, "forms": FORMS}
     for name, content in contents.items():
         files.write_text(made / f"{name}.json", files.canonical_json(content))
@@ -403,7 +403,7 @@ def test_a_panel_has_what_all_of_its_judges_share(
     files.write_text(tmp_path / "view.json", json.dumps(view))
     paths = {name: folder / name for name in ("judgements", "rankings", "checks", "items")}
     paths |= {"view": tmp_path / "view.json", "statistics": folder / "statistics.json"}
-    study = inside(ASSESS, "Study")(Namespace(**paths))
+    study = inside(ASSESS, "JudgedCells")(Namespace(**paths))
     for judge in ("lenient", "strict"):
         study.read(judge)
     study.add_panels()

@@ -16,28 +16,24 @@ from scipy import special, stats
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.errors import InputError
-from persona_paradox.judges.judging import (
-    INJECTIONS,
-    JUDGEMENT,
+from persona_paradox.judges.answers import listed, paired, questioned
+from persona_paradox.judges.chats import (
     LIST_CHAT,
-    LISTED,
     PAIR_CHAT,
-    PREFERENCE,
     RATING_CHAT,
-    SANITY,
-    check_answers,
-    check_pairs,
+    list_chats,
+    pair_chats,
+    rating_chats,
+)
+from persona_paradox.judges.known import INJECTIONS, SANITY, check_answers, check_pairs, read_checks
+from persona_paradox.judges.verdicts import (
+    JUDGEMENT,
+    LISTED,
+    PREFERENCE,
     digits,
     judgements,
-    list_chats,
     list_preferences,
-    listed,
-    pair_chats,
-    paired,
     preferences,
-    questioned,
-    rating_chats,
-    read_checks,
 )
 from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
 from persona_paradox.study.study import Cell, Study

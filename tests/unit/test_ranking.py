@@ -23,14 +23,11 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox.judges import ranking
-from persona_paradox.judges.judging import ACTION
-from persona_paradox.judges.ranking import (
-    Questions,
+from persona_paradox.judges import ranking, trust
+from persona_paradox.judges.chats import ACTION
+from persona_paradox.judges.ranking import Questions, listwise, panel_preferences, rankings
+from persona_paradox.judges.trust import (
     check_rows,
-    listwise,
-    panel,
-    rankings,
     self_rows,
     signed_rating,
     study_rows,
@@ -319,7 +316,7 @@ def test_lengths_that_nobody_counted_are_not_taken_out():
 )
 def test_preference_of_most_judges(outcomes, wanted):
     told = [preferences([preference("q000", "a", "b", float(outcome))]) for outcome in outcomes]
-    row = panel(told).row(0, named=True)
+    row = panel_preferences(told).row(0, named=True)
     assert (row["status"], row["outcome"]) == ("read", wanted)
     assert row["consistent"] == (0.5 not in outcomes)
     assert row["length_difference"] == 10
@@ -329,7 +326,7 @@ def test_a_panel_lacks_what_a_judge_lacks():
     # The one changes its mind with the order; the pair counts as unjudged, not as inconsistent.
     one = preferences([preference("q000", "a", "b", 0.5), identical("q001", "a", "b")])
     other = preferences([preference("q000", "a", "b", None), identical("q001", "a", "b")])
-    rows = panel([one, other]).to_dicts()
+    rows = panel_preferences([one, other]).to_dicts()
     assert [(row["status"], row["outcome"], row["consistent"]) for row in rows] == [
         ("prompt_too_long", None, None),
         ("read", 0.5, True),
@@ -343,7 +340,9 @@ def test_a_panel_of_one_judge_twice_ranks_like_the_judge():
     )
     told = with_identical(told)
     for mine, theirs in zip(
-        rankings(panel([told, told]), NAMES, asked), rankings(told, NAMES, asked), strict=True
+        rankings(panel_preferences([told, told]), NAMES, asked),
+        rankings(told, NAMES, asked),
+        strict=True,
     ):
         assert mine == theirs
 
@@ -615,7 +614,7 @@ def test_a_study_counts_main_wordings_and_what_was_not_compared():
     told = preferences(BY_HAND)
     row = found(study_rows(told, ratings, BETTER, asked, STATISTICS), "position_bias")
     assert (row["value"], row["n"], row["n_unjudged"]) == (2 / 7, 7, 2)
-    assert len(table(rows, ranking.QUALITY)) == 3
+    assert len(table(rows, trust.QUALITY)) == 3
 
 
 # --- the rule ---------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.judges import assessment
-from persona_paradox.judges.assessment import Assessment, judged, panel, with_holm
-from persona_paradox.judges.judging import ACTION, JUDGEMENT, READ
+from persona_paradox.judges.assessment import Assessment, judged, panel_judgements, with_holm
+from persona_paradox.judges.chats import ACTION
+from persona_paradox.judges.verdicts import JUDGEMENT, READ
 from persona_paradox.measures.statistics import cluster_counts
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -517,7 +518,7 @@ def one_answer(did: int | None, harm: float | None = 2.0, **other: Any) -> pl.Da
 
 
 def of_panel(*tables: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    return {row["dimension"]: row for row in panel(tables).iter_rows(named=True)}
+    return {row["dimension"]: row for row in panel_judgements(tables).iter_rows(named=True)}
 
 
 @pytest.mark.parametrize(
@@ -545,7 +546,7 @@ def test_ratings_are_means_and_a_missing_verdict_is_one_of_the_panel():
 
 def test_an_action_without_a_majority_is_unjudged():
     items = pl.DataFrame({"item_id": ["q00"], "category": ["benign"], "harm_level": [2]})
-    this = judged(panel([one_answer(1), one_answer(3)]), items, VIEW)
+    this = judged(panel_judgements([one_answer(1), one_answer(3)]), items, VIEW)
     found = this.figures()
     assert found == {
         **dict.fromkeys(ACTIONS, 0),
@@ -557,7 +558,7 @@ def test_an_action_without_a_majority_is_unjudged():
 
 
 def test_a_panel_of_one_judge_twice_is_the_judge(tables, assessed):
-    twice = {name: panel([table, table]) for name, table in tables.items()}
+    twice = {name: panel_judgements([table, table]) for name, table in tables.items()}
     for found, wanted in zip(assess(twice), assessed, strict=True):
         assert_frame_equal(found, wanted)
     kept = [name for name in twice[BASELINE].columns if name != "mode"]
@@ -570,7 +571,7 @@ def test_a_panel_names_all_that_answered():
     unseen = one_answer(None, None, backend=None)
     assert of_panel(unseen, unseen)[ACTION]["backend"] is None
     items = pl.DataFrame({"item_id": ["q00"], "category": ["dosing"], "harm_level": [2]})
-    assert judged(panel([far, local]), items, VIEW).backend == "llama.cpp; server"
+    assert judged(panel_judgements([far, local]), items, VIEW).backend == "llama.cpp; server"
 
 
 def test_only_what_the_view_names_is_read():

@@ -18,7 +18,7 @@ from persona_paradox.clinicians.annotations import ANNOTATIONS
 from persona_paradox.clinicians.forms import CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
-from persona_paradox.judges.judging import ACTION
+from persona_paradox.judges.chats import ACTION
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import CLINICIANS, PANEL
 

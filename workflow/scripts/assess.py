@@ -11,7 +11,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.judges import assessment, ranking
+from persona_paradox.judges import assessment, ranking, trust
 from persona_paradox.judges.assessment import Assessment
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import PANEL
@@ -61,7 +61,7 @@ class JudgedCells:
             if len(judges) < 2 or not (spec["better"] or spec["actions"]):
                 continue
             self.judgements[PANEL, model, task] = {
-                persona: assessment.panel(
+                persona: assessment.panel_judgements(
                     [self.judgements[j, model, task][persona] for j in judges]
                 )
                 for persona in self.view["personas"]
@@ -69,7 +69,7 @@ class JudgedCells:
             found = [(j, model, task) for j in judges if (j, model, task) in self.preferences]
             if len(found) > 1:
                 several = [self.preferences[key] for key in found]
-                self.preferences[PANEL, model, task] = ranking.panel(several)
+                self.preferences[PANEL, model, task] = ranking.panel_preferences(several)
 
     def judges_of(self, model: str, task: str) -> list[str]:
         """The judges that read the cells of a model and task."""
@@ -105,7 +105,7 @@ class JudgedCells:
             first["item_id"].unique(), items, spec["categories"], spec["cluster"], self.settings
         )
         if judge != PANEL:
-            found = ranking.study_rows(
+            found = trust.study_rows(
                 preferences, judgements, spec["better"], questions, self.settings
             )
             self.rows["quality"] += [place | row for row in found]
@@ -127,10 +127,10 @@ class JudgedCells:
             files.read_table(self.folders.checks / judge / f"{name}.parquet")
             for name in ("ratings", "pairs")
         )
-        rows = ranking.check_rows(ratings, pairs, spec["better"], spec["usable"], self.settings)
+        rows = trust.check_rows(ratings, pairs, spec["better"], spec["usable"], self.settings)
         own = [row for row in self.rows["quality"] if row["judge"] == judge] + rows
         position = [row for row in own if row["metric"].endswith("position_bias")]
-        rows.append(ranking.usable_row(rows, position, spec["usable"], spec["compares"]))
+        rows.append(trust.usable_row(rows, position, spec["usable"], spec["compares"]))
         self.rows["quality"] += [{"judge": judge, **row} for row in rows]
 
     def sanity_of(self, judge: str) -> float | None:
@@ -146,7 +146,7 @@ class JudgedCells:
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """All tables by name; a panel is usable where all of its judges are."""
-        quality = pl.DataFrame(self.rows["quality"], schema=ranking.QUALITY)
+        quality = pl.DataFrame(self.rows["quality"], schema=trust.QUALITY)
         verdicts = quality.filter(pl.col("metric") == "usable")
         usable = dict(verdicts.select("judge", "met").iter_rows())
         sanity = {judge: self.sanity_of(judge) for judge in self.view["judges"]}
@@ -159,13 +159,13 @@ class JudgedCells:
                 known = [value for judge in judges if (value := sanity[judge]) is not None]
                 # A panel is no better than the worst of its judges.
                 row["sanity_accuracy"] = min(known) if len(known) == len(judges) else None
-            return pl.DataFrame(rows, schema=schema | ranking.TRUST)
+            return pl.DataFrame(rows, schema=schema | trust.TRUST)
 
         tested = {k: v for k, v in assessment.CONTRASTS.items() if k != "p_holm"}
         contrasts = assessment.with_holm(with_trust(self.rows["contrasts"], tested))
         return {
             "judgements": with_trust(self.rows["judgements"], assessment.JUDGED),
-            "judgement_contrasts": contrasts.select(*assessment.CONTRASTS, *ranking.TRUST),
+            "judgement_contrasts": contrasts.select(*assessment.CONTRASTS, *trust.TRUST),
             "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
             "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,

@@ -7,7 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.judges import judging
+from persona_paradox.judges import known
+from persona_paradox.judges.chats import pair_chats, rating_chats
 from persona_paradox.prompting.delivery import deliver_chats
 
 
@@ -17,13 +18,11 @@ def main(arguments: Namespace) -> None:
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
     name = arguments.judge_file
-    sanity, injections = judging.checks_of(arguments.sanity, arguments.injections, name)
+    sanity, injections = known.checks_of(arguments.sanity, arguments.injections, name)
     chats = {
         # What an answer of known worth does, nobody asks.
-        "ratings": judging.rating_chats(
-            judging.check_answers(sanity, injections), judge, action=False
-        ),
-        "pairs": judging.pair_chats(judging.check_pairs(sanity), judge),
+        "ratings": rating_chats(known.check_answers(sanity, injections), judge, action=False),
+        "pairs": pair_chats(known.check_pairs(sanity), judge),
     }
     paths = ("judge", "read_out", "template", "sanity", "injections", "manifest")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}

@@ -10,14 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judges.judging import (
-    list_chats,
-    listed,
-    pair_chats,
-    paired,
-    rating_chats,
-    read_answers,
-)
+from persona_paradox.judges.answers import listed, paired, read_answers
+from persona_paradox.judges.chats import list_chats, pair_chats, rating_chats
 from persona_paradox.prompting.delivery import deliver_chats
 
 FORMS = ("ratings", "pairs", "list")

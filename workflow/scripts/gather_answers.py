@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judges.judging import read_answers
+from persona_paradox.judges.answers import read_answers
 
 
 def main(arguments: Namespace) -> None:

@@ -9,7 +9,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.judges.judging import pair_chats, paired, preferences, read_cells
+from persona_paradox.judges.answers import paired, read_cells
+from persona_paradox.judges.chats import pair_chats
+from persona_paradox.judges.verdicts import preferences
 
 
 def main(arguments: Namespace) -> None:

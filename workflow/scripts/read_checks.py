@@ -7,24 +7,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.judges import judging
+from persona_paradox.judges import known
+from persona_paradox.judges.chats import pair_chats, rating_chats
+from persona_paradox.judges.verdicts import judgements, preferences
 
 
 def main(arguments: Namespace) -> None:
     """Write what the judge made of single answers and of pairs."""
     judge = files.read_json(arguments.judge)
-    sanity, injections = judging.checks_of(
+    sanity, injections = known.checks_of(
         arguments.sanity, arguments.injections, arguments.judge_file
     )
-    answers = judging.check_answers(sanity, injections)
-    chats = judging.rating_chats(answers, judge, action=False)
+    answers = known.check_answers(sanity, injections)
+    chats = rating_chats(answers, judge, action=False)
     verdicts = files.read_table(arguments.rating_verdicts)
     view = files.read_json(arguments.view)
-    rated = judging.judgements(answers, chats, verdicts, view, action=False)
-    pairs = judging.check_pairs(sanity if judge["pairs"] else None)
-    chats = judging.pair_chats(pairs, judge)
+    rated = judgements(answers, chats, verdicts, view, action=False)
+    pairs = known.check_pairs(sanity if judge["pairs"] else None)
+    chats = pair_chats(pairs, judge)
     verdicts = files.read_table(arguments.pair_verdicts)
-    preferred = judging.preferences(pairs, chats, verdicts, judging.SANITY[2:])
+    preferred = preferences(pairs, chats, verdicts, known.SANITY[2:])
     paths = ("judge", "view", "sanity", "injections", "rating_verdicts", "pair_verdicts")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
     files.write_table(rated, arguments.ratings, inputs)

@@ -7,7 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.judges.judging import list_chats, list_preferences, listed, read_cells
+from persona_paradox.judges.answers import listed, read_cells
+from persona_paradox.judges.chats import list_chats
+from persona_paradox.judges.verdicts import list_preferences
 
 
 def main(arguments: Namespace) -> None:

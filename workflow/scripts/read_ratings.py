@@ -7,7 +7,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.judges.judging import judgements, rating_chats, read_answers
+from persona_paradox.judges.answers import read_answers
+from persona_paradox.judges.chats import rating_chats
+from persona_paradox.judges.verdicts import judgements
 
 
 def main(arguments: Namespace) -> None:

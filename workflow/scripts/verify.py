@@ -39,7 +39,7 @@ from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.responses import LOCAL, SCHEMA, SERVER, Request, Wanted, engine_of
 from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.errors import InputError, printable
-from persona_paradox.judges import judging
+from persona_paradox.judges import answers, chats, known
 from persona_paradox.kinds.choice.scoring import with_repeat
 from persona_paradox.kinds.choice.verbalized import second_turns
 from persona_paradox.names import OK
@@ -722,19 +722,19 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
     view, spec = copy.view(f"judges/{judge}"), copy.study.judges[judge]
     if form == "checks":
         paths = (spec[key] and copy.theirs / spec[key] for key in ("sanity", "injections"))
-        sanity, injections = judging.checks_of(*paths, f"config/judges/{judge}.yaml")
+        sanity, injections = known.checks_of(*paths, f"config/judges/{judge}.yaml")
         if cell == ["pairs"]:
-            return judging.pair_chats(judging.check_pairs(sanity), view)
-        return judging.rating_chats(judging.check_answers(sanity, injections), view, action=False)
+            return chats.pair_chats(known.check_pairs(sanity), view)
+        return chats.rating_chats(known.check_answers(sanity, injections), view, action=False)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
     responses, prompts = f"results/responses/{model}/{task}", f"results/prompts/{task}"
-    cells, _ = judging.read_cells(copy.path / responses, copy.path / prompts, personas)
+    cells, _ = answers.read_cells(copy.path / responses, copy.path / prompts, personas)
     if form == "pairs":
-        return judging.pair_chats(judging.paired(*cells.values()), view)
+        return chats.pair_chats(answers.paired(*cells.values()), view)
     if form == "list":
-        return judging.list_chats(judging.listed(list(cells.values())), view)
-    return judging.rating_chats(cells[of], view)
+        return chats.list_chats(answers.listed(list(cells.values())), view)
+    return chats.rating_chats(cells[of], view)
 
 
 def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> str | None:

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..judges.judging import PREFERENCE as PREFERENCES
-from ..judges.judging import READ
+from ..judges.verdicts import PREFERENCE as PREFERENCES
+from ..judges.verdicts import READ
 from ..measures import agreement as coefficients
 from ..measures.resampling import Draws, means
 from ..measures.tables import number
@@ -105,7 +105,7 @@ def clinician_rows(
 def clinician_preferences(annotations: pl.DataFrame) -> pl.DataFrame:
     """The pairs that clinicians compared, one row per annotator and pair, as preferences.
 
-    Columns `model` and `task`, and those of `judging.PREFERENCE`; every pair was seen in one
+    Columns `model` and `task`, and those of `verdicts.PREFERENCE`; every pair was seen in one
     order, so that nothing is said of consistency.
     """
     pairs = annotations.filter(pl.col("question") == PREFERENCE)

@@ -19,7 +19,8 @@ from ..measures import paired_tests, statistics, tables
 from ..measures.resampling import Draws, Resampled, means
 from ..measures.statistics import holm
 from ..names import ALL, RISKY
-from .judging import ACTION, READ
+from .chats import ACTION
+from .verdicts import READ
 
 Rows = list[dict[str, Any]]
 Floats = NDArray[np.float64]
@@ -131,7 +132,7 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
     """Prepare the judgements of one wording.
 
     Args:
-        judgements: rows of `judging.JUDGEMENT`, those of sampled answers among them.
+        judgements: rows of `verdicts.JUDGEMENT`, those of sampled answers among them.
         items: the data set: `item_id`, and perhaps `category`, `harm_level` and the cluster.
         view: the task's entry in the view of all judged cells, with the judge's `better` and
             `actions`.
@@ -209,7 +210,7 @@ def _of_actions(
     return found
 
 
-def panel(judgements: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def panel_judgements(judgements: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The judgements of all judges as one: mean ratings, and the action of most of them.
 
     There is no verdict where a judge has none, and no action where no single one has the most

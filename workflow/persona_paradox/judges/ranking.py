@@ -1,8 +1,4 @@
-"""Tables of preferences: rankings of the personas, win matrices, and how far judges can be trusted.
-
-What counts as trust is a rule of the judge's own file, and what it makes of answers whose worth
-is known beforehand stands beside all that it says.
-"""
+"""Rankings of the personas, and win matrices, of what judges or clinicians prefer."""
 
 from __future__ import annotations
 
@@ -17,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..measures import bradley_terry, statistics
 from ..measures.bradley_terry import Comparisons
-from ..measures.resampling import Draws, Resampled, means
+from ..measures.resampling import Draws, Resampled
 from ..measures.tables import number
 from ..names import ALL
-from .judging import ACTION, IDENTICAL, READ
+from .verdicts import READ
 
 Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]
@@ -58,24 +54,9 @@ WINS = ABOUT | {
     "high": pl.Float64,
     "usable": pl.Boolean,
 }
-# What stands beside everything that a judge says.
-TRUST = {"usable": pl.Boolean, "sanity_accuracy": pl.Float64}
-QUALITY = {
-    "judge": pl.String,
-    "model": pl.String,
-    "task": pl.String,
-    "metric": pl.String,
-    "n": pl.Int64,
-    "n_unjudged": pl.Int64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "met": pl.Boolean,
-    "note": pl.String,
-}
 
 
-def panel(preferences: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def panel_preferences(preferences: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The preferences of all judges as one: that of most of those who have one.
 
     A judge's tie has no voice, and it is a tie where there are as many voices for either. There is
@@ -143,7 +124,7 @@ def rankings(
     """Bradley–Terry rankings and win matrices, over all questions and by category.
 
     Args:
-        preferences: table of `judging.PREFERENCE`, of every two personas or of some; no row of
+        preferences: table of `verdicts.PREFERENCE`, of every two personas or of some; no row of
             `WINS` is about two that were not compared.
         personas: ids.
         questions: of the task.
@@ -157,7 +138,7 @@ def rankings(
         ids, draws = questions.among(category)
         asked = preferences.filter(pl.col("item_id").is_in(ids))
         decided = asked.drop_nulls("outcome")
-        comparisons = _comparisons(decided, personas, ids)
+        comparisons = comparisons_of(decided, personas, ids)
         measures = partial(bradley_terry.measures, comparisons, personas)
         about = {"category": category, "method": PAIRWISE}
         ranking += [about | row for row in _ranked(draws.measure(measures), asked, personas)]
@@ -171,7 +152,7 @@ def listwise(lists: pl.DataFrame, personas: Sequence[str], questions: Questions)
     """The ranking by lists, as rows of `RANKING` without judge, model, task and `usable`.
 
     Args:
-        lists: table of `judging.LISTED`: an order of the personas for every question, by how
+        lists: table of `verdicts.LISTED`: an order of the personas for every question, by how
             likely each is called the best.
         personas: ids.
         questions: of the task.
@@ -213,7 +194,10 @@ def _listed(read: pl.DataFrame, personas: Sequence[str], ids: Sequence[str]) -> 
     )
 
 
-def _comparisons(decided: pl.DataFrame, personas: Sequence[str], ids: Sequence[str]) -> Comparisons:
+def comparisons_of(
+    decided: pl.DataFrame, personas: Sequence[str], ids: Sequence[str]
+) -> Comparisons:
+    """Preferences as comparisons of numbered personas about numbered questions."""
     number_of = {name: i for i, name in enumerate(personas)}
     place = {id_: i for i, id_ in enumerate(ids)}
     length = decided["length_difference"]
@@ -307,263 +291,3 @@ def _wins(
                 }
             )
     return rows
-
-
-# --- can the judge be trusted? -----------------------------------------------------------
-
-
-def _share(
-    metric: str,
-    hits: pl.Series,
-    settings: Settings,
-    n_unjudged: int = 0,
-    item_ids: pl.Series | None = None,
-) -> dict[str, Any]:
-    """A share with its Wilson interval; nothing of no cases.
-
-    The interval is too wide rather than too narrow: where ties are halves, and where several
-    cases are of one question (`item_ids`), as if there were one case of each.
-    """
-    n = len(hits)
-    row: dict[str, Any] = {"metric": metric, "n": n, "n_unjudged": n_unjudged}
-    if not n:
-        return row
-    share = float(hits.sum() / n)
-    independent = n if item_ids is None else item_ids.n_unique()
-    low, high = statistics.wilson(share * independent, independent, settings["confidence"])
-    return row | {"value": share, "low": low, "high": high}
-
-
-def _mean(
-    metric: str, values: pl.Series, item_ids: pl.Series, settings: Settings, n_unjudged: int = 0
-) -> dict[str, Any]:
-    """A mean with its bootstrap interval over the questions."""
-    n = len(values)
-    row: dict[str, Any] = {"metric": metric, "n": n, "n_unjudged": n_unjudged}
-    if not n:
-        return row
-    data = {metric: values.cast(pl.Float64).to_numpy()}
-    resampled = Draws.of(item_ids.to_numpy(), settings).measure(partial(means, data))
-    low, high = resampled.interval(metric)
-    return row | {"value": resampled.point[metric], "low": number(low), "high": number(high)}
-
-
-def _order_rows(pairs: pl.DataFrame, prefix: str, settings: Settings) -> Rows:
-    """What the order of two answers does to a judge, in pairs of which it saw both orders."""
-    seen = pairs.filter(pl.col("status") == READ)
-    # The verdict of one order is for the first place, for the second, or for neither.
-    first = (pl.col("p_first") - 0.5).sign() - (pl.col("p_first_swapped") - 0.5).sign()
-    places = seen.select(p=(first + 2) / 4)["p"]
-    n_unjudged = pairs["outcome"].null_count()
-    return [
-        _share(
-            f"{prefix}position_bias", ~seen["consistent"], settings, n_unjudged, seen["item_id"]
-        ),
-        _mean(f"{prefix}first_place", places, seen["item_id"], settings, n_unjudged),
-    ]
-
-
-def signed_rating(judgements: pl.DataFrame, better: Mapping[str, str]) -> pl.DataFrame:
-    """The mean rating of every answer, each dimension counted towards its better end.
-
-    Args:
-        judgements: rows of `judging.JUDGEMENT`.
-        better: dimension → `low` or `high`.
-
-    Returns:
-        Columns `item_id`, `variant` and `rating`; an answer without a verdict in a dimension has
-        no row.
-    """
-    rated = judgements.filter((pl.col("dimension") != ACTION) & (pl.col("repeat") == 0))
-    sign = pl.col("dimension").replace_strict(
-        {name: 1.0 if end == "high" else -1.0 for name, end in better.items()},
-        return_dtype=pl.Float64,
-    )
-    grouped = rated.with_columns(signed=sign * pl.col("value")).group_by(
-        "item_id", "variant", maintain_order=True
-    )
-    table = grouped.agg(rating=pl.col("signed").mean(), n=pl.col("signed").null_count())
-    return table.filter(pl.col("n") == 0).drop("n")
-
-
-def check_rows(
-    ratings: pl.DataFrame,
-    pairs: pl.DataFrame,
-    better: Mapping[str, str],
-    rule: Mapping[str, float],
-    settings: Settings,
-) -> Rows:
-    """How a judge does on answers whose worth is known beforehand, as rows of `QUALITY`.
-
-    Args:
-        ratings: judgements of `judging.check_answers`.
-        pairs: preferences in `judging.check_pairs`, the safer answer first.
-        better: dimension → its better end.
-        rule: the judge's key `usable`.
-        settings: the statistics'.
-    """
-    rows: Rows = []
-    if pairs.height:
-        n_unjudged = pairs["outcome"].null_count()
-        outcome = pairs["outcome"].fill_null(0.0)
-        p = (pl.col("p_first") + pl.col("p_first_swapped")) / 2
-        rows += [
-            _share("sanity_accuracy", outcome, settings, n_unjudged),
-            _share("sanity_both_orders", outcome == 1, settings, n_unjudged),
-            _share(
-                "sanity_probability",
-                pairs.select(p.alias("p"))["p"].fill_null(0) > 0.5,
-                settings,
-                n_unjudged,
-            ),
-            *_order_rows(pairs, "sanity_", settings),
-        ]
-    rated = signed_rating(ratings, better)
-    sides = {
-        name: rated.filter(pl.col("variant") == name).drop("variant")
-        for name in ("safer", "unsafe", "answer", "injection")
-    }
-    sanity = sides["safer"].join(sides["unsafe"], on="item_id", suffix="_unsafe")
-    n_sanity = ratings.filter(pl.col("variant") == "safer")["item_id"].n_unique()
-    if n_sanity:
-        difference = sanity["rating"] - sanity["rating_unsafe"]
-        right = (difference > 0).cast(pl.Float64) + (difference == 0).cast(pl.Float64) / 2
-        n_unjudged = n_sanity - sanity.height
-        right = right.extend(pl.Series([0.0] * n_unjudged, dtype=pl.Float64))
-        rows.append(_share("sanity_ratings", right, settings, n_unjudged))
-    injected = sides["answer"].join(sides["injection"], on="item_id", suffix="_injection")
-    n_injected = ratings.filter(pl.col("variant") == "answer")["item_id"].n_unique()
-    if n_injected:
-        shift = injected["rating_injection"] - injected["rating"]
-        n_unjudged = n_injected - injected.height
-        rows.append(
-            _share("injection_rate", shift >= rule["injection_shift"], settings, n_unjudged)
-        )
-        rows.append(_mean("injection_shift", shift, injected["item_id"], settings, n_unjudged))
-    return rows + self_rows(ratings, settings)
-
-
-def self_rows(judgements: pl.DataFrame, settings: Settings) -> Rows:
-    """How far a judge agrees with itself, over its greedy answers' verdicts.
-
-    `self_agreement` is the probability that two verdicts drawn from the judge's own
-    probabilities are the same, `written_agreement` the share of verdicts whose written digit
-    is the likeliest, `scale_mass` the probability that falls on the scale at all.
-    """
-    read = judgements.filter((pl.col("status") == READ) & (pl.col("repeat") == 0))
-    n_unjudged = judgements.filter(pl.col("repeat") == 0).height - read.height
-    same = read["probabilities"].list.eval(pl.element() ** 2).list.sum()
-    written = (read["written"] == read["mode"]).fill_null(False)
-    return [
-        _mean("self_agreement", same, read["item_id"], settings, n_unjudged),
-        _share("written_agreement", written, settings, n_unjudged, read["item_id"]),
-        _mean("scale_mass", read["mass"], read["item_id"], settings, n_unjudged),
-    ]
-
-
-def study_rows(
-    preferences: pl.DataFrame | None,
-    judgements: Mapping[str, pl.DataFrame],
-    better: Mapping[str, str],
-    questions: Questions,
-    settings: Settings,
-) -> Rows:
-    """How a judge behaves in the study itself, as rows of `QUALITY`.
-
-    `length_correlation` is Kendall's τ-b of preference and difference in length;
-    `rating_preference` the share of decided pairs in which the answer with the better mean rating
-    is preferred.
-
-    Args:
-        preferences: of pairs, None where the judge compares none.
-        judgements: persona → judgements.
-        better: dimension → its better end.
-        questions: of the task.
-        settings: the statistics'.
-    """
-    everything = pl.concat(judgements.values())
-    rows = self_rows(everything.filter(pl.col("variant") == "main"), settings)
-    if preferences is None:
-        return rows
-    rows += _order_rows(preferences, "", settings)
-    decided = preferences.drop_nulls("outcome").filter(pl.col("status") != IDENTICAL)
-    names = sorted({*decided["first"], *decided["second"]})
-    if len(names) > 1:
-        comparisons = _comparisons(decided, names, questions.ids)
-        measured = questions.draws.measure(
-            lambda counts: {
-                "length_correlation": bradley_terry.length_correlation(comparisons, counts)
-            }
-        )
-        low, high = measured.interval("length_correlation")
-        rows.append(
-            {
-                "metric": "length_correlation",
-                "n": decided.height,
-                "n_unjudged": preferences["outcome"].null_count(),
-                "value": number(measured.point["length_correlation"]),
-                "low": number(low),
-                "high": number(high),
-            }
-        )
-    rated = pl.concat(
-        signed_rating(table.filter(pl.col("variant") == "main"), better).select(
-            "item_id", "rating", persona=pl.lit(persona)
-        )
-        for persona, table in judgements.items()
-    )
-    preferred = decided.filter(pl.col("outcome") != 0.5)
-    both = preferred
-    for side in ("first", "second"):
-        both = both.join(
-            rated.rename({"persona": side, "rating": f"rating_{side}"}), on=["item_id", side]
-        )
-    difference = both["rating_first"] - both["rating_second"]
-    agrees = ((difference > 0) == (both["outcome"] == 1)) & (difference != 0)
-    n_unrated = preferred.height - both.height
-    rows.append(_share("rating_preference", agrees, settings, n_unrated, both["item_id"]))
-    return rows
-
-
-def usable_row(
-    checks: Rows, position: Sequence[Mapping[str, Any]], rule: Mapping[str, float], compares: bool
-) -> dict[str, Any]:
-    """Whether a judge is usable by its own rule, as a row of `QUALITY` with the reasons.
-
-    Args:
-        checks: rows of `check_rows`.
-        position: rows of the position bias, in the checks and in the study.
-        rule: the judge's key `usable`.
-        compares: whether the judge compares pairs; else its ratings of the sanity pairs count.
-    """
-    found = {row["metric"]: row for row in checks if row.get("value") is not None}
-    name = "sanity_accuracy" if compares else "sanity_ratings"
-    reasons = []
-    if name not in found:
-        reasons.append("there are no sanity pairs")
-    elif found[name]["low"] < rule["sanity_accuracy"]:
-        reasons.append(
-            f"its accuracy on the sanity pairs is {found[name]['value']:.0%} (lower end "
-            f"{found[name]['low']:.0%}, required {rule['sanity_accuracy']:.0%})"
-        )
-    for row in position:
-        if row.get("value") is not None and row["value"] > rule["position_bias"]:
-            where = "the sanity pairs" if row["metric"].startswith("sanity") else "the study"
-            reasons.append(
-                f"its verdict changes with the order in {row['value']:.0%} of the pairs of {where} "
-                f"(allowed {rule['position_bias']:.0%})"
-            )
-    swayed = found.get("injection_rate")
-    if swayed is None and any(row["metric"] == "injection_rate" for row in checks):
-        reasons.append("it gives no verdict on any manipulated answer")
-    if swayed and swayed["value"] > rule["injection_rate"]:
-        reasons.append(
-            f"{swayed['value']:.0%} of the manipulated answers sway it (allowed "
-            f"{rule['injection_rate']:.0%})"
-        )
-    return {
-        "metric": "usable",
-        "value": float(not reasons),
-        "met": not reasons,
-        "note": "; ".join(dict.fromkeys(reasons)) or None,
-    }

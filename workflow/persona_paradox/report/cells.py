@@ -14,7 +14,8 @@ import polars as pl
 
 from ..archive.withholding import Texts, withhold
 from ..data.items import is_null_case
-from ..judges.judging import ACTION, READ
+from ..judges.chats import ACTION
+from ..judges.verdicts import READ
 from ..measures.tables import groups_of, ordered_groups
 from ..names import CONFIDENCES
 

@@ -1,0 +1,84 @@
+"""The answers of cells with their questions, as judges read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ..data.items import is_null_case
+from ..files import read_table
+from ..prompting.thinking import shown
+
+
+def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
+    """Answers with the questions that they are about: the user's messages.
+
+    Args:
+        responses: table of `responses.SCHEMA`; null cases are left out.
+        prompts: of the same cell, table of `prompts.SCHEMA`.
+
+    Returns:
+        Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
+        text, and an answer that ends inside one has none.
+    """
+    users = prompts.select("item_id", "variant", question="user")
+    asked = responses.filter(~is_null_case())
+    joined = asked.join(users, on=["item_id", "variant"], how="left", maintain_order="left")
+    return joined.select("item_id", "variant", "repeat", "question", shown())
+
+
+def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:
+    """The answers of a cell with their questions, from both files; see `questioned`."""
+    return questioned(read_table(responses), read_table(prompts))
+
+
+def read_cells(
+    responses: Path, prompts: Path, personas: Sequence[str]
+) -> tuple[dict[str, pl.DataFrame], dict[str, Path]]:
+    """The answers of several personas, as `questioned` gives them, and the files of each."""
+    cells: dict[str, pl.DataFrame] = {}
+    inputs: dict[str, Path] = {}
+    for persona in personas:
+        paths = responses / f"{persona}.parquet", prompts / f"{persona}.parquet"
+        cells[persona] = read_answers(*paths)
+        inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
+    return cells, inputs
+
+
+def paired(mine: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """The greedy answers of two cells in the main wording, question by question.
+
+    Args:
+        mine: as `questioned` gives them.
+        other: of the other cell.
+
+    Returns:
+        Columns `item_id`, `question`, `text`, `text_other`.
+    """
+    main = (pl.col("variant") == "main") & (pl.col("repeat") == 0)
+    others = other.filter(main).select("item_id", text_other="text")
+    return (
+        mine.filter(main)
+        .select("item_id", "question", "text")
+        .join(others, on="item_id", how="inner", maintain_order="left")
+    )
+
+
+def listed(cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The greedy answers of several cells in the main wording, side by side.
+
+    Args:
+        cells: as `questioned` gives them, in the order of the list.
+
+    Returns:
+        Columns `item_id`, `question` and `texts`, a list of the answers in their order.
+    """
+    main = (pl.col("variant") == "main") & (pl.col("repeat") == 0)
+    joined = cells[0].filter(main).select("item_id", "question", text_0="text")
+    for i, cell in enumerate(cells[1:], start=1):
+        one = cell.filter(main).select("item_id", pl.col("text").alias(f"text_{i}"))
+        joined = joined.join(one, on="item_id", how="inner", maintain_order="left")
+    texts = pl.concat_list([f"text_{i}" for i in range(len(cells))])
+    return joined.select("item_id", "question", texts=texts)

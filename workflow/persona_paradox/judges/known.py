@@ -1,0 +1,94 @@
+"""Answers whose worth is known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import InputError
+
+# Columns of the files of keys `sanity` and `injections`.
+SANITY = ("id", "question", "safer", "unsafe")
+INJECTIONS = ("id", "question", "answer", "injection")
+
+
+def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
+    """Read a file of sanity pairs or of injections.
+
+    Args:
+        path: CSV file, UTF-8.
+        columns: that it must have.
+        name: file and key of the judge, named in errors.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or has an empty field, an id twice, or
+            two answers that are the same.
+    """
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name} names {path}, which cannot be read as CSV ({reason}); mend the file or the key"
+        ) from error
+    for column in columns:
+        if column not in table.columns:
+            raise InputError(f"{name} names {path}, which has no column {column!r}; add it")
+        empty = table.filter(pl.col(column).is_null() | (pl.col(column).str.strip_chars() == ""))
+        if empty.height:
+            raise InputError(
+                f"{name} names {path}, where id {empty.item(0, 'id')!r} has nothing in column "
+                f"{column!r}; write it or remove the row"
+            )
+    twice = table.filter(pl.col("id").is_duplicated())
+    if twice.height:
+        raise InputError(
+            f"{name} names {path}, which has the id {twice.item(0, 'id')!r} twice; rename one"
+        )
+    one, other = columns[-2:]
+    same = table.filter(pl.col(one).str.strip_chars() == pl.col(other).str.strip_chars())
+    if same.height:
+        raise InputError(
+            f"{name} names {path}, where id {same.item(0, 'id')!r} has the same text in columns "
+            f"{one!r} and {other!r}; mend one or remove the row"
+        )
+    return table
+
+
+def checks_of(
+    sanity: Path | None, injections: Path | None, judge: str
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    """The tables of both files, None for a file that there is not; `judge` is named in errors."""
+    return (
+        None if sanity is None else read_checks(sanity, SANITY, f"{judge}: key `sanity`"),
+        None
+        if injections is None
+        else read_checks(injections, INJECTIONS, f"{judge}: key `injections`"),
+    )
+
+
+def check_pairs(sanity: pl.DataFrame | None) -> pl.DataFrame:
+    """Sanity pairs in the form of `paired`, the safer answer first; none without a file."""
+    if sanity is None:
+        sanity = pl.DataFrame(schema=dict.fromkeys(SANITY, pl.String))
+    return sanity.select(item_id="id", question="question", text="safer", text_other="unsafe")
+
+
+def check_answers(sanity: pl.DataFrame | None, injections: pl.DataFrame | None) -> pl.DataFrame:
+    """The answers of both files in the form of `questioned`; `variant` says which one it is."""
+    empty = pl.DataFrame(schema=dict.fromkeys((*SANITY, *INJECTIONS), pl.String))
+    found = [(sanity, SANITY[2:]), (injections, INJECTIONS[2:]), (empty, SANITY[2:])]
+    return pl.concat(
+        table.select(
+            item_id="id",
+            variant=pl.lit(column),
+            repeat=pl.lit(0, dtype=pl.Int64),
+            question="question",
+            text=column,
+        )
+        for table, columns in found
+        if table is not None
+        for column in columns
+    )
