@@ -8,13 +8,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from persona_paradox.measures.calibration import (
-    METRICS,
-    calibration_draws,
-    calibration_metrics,
-    reliability_bins,
-    risk_coverage,
-)
+from persona_paradox.measures.calibration import METRICS, calibration_draws, calibration_metrics
+from persona_paradox.measures.calibration_curves import reliability_bins, risk_coverage
 from persona_paradox.measures.statistics import (
     bootstrap_counts,
     cluster_counts,

@@ -32,7 +32,7 @@ from matplotlib.patches import Rectangle
 from persona_paradox.figures import ink
 from persona_paradox.kinds.triage import triage
 from persona_paradox.measures import statistics
-from persona_paradox.measures.calibration import reliability_bins, risk_coverage
+from persona_paradox.measures.calibration_curves import reliability_bins, risk_coverage
 
 FIGURES = ("sensitivity_criterion", "confusion", "consistency", "risk_coverage")
 ALL = (*FIGURES, "risk_plane", "reliability")

@@ -11,7 +11,8 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.measures import confidences
-from persona_paradox.measures.calibration import calibration_draws, reliability_bins, risk_coverage
+from persona_paradox.measures.calibration import calibration_draws
+from persona_paradox.measures.calibration_curves import reliability_bins, risk_coverage
 from persona_paradox.measures.statistics import cluster_counts, clusters_of
 
 # The curve of selective accuracy has about so many points.

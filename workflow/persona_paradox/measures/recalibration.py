@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
-from .calibration import checked
+from .calibration_bins import checked
 
 Floats = NDArray[np.float64]
 
