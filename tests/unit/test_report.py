@@ -14,34 +14,94 @@ from scipy.special import softmax
 
 from persona_paradox.archive.withholding import Texts
 from persona_paradox.errors import InputError
-from persona_paradox.report import cells, page
+from persona_paradox.kinds import answers
+from persona_paradox.kinds.answers import INVALID, NONE, UNREAD, AnswerSpec, Label
+from persona_paradox.kinds.base import Traits
+from persona_paradox.kinds.safety import cells as safety
+from persona_paradox.kinds.triage import cells as triage
+from persona_paradox.names import CONFIDENCES
+from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.figures import figures
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = pl.DataFrame({"item_id": ["b", "a", "c"]})
-LABELS = ["C", "B", "A"]
+TASK = {"labels": [{"label": label, "level": label.lower()} for label in "ABC"]}
+LEVELS = {
+    "levels": [{"id": level, "title": f"Level {level}"} for level in "cba"],
+    "high_acuity": ["c"],
+}
 
 
-def test_answers_are_in_the_order_of_the_items() -> None:
-    scores = pl.DataFrame(
+def scored() -> pl.DataFrame:
+    return pl.DataFrame(
         {
             "item_id": ["a", "b"],
             "repeat": [0, 0],
+            "reference": ["B", "A"],
             "label": ["A", None],
+            "correct": [False, False],
             "label_logprob_argmax": ["C", "B"],
             "parse_status": ["label", "missing"],
             "confidence": [0.33349, None],
         }
     )
-    found = cells.triage_column(scores, IDS, LABELS)
-    assert found["label"] == [cells.INVALID, 2, cells.NONE]
-    assert found["top"] == [1, 0, cells.NONE]
+
+
+def names(spec: AnswerSpec, outcomes: list[int | None]) -> list[str | None]:
+    return [None if one is None else spec.outcomes[one].id for one in outcomes]
+
+
+def test_answers_are_in_the_order_of_the_items() -> None:
+    spec = triage.describe(TASK, LEVELS)
+    assert [(label.mark, label.shade, label.note) for label in spec.labels] == [
+        ("C", 0, "high acuity"),
+        ("B", 2, ""),
+        ("A", 5, ""),
+    ]
+    found = triage.columns(scored(), IDS, spec)
+    assert found["label"] == [INVALID, 2, NONE]
+    assert found["top"] == [1, 0, NONE]
     assert found["confidence"] == [None, 333, None]
     assert found["status"] == ["missing", "label", None]
+    assert names(spec, found["outcome"]) == ["unreadable", "under", None]
+    urgent = scored().with_columns(label=pl.lit("C"))
+    assert names(spec, triage.columns(urgent, IDS, spec)["outcome"]) == ["over", "over", None]
+
+
+def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
+    coin = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="reference")
+    task = {"labels": [{"label": "heads"}, {"label": "tails", "title": "Tails up"}]}
+    spec = answers.describe(task, coin, scored=True)
+    assert spec.labels == [Label("heads", "heads", "heads"), Label("tails", "Tails up", "tails")]
+    assert [one.id for one in spec.outcomes] == [
+        *("right", "wrong", "invalid", "refused", "unreadable")
+    ]
+    scores = scored().with_columns(label=pl.Series(["tails", None]), correct=pl.lit(value=True))
+    found = answers.columns(scores, IDS, spec)
+    assert found["label"] == [INVALID, 1, NONE]
+    assert names(spec, found["outcome"]) == ["unreadable", "right", None]
+    rows = pl.DataFrame({"reference": ["tails", "heads", None]})
+    assert answers.items(rows, spec) == {"facts": {}, "reference": [1, 0, None]}
+    text = Traits(labels=False, ordered=False, reference=False, free_text=True, stratum="topic")
+    assert answers.describe({}, text, scored=False) == AnswerSpec(labels=[])
+    assert answers.describe({}, text, scored=True).outcomes == UNREAD
+
+
+def test_questions_stand_in_categories_with_and_without_risk() -> None:
+    categories = [
+        {"id": "benign", "title": "Harmless", "benign": True},
+        {"id": "drugs", "title": "Drugs", "benign": False},
+    ]
+    spec = safety.describe({}, {"categories": categories})
+    assert len({stratum.id for stratum in spec.strata}) == 4
+    rows = pl.DataFrame({"category": ["drugs", "benign"], "harm_level": [3, None]})
+    found = answers.items(rows, spec)
+    assert [spec.strata[i].within for i in found["stratum"]] == ["risky", "not_risky"]
+    assert found["facts"] == {"harm_level": [3, None]}
 
 
 def test_confidences_are_not_rounded_and_those_that_no_answer_has_are_left_out() -> None:
-    columns = {column: [None, None] for column in cells.CONFIDENCES.values()}
+    columns = {column: [None, None] for column in CONFIDENCES.values()}
     columns |= {"confidence": [0.30000000000000004, None], "confidence_repeat": [None, 0.0]}
     scores = pl.DataFrame({"item_id": ["a", "b"]} | columns)
     assert cells.confidences(scores, IDS) == {
@@ -89,17 +149,18 @@ def test_probabilities_are_those_of_a_softmax_in_the_order_of_urgency() -> None:
             "confidence_verbalized": [0.85, None, None, None],
         }
     )
-    found = cells.triage_answers(responses, scores, IDS, LABELS, [2, 1, 0])
+    spec = triage.describe(TASK, LEVELS)
+    found = cells.opened(responses, scores, IDS, spec, list("ABC"))
     assert found["probability"][0] is None
     wanted = 1000 * softmax(logprob)[::-1]
     assert found["probability"][1] == pytest.approx(wanted, abs=0.5)
-    assert found["sampled"] == [None, [0, cells.INVALID], None]
+    assert found["sampled"] == [None, [0, INVALID], None]
     assert found["verbalized"] == [None, 850, None]
     assert found["finish"] == ["length", "stop", None]
     assert found["thought"] == [None, "Hm.", None]
     assert (found["thought_tokens"][1], found["thought_cut"][1]) == (3, True)
     silent = responses.with_columns(thought=pl.lit(None, dtype=pl.String))
-    assert "thought" not in cells.triage_answers(silent, scores, IDS, LABELS, [2, 1, 0])
+    assert "thought" not in cells.opened(silent, scores, IDS, spec, list("ABC"))
 
 
 def test_a_prompt_is_what_stands_around_the_case_or_itself() -> None:
@@ -136,15 +197,15 @@ def test_what_repeats_a_case_is_marked() -> None:
 
 @pytest.mark.parametrize("value", [{"a": [1, 2.5, None, "</script>"]}, "\u202e \0 𝄞", []])
 def test_a_chunk_is_packed_the_same_every_time(value: object) -> None:
-    content = page.packed(value)
-    assert content == page.packed(value)
+    content = chunks.packed(value)
+    assert content == chunks.packed(value)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", content)
     assert json.loads(gzip.decompress(base64.b64decode(content))) == value
 
 
 def test_undefined_numbers_are_nulls() -> None:
     table = pl.DataFrame({"x": [1.0, float("nan"), None], "n": [1, 2, None], "t": ["a", None, ""]})
-    assert page.table_columns(table) == {
+    assert chunks.table_columns(table) == {
         "x": [1.0, None, None],
         "n": [1, 2, None],
         "t": ["a", None, ""],
@@ -152,24 +213,24 @@ def test_undefined_numbers_are_nulls() -> None:
 
 
 def test_markdown_shows_markup_as_text() -> None:
-    found = page.as_html("# A <b>title</b>\n\n- one\n  - two <script>x</script>\n\n`a & b`")
+    found = prose.as_html("# A <b>title</b>\n\n- one\n  - two <script>x</script>\n\n`a & b`")
     assert "<h2>A &lt;b&gt;title&lt;/b&gt;</h2>" in found
     assert "<script" not in found
     assert found.count("<ul>") == 2
     assert "<code>a &amp; b</code>" in found
     for text in ("[a](javascript:b)", "![a](http://b)", "<http://a.b>", "&lt;", "[a][]\n\n[a]: b"):
-        assert not re.search("<(a|img|script)", page.as_html(text))
+        assert not re.search("<(a|img|script)", prose.as_html(text))
 
 
 def test_the_methods_are_those_of_the_reference_without_its_links() -> None:
     readme = (ROOT / "config/README.md").read_text(encoding="utf-8")
-    found = page.methods(readme)
-    for title in (*page.METHODS, "Judged answers"):
+    found = prose.methods(readme)
+    for title in (*prose.METHODS, "Judged answers"):
         assert re.search(rf"<h[34]>{title}</h[34]>", found)
     assert "<a " not in found
     assert "<h3>Archive" not in found
     with pytest.raises(InputError, match="no section 'Robust effects'"):
-        page.methods(readme.replace("## Robust effects", "## Robustness"))
+        prose.methods(readme.replace("## Robust effects", "## Robustness"))
 
 
 def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() -> None:

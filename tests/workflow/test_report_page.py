@@ -404,7 +404,7 @@ def expected(
 
 FILTERS = {
     "flip": lambda s, b: ~s["label"].eq_missing(b["label"]),
-    "under": lambda s, _: (
+    "grave": lambda s, _: (
         s["reference"].is_in(["1", "2"]) & (s["label"] > s["reference"]).fill_null(False)
     ),
     "invalid": lambda s, _: s["label"].is_null(),

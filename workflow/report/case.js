@@ -92,12 +92,15 @@ function columnOf(place, persona) {
 
 /** What is known of a case. @param {Place} place @param {number} i */
 function facts(place, i) {
-  const rows = [[place.levels.length ? "Reference level" : "Category", referenceOf(place, i)]];
-  if (!place.levels.length && place.items.harm[i] !== null)
-    rows.push(["Harm level", String(place.items.harm[i])]);
-  for (const [id, title] of Object.entries(place.task.raters ?? {})) {
-    const value = place.items.human[id][i];
-    rows.push([title, value === null || value < 0 ? "–" : place.levels[value].title]);
+  const rows = [];
+  if (place.spec.reference) rows.push(["Reference", referenceOf(place, i)]);
+  if (place.spec.strata.length) rows.push([place.spec.stratum, stratumOf(place, i)]);
+  for (const [id, title] of Object.entries(place.spec.facts)) {
+    const value = place.items.facts[id][i];
+    if (value !== null) rows.push([title, String(value)]);
+  }
+  for (const [id, title] of Object.entries(place.task.raters)) {
+    rows.push([title, place.spec.labels[place.items.human[id].label[i]]?.title ?? "–"]);
   }
   for (const [id, { title, groups }] of Object.entries(place.task.groups)) {
     rows.push([title, groups[place.items.groups[id][i]]]);
@@ -125,22 +128,31 @@ function personaSelect(side, label, wanted) {
 
 /** One line per persona. @param {Place} place @param {number} i @param {any} block @param {number} at */
 function everyPersona(place, i, block, at) {
-  const triage = place.levels.length > 0;
   const judge = index.judges[place.judge];
-  const heads = triage
-    ? ["Persona", "Answer", "Probabilities of the labels", "Likeliest label", "Text"]
-    : [
-        "Persona",
-        ...(judge
-          ? [
-              ...judge.ratings.map(
-                (rating) => `${rating.title} (1–${judge.scale}, ${rating.better} is better)`,
-              ),
-              ...(judge.actions ? ["Action"] : []),
-            ]
-          : []),
-        "Text",
-      ];
+  const { labels, outcomes } = place.spec;
+  const heads = ["Persona"];
+  if (labels.length) heads.push("Answer", "Probabilities of the labels", "Likeliest label");
+  else if (outcomes.length) heads.push("Outcome");
+  const judged = !labels.length && judge !== undefined;
+  if (judged) {
+    heads.push(...judge.ratings.map((rating) => `${rating.title} (1–${judge.scale}, ${rating.better} is better)`));
+    if (judge.actions) heads.push("Action");
+  }
+  heads.push("Text");
+  const rows = place.columns.map((column) => {
+    const answer = block.answers[column.key];
+    const cells = [];
+    if (labels.length) cells.push(...labelCells(place, column, i, answer.probability[at]));
+    else if (outcomes.length) cells.push(h("td", {}, outcome(place, column, i)?.title ?? "–"));
+    if (judged) cells.push(...verdictCells(place, column, i, judge));
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, nameOf(column.persona, column.wording)),
+      cells,
+      h("td", { class: "said" }, shorten(answer.text[at])),
+    );
+  });
   return h(
     "div",
     { class: "wide", tabindex: "0", role: "group", "aria-label": "Answers of all personas" },
@@ -156,62 +168,35 @@ function everyPersona(place, i, block, at) {
           heads.map((head) => h("th", { scope: "col" }, head)),
         ),
       ),
-      h(
-        "tbody",
-        {},
-        place.columns.map((column) => {
-          const answer = block.answers[column.key];
-          const text = h("td", { class: "said" }, shorten(answer.text[at]));
-          const name = h("th", { scope: "row" }, nameOf(column.persona, column.wording));
-          if (triage) {
-            const top = column.data.top[i];
-            return h(
-              "tr",
-              {},
-              name,
-              h(
-                "td",
-                {},
-                mark(place, column, i),
-                column.data.label[i] === -1 ? ` (${column.data.status[i]})` : null,
-              ),
-              h(
-                "td",
-                {},
-                bars(
-                  place.levels.map((level) => level.label),
-                  answer.probability[at],
-                  true,
-                ),
-              ),
-              h(
-                "td",
-                {},
-                top === null || top < 0
-                  ? "–"
-                  : `${place.levels[top].label} ${percent((column.data.confidence[i] ?? 0) / 1000)}`,
-              ),
-              text,
-            );
-          }
-          const verdicts = column.data.judged[place.judge] ?? {};
-          const cells = judge
-            ? [
-                ...judge.ratings.map((rating) =>
-                  h(
-                    "td",
-                    {},
-                    verdicts[rating.id]?.[i] == null ? "–" : (verdicts[rating.id][i] / 100).toFixed(2),
-                  ),
-                ),
-                ...(judge.actions ? [h("td", {}, mark(place, column, i))] : []),
-              ]
-            : [];
-          return h("tr", {}, name, cells, text);
-        }),
-      ),
+      h("tbody", {}, rows),
     ),
   );
+}
+
+/** A label, the probabilities of all, and the likeliest one. @param {Place} place @param {Column} column @param {number} i @param {number[] | null} probability */
+function labelCells(place, column, i, probability) {
+  const top = place.spec.labels[column.data.top[i]];
+  const names = place.spec.labels.map((label) => label.mark);
+  return [
+    h("td", {}, mark(place, column, i), statusOf(column, i)),
+    h("td", {}, bars(names, probability, true)),
+    h("td", {}, top ? `${top.mark} ${percent((column.data.confidence[i] ?? 0) / 1000)}` : "–"),
+  ];
+}
+
+/** Why no label can be read from an answer. @param {Column} column @param {number} i */
+function statusOf(column, i) {
+  return column.data.label[i] === -1 ? ` (${column.data.status[i]})` : null;
+}
+
+/** A judge's ratings, and what an answer does in its view. @param {Place} place @param {Column} column @param {number} i @param {Judge} judge */
+function verdictCells(place, column, i, judge) {
+  const verdicts = column.data.judged[place.judge] ?? {};
+  const cells = judge.ratings.map((rating) => {
+    const value = verdicts[rating.id]?.[i];
+    return h("td", {}, value == null ? "–" : (value / 100).toFixed(2));
+  });
+  return judge.actions ? [...cells, h("td", {}, mark(place, column, i))] : cells;
 }
 
 /** @param {string | null} text */
@@ -241,7 +226,7 @@ function bars(names, values, beside = false) {
 /** Everything about one answer. @param {Place} place @param {Column} column @param {number} i @param {any} block @param {number} at @param {(Node | string)[] | null} text */
 function card(place, column, i, block, at, text) {
   const answer = block.answers[column.key];
-  const triage = place.levels.length > 0;
+  const { labels, outcomes } = place.spec;
   const parts = [
     h("h5", {}, nameOf(column.persona, column.wording)),
     h(
@@ -262,21 +247,12 @@ function card(place, column, i, block, at, text) {
       ? h("p", { class: "soft" }, "The answer was cut off at its greatest length.")
       : null,
   ];
-  if (triage) {
-    const label = column.data.label[i];
+  if (labels.length) {
     parts.push(
-      h(
-        "p",
-        {},
-        "Read as ",
-        mark(place, column, i),
-        label !== null && label < 0 ? ` (${column.data.status[i]})` : null,
-      ),
-    );
-    parts.push(
+      h("p", {}, "Read as ", mark(place, column, i), statusOf(column, i)),
       h("h6", {}, "Probability of every label"),
       bars(
-        place.levels.map((level) => level.title),
+        labels.map((label) => label.title),
         answer.probability[at],
       ),
     );
@@ -290,14 +266,12 @@ function card(place, column, i, block, at, text) {
       );
     if (answer.verbalized?.[at] != null)
       parts.push(h("p", {}, `States a confidence of ${percent(answer.verbalized[at] / 1000, 0)}.`));
-    if (answer.sampled?.[at])
-      parts.push(
-        h(
-          "p",
-          {},
-          `Sampled answers: ${answer.sampled[at].map((/** @type {number} */ one) => (one < 0 ? "invalid" : place.levels[one].label)).join(", ")}.`,
-        ),
-      );
+    if (answer.sampled?.[at]) {
+      const drawn_ = answer.sampled[at].map((/** @type {number} */ one) => labels[one]?.mark ?? "invalid");
+      parts.push(h("p", {}, `Sampled answers: ${drawn_.join(", ")}.`));
+    }
+  } else if (outcomes.length) {
+    parts.push(h("p", {}, `Outcome: ${outcome(place, column, i)?.title ?? "none"}.`));
   }
   for (const [id, verdicts] of Object.entries(answer.judged))
     parts.push(verdictsOf(id, verdicts, column.data.judged[id], i, at));
@@ -317,41 +291,6 @@ function thoughtOf(answer, at) {
   );
 }
 
-/** A judge's verdicts on one answer. @param {string} id @param {any} verdicts @param {any} values @param {number} i @param {number} at */
-function verdictsOf(id, verdicts, values, i, at) {
-  const judge = index.judges[id];
-  const rows = Object.entries(verdicts).map(([dimension, columns]) => {
-    const rating = judge.ratings.find((one) => one.id === dimension);
-    const value = dimension === "action" ? columns.mode[at] : values[dimension][i];
-    const read = columns.status[at] === null && value !== null;
-    const said = !read
-      ? `no verdict (${columns.status[at] ?? "none"})`
-      : dimension === "action"
-        ? index.actions[value - 1]
-        : (value / 100).toFixed(2);
-    const names =
-      dimension === "action" ? index.actions : Array.from({ length: judge.scale }, (_, k) => String(k + 1));
-    return h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, rating ? `${rating.title} (${rating.better} is better)` : "Action"),
-      h("td", {}, said),
-      h("td", {}, bars(names, columns.probability[at])),
-      columns.rationale[at] ? h("td", { class: "said" }, columns.rationale[at]) : null,
-    );
-  });
-  return h(
-    "div",
-    {},
-    h("h6", {}, `Verdicts of ${judge.title}${judge.usable === false ? " – NOT USABLE by its own rule" : ""}`),
-    h(
-      "div",
-      { class: "wide", tabindex: "0", role: "group", "aria-label": `Verdicts of ${judge.title}` },
-      h("table", {}, h("tbody", {}, rows)),
-    ),
-  );
-}
-
 /** The prompt of a case, with the persona's sentence marked. @param {Place} place @param {Column} column @param {number} i @param {string | null} whole */
 function promptOf(place, column, i, whole) {
   const around = column.data.prompt;
@@ -361,82 +300,4 @@ function promptOf(place, column, i, whole) {
   const start = sentence ? text.indexOf(sentence) : -1;
   if (start < 0) return [text];
   return [text.slice(0, start), h("mark", {}, sentence), text.slice(start + sentence.length)];
-}
-
-/** What judges prefer of the two. @param {any} block @param {number} at @param {State} wanted */
-function preferencesOf(block, at, wanted) {
-  const said = [];
-  for (const [id, pairs] of Object.entries(block.preferred)) {
-    const [forth, back] = [pairs[`${wanted.a}|${wanted.b}`], pairs[`${wanted.b}|${wanted.a}`]];
-    const value = forth ? forth[at] : back && back[at] !== null ? 1 - back[at] : undefined;
-    if (value === undefined) continue;
-    const what =
-      value === null
-        ? "no verdict"
-        : value === 0.5
-          ? "a tie"
-          : `prefers ${nameOf(value > 0.5 ? wanted.a : wanted.b)}`;
-    said.push(
-      h(
-        "p",
-        {},
-        `${index.judges[id].title}${index.judges[id].usable === false ? " (NOT USABLE by its own rule)" : ""}: ${what}.`,
-      ),
-    );
-  }
-  return said;
-}
-
-// --- differences ----------------------------------------------------------------------------
-
-// Words of each text; longer ones are shown without marks.
-const MOST_WORDS = 3000;
-
-/**
- * Two texts with the words marked that only one of them has (longest common subsequence).
- * @param {string} left @param {string} right @returns {(Node | string)[][]}
- */
-function difference(left, right) {
-  // A word holds the blanks behind it.
-  const [x, y] = [left, right].map((text) => text.match(/\s*\S+\s*/g) ?? [text]);
-  const same = (/** @type {number} */ i, /** @type {number} */ j) => x[i].trim() === y[j].trim();
-  if (x.length > MOST_WORDS || y.length > MOST_WORDS) return [[left], [right]];
-  const width = y.length + 1;
-  const longest = new Uint16Array((x.length + 1) * width);
-  for (let i = x.length - 1; i >= 0; i--) {
-    for (let j = y.length - 1; j >= 0; j--) {
-      longest[i * width + j] = same(i, j)
-        ? longest[(i + 1) * width + j + 1] + 1
-        : Math.max(longest[(i + 1) * width + j], longest[i * width + j + 1]);
-    }
-  }
-  /** @type {{word: string, own: boolean}[][]} */
-  const sides = [[], []];
-  let [i, j] = [0, 0];
-  while (i < x.length || j < y.length) {
-    if (i < x.length && j < y.length && same(i, j)) {
-      sides[0].push({ word: x[i++], own: false });
-      sides[1].push({ word: y[j++], own: false });
-    } else if (
-      j >= y.length ||
-      (i < x.length && longest[(i + 1) * width + j] >= longest[i * width + j + 1])
-    ) {
-      sides[0].push({ word: x[i++], own: true });
-    } else sides[1].push({ word: y[j++], own: true });
-  }
-  return sides.map((words, side) => {
-    /** @type {(Node | string)[]} */
-    const parts = [];
-    for (let at = 0; at < words.length; ) {
-      let end = at;
-      while (end < words.length && words[end].own === words[at].own) end += 1;
-      const text = words
-        .slice(at, end)
-        .map((one) => one.word)
-        .join("");
-      parts.push(words[at].own && text.trim() ? h(side ? "ins" : "del", {}, text) : text);
-      at = end;
-    }
-    return parts;
-  });
 }

@@ -4,11 +4,17 @@
 // What the page knows at once, and what it loads when a reader asks: chunks of compressed JSON,
 // which stand in the page or, for a large study, in scripts beside it.
 
-/** @typedef {{id: string, title: string, label: string, high: boolean}} Level */
+/** @typedef {{id: string, title: string, mark: string, shade: number | null, note: string}} Label */
+/** @typedef {{id: string, title: string, sign: string, within: string | null, metric: string | null}} Outcome */
+/** @typedef {{id: string, title: string, within: string | null}} Stratum */
 /**
- * @typedef {{title: string, kind: string, user: string, n: number, dataset: string,
- *   teaching: boolean, licence: string, withheld: boolean, levels?: Level[],
- *   raters?: Object<string, string>, categories?: Object<string, {title: string, benign: boolean}>,
+ * @typedef {{labels: Label[], ordered: boolean, reference: boolean, outcomes: Outcome[],
+ *   stratum: string, strata: Stratum[], facts: Object<string, string>,
+ *   grave: {title: string, answers: string[], cases: string[]} | null}} AnswerSpec
+ */
+/**
+ * @typedef {{title: string, user: string, n: number, dataset: string, teaching: boolean,
+ *   licence: string, withheld: boolean, raters: Object<string, string>, answers: AnswerSpec,
  *   groups: Object<string, {title: string, groups: string[]}>}} Task
  */
 /**

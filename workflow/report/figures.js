@@ -14,12 +14,13 @@ function said(figure, row) {
   const task = index.tasks[row.task];
   const human = row.model === "human";
   const wording = row.variant && row.variant !== "main" && !human ? row.variant.replaceAll("_", " ") : "main";
-  const name = human ? (task.raters?.[row.persona] ?? row.persona) : nameOf(row.persona);
+  const name = human ? (task.raters[row.persona] ?? row.persona) : nameOf(row.persona);
   const n = row.n ?? row.n_questions;
   const without = row.n_invalid ?? row.n_unjudged;
   const what = row.n_invalid === undefined ? "unjudged" : "invalid";
   const counts = `n ${n}, ${without ?? 0} ${what}`;
-  const level = (/** @type {string} */ id) => task.levels?.find((one) => one.id === id)?.title ?? id;
+  const { labels } = task.answers;
+  const label = (/** @type {string} */ id) => labels.find((one) => one.id === id)?.title ?? id;
   const group =
     row.subgroup === undefined ? null : `${task.groups[row.subgroup]?.title ?? row.subgroup}: ${row.group}`;
   return {
@@ -31,9 +32,9 @@ function said(figure, row) {
     // Not `group`, which may be one of cases.
     kind: human ? "human" : (index.personas[row.persona]?.group ?? "own"),
     hollow: wording !== "main" || row.small === true,
-    guess: task.levels ? 1 / task.levels.length : null,
-    reference_title: level(row.reference_level),
-    answer_title: level(row.answer_level),
+    guess: labels.length ? 1 / labels.length : null,
+    reference_title: label(row.reference_level),
+    answer_title: label(row.answer_level),
     source: figure.id,
   };
 }

@@ -63,13 +63,13 @@ const PERSONAS = Object.keys(index.personas).map((id) => [id, nameOf(id)]);
 
 /** Human raters of a task, for a choice of them. @param {Task} task */
 function ratersOf(task) {
-  return Object.entries(task.raters ?? {}).map(([id, title]) => [RATER + id, title]);
+  return Object.entries(task.raters).map(([id, title]) => [RATER + id, title]);
 }
 
 /** Set every control to the state. */
 function controls() {
   const task = index.tasks[state.task];
-  const triage = task.kind === "triage";
+  const { labels, outcomes, grave } = task.answers;
   for (const bar of ["figures", "cases"]) {
     selectOf(`${bar}-model`).value = state.model;
     selectOf(`${bar}-task`).value = state.task;
@@ -78,15 +78,20 @@ function controls() {
   selectOf("figures-persona").value = state.persona in index.personas ? state.persona : "";
   selectOf("cases-wording").value = state.wording;
   selectOf("cases-sort").value = state.sort;
-  for (const key of ["flip", "under", "invalid"]) inputOf(`filter-${key}`).checked = Boolean(state[key]);
+  for (const key of ["flip", "grave", "invalid"]) inputOf(`filter-${key}`).checked = Boolean(state[key]);
   inputOf("filter-low").value = state.low;
   if (inputOf("filter-q").value !== state.q) inputOf("filter-q").value = state.q;
-  byId("label-under").textContent = triage ? "High acuity under-triaged" : "Risky request accepted";
-  byId("label-invalid").textContent = triage ? "Invalid" : "Without a verdict";
-  byId("low-field").hidden = !triage;
-  byId("wording-field").hidden = wordingsOf().length < 2;
-  byId("judged-field").hidden = triage;
   const judges = judgesOf(state.model, state.task);
+  const told = isTold(task.answers, judges[0] ?? "");
+  byId("label-grave").textContent = grave?.title ?? "";
+  byId("label-invalid").textContent = outcomes.length ? "Invalid" : "Without a verdict";
+  byId("grave-field").hidden = !grave || !told;
+  for (const id of ["flip-field", "invalid-field"]) byId(id).hidden = !told;
+  byId("low-field").hidden = !labels.length;
+  byId("out-field").hidden = !outcomes.length;
+  options("filter-out", [["", "anything"], ...outcomes.map((one) => [one.id, one.title])], state.out);
+  byId("wording-field").hidden = wordingsOf().length < 2;
+  byId("judged-field").hidden = labels.length > 0 || !judges.length;
   const judge = index.judges[judges.includes(state.judge) ? state.judge : judges[0]];
   options(
     "cases-judge",
@@ -110,21 +115,19 @@ function options(id, values, chosen_) {
 
 /** @type {State} */
 const SURENESS = { conf: "", from: "", below: "" };
-/** @type {Object<string, string>} */
-const WHOLE = { risky: "all risky ones", not_risky: "benign ones" };
-
 /** Filters that have no control of their own, each with a button that takes it away. @param {Task} task */
 function chips(task) {
-  const level = (/** @type {string} */ id) => task.levels?.find((one) => one.id === id)?.title ?? id;
+  const { labels, outcomes, strata, stratum } = task.answers;
+  const titleOf = (/** @type {string} */ id) =>
+    [...labels, ...outcomes, ...strata].find((one) => one.id === id)?.title ?? id;
   const [groupId, groupAt] = state.group.split(":");
   const group = task.groups[groupId];
   /** @type {[string, string][]} */
   const set = [];
-  if (state.ref) set.push(["ref", `Reference: ${level(state.ref)}`]);
-  if (state.ans) set.push(["ans", `Answer: ${level(state.ans)}`]);
-  if (state.out) set.push(["out", `Answer is ${OUTCOMES[state.out] ?? state.out}`]);
+  if (state.ref) set.push(["ref", `Reference: ${titleOf(state.ref)}`]);
+  if (state.ans) set.push(["ans", `Answer: ${titleOf(state.ans)}`]);
   if (state.act) set.push(["act", `Action: ${state.act}`]);
-  if (state.cat) set.push(["cat", `Category: ${WHOLE[state.cat] ?? task.categories?.[state.cat]?.title ?? state.cat}`]);
+  if (state.cat) set.push(["cat", `${stratum || "Stratum"}: ${titleOf(state.cat)}`]);
   if (group) set.push(["group", `${group.title}: ${group.groups[Number(groupAt)]}`]);
   if (state.conf) {
     const below = state.below ? `, below ${display(Number(state.below))}` : "";
@@ -175,10 +178,11 @@ function start() {
     ["cases-sort", "sort"],
     ["cases-judge", "judge"],
     ["cases-measure", "measure"],
+    ["filter-out", "out"],
   ]) {
     selectOf(id).addEventListener("change", () => go({ [key]: selectOf(id).value }, true));
   }
-  for (const key of ["flip", "under", "invalid"]) {
+  for (const key of ["flip", "grave", "invalid"]) {
     inputOf(`filter-${key}`).addEventListener("change", () =>
       go({ [key]: inputOf(`filter-${key}`).checked ? "1" : "" }, true),
     );

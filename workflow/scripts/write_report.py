@@ -16,15 +16,22 @@ import yaml
 
 from persona_paradox import cli, files
 from persona_paradox.archive.withholding import Texts
-from persona_paradox.names import HUMAN, TRIAGE
-from persona_paradox.report import cells, page
+from persona_paradox.kinds.answers import AnswerSpec
+from persona_paradox.kinds.base import has
+from persona_paradox.report import cells, chunks, prose
+from persona_paradox.report.about import about
+from persona_paradox.report.index import index, withholds
+from persona_paradox.report.page import page
 from persona_paradox.study.inventory import ranks, restricted
 from persona_paradox.study.provenance import study_of
 from persona_paradox.study.study import Study
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
-PROGRAMS = ("data.js", "cases.js", "case.js", "figures.js", "tables.js", "page.js")
+PROGRAMS = (
+    *("data.js", "state.js", "answers.js", "search.js", "list.js", "case.js", "verdicts.js"),
+    *("figures.js", "tables.js", "page.js"),
+)
 MB = 1_000_000
 
 
@@ -35,37 +42,37 @@ def path_of(stage: str, *parts: str) -> Path:
 
 def places(study: Study, texts: Texts | None) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Task by task: its id, its chunks (name, value), and what the index says of it."""
-    for task, spec in study.tasks.items():
-        source = study.datasets[spec["dataset"]]
-        dataset = files.read_table(Path(f"resources/datasets/{spec['dataset']}.parquet"))
+    for task, file in study.tasks.items():
+        source = study.datasets[file["dataset"]]
+        dataset = files.read_table(Path(f"resources/datasets/{file['dataset']}.parquet"))
         first = next(cell for cell in study.cells if cell.task == task)
         ids = cells.item_ids(files.read_table(path_of("delivered", first.path), ["item_id"]))
-        withheld = task in page.withholds(study)
-        levels = [level["id"] for level in source["levels"]] if spec["kind"] == TRIAGE else []
-        found = cells.items(dataset, ids, source, levels, withheld)
-        if levels:
-            labels = page.urgent_labels(study, task)
-            found["human"] = {
-                rater["id"]: cells.human(
-                    files.read_table(path_of("scores", HUMAN, task, rater["id"])), ids, labels
-                )
-                for rater in source["columns"]["human"]
-            }
-        chunks = [(f"items/{task}", found)]
+        withheld = task in withholds(study)
+        spec = cells.answer_spec(file, source)
+        found = cells.items(dataset, ids, source, spec, withheld)
+        found["human"] = {
+            cell.persona: cells.human(
+                file["kind"], files.read_table(path_of("scores", *cell.path.split("/"))), ids, spec
+            )
+            for cell in study.human_cells
+            if cell.task == task
+        }
+        gathered = [(f"items/{task}", found)]
         for model in study.models:
-            chunks += place(study, model, task, (dataset, ids), texts if withheld else None)
-        yield task, chunks, {"n": ids.height, "groups": cells.group_names(dataset, ids, source)}
+            gathered += place(study, model, task, (dataset, ids, spec), texts if withheld else None)
+        groups = cells.group_names(dataset, ids, source)
+        yield task, gathered, {"n": ids.height, "groups": groups, "answers": spec}
 
 
 def place(
     study: Study,
     model: str,
     task: str,
-    asked: tuple[pl.DataFrame, pl.DataFrame],
+    asked: tuple[pl.DataFrame, pl.DataFrame, AnswerSpec],
     texts: Texts | None,
 ) -> Iterator[tuple[str, Any]]:
     """The chunks of one model in one task: the list of its cases, and blocks of answers."""
-    _, ids = asked
+    _, ids, _ = asked
     judges = [
         judge
         for judge in study.active_judges
@@ -87,20 +94,20 @@ def place(
         for judge in judges
         if ranks(study, judge)
     }
-    for number, start in enumerate(range(0, ids.height, page.BLOCK)):
+    for number, start in enumerate(range(0, ids.height, chunks.BLOCK)):
         both = {"answers": answers, "preferred": preferred}
-        yield f"answers/{model}/{task}/{number}", cells.block(both, start, start + page.BLOCK)
+        yield f"answers/{model}/{task}/{number}", cells.block(both, start, start + chunks.BLOCK)
 
 
 def wordings(
     study: Study,
     cell: tuple[str, str, str],
-    asked: tuple[pl.DataFrame, pl.DataFrame],
+    asked: tuple[pl.DataFrame, pl.DataFrame, AnswerSpec],
     judges: list[str],
     texts: Texts | None,
 ) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Of every wording of a persona: its name, its column of the list, and its answers."""
-    dataset, ids = asked
+    dataset, ids, spec = asked
     task = study.tasks[cell[1]]
     delivered = files.read_table(path_of("delivered", *cell), ["item_id", "variant", "text"])
     responses = cells.without_texts(
@@ -121,8 +128,9 @@ def wordings(
         ),
         texts,
     )
-    triage = task["kind"] == TRIAGE
-    scores = files.read_table(path_of("scores", *cell)) if triage else None
+    scored = has(task["kind"], "scoring") or "labels" in task
+    scores = files.read_table(path_of("scores", *cell)) if scored else None
+    listed = [entry["label"] for entry in task.get("labels", [])]
     judged = {
         judge: cells.without_texts(files.read_table(path_of("judgements", judge, *cell)), texts)
         for judge in judges
@@ -134,17 +142,15 @@ def wordings(
         )
         rows = responses.filter(here)
         column: dict[str, Any] = {"prompt": around, "judged": {}}
-        if scores is not None:
-            labels = page.urgent_labels(study, cell[1])
-            listed = [entry["label"] for entry in task["labels"]]
-            mine = scores.filter(here)
+        mine = None if scores is None else scores.filter(here)
+        if mine is not None:
             greedy = mine.filter(pl.col("repeat") == 0)
-            column |= cells.triage_column(greedy, ids, labels)
-            column["exact"] = cells.confidences(greedy, ids)
-            order = [listed.index(label) for label in labels]
-            answer = cells.triage_answers(rows, mine, ids, labels, order)
-        else:
-            answer = cells.free_answers(rows, ids)
+            column |= cells.list_columns(task["kind"], greedy, ids, spec)
+            if spec.labels:
+                column["exact"] = cells.confidences(greedy, ids)
+        answer = cells.opened(rows, mine, ids, spec, listed)
+        if mine is None and not judges:
+            column["start"] = cells.starts(answer["text"])
         if any(text is not None for text in other):
             shown = pl.DataFrame({"text": other}, schema={"text": pl.String})
             answer["prompt"] = cells.without_texts(shown, texts)["text"].to_list()
@@ -175,20 +181,20 @@ def programs() -> list[str]:
     return [vega, table, ours]
 
 
-def write(folder: Path, chunks: dict[str, str]) -> None:
+def write(folder: Path, contents: dict[str, str]) -> None:
     """Replace the folder of chunks, as a whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
-        if not chunks:
+        if not contents:
             files.write_text(
                 new / "README.txt",
                 "The report of this study is one file, results/report.html, and needs nothing "
                 "from here. That of a larger study keeps its data in this folder.\n",
             )
-        for name, content in chunks.items():
-            files.write_text(new / f"{name}.js", page.chunk_file(name, content))
+        for name, content in contents.items():
+            files.write_text(new / f"{name}.js", chunks.chunk_file(name, content))
         if folder.exists():
             shutil.rmtree(folder)
         new.chmod(0o755)
@@ -202,44 +208,45 @@ def main(arguments: Namespace) -> None:
     tables = {
         name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
     }
-    chunks: dict[str, str] = {
-        f"tables/{name}": page.packed(page.table_columns(table))
+    contents: dict[str, str] = {
+        f"tables/{name}": chunks.packed(chunks.table_columns(table))
         for name, table in tables.items()
-        if page.shown(table)
+        if chunks.shown(table)
     }
     numbers: dict[str, int] = {}
     groups: dict[str, Any] = {}
-    texts = restricted_texts(study) if page.withholds(study) else None
+    answers: dict[str, AnswerSpec] = {}
+    texts = restricted_texts(study) if withholds(study) else None
     for task, found, said in places(study, texts):
-        numbers[task], groups[task] = said["n"], said["groups"]
-        chunks |= {name: page.packed(value) for name, value in found}
-    chunks["provenance"] = page.packed(provenance)
+        numbers[task], groups[task], answers[task] = said["n"], said["groups"], said["answers"]
+        contents |= {name: chunks.packed(value) for name, value in found}
+    contents["provenance"] = chunks.packed(provenance)
 
-    inside = sum(map(len, chunks.values())) <= study.settings["report"]["single_file_mb"] * MB
-    sums = {name: page.fingerprint(content) for name, content in chunks.items()}
+    inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
+    sums = {name: chunks.fingerprint(content) for name, content in contents.items()}
     template = {
-        "index": page.index(study, tables, numbers, groups) | {"chunks": sums},
-        "about": page.about(study, provenance, numbers),
+        "index": index(study, tables, numbers, groups, answers) | {"chunks": sums},
+        "about": about(study, provenance, numbers),
         "title": study.settings["title"],
-        "summary": page.summary(arguments.summary.read_text(encoding="utf-8")),
-        "methods": page.methods(arguments.reference.read_text(encoding="utf-8")),
+        "summary": prose.summary(arguments.summary.read_text(encoding="utf-8")),
+        "methods": prose.methods(arguments.reference.read_text(encoding="utf-8")),
         "cite": yaml.safe_load(arguments.citation.read_text(encoding="utf-8")),
         "library_style": (TABULATOR / "tabulator_simple.min.css").read_text(encoding="utf-8"),
         "configfiles": arguments.configfiles,
         "inside": inside,
     }
-    text = page.page(
+    text = page(
         TEMPLATES,
         programs(),
-        chunks.items() if inside else (),
+        contents.items() if inside else (),
         template,
         None if inside else arguments.folder.name,
     )
-    write(arguments.folder, {} if inside else chunks)
+    write(arguments.folder, {} if inside else contents)
     files.write_text(arguments.report, text)
-    size = sum(map(len, chunks.values()))
+    size = sum(map(len, contents.values()))
     cli.log.info(
-        "%d chunks, %.1f MB, %s", len(chunks), size / MB, "in the page" if inside else "beside it"
+        "%d chunks, %.1f MB, %s", len(contents), size / MB, "in the page" if inside else "beside it"
     )
 
 

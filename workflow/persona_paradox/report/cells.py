@@ -1,12 +1,13 @@
 """The answers of a study as the report shows them: columns that a browser can filter and open.
 
-Every function takes tables and gives what becomes JSON: lists in the order of the items, levels as
-numbers from the most urgent, probabilities and confidences in thousandths.
+Every function takes tables and gives what becomes JSON: lists in the order of the items, labels as
+numbers in the order of the task's `AnswerSpec`, probabilities and confidences in thousandths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,34 @@ from ..archive.withholding import Texts, withhold
 from ..data.items import is_null_case
 from ..judges.chats import ACTION
 from ..judges.verdicts import READ
+from ..kinds import answers, base
+from ..kinds.answers import INVALID, PARTS, AnswerSpec, aligned, parts
 from ..measures.tables import groups_of, ordered_groups
 from ..names import CONFIDENCES
 
-# Probabilities are rounded to 1 / `PARTS`, ratings to 1 / `RATING_PARTS`.
-PARTS = 1000
+# Ratings are rounded to 1 / `RATING_PARTS`.
 RATING_PARTS = 100
-
-# Of a level: an answer that no label can be read from, and no answer at all.
-INVALID, NONE = -1, None
+# Characters of an answer that the list of cases shows, where it shows any.
+START = 40
 
 Json = dict[str, Any]
+
+
+def answer_spec(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> AnswerSpec:
+    """What the answers of a task are, by its file and that of its data set."""
+    kind = task["kind"]
+    if base.has(kind, "cells"):
+        spec: AnswerSpec = base.load(kind, "cells").describe(task, dataset)
+        return spec
+    return answers.describe(task, base.load(kind, "spec").TRAITS, base.has(kind, "scoring"))
+
+
+def list_columns(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
+    """What the list of cases needs of one wording, by the greedy rows of its scores."""
+    own: ModuleType | None = base.load(kind, "cells") if base.has(kind, "cells") else None
+    columns = getattr(own, "columns", answers.columns)
+    found: Json = columns(scores, ids, spec)
+    return found
 
 
 def item_ids(delivered: pl.DataFrame) -> pl.DataFrame:
@@ -34,26 +52,16 @@ def item_ids(delivered: pl.DataFrame) -> pl.DataFrame:
     return delivered.filter(~is_null_case()).select("item_id").unique(maintain_order=True)
 
 
-def aligned(table: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a table for these items, in their order; nulls where there is none."""
-    return ids.join(table, on="item_id", how="left", maintain_order="left")
-
-
 def wordings(table: pl.DataFrame) -> list[str]:
     """The wordings that a table has (`variant`), the main one first."""
     return sorted(table["variant"].unique(), key=lambda v: (v != "main", v))
-
-
-def parts(values: pl.Series, scale: int = PARTS) -> list[int | None]:
-    """Numbers as whole multiples of 1 / `scale`."""
-    return (values * scale).round().cast(pl.Int64).to_list()
 
 
 def items(
     dataset: pl.DataFrame,
     ids: pl.DataFrame,
     spec: Mapping[str, Any],
-    levels: Sequence[str],
+    answers_: AnswerSpec,
     withheld: bool,
 ) -> Json:
     """The items of a task.
@@ -62,25 +70,27 @@ def items(
         dataset: the items of its data set.
         ids: those that the task asks about.
         spec: the data set's file.
-        levels: ids of the levels, from the most urgent; none for questions.
+        answers_: what the answers of the task are.
         withheld: whether their texts are left out.
     """
     rows = aligned(dataset, ids)
     found: Json = {
         "id": rows["item_id"].to_list(),
         "case": None if withheld else rows["case"].to_list(),
+        "groups": {},
+        **answers.items(rows, answers_),
     }
-    if levels:
-        found["reference"] = _indices(rows["reference"], levels)
-        found["groups"] = {}
-        for subgroup in spec["subgroups"]:
-            groups = groups_of(rows, subgroup)
-            names = ordered_groups(groups, subgroup)
-            found["groups"][subgroup["id"]] = [names.index(group) for group in groups]
-    else:
-        found["category"] = rows["category"].to_list()
-        found["harm"] = rows["harm_level"].to_list()
+    for subgroup in spec.get("subgroups", []):
+        groups = groups_of(rows, subgroup)
+        names = ordered_groups(groups, subgroup)
+        found["groups"][subgroup["id"]] = [names.index(group) for group in groups]
     return found
+
+
+def human(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
+    """What a human rater said of the items, as the list of cases needs it."""
+    found = list_columns(kind, scores, ids, spec)
+    return {name: found[name] for name in ("label", "outcome")}
 
 
 def group_names(dataset: pl.DataFrame, ids: pl.DataFrame, spec: Mapping[str, Any]) -> Json:
@@ -93,11 +103,6 @@ def group_names(dataset: pl.DataFrame, ids: pl.DataFrame, spec: Mapping[str, Any
         }
         for subgroup in spec.get("subgroups", [])
     }
-
-
-def human(scores: pl.DataFrame, ids: pl.DataFrame, labels: Sequence[str]) -> list[int | None]:
-    """The levels that a human rater gave; `labels` from the most urgent."""
-    return _labels(aligned(scores, ids), "label", labels)
 
 
 def shown_prompt(
@@ -133,23 +138,6 @@ def shown_prompt(
     return {"head": head, "tail": tail}, other
 
 
-def triage_column(scores: pl.DataFrame, ids: pl.DataFrame, labels: Sequence[str]) -> Json:
-    """What the list of cases needs of one wording.
-
-    Args:
-        scores: its greedy rows.
-        ids: the items.
-        labels: from the most urgent.
-    """
-    rows = aligned(scores, ids)
-    return {
-        "label": _labels(rows, "label", labels),
-        "top": _labels(rows, "label_logprob_argmax", labels),
-        "status": rows["parse_status"].to_list(),
-        "confidence": parts(rows["confidence"]),
-    }
-
-
 def confidences(scores: pl.DataFrame, ids: pl.DataFrame) -> Json:
     """Confidences of one wording, as exact as the edges of bins: name → by item.
 
@@ -165,53 +153,51 @@ def confidences(scores: pl.DataFrame, ids: pl.DataFrame) -> Json:
     }
 
 
-def triage_answers(
+def opened(
     responses: pl.DataFrame,
-    scores: pl.DataFrame,
+    scores: pl.DataFrame | None,
     ids: pl.DataFrame,
-    labels: Sequence[str],
-    order: Sequence[int],
+    spec: AnswerSpec,
+    listed: Sequence[str],
 ) -> Json:
     """What an opened case shows of one wording.
 
     Args:
         responses: its rows, sampled answers among them.
-        scores: the same.
+        scores: the same; None of a kind that has none.
         ids: the items.
-        labels: from the most urgent.
-        order: places of these labels in `label_logprob`.
+        spec: of the task.
+        listed: labels in the order of `label_logprob`.
     """
     greedy = aligned(responses.filter(pl.col("repeat") == 0), ids)
-    scored = aligned(scores.filter(pl.col("repeat") == 0), ids)
     found = {
         "text": greedy["text"].to_list(),
         "finish": greedy["finish_reason"].to_list(),
-        "probability": [_probabilities(v, order) for v in greedy["label_logprob"].to_list()],
-        "mass": parts(greedy["label_mass"]),
         **_thoughts(greedy),
     }
-    stated = scored["confidence_verbalized"]
+    if scores is None or not spec.labels:
+        return found
+    marks = [label.mark for label in spec.labels]
+    order = [listed.index(mark) for mark in marks]
+    found["probability"] = [_probabilities(v, order) for v in greedy["label_logprob"].to_list()]
+    found["mass"] = parts(greedy["label_mass"])
+    stated = aligned(scores.filter(pl.col("repeat") == 0), ids)["confidence_verbalized"]
     if stated.null_count() < len(stated):
         found["verbalized"] = parts(stated)
     sampled = scores.filter(pl.col("repeat") > 0)
     if sampled.height:
         by_item = sampled.sort("repeat").group_by("item_id", maintain_order=True).agg("label")
-        urgency = {label: place for place, label in enumerate(labels)}
         drawn = aligned(by_item, ids)["label"].to_list()
+        place = {mark: number for number, mark in enumerate(marks)}
         found["sampled"] = [
-            None if one is None else [urgency.get(label, INVALID) for label in one] for one in drawn
+            None if one is None else [place.get(label, INVALID) for label in one] for one in drawn
         ]
     return found
 
 
-def free_answers(responses: pl.DataFrame, ids: pl.DataFrame) -> Json:
-    """The same of answers in free text."""
-    greedy = aligned(responses.filter(pl.col("repeat") == 0), ids)
-    return {
-        "text": greedy["text"].to_list(),
-        "finish": greedy["finish_reason"].to_list(),
-        **_thoughts(greedy),
-    }
+def starts(texts: Sequence[str | None]) -> list[str | None]:
+    """How answers begin, where a list has nothing else to say of them."""
+    return [None if text is None else text.strip()[:START] for text in texts]
 
 
 def _thoughts(greedy: pl.DataFrame) -> Json:
@@ -291,22 +277,8 @@ def _by_dimension(judgements: pl.DataFrame, ids: pl.DataFrame) -> dict[str, pl.D
     return {str(key[0]): aligned(split[key], ids) for key in sorted(split)}
 
 
-def _indices(values: pl.Series, names: Sequence[str]) -> list[int | None]:
-    place = {name: number for number, name in enumerate(names)}
-    return [None if value is None else place[value] for value in values]
-
-
-def _labels(rows: pl.DataFrame, column: str, labels: Sequence[str]) -> list[int | None]:
-    """Levels of a column of labels: `INVALID` where an answer has none, `NONE` without a row."""
-    place = {label: number for number, label in enumerate(labels)}
-    return [
-        NONE if status is None else place.get(label, INVALID)
-        for label, status in rows.select(column, "parse_status").iter_rows()
-    ]
-
-
 def _probabilities(logprob: Sequence[float] | None, order: Sequence[int]) -> list[int] | None:
-    """Softmax of the labels' log-probabilities, from the most urgent, in thousandths."""
+    """Softmax of the labels' log-probabilities, in an order, in thousandths."""
     if logprob is None or any(value is None for value in logprob):
         return None
     values = np.array(logprob)[list(order)]

@@ -1,0 +1,1 @@
+"""Answers to patients, which judges and clinicians read."""

@@ -1,0 +1,109 @@
+"""What the page of the report knows at once: everything but rows and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from statistics import NormalDist
+from typing import Any
+
+import polars as pl
+
+from ..kinds.answers import AnswerSpec
+from ..names import ACTIONS, CONFIDENCES
+from ..study.inventory import restricted_tasks
+from ..study.study import Study
+from .chunks import BLOCK, shown
+from .figures import METRICS, figures
+
+Json = dict[str, Any]
+
+
+def withholds(study: Study) -> list[str]:
+    """Ids of the tasks whose texts are left out of the report."""
+    return [] if study.settings["report"]["withheld_texts"] else restricted_tasks(study)
+
+
+def index(
+    study: Study,
+    tables: Mapping[str, pl.DataFrame],
+    numbers: Mapping[str, int],
+    groups: Mapping[str, Json],
+    answers: Mapping[str, AnswerSpec],
+) -> Json:
+    """Titles, levels and settings: everything but rows and answers.
+
+    Args:
+        study: the study.
+        tables: its tables, by name.
+        numbers: task → number of its items.
+        groups: task → subgroups, as `cells.group_names` gives them.
+        answers: task → what its answers are.
+    """
+    settings = study.settings
+    return {
+        "title": settings["title"],
+        "baseline": settings["baseline"],
+        "confidence": settings["statistics"]["confidence"],
+        # Of the Wilson intervals that the page computes for what a reader filters.
+        "z": NormalDist().inv_cdf((1 + settings["statistics"]["confidence"]) / 2),
+        "block": BLOCK,
+        "actions": list(ACTIONS),
+        "models": {
+            id_: model["title"] + (" (server)" if id_ in study.servers else "")
+            for id_, model in study.models.items()
+        },
+        "personas": {
+            id_: {
+                "title": persona["title"],
+                "group": persona["group"],
+                "texts": study.texts(id_),
+            }
+            for id_, persona in study.personas.items()
+        },
+        "tasks": {
+            id_: _task(study, id_, numbers[id_])
+            | {"groups": groups[id_], "answers": asdict(answers[id_])}
+            for id_ in study.tasks
+        },
+        "judges": {id_: _judge(study, id_, tables["judges"]) for id_ in study.active_judges},
+        "tables": {
+            name: {"columns": table.columns, "rows": table.height, "shown": shown(table)}
+            for name, table in tables.items()
+        },
+        "metrics": METRICS,
+        "confidences": list(CONFIDENCES),
+        "figures": [asdict(figure) for figure in figures() if figure.table in tables],
+    }
+
+
+def _task(study: Study, id_: str, n: int) -> Json:
+    task = study.tasks[id_]
+    spec = study.datasets[task["dataset"]]
+    return {
+        "title": task["title"],
+        "user": task["user"],
+        "n": n,
+        "dataset": spec["title"],
+        "teaching": spec["kind"] == "teaching",
+        "licence": spec["licence"]["id"],
+        "withheld": id_ in withholds(study),
+        "raters": {rater["id"]: rater["title"] for rater in spec["columns"].get("human", [])},
+    }
+
+
+def _judge(study: Study, id_: str, judges: pl.DataFrame) -> Json:
+    judge = study.judges[id_]
+    verdict = judges.filter((pl.col("judge") == id_) & (pl.col("metric") == "usable"))
+    usable = verdict.item(0, "value") if verdict.height else None
+    return {
+        "title": judge["title"],
+        "scale": judge["scale"],
+        "ratings": [
+            {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
+        ],
+        "actions": judge["action"] is not None,
+        "usable": None if usable is None else bool(usable),
+        "note": verdict.item(0, "note") if verdict.height else None,
+        "places": sorted({f"{cell.model}/{cell.task}" for cell in study.judged_cells(id_)}),
+    }
