@@ -16,6 +16,7 @@ from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
+from persona_paradox.kinds.base import has
 from persona_paradox.study.inventory import answered, code_files, derived, first_step, lists, manifests, ranks, restricted, study_files
 from persona_paradox.study.products import CELL_TABLES, CLINICIAN_TABLES, DECOMPOSED_TABLES, JUDGED_FIGURES, JUDGED_TABLES, TRIAGE_FIGURES
 from persona_paradox.engine.sizes import Size
@@ -37,10 +38,18 @@ THINKING_HERE, THINKING_AFAR = (
 )
 
 
-def code(script):
-    """A script and the library modules it imports, as inputs of its rule."""
-    paths = code_of(LIBRARY / "scripts" / f"{script}.py")
-    return [os.path.relpath(path) for path in paths]
+def code(script, *plugins):
+    """A script, the modules that it loads by name, and what they import, as inputs of its rule."""
+    entries = [LIBRARY / "scripts" / f"{script}.py"]
+    entries += [LIBRARY / "persona_paradox" / plugin for plugin in plugins]
+    return sorted({os.path.relpath(path) for entry in entries for path in code_of(entry)})
+
+
+def kind_modules(*names):
+    """Of every kind of the study's tasks the first of some modules that it has."""
+    kinds = sorted({task["kind"] for task in STUDY.tasks.values()})
+    found = [[name for name in names if has(kind, name)] for kind in kinds]
+    return [f"kinds/{kind}/{own[0]}.py" for kind, own in zip(kinds, found) if own]
 
 
 def literal(text):

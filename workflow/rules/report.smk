@@ -20,7 +20,8 @@ rule report:
             for path in (LIBRARY / "report").rglob("*")
             if path.suffix in (".html", ".css", ".js")
         ),
-        code=code("write_report"),
+        # A kind that says nothing of its answers is told by its traits.
+        code=code("write_report", *kind_modules("cells", "spec")),
     output:
         page=REPORT,
         folder=directory("results/report"),
