@@ -440,6 +440,32 @@ def test_every_filter_finds_what_the_scores_say(
     assert listed(open_report(page.evaluate("location.hash"))) == found
 
 
+def test_every_outcome_has_a_filter(ran: Project, open_report: Callable[..., Page]) -> None:
+    page = open_report()
+    none, right = pl.col("label").is_null(), pl.col("label") == pl.col("reference")
+    wanted = {
+        "right": right,
+        "wrong": ~right,
+        "under-triaged": pl.col("label") > pl.col("reference"),
+        "over-triaged": pl.col("label") < pl.col("reference"),
+        "invalid": none,
+    }
+    select = page.locator("#filter-out")
+    titles = select.locator("option").all_inner_texts()
+    assert titles == ["anything", *wanted, "refused", "unreadable"]
+    for title, holds in wanted.items():
+        select.select_option(label=title)
+        found = expected(ran, lambda s, _, holds=holds: s.select(holds).to_series() == True, "")  # noqa: E712
+        assert listed(page) == found
+        assert found or title in ("right", "invalid"), "the study must hold such a case"
+    # Of what cannot be read every answer is either.
+    apart = []
+    for title in ("refused", "unreadable"):
+        select.select_option(label=title)
+        apart += listed(page)
+    assert set(apart) == set(found)
+
+
 def test_search_looks_in_cases_and_answers(ran: Project, open_report: Callable[..., Page]) -> None:
     page = open_report()
     page.locator("#filter-q").fill(MARKUP[:20].upper())
@@ -520,9 +546,10 @@ def test_two_personas_side_by_side_with_differences_marked(
 ) -> None:
     item = scores(ran, ED, BASELINE)["item_id"][5]
     page = open_report(f"#cases?case={item}")
-    page.get_by_label("Left").select_option(NURSE)
+    sides = page.locator("#case")
+    sides.get_by_label("Left").select_option(NURSE)
     ready(page)
-    page.get_by_label("Right").select_option(HOSTILE)
+    sides.get_by_label("Right").select_option(HOSTILE)
     ready(page)
     left, right = page.locator("#case .two .card").all()
     for card, persona in ((left, NURSE), (right, HOSTILE)):

@@ -72,7 +72,7 @@ rule summarize:
         tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
         figures=VIEWS["judged_figures"],
         statistics=VIEWS["statistics"],
-        code=code("summarize"),
+        code=code("summarize", *kind_modules("words")),
     output:
         report(
             "results/summary.md",
@@ -86,7 +86,8 @@ rule summarize:
         ENVIRONMENT
     params:
         names=STUDY.tables,
+        kinds=sorted({task["kind"] for task in STUDY.tasks.values()}),
     shell:
         script("summarize") + " --tables results/tables --names {params.names}"
-        " --settings {input.figures}"
+        " --kinds {params.kinds} --settings {input.figures}"
         " --statistics {input.statistics} --summary {output} --log {log}"

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.kinds.base import has, load
 from persona_paradox.report.summary import summary
 
 
@@ -16,7 +17,13 @@ def main(arguments: Namespace) -> None:
     tables = {
         name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
     }
-    text = summary(tables, settings, files.read_json(arguments.statistics))
+    sections = [
+        section
+        for kind in arguments.kinds
+        if has(kind, "words")
+        for section in load(kind, "words").SECTIONS
+    ]
+    text = summary(tables, settings, files.read_json(arguments.statistics), sections)
     files.write_text(arguments.summary, text)
     cli.log.info("%d lines", text.count("\n"))
 
@@ -31,4 +38,5 @@ if __name__ == "__main__":
     )
     # An older study's tables may lie in the folder.
     options.add_argument("--names", nargs="+", required=True, help="tables that there are")
+    options.add_argument("--kinds", nargs="*", default=[], help="kinds of the study's tasks")
     cli.run(main, options)

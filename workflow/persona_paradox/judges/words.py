@@ -1,4 +1,4 @@
-"""What judges and clinicians say, in words: sections of `results/summary.md`."""
+"""What judges say, in words."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from ..judges.assessment import CARES, LENGTH, OVER_REFUSAL
-from ..judges.ranking import PAIRWISE
 from ..names import ALL, PANEL
-
-Tables = Mapping[str, pl.DataFrame]
-Settings = Mapping[str, Any]
-Row = Mapping[str, Any]
+from ..words import Row, Section, Settings, Tables, named, number, place_of, share
+from .assessment import CARES, LENGTH, OVER_REFUSAL
+from .ranking import PAIRWISE
 
 _SHARES = ("accept", "caution", "refuse", "unjudged_rate", OVER_REFUSAL, CARES)
 _WORDS = {
@@ -26,7 +23,7 @@ _WORDS = {
 }
 
 
-def judged(tables: Tables, settings: Settings) -> Iterator[str]:
+def judged(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
     """What every judge says of the answers, and whether it can be trusted."""
     if "judgements" in tables:
         yield from _judgements(tables, settings)
@@ -37,7 +34,7 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
     judgements, verdicts = tables["judgements"], _verdicts(tables)
     keys = ["judge", "model", "task"]
     for (judge, model, task), part in judgements.group_by(keys, maintain_order=True):
-        yield f"**{_judge(settings, judge)}, {_place(settings, model, task)}**"
+        yield f"**{_judge(settings, judge)}, {place_of(settings, model, task)}**"
         yield ""
         usable = bool(part["usable"].first())
         if not usable:
@@ -117,7 +114,7 @@ def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) ->
         yield (
             f"- {about}): "
             + "; ".join(
-                f"{_persona(settings, row['persona'])} {_interval(row, 'strength')}"
+                f"{named(settings, row['persona'])} {_strength(row)}"
                 for row in strengths.iter_rows(named=True)
             )
             + "."
@@ -136,66 +133,13 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
     for (judge,), part in checks.group_by("judge", maintain_order=True):
         rows = {row["metric"]: row for row in part.iter_rows(named=True)}
         told = [
-            f"{text} {_percent(rows[name])}, n = {rows[name]['n']}"
+            f"{text} {_share(rows[name])}, n = {rows[name]['n']}"
             for name, text in names.items()
             if name in rows
         ]
         yield f"- {_judge(settings, judge)} on answers of known worth: " + (
             "; ".join(told) + "." if told else "not checked."
         )
-
-
-def clinicians(tables: Tables, settings: Settings) -> Iterator[str]:
-    """What clinicians say, and how far raters agree."""
-    if "clinicians" in tables:
-        yield from _rated(tables["clinicians"], settings)
-    if "agreement" in tables:
-        yield from _agreement(tables["agreement"], settings)
-
-
-def _rated(rated: pl.DataFrame, settings: Settings) -> Iterator[str]:
-    if rated.is_empty():
-        yield (
-            "No annotations yet: `snakemake results/clinician/packet.zip` makes the packet, and "
-            "what comes back goes to resources/annotations."
-        )
-        yield ""
-    keys = ["model", "task", "question"]
-    for (model, task, question), part in rated.group_by(keys, maintain_order=True):
-        n = max(part["n_annotators"].to_list())
-        yield (
-            f"- {_place(settings, model, task)}, {_question(settings, task, question)}: "
-            + "; ".join(
-                f"{_persona(settings, row['persona'])} {_bounds(row)}, n = {row['n']}"
-                for row in part.iter_rows(named=True)
-            )
-            + f". {n} clinician{'s' * (n > 1)}; low confidence in "
-            f"{100 * _mean_share(part):.1f}% of {sum(part['n_ratings'].to_list())} ratings."
-        )
-
-
-def _agreement(agreement: pl.DataFrame, settings: Settings) -> Iterator[str]:
-    averages = agreement.filter(
-        pl.col("rater_a").is_null()
-        & (pl.col("statistic") == "kappa")
-        & pl.col("value").is_not_null()
-    )
-    for (task, question), part in averages.group_by("task", "question", maintain_order=True):
-        yield (
-            f"- Agreement on {_question(settings, task, question)} "
-            f"({settings['judged_tasks'][task]['title']}), average Cohen's κ: "
-            + "; ".join(
-                f"{row['kind']} {_bounds(row)}, n = {row['n']}"
-                + " (NOT USABLE: a judge among them is not)" * (row["usable"] is False)
-                for row in part.iter_rows(named=True)
-            )
-            + "."
-        )
-
-
-def _mean_share(part: pl.DataFrame) -> float:
-    weighted = (pl.col("low_confidence_share") * pl.col("n_ratings")).sum()
-    return float(part.select(weighted / pl.col("n_ratings").sum()).item())
 
 
 def _verdicts(tables: Tables) -> dict[str, str]:
@@ -214,21 +158,6 @@ def _judge(settings: Settings, judge: Any) -> str:
     return "Panel of all judges" if judge == PANEL else str(settings["judges"][judge]["title"])
 
 
-def _place(settings: Settings, model: Any, task: Any) -> str:
-    return f"{settings['models'][model]}, {settings['judged_tasks'][task]['title']}"
-
-
-def _persona(settings: Settings, persona: str) -> str:
-    return str(settings["personas"][persona]["title"])
-
-
-def _question(settings: Settings, task: Any, question: Any) -> str:
-    titles = {q["id"]: q["title"] for q in settings["judged_tasks"][task]["questions"]}
-    for judge in settings["judges"].values():
-        titles |= {rating["id"]: rating["title"] for rating in judge["ratings"]}
-    return str(titles.get(question, question)).lower()
-
-
 def _metric(settings: Settings, judge: Any, name: str) -> str:
     if name in _WORDS:
         return _WORDS[name]
@@ -242,27 +171,19 @@ def _metric(settings: Settings, judge: Any, name: str) -> str:
     return name.replace("_", " ")
 
 
+def _share(row: Row) -> str:
+    return share(row["value"], row["low"], row["high"])
+
+
+def _strength(row: Row) -> str:
+    names = ("strength", "strength_low", "strength_high")
+    return number(*(row[name] for name in names)).replace("-", "−")
+
+
 def _value(row: Row) -> str:
-    return _percent(row) if row["metric"] in _SHARES else _bounds(row)
-
-
-def _percent(row: Row) -> str:
-    if row["value"] is None:
-        return "not defined"
-    bounds = "" if row["low"] is None else f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    return f"{100 * row['value']:.1f}%{bounds}"
-
-
-def _bounds(row: Row) -> str:
-    if row["value"] is None:
-        return "not defined"
-    low, high = row["low"], row["high"]
-    return f"{row['value']:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
-
-
-def _interval(row: Row, name: str) -> str:
-    values = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-    return _bounds(values).replace("-", "−")
+    return (
+        _share(row) if row["metric"] in _SHARES else number(row["value"], row["low"], row["high"])
+    )
 
 
 def _contrast(settings: Settings, row: Row) -> str:
@@ -274,6 +195,9 @@ def _contrast(settings: Settings, row: Row) -> str:
     ]
     name = _metric(settings, row["judge"], row["metric"])
     return (
-        f"{_persona(settings, row['persona'])}, {name}: {numbers[0]} [{numbers[1]}, {numbers[2]}]"
+        f"{named(settings, row['persona'])}, {name}: {numbers[0]} [{numbers[1]}, {numbers[2]}]"
         f"{unit}"
     )
+
+
+SECTIONS: tuple[Section, ...] = (("What judges say of the answers", ("judges",), judged),)
