@@ -11,6 +11,7 @@ import pytest
 import yaml
 from root import ROOT
 
+from persona_paradox.archive.check_tables import made_tables
 from persona_paradox.errors import InputError
 from persona_paradox.measures import recalibration
 from persona_paradox.schema import check_schema
@@ -84,7 +85,6 @@ def test_what_cannot_be_made_is_refused(change: dict[str, Any], said: str) -> No
 def test_an_archive_is_compared_in_what_it_asks_for_and_in_what_else_it_holds(
     tmp_path: Path,
 ) -> None:
-    verify = runpy.run_path(str(ROOT / "workflow/scripts/verify.py"), run_name="verify")
     copy = SimpleNamespace(
         study=study(**TRIAGE, tables=["cells"]), path=tmp_path / "copy", theirs=tmp_path / "theirs"
     )
@@ -93,5 +93,5 @@ def test_an_archive_is_compared_in_what_it_asks_for_and_in_what_else_it_holds(
             path = tmp_path / side / f"results/tables/{name}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name)
-    found = list(verify["made_tables"](copy))
+    found = list(made_tables(copy))
     assert found == ["results/tables/cells.csv", "results/tables/spread.csv"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import logging
@@ -17,6 +16,8 @@ import snakemake.utils
 import yaml
 
 from persona_paradox.archive import contradictions, crate
+from persona_paradox.archive.project_copy import Copy
+from persona_paradox.archive.reading import read_study
 from persona_paradox.archive.verification import Findings, difference
 from persona_paradox.archive.withholding import MARK
 from persona_paradox.engine.decoding import Decoding, Wanted
@@ -28,19 +29,6 @@ from persona_paradox.study.provenance import configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 SUM = "0" * 64
-
-
-def program() -> Any:
-    """`workflow/scripts/verify.py` as a module."""
-    spec = importlib.util.spec_from_file_location("verify", ROOT / "workflow/scripts/verify.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-VERIFY = program()
 
 
 def described(*entities: Any) -> dict[str, Any]:
@@ -183,7 +171,7 @@ def test_a_configuration_that_is_none_is_refused_before_anything_runs(
     (theirs / "results").mkdir()
     (theirs / crate.PROVENANCE).write_text(json.dumps({"configuration": changed}))
     with pytest.raises(InputError):
-        VERIFY.Copy(VERIFY.read_study(theirs), theirs, tmp_path / "copy", "1").fill()
+        Copy(read_study(theirs), theirs, tmp_path / "copy", "1").fill()
     assert not (tmp_path / "copy/yaml.py").exists()
     assert not list(tmp_path.glob("copy/resources/models/*/model.gguf"))
     assert not list(tmp_path.glob("outside*"))
@@ -389,7 +377,7 @@ def with_given(folder: Path, name: str, mine: pl.DataFrame, theirs: pl.DataFrame
     (folder / name).parent.mkdir(parents=True)
     theirs.write_parquet(folder / name)
     rows = pl.DataFrame({"item_id": ["a"], "variant": ["main"], "repeat": [0]})
-    copy = VERIFY.Copy(None, folder, folder, "1")
+    copy = Copy(None, folder, folder, "1")
     found: pl.DataFrame = copy.with_given(name, mine, {GIVEN: rows})
     return found
 

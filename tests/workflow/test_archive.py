@@ -27,6 +27,11 @@ from rocrate.rocrate import ROCrate
 from root import ROOT
 from studies import shared
 
+from persona_paradox.archive import check_answers as answers_checked
+from persona_paradox.archive import crate
+from persona_paradox.archive.project_copy import DELIVER, MODELS, TABLES, Copy
+from persona_paradox.archive.reading import read_study
+from persona_paradox.archive.verification import Findings
 from persona_paradox.engine.responses import Request
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
@@ -341,16 +346,16 @@ def check_answers(
         sample: number of answers that are computed again.
         source: whether the source of the model is here.
     """
-    VERIFY.archive.unpack(archive, folder / "archive", 10**9)
-    study = VERIFY.read_study(folder / "archive")
+    crate.unpack(archive, folder / "archive", 10**9)
+    study = read_study(folder / "archive")
     made = packed.copy(folder / "copy")
-    copy, findings = VERIFY.Copy(study, folder / "archive", made.path, "1"), VERIFY.Findings()
+    copy, findings = Copy(study, folder / "archive", made.path, "1"), Findings()
     for path in (made.path / "resources/models/tiny").glob("*.gguf"):
         path.unlink()
     if not source:
         (made.path / "tiny.gguf").unlink()
     with chdir(here):
-        VERIFY.check_answers(copy, findings, sample, 1)
+        answers_checked.check_answers(copy, findings, sample, 1)
     return findings
 
 
@@ -541,10 +546,10 @@ def test_what_contradicts_itself_is_found_without_the_model(
 ) -> None:
     change, says = FORGED[what]
     changes = change(members(packed.path / ARCHIVE))
-    VERIFY.archive.unpack(forge(packed, tmp_path / "a.zip", changes), tmp_path / "archive", 10**9)
-    study = VERIFY.read_study(tmp_path / "archive")
-    copy, findings = VERIFY.Copy(study, tmp_path / "archive", packed.path, "1"), VERIFY.Findings()
-    VERIFY.check_answers(copy, findings, 0, 1)
+    crate.unpack(forge(packed, tmp_path / "a.zip", changes), tmp_path / "archive", 10**9)
+    study = read_study(tmp_path / "archive")
+    copy, findings = Copy(study, tmp_path / "archive", packed.path, "1"), Findings()
+    answers_checked.check_answers(copy, findings, 0, 1)
     findings.report()
     assert any(line.startswith(f"differs: {says}") or says in line for line in caplog.messages)
     assert findings.n_differences >= 1
@@ -753,8 +758,8 @@ def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> 
     assert rules >= {"reason", "conclude", "state", "verbalize", "judge", "rank", "read_checks"}
     assert jobs.count("archive") == 1
     # Whatever else a study needs, `verify.py` makes it again.
-    again = {"download_dataset", "check_groups", "write_prompts", *VERIFY.MODELS}
-    again |= {*VERIFY.TABLES, *VERIFY.DELIVER}
+    again = {"download_dataset", "check_groups", "write_prompts", *MODELS}
+    again |= {*TABLES, *DELIVER}
     answers = {"generate", "reason", "answer_behind", "state", "judge"}
     shown = {"plot", "plot_judged", "report", "archive"}
     assert rules - again == answers | shown

@@ -7,12 +7,10 @@ import gzip
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import llama_cpp
 import numpy as np
@@ -21,7 +19,6 @@ import pytest
 from documented import check_files
 from loopback_server import FAR, TEMPLATE, add_server, running_server
 from project import Project
-from root import ROOT
 from safety_study import HEADER
 from thinking_study import (
     ARCHIVE,
@@ -38,6 +35,10 @@ from thinking_study import (
 )
 from tiny_model import THINKS
 
+from persona_paradox.archive.check_claims import check_claims
+from persona_paradox.archive.project_copy import Copy
+from persona_paradox.archive.reading import read_study
+from persona_paradox.archive.verification import Findings
 from persona_paradox.files import table_bytes
 
 PREFIX = "Answer:"
@@ -240,9 +241,6 @@ def test_the_summary_says_how_many_were_cut(ran: Project) -> None:
         assert (f"unfinished thought: {cut} (" if cut else "None was cut") in line
 
 
-VERIFY = SimpleNamespace(**runpy.run_path(str(ROOT / "workflow/scripts/verify.py")))
-
-
 def check(project: Project, archive: Path) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
     return subprocess.run(
@@ -288,10 +286,10 @@ def test_steps_behind_a_step_are_held_against_it(ran: Project, tmp_path: Path) -
     about, table = pl.read_parquet_metadata(short), pl.read_parquet(short)
     short.unlink()
     short.write_bytes(table_bytes(table.head(3), {"fingerprint": about["fingerprint"]}))
-    study = VERIFY.read_study(forged.path)
-    findings = VERIFY.Findings()
-    copy = VERIFY.Copy(study, forged.path, ran.path, "1")
-    strange = VERIFY.check_claims(copy, findings)
+    study = read_study(forged.path)
+    findings = Findings()
+    copy = Copy(study, forged.path, ran.path, "1")
+    strange = check_claims(copy, findings)
     files = {f"results/{name}.parquet" for name in changes}
     assert strange == files | {short.relative_to(forged.path).as_posix()}
     assert findings.n_differences == len(strange)
