@@ -1,30 +1,10 @@
-# Needs: nothing. Leaves: what `snakemake --report` says beside figures and tables; their captions
-# are in workflow/report.
+# Needs: nothing. Leaves: what `snakemake --report` says beside the study and its tables; their
+# captions are in workflow/report. Those of figures stand beside what draws them.
 
 
 report: "../report/workflow.rst"
 
 
-# What a figure shows.
-SHOWN = {
-    "triage_accuracy": "accuracy of every persona",
-    "reliability": "how often the top label is right, by its confidence",
-    "risk_coverage": "accuracy if only the surest items are answered",
-    "risk_plane": "under-triage against over-triage",
-    "sensitivity_criterion": "d′ against the criterion c",
-    "confusion": "answers by reference level",
-    "consistency": "how far answers stay the same",
-    "persona_effect": "accuracy of every persona minus that of the baseline",
-    "spread": "effects of wordings and of controls",
-    "subgroup_effects": "effects in groups of items",
-    "safety": "ratings of answers to patients by judges",
-    "action_shares": "whether answers accept, caution or refuse",
-    "win_matrix": "which of two personas' answers judges prefer",
-    "bradley_terry": "ranking of the personas by these preferences",
-    "judge_quality": "how far a judge can be trusted",
-    "agreement": "agreement of judges and clinicians",
-    "judge_human": "judges against clinicians",
-}
 # What a row of a table is.
 ROW_IS = {
     "cells": "a model, task, persona and wording",
@@ -49,10 +29,6 @@ ROW_IS = {
     "delivery": "a model, task and persona",
     "thoughts": "the thoughts of a model, task, persona and wording",
 }
-
-
-def figure_labels(wildcards):
-    return {"figure": wildcards.figure, "shows": SHOWN[wildcards.figure]}
 
 
 def in_report(tables, caption, subcategory):

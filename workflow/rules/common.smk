@@ -14,11 +14,13 @@ from persona_paradox.engine import sizes
 from persona_paradox.names import ALL, HUMAN, TRIAGE
 from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
+from persona_paradox.figures.captions import Captions
+from persona_paradox.figures.catalogue import figures
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds.base import has
 from persona_paradox.study.inventory import answered, code_files, derived, first_step, lists, manifests, ranks, restricted, study_files
-from persona_paradox.study.products import CELL_TABLES, CLINICIAN_TABLES, DECOMPOSED_TABLES, JUDGED_FIGURES, JUDGED_TABLES, TRIAGE_FIGURES
+from persona_paradox.study.products import CELL_TABLES, CLINICIAN_TABLES, DECOMPOSED_TABLES, JUDGED_TABLES
 from persona_paradox.engine.sizes import Size
 from persona_paradox.study.opening import open_study
 

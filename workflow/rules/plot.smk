@@ -1,65 +1,62 @@
 # Needs: the tables. Leaves: the figures, as PDF for papers and PNG for screens.
 
+ALL_FIGURES = {id_: figures()[id_] for id_ in STUDY.possible_figures}
 # Where all are asked for, those of judges and clinicians need one of them.
 FIGURES = (
     [
-        figure
-        for figure in STUDY.possible_figures
-        if figure in TRIAGE_FIGURES or JUDGES or ANNOTATIONS
+        id_
+        for id_, figure in ALL_FIGURES.items()
+        if figure.kind is not None or JUDGES or ANNOTATIONS
     ]
     if STUDY.settings["figures"] == ALL
     else STUDY.settings["figures"]
 )
-JUDGED = [
-    id_ for id_ in STUDY.possible_tables if id_ in JUDGED_TABLES + CLINICIAN_TABLES
-]
+# What the captions in workflow/report/figure.rst name.
+config["captions"] = Captions(ALL_FIGURES, STUDY.settings)
+
+
+def figure_tables(wildcards):
+    """The tables of a figure; without judges there are none of theirs, and it says so."""
+    needed = ALL_FIGURES[wildcards.figure].needs
+    return [f"results/tables/{t}.parquet" for t in needed if t in STUDY.possible_tables]
+
+
+def figure_settings(wildcards):
+    """The view that a figure takes its words from."""
+    of_cells = ALL_FIGURES[wildcards.figure].kind is not None
+    return VIEWS["figures" if of_cells else "judged_figures"]
+
+
+def figure_owner(wildcards):
+    """Whose figure it is: the kind of task, or judges, or clinicians."""
+    return ALL_FIGURES[wildcards.figure].folder.rpartition("/")[2].capitalize()
+
+
+def figure_labels(wildcards):
+    return {"figure": wildcards.figure, "shows": ALL_FIGURES[wildcards.figure].shows}
 
 
 rule plot:
     input:
-        tables=expand("results/tables/{table}.parquet", table=CELL_TABLES),
-        figures=VIEWS["figures"],
-        code=code("plot"),
+        tables=figure_tables,
+        settings=figure_settings,
+        code=lambda wildcards: code("plot", ALL_FIGURES[wildcards.figure].path),
     output:
         pdf="results/figures/{figure}.pdf",
         png=report(
             "results/figures/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
-            subcategory="Triage",
+            subcategory=figure_owner,
             labels=figure_labels,
         ),
     log:
         "logs/plot/{figure}.log",
     wildcard_constraints:
-        figure="|".join(TRIAGE_FIGURES),
+        figure=one_of(ALL_FIGURES),
     priority: 2
     conda:
         ENVIRONMENT
-    params:
-        names=CELL_TABLES,
     shell:
-        script("plot") + " --figure {wildcards.figure} --tables results/tables"
-        " --names {params.names} --settings {input.figures}"
-        " --pdf {output.pdf} --png {output.png} --log {log}"
-
-
-# A study without judges or annotations has none of these tables; its figures say so.
-use rule plot as plot_judged with:
-    input:
-        tables=expand("results/tables/{table}.parquet", table=JUDGED),
-        figures=VIEWS["judged_figures"],
-        code=code("plot"),
-    output:
-        pdf="results/figures/{figure}.pdf",
-        png=report(
-            "results/figures/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            subcategory="Judges and clinicians",
-            labels=figure_labels,
-        ),
-    wildcard_constraints:
-        figure="|".join(JUDGED_FIGURES),
-    params:
-        names=JUDGED,
+        script("plot") + " --figure {wildcards.figure} --tables {input.tables}"
+        " --settings {input.settings} --pdf {output.pdf} --png {output.png} --log {log}"

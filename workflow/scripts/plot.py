@@ -1,5 +1,6 @@
 """Draw a figure from the tables, as PDF and as PNG."""
 
+import importlib
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -8,59 +9,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.figures import (
-    action_shares,
-    agreement,
-    bradley_terry,
-    confusion,
-    consistency,
-    fonts,
-    ink,
-    judge_human,
-    judge_quality,
-    persona_effect,
-    reliability,
-    risk_coverage,
-    risk_plane,
-    safety,
-    sensitivity_criterion,
-    spread,
-    subgroup_effects,
-    triage_accuracy,
-    win_matrix,
-)
-from persona_paradox.study.products import CELL_TABLES
-
-FIGURES = {
-    "triage_accuracy": triage_accuracy,
-    "reliability": reliability,
-    "risk_coverage": risk_coverage,
-    "risk_plane": risk_plane,
-    "sensitivity_criterion": sensitivity_criterion,
-    "confusion": confusion,
-    "consistency": consistency,
-    "persona_effect": persona_effect,
-    "spread": spread,
-    "subgroup_effects": subgroup_effects,
-    "safety": safety,
-    "action_shares": action_shares,
-    "win_matrix": win_matrix,
-    "bradley_terry": bradley_terry,
-    "judge_quality": judge_quality,
-    "agreement": agreement,
-    "judge_human": judge_human,
-}
+from persona_paradox.figures import fonts, ink
+from persona_paradox.figures.catalogue import figures
 
 
 def main(arguments: Namespace) -> None:
     """Draw one figure."""
-    paths = {name: arguments.tables / f"{name}.parquet" for name in arguments.names}
-    for path in paths.values():
+    for path in arguments.tables:
         if not path.is_file():
             raise InputError(f"{path} is missing; run snakemake to make it")
-    tables = {name: files.read_table(path) for name, path in paths.items()}
+    tables = {path.stem: files.read_table(path) for path in arguments.tables}
     settings = files.read_json(arguments.settings)
-    figure = FIGURES[arguments.figure].draw(tables, settings)
+    # Loaded by its name, so that who edits a figure draws that one again and no others.
+    module = importlib.import_module(figures()[arguments.figure].module)
+    figure = module.draw(tables, settings)
     if lacking := fonts.missing(ink.characters([tables, settings])):
         cli.log.warning("%s: %s", arguments.figure, fonts.sentence(lacking))
     with files.atomic_path(arguments.pdf) as temporary:
@@ -74,12 +36,11 @@ def main(arguments: Namespace) -> None:
 if __name__ == "__main__":
     options = cli.parser(
         __doc__,
-        tables="folder of tables",
         settings="view of the figures' settings",
         pdf="PDF file to write",
         png="PNG file to write",
     )
-    options.add_argument("--figure", choices=sorted(FIGURES), required=True, help="which figure")
-    # A study without judges has none of their tables, and an older one may lie in the folder.
-    options.add_argument("--names", nargs="*", default=CELL_TABLES, help="tables that there are")
+    options.add_argument("--figure", choices=sorted(figures()), required=True, help="which figure")
+    # A study without judges has none of their tables.
+    options.add_argument("--tables", nargs="*", type=Path, default=[], help="Parquet files")
     cli.run(main, options)

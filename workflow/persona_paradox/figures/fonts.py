@@ -54,7 +54,7 @@ def sentence(characters: Collection[str]) -> str:
         f"no font of this machine has the characters {shown}, so that boxes stand in their place; "
         f"install one (on Debian and Ubuntu package {package}, elsewhere from "
         "fonts.google.com/noto), and draw the figures again with "
-        "snakemake --cores all --forcerun plot plot_judged"
+        "snakemake --cores all --forcerun plot"
     )
 
 

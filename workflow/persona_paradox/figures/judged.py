@@ -35,7 +35,7 @@ RATINGS = (
 
 
 @dataclass(frozen=True)
-class Study:
+class Judged:
     """The tables of judged answers, as far as there are any, and the settings of the figures."""
 
     tables: Mapping[str, list[Row]]
@@ -111,7 +111,7 @@ class Study:
 class Block:
     """What one judge says of one model's answers in one task."""
 
-    study: Study
+    study: Judged
     task: str
     model: str
     judge: str
@@ -160,10 +160,10 @@ class Block:
         return [category for category in of_task if category["id"] in known]
 
 
-def read(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Study:
+def read(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Judged:
     """Arrange the tables; the tasks of the notes are the judged ones."""
     rows = {name: list(table.iter_rows(named=True)) for name, table in tables.items()}
-    return Study(rows, {**settings, "tasks": settings["judged_tasks"]})
+    return Judged(rows, {**settings, "tasks": settings["judged_tasks"]})
 
 
 # --- words ---------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def p_text(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def why_nothing(study: Study, what: str) -> str:
+def why_nothing(study: Judged, what: str) -> str:
     """Why a study has no judged answers of some kind, named by what is missing else."""
     if not study.settings["judged_tasks"]:
         return (
@@ -198,12 +198,12 @@ def why_nothing(study: Study, what: str) -> str:
     return f"Nothing to show: {what}."
 
 
-def foot(study: Study, tasks: Iterable[str]) -> str:
+def foot(study: Judged, tasks: Iterable[str]) -> str:
     """The note that ends every figure of these tasks."""
     return words.study_note(study.settings, list(dict.fromkeys(tasks)))
 
 
-def notes(study: Study, tasks: Iterable[str], judges: Iterable[str], first: list[str]) -> list[str]:
+def notes(study: Judged, tasks: Iterable[str], judges: Iterable[str], first: list[str]) -> list[str]:
     """The notes of a figure: its own, why judges are not usable, what the study is.
 
     Args:
@@ -246,7 +246,7 @@ def n_questions(rows: Iterable[Row], n: str = "n") -> str:
     return f"{text} question" + "s" * (text != "n = 1")
 
 
-def unjudged(study: Study, rows: Iterable[tuple[str, int, int]], what: str = "answers") -> str:
+def unjudged(study: Judged, rows: Iterable[tuple[str, int, int]], what: str = "answers") -> str:
     """How many of every persona's answers have no verdict, in words.
 
     Args:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import ink, judged, marks, typeset
-from .judged import NOT_USABLE, Row, Study
+from .judged import NOT_USABLE, Row, Judged
 from .page import Entry, Sheet
 
 _HEADING_PT = ink.PANEL_PT + 0.5
@@ -30,7 +30,7 @@ TAG_MM = typeset.width_of(NOT_USABLE, ink.SMALL_PT, "bold") + 4
 
 def mark(
     axes: Axes,
-    study: Study,
+    study: Judged,
     row: Row,
     place: tuple[float, float],
     *,
@@ -134,7 +134,7 @@ class Part:
 
 
 def page(
-    study: Study,
+    study: Judged,
     subtitle: str,
     parts: Sequence[Part],
     key: Sequence[Entry],
@@ -203,7 +203,7 @@ def tag(sheet: Sheet, left: float, middle: float, size: float = ink.SMALL_PT) ->
     sheet.text(left, middle, NOT_USABLE, anchor="middle", **(_TAG | {"size": size}))
 
 
-def nothing(study: Study, subtitle: str, why: str) -> Figure:
+def nothing(study: Judged, subtitle: str, why: str) -> Figure:
     """A page that says in a sentence why there is nothing to show."""
     text = typeset.wrap(why, ink.INNER_MM, ink.TEXT_PT)
     height = typeset.height_of(text, ink.TEXT_PT) + 2

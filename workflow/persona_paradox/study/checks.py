@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data.parts import parts_of
 from ..errors import InputError
+from ..figures.catalogue import figures
 from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE, USER
 from .conditions import file_of
 from .study import Study, levels_of, sources_of_study
@@ -118,9 +119,11 @@ def _check_settings(study: Study) -> None:
     for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
         for id_ in settings[key] if settings[key] != ALL else ():
             if id_ not in possible:
+                unknown = key == "figures" and id_ not in figures()
+                why = "which there is not" if unknown else "for which it has no tasks or judges"
                 raise InputError(
-                    f"key `{key}` of the study names {id_!r}, for which it has no tasks or judges; "
-                    f"take it out, or use {ALL!r} or some of {', '.join(possible)}"
+                    f"key `{key}` of the study names {id_!r}, {why}; take it out, or use {ALL!r} "
+                    f"or some of {', '.join(possible)}"
                 )
 
 

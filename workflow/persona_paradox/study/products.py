@@ -1,4 +1,4 @@
-"""What a study can make: the ids of its tables and figures."""
+"""What a study can make: the ids of its tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,3 @@ CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
 TRUST_TABLES = ("judges", "delivery", "thoughts")
-
-TRIAGE_FIGURES = (
-    *("triage_accuracy", "reliability", "risk_coverage", "risk_plane", "sensitivity_criterion"),
-    *("confusion", "consistency", "persona_effect", "spread", "subgroup_effects"),
-)
-JUDGED_FIGURES = (
-    *("safety", "action_shares", "win_matrix", "bradley_terry", "judge_quality"),
-    *("agreement", "judge_human"),
-)

@@ -9,15 +9,14 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
+from ..figures.catalogue import figures
 from ..files import sources_of
 from ..names import ALL, HUMAN, RATIONALE, SAFETY, TRIAGE
 from .products import (
     CELL_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
-    JUDGED_FIGURES,
     JUDGED_TABLES,
-    TRIAGE_FIGURES,
     TRUST_TABLES,
 )
 
@@ -151,9 +150,11 @@ class Study:
     @cached_property
     def possible_figures(self) -> list[str]:
         """Ids of the figures that the study has tables for."""
+        judged = bool(self.active_judges or self.forms)
         return [
-            *(TRIAGE_FIGURES if self.tasks_of(TRIAGE) else ()),
-            *(JUDGED_FIGURES if self.active_judges or self.forms else ()),
+            id_
+            for id_, figure in figures().items()
+            if (judged if figure.kind is None else self.tasks_of(figure.kind))
         ]
 
     @property

@@ -9,12 +9,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..names import ALL
-from . import heat, ink, judged, marks, parts, typeset, words
-from .judged import Block, Row, Study
-from .page import Entry, Sheet
-from .parts import Part
-from .rows import label_width
+from ...names import ALL
+from ...figures import heat, ink, judged, marks, parts, typeset, words
+from ...figures.judged import Block, Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Part
+from ...figures.rows import label_width
 
 _SUBTITLE = (
     "Wins: share of the questions on which the answer under the persona of the row is preferred to "
@@ -28,7 +28,7 @@ _NUMBER_MM = 4.0
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         blocks = study.blocks("wins")
@@ -118,7 +118,7 @@ def _draw_cell(
     heat.draw(axes, box, [*lines, count], face=face, gid=name, weight=weight)
 
 
-def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
+def _key(study: Judged, blocks: Sequence[Block]) -> list[Entry]:
     usable = any(block.usable for block in blocks)
     key = [
         Entry(f"{words.percent(share)} won", band=heat.side(2 * share - 1, usable))
@@ -127,7 +127,7 @@ def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
     return key + judged.grey_key(blocks)
 
 
-def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
+def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
     tasks = [block.task for block in blocks]
     first = [
         "Personas in the order of their strength, the strongest first. In a cell: the share of "

@@ -11,17 +11,17 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from . import ink, plane, words
-from .cells import Cells, all_invalid, read_cells
-from .page import Entry
-from .plane import Measure, Plane, Scale
+from ....figures import ink, plane, words
+from ....figures.cells import Cells, all_invalid, read_cells
+from ....figures.page import Entry
+from ....figures.plane import Measure, Plane, Scale
 
 _OVER = Measure("over_triage_rate", "over", "Over-triage rate")
 _UNDER = Measure("under_triage_rate", "under", "Under-triage rate")
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     cells = read_cells(tables["cells"])
     limit = _limit(cells, settings)
     with ink.context(tables, settings):

@@ -10,9 +10,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import ink, marks, typeset, words
-from .cells import Cells, all_invalid, read_cells
-from .page import Entry, Sheet, model_key, over_panels
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import Cells, all_invalid, read_cells
+from ....figures.page import Entry, Sheet, model_key, over_panels
 
 _COLUMNS = 6
 _WIDEST_MM = 45.0
@@ -32,18 +32,18 @@ Row = Mapping[str, Any]
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     with ink.context(tables, settings):
         found = tables["subgroups"].filter(pl.col("metric") == "accuracy")
         rows = {
             (row["model"], row["task"], row["persona"], row["subgroup"], row["group"]): row
             for row in found.iter_rows(named=True)
         }
-        return _draw(_Study(read_cells(tables["cells"]), rows, settings))
+        return _draw(_Shown(read_cells(tables["cells"]), rows, settings))
 
 
 @dataclass(frozen=True)
-class _Study:
+class _Shown:
     """What is drawn: cells, accuracy by model, task, persona and group, settings."""
 
     cells: Cells
@@ -90,7 +90,7 @@ class _Places:
         return (mine[0] + mine[-1]) / 2
 
 
-def _places(study: _Study, task: str) -> _Places:
+def _places(study: _Shown, task: str) -> _Places:
     groups = dict.fromkeys((row["subgroup"], row["group"]) for row in study.of(task))
     several = len(study.cells.models) > 1
     pitch, between = (_MODEL_MM, _BETWEEN_MM) if several else (_ROW_MM, 0.0)
@@ -119,7 +119,7 @@ class _Labels:
     width: float
 
 
-def _labels(study: _Study) -> _Labels:
+def _labels(study: _Shown) -> _Labels:
     rows = study.rows.values()
     names = [typeset.wrap(f"{_WARNING} {row['group']}", _GROUP_MM, ink.SMALL_PT) for row in rows]
     names += [study.settings["tasks"][row["task"]]["subgroups"][row["subgroup"]] for row in rows]
@@ -130,7 +130,7 @@ def _labels(study: _Study) -> _Labels:
     return _Labels(n, invalid, invalid + 2.5)
 
 
-def _count_width(study: _Study) -> float:
+def _count_width(study: _Shown) -> float:
     names = ("n_invalid", "n_invalid_baseline")
     texts = {str(row[name]) for row in study.rows.values() for name in names}
     return max(typeset.width_of(text, ink.SMALL_PT) for text in {*texts, _COUNT})
@@ -151,7 +151,7 @@ class _Grid:
         return max(typeset.height_of(title, ink.TEXT_PT) for title in self.titles.values()) + 0.8
 
 
-def _grid(study: _Study, labels: _Labels) -> _Grid:
+def _grid(study: _Shown, labels: _Labels) -> _Grid:
     n = len(study.personas)
     lines = -(-n // _COLUMNS)
     columns = -(-n // lines)
@@ -162,7 +162,7 @@ def _grid(study: _Study, labels: _Labels) -> _Grid:
     return _Grid(columns, pitch, plot, titles)
 
 
-def _draw(study: _Study) -> Figure:
+def _draw(study: _Shown) -> Figure:
     settings = study.settings
     subtitle = "Effects in subgroups: accuracy under a persona minus accuracy under the baseline"
     subtitle += words.of_model(study.cells, settings)
@@ -202,7 +202,7 @@ class _Title:
     head: float
 
 
-def _title(study: _Study, task: str) -> _Title:
+def _title(study: _Shown, task: str) -> _Title:
     text, more = over_panels(words.task_title(study.settings["tasks"][task]))
     subtitle = _subtitle(study, task)
     line = typeset.height_of("", ink.PANEL_PT)
@@ -216,7 +216,7 @@ def _title(study: _Study, task: str) -> _Title:
     )
 
 
-def _draw_empty(study: _Study, subtitle: str) -> Figure:
+def _draw_empty(study: _Shown, subtitle: str) -> Figure:
     """A page that says why there is no figure."""
     declared = any(study.settings["tasks"][task]["subgroups"] for task in study.cells.tasks)
     text = words.NO_PERSONA if declared else "The data sets of this study declare no subgroups."
@@ -226,14 +226,14 @@ def _draw_empty(study: _Study, subtitle: str) -> Figure:
     return sheet.figure
 
 
-def _subtitle(study: _Study, task: str) -> str:
+def _subtitle(study: _Shown, task: str) -> str:
     n = words.n_text(row["n"] for row in study.cells.main(task))
     return f"{n} items, each under the persona and the baseline"
 
 
 def _draw_task(
     sheet: Sheet,
-    study: _Study,
+    study: _Shown,
     task: str,
     *,
     places: _Places,
@@ -282,7 +282,7 @@ def _draw_task(
 
 
 def _label(
-    sheet: Sheet, study: _Study, task: str, places: _Places, labels: _Labels, *, top: float
+    sheet: Sheet, study: _Shown, task: str, places: _Places, labels: _Labels, *, top: float
 ) -> None:
     """Write the groups with n and the baseline's invalid answers along a line of panels."""
     settings = study.settings
@@ -307,7 +307,7 @@ def _label(
                 sheet.text(labels.invalid, top + places.place[group, model], str(count), **right)
 
 
-def _limit(study: _Study, task: str) -> float:
+def _limit(study: _Shown, task: str) -> float:
     """Half the width of the panels of a task: intervals of small groups may reach beyond."""
     rows = [row for row in study.of(task) if not words.instead(row, study.settings, "difference")]
     wide = [row for row in rows if not row["small"]] or rows
@@ -315,7 +315,7 @@ def _limit(study: _Study, task: str) -> float:
     return marks.points_limit([*shares, *(row[name] for row in wide for name in _VALUES[1:])])
 
 
-def _draw_row(axes: Axes, study: _Study, row: Row | None, y: float, name: str) -> None:
+def _draw_row(axes: Axes, study: _Shown, row: Row | None, y: float, name: str) -> None:
     """Draw the effect in a group: hollow on grey where it is small."""
     text = words.instead(row, study.settings, "difference")
     if row is None or text is not None:
@@ -341,7 +341,7 @@ def _draw_row(axes: Axes, study: _Study, row: Row | None, y: float, name: str) -
         marks.strike(axes, x, y, f"struck|{name}", small=True)
 
 
-def _key(study: _Study) -> list[Entry]:
+def _key(study: _Shown) -> list[Entry]:
     settings = study.settings
     rows = [row for task in study.tasks for row in study.of(task)]
     key = model_key(study.cells, settings)
@@ -359,7 +359,7 @@ def _key(study: _Study) -> list[Entry]:
     return key
 
 
-def _notes(study: _Study) -> list[str]:
+def _notes(study: _Shown) -> list[str]:
     settings = study.settings
     rows = [row for task in study.tasks for row in study.of(task)]
     notes = [

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from . import ink, marks, typeset, words
-from .cells import Cells, read_cells
-from .ink import Look
-from .page import Entry, Sheet, over_panels
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import Cells, read_cells
+from ....figures.ink import Look
+from ....figures.page import Entry, Sheet, over_panels
 
 _LEFT_MM = 11.0
 _HEAD_MM = 5.0
@@ -52,7 +52,7 @@ _Areas = Mapping[tuple[str, str, str], dict[str, Any]]
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     curves: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
     steps = tables["risk_coverage"].filter(pl.col("variant") == "main")
     for row in steps.sort("coverage", maintain_order=True).iter_rows(named=True):
@@ -68,11 +68,11 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     )
     by_cell = {(r["model"], r["task"], r["persona"]): r for r in areas.iter_rows(named=True)}
     with ink.context(tables, settings):
-        return _draw(_Study(read_cells(tables["cells"]), curves, by_cell, settings))
+        return _draw(_Shown(read_cells(tables["cells"]), curves, by_cell, settings))
 
 
 @dataclass(frozen=True)
-class _Study:
+class _Shown:
     """What is drawn: cells, curves, areas under them, settings."""
 
     cells: Cells
@@ -103,7 +103,7 @@ class _Study:
         return max(0.0, min(low, high - 0.3)), min(1.0, high)
 
 
-def _draw(study: _Study) -> Figure:
+def _draw(study: _Shown) -> Figure:
     cells, settings = study.cells, study.settings
     body = max(_HEIGHT_MM + _TICKS_MM, _list_height(study) + 1.0)
     blocks, height = [], 0.0
@@ -149,7 +149,7 @@ def _draw(study: _Study) -> Figure:
 
 
 def _draw_panel(
-    axes: Axes, study: _Study, block: tuple[str, str], confidence: str, small: bool = False
+    axes: Axes, study: _Shown, block: tuple[str, str], confidence: str, small: bool = False
 ) -> None:
     """Draw the curves of a block, those of the baseline on top, with a band."""
     task, model = block
@@ -204,7 +204,7 @@ def _draw_curve(
     marks.point(axes, x[-1], y[-1], f"point|{name}", **marker | {"zorder": zorder + 1})
 
 
-def _titles(study: _Study) -> dict[str, str]:
+def _titles(study: _Shown) -> dict[str, str]:
     """Titles of the personas, broken to the width of the list."""
     personas = study.settings["personas"]
     return {
@@ -213,12 +213,12 @@ def _titles(study: _Study) -> dict[str, str]:
     }
 
 
-def _list_height(study: _Study) -> float:
+def _list_height(study: _Shown) -> float:
     lines = [typeset.height_of(title, ink.SMALL_PT) for title in _titles(study).values()]
     return _LIST_HEAD_MM + sum(line + _BETWEEN_MM for line in lines)
 
 
-def _write_list(sheet: Sheet, study: _Study, block: tuple[str, str], top: float) -> None:
+def _write_list(sheet: Sheet, study: _Shown, block: tuple[str, str], top: float) -> None:
     """Write the area under every curve beside a panel that begins at `top`."""
     left = _LEFT_MM + _WIDTH_MM + _LIST_MM
     height = _list_height(study)
@@ -269,7 +269,7 @@ def _key(settings: Mapping[str, Any]) -> list[Entry]:
     return [Entry(text, line={"color": ink.DARK, "linewidth": 1.3}, band=ink.PALE)]
 
 
-def _notes(study: _Study) -> list[str]:
+def _notes(study: _Shown) -> list[str]:
     settings = study.settings
     below = settings["too_few_below"]
     notes = [

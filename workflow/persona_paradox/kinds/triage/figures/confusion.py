@@ -12,11 +12,11 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..names import HUMAN
-from . import ink, marks, typeset, words
-from .cells import Cells, all_invalid, read_cells
-from .ink import Look
-from .page import Entry, Sheet, over_panels
+from ....names import HUMAN
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import Cells, all_invalid, read_cells
+from ....figures.ink import Look
+from ....figures.page import Entry, Sheet, over_panels
 
 _CELL_MM = 3.6  # height; a cell is as wide as its counts need
 _EDGE_MM = 3.2  # of the numbers of the levels, at the left and on top
@@ -37,7 +37,7 @@ _Counts = dict[tuple[str, str, str, str], dict[int, dict[int | None, dict[str, A
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     counts: _Counts = {}
     for row in tables["confusion"].iter_rows(named=True):
         key = (row["model"], row["task"], row["persona"], row["variant"])

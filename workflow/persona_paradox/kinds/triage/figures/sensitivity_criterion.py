@@ -12,10 +12,10 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from . import ink, plane, words
-from .cells import Cells, read_cells
-from .page import Entry
-from .plane import Measure, Plane, Scale
+from ....figures import ink, plane, words
+from ....figures.cells import Cells, read_cells
+from ....figures.page import Entry
+from ....figures.plane import Measure, Plane, Scale
 
 _CRITERION = Measure("criterion", "criterion", "Criterion c (above 0: risk-taking)")
 _D_PRIME = Measure("d_prime", "d_prime", "Risk sensitivity d′")
@@ -29,7 +29,7 @@ _ZERO: dict[str, Any] = {"color": ink.MIDDLE, "linewidth": 0.5, "zorder": 0}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     cells = read_cells(tables["cells"])
     with ink.context(tables, settings):
         return plane.draw(

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ..names import ALL, CLINICIANS
-from . import agreement, ink, judged, parts, typeset, words
-from .judged import Block, Row, Study
-from .page import Entry, Sheet
-from .parts import Column, Part
-from .rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, CLINICIANS
+from ...figures import ink, judged, parts, typeset, words
+from . import agreement
+from ...figures.judged import Block, Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Column, Part
+from ...figures.rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Judges against clinicians: agreement on the same answers, below that of clinicians with each "
@@ -35,7 +36,7 @@ _CEILING: dict[str, Any] = {"color": ink.DARK, "linewidth": 0.8, "linestyle": (0
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         rows = study.rows("clinicians")
@@ -50,7 +51,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
         return parts.page(study, _SUBTITLE, found, _key(study), _notes(study, tasks))
 
 
-def _part(study: Study, task: str) -> Part:
+def _part(study: Judged, task: str) -> Part:
     forests = _forests(study, task)
     lines = _ratings(study, task)
 
@@ -107,7 +108,7 @@ class _Forest:
         return _HEAD_MM + self.rows + _TICKS_MM
 
 
-def _forests(study: Study, task: str) -> list[_Forest]:
+def _forests(study: Judged, task: str) -> list[_Forest]:
     """One per question that judges and clinicians, or two clinicians, rated."""
     found = []
     rows = [r for r in study.rows("agreement", task=task) if r["kind"] in (_HUMANS, _BOTH)]
@@ -131,16 +132,16 @@ def _forests(study: Study, task: str) -> list[_Forest]:
     return found
 
 
-def _heading(study: Study, judge: str) -> str:
+def _heading(study: Judged, judge: str) -> str:
     text = f"{study.title(judge)} with"
     return typeset.wrap(text, _LABELS_MM - parts.TAG_MM - 4, ink.SMALL_PT, "bold")
 
 
-def _judge_of(study: Study, row: Row) -> str:
+def _judge_of(study: Judged, row: Row) -> str:
     return str(row["rater_a"] if study.judge(row["rater_a"]) else row["rater_b"])
 
 
-def _draw_forest(sheet: Sheet, study: Study, forest: _Forest, top: float) -> None:
+def _draw_forest(sheet: Sheet, study: Judged, forest: _Forest, top: float) -> None:
     name = agreement.STATISTICS[forest.statistic]
     title = f"{study.question(forest.task, forest.question)}: {name}"
     sheet.text(0, top, title, weight="bold")
@@ -171,7 +172,7 @@ def _draw_forest(sheet: Sheet, study: Study, forest: _Forest, top: float) -> Non
         parts.mark(axes, study, row, (axes.get_xlim()[0], at), name=gid, look=look)
 
 
-def _prepare(axes: Axes, study: Study, forest: _Forest) -> None:
+def _prepare(axes: Axes, study: Judged, forest: _Forest) -> None:
     """Prepare the axis, and draw the ceiling: the range of the clinicians' pairs, their mean."""
     axes.set_xlim(forest.lowest, 1)
     axes.set_ylim(forest.rows, 0)
@@ -189,7 +190,7 @@ def _prepare(axes: Axes, study: Study, forest: _Forest) -> None:
         axes.plot([x, x], [0, forest.rows], gid=f"mean|{forest.question}", zorder=1, **_CEILING)
 
 
-def _write_group(sheet: Sheet, study: Study, group: _Group, middle: float) -> None:
+def _write_group(sheet: Sheet, study: Judged, group: _Group, middle: float) -> None:
     bold: dict[str, Any] = {"size": ink.SMALL_PT, "weight": "bold", "anchor": "middle"}
     sheet.text(0, middle, group.heading, color=ink.MIDDLE, **bold)
     if group.judge in study.unusable:
@@ -198,7 +199,7 @@ def _write_group(sheet: Sheet, study: Study, group: _Group, middle: float) -> No
         parts.tag(sheet, typeset.width_of(lines[-1], ink.SMALL_PT, "bold") + 3, lowest)
 
 
-def _pair(study: Study, row: Row) -> str:
+def _pair(study: Judged, row: Row) -> str:
     """The clinicians of a pair."""
     names = [row[side] for side in ("rater_a", "rater_b") if not study.judge(row[side])]
     return f"Clinician{'s' * (len(names) > 1)} {' and '.join(names)}"
@@ -243,7 +244,7 @@ class _Line:
         return self.head + self.place.height + _TICKS_MM - 3
 
 
-def _ratings(study: Study, task: str) -> list[_Line]:
+def _ratings(study: Judged, task: str) -> list[_Line]:
     found = []
     rows = study.rows("clinicians", task=task)
     asked = {question["id"]: question for question in study.settings["tasks"][task]["questions"]}
@@ -264,11 +265,11 @@ def _ratings(study: Study, task: str) -> list[_Line]:
     return found
 
 
-def _labels(study: Study, rows: Sequence[Row]) -> float:
+def _labels(study: Judged, rows: Sequence[Row]) -> float:
     return label_width(study.settings, [row["persona"] for row in rows]) + 3
 
 
-def _of_judges(study: Study, task: str, model: str, rating: Mapping[str, Any]) -> list[_Panel]:
+def _of_judges(study: Judged, task: str, model: str, rating: Mapping[str, Any]) -> list[_Panel]:
     """The panels of all judges of a model and task that gave a rating."""
     found = []
     for block in study.blocks("judgements"):
@@ -293,7 +294,7 @@ def _turned(row: Row, scale: int) -> Row:
     return row | {"value": turn(row["value"]), "low": turn(row["high"]), "high": turn(row["low"])}
 
 
-def _draw_line(sheet: Sheet, study: Study, line: _Line, top: float) -> None:
+def _draw_line(sheet: Sheet, study: Judged, line: _Line, top: float) -> None:
     seen = line.panels[0].rows
     columns = _columns(study, list(seen.values()), line.place)
     sheet.text(0, top, line.heading, weight="bold")
@@ -333,7 +334,7 @@ def _write_title(sheet: Sheet, panel: _Panel, left: float, top: float, width: fl
     sheet.text(left, up, "\n".join(panel.lines(width)), weight="bold", **small)
 
 
-def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
+def _columns(study: Judged, rows: Sequence[Row], place: Rows) -> list[Column]:
     """How sure the clinicians were, and how many they are."""
     values, low, counts = [], [], []
     for row in rows:
@@ -353,7 +354,7 @@ def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
     ]
 
 
-def _confidence(study: Study, task: str) -> list[Mapping[str, Any]]:
+def _confidence(study: Judged, task: str) -> list[Mapping[str, Any]]:
     """How sure a clinician may be, from the least on."""
     options: list[Mapping[str, Any]] = study.settings["tasks"][task]["confidence"]
     return sorted(options, key=lambda option: int(option["value"]))
@@ -362,7 +363,7 @@ def _confidence(study: Study, task: str) -> list[Mapping[str, Any]]:
 # --- key and notes -------------------------------------------------------------------------
 
 
-def _key(study: Study) -> list[Entry]:
+def _key(study: Judged) -> list[Entry]:
     level = words.percent(study.settings["confidence"])
     bar = {"color": ink.MIDDLE}
     key = [Entry(f"value, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
@@ -375,7 +376,7 @@ def _key(study: Study) -> list[Entry]:
     return key
 
 
-def _notes(study: Study, tasks: Sequence[str]) -> list[str]:
+def _notes(study: Judged, tasks: Sequence[str]) -> list[str]:
     blocks = [block for block in study.blocks("judgements") if block.task in tasks]
     sure = {
         ", ".join(f"{o['value']} {o['label'].lower()}" for o in _confidence(study, task))

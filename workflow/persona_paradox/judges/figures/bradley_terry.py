@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ..names import ALL, CLINICIANS, PANEL
-from . import ink, judged, parts, typeset, words
-from .judged import LISTWISE, PAIRWISE, Block, Row, Study
-from .page import Entry, Sheet
-from .parts import Column, Part
-from .rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, CLINICIANS, PANEL
+from ...figures import ink, judged, parts, typeset, words
+from ...figures.judged import LISTWISE, PAIRWISE, Block, Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Column, Part
+from ...figures.rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Bradley–Terry ranking of the personas by the preferences of judges: logarithm of the "
@@ -39,7 +39,7 @@ _TICK_MM = 7.5  # least room of a number
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         # Every clinician has a column beside all of them.
@@ -163,7 +163,7 @@ def _lines_by_category(block: Block, personas: Sequence[str], room: float) -> li
     ]
 
 
-def _limit(study: Study, rows: Iterable[Row]) -> float:
+def _limit(study: Judged, rows: Iterable[Row]) -> float:
     """Half the width of panels that hold all of these strengths and their intervals."""
     names = (*_STRENGTH, *_OF_LENGTH)
     shown = [row for row in rows if not study.few(row, "n_questions", "strength")]
@@ -213,7 +213,7 @@ def _step(limit: float, width: float) -> float:
     return next((s for s in steps if s / (2 * limit) * width >= _TICK_MM), steps[-1])
 
 
-def _columns(study: Study, rows: Sequence[Row], place: Rows) -> list[Column]:
+def _columns(study: Judged, rows: Sequence[Row], place: Rows) -> list[Column]:
     """The columns of ranks: by pairs, for answers of equal length, by lists."""
     level = words.percent(study.settings["confidence"])
     found = []
@@ -246,14 +246,14 @@ def _by_clinician(block: Block, place: Rows) -> list[Column]:
     return found
 
 
-def _rank(study: Study, row: Row, name: str) -> str:
+def _rank(study: Judged, row: Row, name: str) -> str:
     few = study.few(row, "n_questions", name)
     values = [row[f"{name}{end}"] for end in ("", "_low", "_high")]
     texts = ["–" if value is None else f"{value:g}" for value in values]
     return few or f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
+def _key(study: Judged, blocks: Sequence[Block]) -> list[Entry]:
     level = words.percent(study.settings["confidence"])
     bar = {"color": ink.MIDDLE}
     key = [Entry(f"log-strength, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
@@ -264,7 +264,7 @@ def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
     return key + judged.grey_key(blocks)
 
 
-def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
+def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
     tasks = [block.task for block in blocks]
     rows = [row for table in _TABLES for row in study.rows(table)]
     first = [

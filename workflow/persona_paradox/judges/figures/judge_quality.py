@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from . import ink, judged, parts, typeset, words
-from .judged import Row, Study
-from .page import Entry, Sheet
-from .parts import Column, Part
+from ...figures import ink, judged, parts, typeset, words
+from ...figures.judged import Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Column, Part
 
 _SUBTITLE = (
     "Quality of the judges: what they make of answers whose worth is known beforehand, and how "
@@ -136,7 +136,7 @@ class _Group:
 class _Judge:
     """A judge and the groups of its rows."""
 
-    study: Study
+    study: Judged
     id: str
     groups: list[_Group]
 
@@ -174,7 +174,7 @@ class _Judge:
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         ids = list(dict.fromkeys(row["judge"] for row in study.rows("judges")))
@@ -206,7 +206,7 @@ def _part(judge: _Judge) -> Part:
     return Part(judge.study.named(judge.id), "", judge.usable, judge.why, height, draw_part)
 
 
-def _groups(study: Study, judge: str) -> list[_Group]:
+def _groups(study: Judged, judge: str) -> list[_Group]:
     rows = [row for row in study.rows("judges", judge=judge) if row["metric"] != _USABLE]
     known = [row for row in rows if row["task"] is None]
     # The accuracy that the rule is about.
@@ -299,7 +299,7 @@ def _columns(judge: _Judge) -> list[Column]:
     return [Column(heads.get(name, name), cells) for name, cells in columns.items()]
 
 
-def _key(study: Study, judges: Sequence[_Judge]) -> list[Entry]:
+def _key(study: Judged, judges: Sequence[_Judge]) -> list[Entry]:
     level = words.percent(study.settings["confidence"])
     bar = {"color": ink.MIDDLE}
     key = [
@@ -313,7 +313,7 @@ def _key(study: Study, judges: Sequence[_Judge]) -> list[Entry]:
     return key
 
 
-def _notes(study: Study) -> list[str]:
+def _notes(study: Judged) -> list[str]:
     rows = [row for row in study.rows("judges") if row["metric"] != _USABLE]
     tasks = dict.fromkeys(row["task"] for row in rows if row["task"] is not None)
     level = words.percent(study.settings["confidence"])

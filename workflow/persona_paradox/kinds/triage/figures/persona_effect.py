@@ -11,8 +11,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import ink, marks, typeset, words
-from .cells import (
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import (
     DIFFERENCE,
     Cells,
     accuracy_contrasts,
@@ -20,9 +20,9 @@ from .cells import (
     all_invalid,
     read_cells,
 )
-from .columns import Column, write
-from .page import Entry, Sheet, model_key
-from .rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....figures.columns import Column, write
+from ....figures.page import Entry, Sheet, model_key
+from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _CONTEXTS = {"emergency": "Emergency care", "primary_care": "Primary care"}
 _EQUIVALENT = "≈"
@@ -37,15 +37,15 @@ _BRACKET: dict[str, Any] = {"color": ink.GREY, "linewidth": 0.6, "zorder": 2}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     with ink.context(tables, settings):
         contrasts = accuracy_contrasts(tables)
         verdicts = accuracy_robustness(tables)
-        return _draw(_Study(read_cells(tables["cells"]), contrasts, verdicts, settings))
+        return _draw(_Shown(read_cells(tables["cells"]), contrasts, verdicts, settings))
 
 
 @dataclass(frozen=True)
-class _Study:
+class _Shown:
     """What is drawn: cells, contrasts in accuracy, their rows of robustness, settings."""
 
     cells: Cells
@@ -59,7 +59,7 @@ class _Study:
         return [(c, [task for task in of if of[task] == c]) for c in dict.fromkeys(of.values())]
 
 
-def _draw(study: _Study) -> Figure:
+def _draw(study: _Shown) -> Figure:
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
     # The order is that of the cells, for a table of contrasts lacks the baseline.
     personas = [persona for persona in cells.personas if persona in contrasts.personas]
@@ -127,7 +127,7 @@ def _draw(study: _Study) -> Figure:
     return sheet.figure
 
 
-def _subtitle(study: _Study, task: str, width: float) -> str:
+def _subtitle(study: _Shown, task: str, width: float) -> str:
     """N of a block, and accuracy and invalid answers of the baseline."""
     cells, settings = study.cells, study.settings
     n = words.n_text(row["n"] for row in study.contrasts.main(task) or cells.main(task))
@@ -152,7 +152,7 @@ def _limit(contrasts: Cells, settings: Mapping[str, Any]) -> float:
     return marks.points_limit(shares)
 
 
-def _draw_rows(axes: Axes, rows: Rows, study: _Study, task: str) -> None:
+def _draw_rows(axes: Axes, rows: Rows, study: _Shown, task: str) -> None:
     draw_rows(axes, rows)
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
     looks, markers = ink.looks(cells.personas), ink.model_markers(cells.models)
@@ -189,7 +189,7 @@ def _bracket(axes: Axes, size: float, y: float, gid: str) -> None:
 # --- columns of text -----------------------------------------------------------------------
 
 
-def _columns(study: _Study) -> list[Column]:
+def _columns(study: _Shown) -> list[Column]:
     """The columns of text, with the figures of the main wordings."""
     settings, verdicts = study.settings, study.verdicts
     main = {key: row for key, row in study.contrasts.rows.items() if key[3] == "main"}
@@ -250,7 +250,7 @@ def _p(value: float | None) -> str:
 # --- key and notes -------------------------------------------------------------------------
 
 
-def _key(study: _Study) -> list[Entry]:
+def _key(study: _Shown) -> list[Entry]:
     contrasts, settings = study.contrasts, study.settings
     main = [row for row in contrasts.rows.values() if row["variant"] == "main"]
     level = words.percent(settings["confidence"])
@@ -274,7 +274,7 @@ def _key(study: _Study) -> list[Entry]:
     return key
 
 
-def _notes(study: _Study) -> list[str]:
+def _notes(study: _Shown) -> list[str]:
     contrasts, settings = study.contrasts, study.settings
     rows = list(contrasts.rows.values())
     alpha = f"{100 * (1 - settings['confidence']):g}%"

@@ -10,10 +10,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import heat, ink, judged, parts, typeset, words
-from .judged import Row, Study
-from .page import Entry, Sheet
-from .parts import Part
+from ...figures import heat, ink, judged, parts, typeset, words
+from ...figures.judged import Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Part
 
 _SUBTITLE = "Agreement of all raters, judges and clinicians, on the same answers"
 _NO_RATERS = (
@@ -49,7 +49,7 @@ _LINE_MM = typeset.height_of("", ink.SMALL_PT)
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         rows = study.rows("agreement")
@@ -98,7 +98,7 @@ class _Matrix:
         )
 
 
-def _matrices(study: Study, task: str) -> list[_Matrix]:
+def _matrices(study: Judged, task: str) -> list[_Matrix]:
     found = []
     rows = study.rows("agreement", task=task)
     for question in dict.fromkeys(row["question"] for row in rows):
@@ -115,12 +115,12 @@ def _matrices(study: Study, task: str) -> list[_Matrix]:
     return found
 
 
-def _name(study: Study, rater: str) -> str:
+def _name(study: Judged, rater: str) -> str:
     title = study.title(rater) if study.judge(rater) else f"Clinician {rater}"
     return typeset.wrap(title, _NAME_MM - 1.5, ink.SMALL_PT)
 
 
-def _part(study: Study, task: str) -> Part:
+def _part(study: Judged, task: str) -> Part:
     lines: list[list[_Matrix]] = []
     for matrix in _matrices(study, task):
         used = sum(other.width + _GAP_MM for other in lines[-1]) if lines else ink.INNER_MM
@@ -149,7 +149,7 @@ def _head(matrix: _Matrix) -> str:
     return typeset.wrap(text, matrix.width, ink.SMALL_PT)
 
 
-def _together(study: Study, matrix: _Matrix) -> str:
+def _together(study: Judged, matrix: _Matrix) -> str:
     """Figures of several raters together, in lines."""
     found: dict[str, list[str]] = {}
     own = [row for row in matrix.rows if row["statistic"] not in _OF_PAIRS - {matrix.statistic}]
@@ -167,14 +167,14 @@ def _together(study: Study, matrix: _Matrix) -> str:
     return "\n".join(typeset.wrap(line, matrix.width, ink.SMALL_PT) for line in lines)
 
 
-def _height(study: Study, matrix: _Matrix) -> float:
+def _height(study: Judged, matrix: _Matrix) -> float:
     head = typeset.height_of("", ink.TEXT_PT) + typeset.height_of(_head(matrix), ink.SMALL_PT)
     together = _together(study, matrix)
     foot = typeset.height_of(together, ink.SMALL_PT) + 1.5 if together else 0.0
     return head + 1 + _EDGE_MM + len(matrix.raters) * matrix.row + foot
 
 
-def _draw_matrix(sheet: Sheet, study: Study, matrix: _Matrix, left: float, top: float) -> None:
+def _draw_matrix(sheet: Sheet, study: Judged, matrix: _Matrix, left: float, top: float) -> None:
     sheet.text(left, top, study.question(matrix.task, matrix.question), weight="bold")
     top += typeset.height_of("", ink.TEXT_PT)
     head = _head(matrix)
@@ -208,7 +208,7 @@ def _draw_matrix(sheet: Sheet, study: Study, matrix: _Matrix, left: float, top: 
 
 
 def _write_rater(
-    sheet: Sheet, study: Study, rater: str, text: str, place: tuple[float, float]
+    sheet: Sheet, study: Judged, rater: str, text: str, place: tuple[float, float]
 ) -> None:
     """Write the name of a rater, and below it that a judge is not usable."""
     left, middle = place
@@ -222,7 +222,7 @@ def _write_rater(
 
 def _draw_cell(
     axes: Axes,
-    study: Study,
+    study: Judged,
     matrix: _Matrix,
     raters: tuple[str, str],
     box: tuple[float, float, float, float],
@@ -255,7 +255,7 @@ def _draw_cell(
     heat.draw(axes, box, lines, face=face, gid=name)
 
 
-def _key(study: Study) -> list[Entry]:
+def _key(study: Judged) -> list[Entry]:
     key = [
         Entry(
             f"κ = {words.number(value, 2)}",
@@ -269,7 +269,7 @@ def _key(study: Study) -> list[Entry]:
     return key
 
 
-def _notes(study: Study, tasks: Sequence[str]) -> list[str]:
+def _notes(study: Judged, tasks: Sequence[str]) -> list[str]:
     rows = study.rows("agreement")
     raters = [row[side] for row in rows for side in ("rater_a", "rater_b")]
     judges = [rater for rater in raters if rater is not None and study.judge(rater)]

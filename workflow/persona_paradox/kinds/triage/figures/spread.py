@@ -11,10 +11,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from . import ink, marks, typeset, words
-from .cells import Cells, accuracy_contrasts, accuracy_robustness, all_invalid, read_cells
-from .page import Entry, Sheet, model_key
-from .rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import Cells, accuracy_contrasts, accuracy_robustness, all_invalid, read_cells
+from ....figures.page import Entry, Sheet, model_key
+from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _COLUMNS = 2
 _GAP_MM = 5.0
@@ -31,11 +31,11 @@ _MEAN: dict[str, Any] = {"color": ink.DARK, "linewidth": 1.0, "zorder": 3}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     with ink.context(tables, settings):
         found = tables["spread"].filter(pl.col("metric") == "accuracy").iter_rows(named=True)
         return _draw(
-            _Study(
+            _Shown(
                 read_cells(tables["cells"]),
                 accuracy_contrasts(tables),
                 accuracy_robustness(tables),
@@ -46,7 +46,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
 
 
 @dataclass(frozen=True)
-class _Study:
+class _Shown:
     """What is drawn: cells, contrasts in accuracy, their robustness and spread, settings."""
 
     cells: Cells
@@ -66,7 +66,7 @@ class _Study:
         ]
 
 
-def _draw(study: _Study) -> Figure:
+def _draw(study: _Shown) -> Figure:
     cells, contrasts, settings = study.cells, study.contrasts, study.settings
     personas = [persona for persona in cells.personas if persona in contrasts.personas]
     # All wordings of a persona stand on one line.
@@ -132,7 +132,7 @@ def _draw(study: _Study) -> Figure:
     return sheet.figure
 
 
-def _subtitle(study: _Study, task: str) -> str:
+def _subtitle(study: _Shown, task: str) -> str:
     rows = study.contrasts.main(task) or study.cells.main(task)
     wordings = [row for row in study.contrasts.rows.values() if row["task"] == task]
     invalid, answers = (sum(row[name] for row in wordings) for name in ("n_invalid", "n"))
@@ -140,7 +140,7 @@ def _subtitle(study: _Study, task: str) -> str:
     return f"{words.n_text(row['n'] for row in rows)} items{of}"
 
 
-def _facts(study: _Study, task: str, width: float) -> list[tuple[str, str, str]]:
+def _facts(study: _Shown, task: str, width: float) -> list[tuple[str, str, str]]:
     """For every model the standard deviations over wordings and over controls, with a head."""
     found = [_HEADS]
     for model in study.cells.models:
@@ -181,7 +181,7 @@ def _write_facts(
         top += typeset.height_of(fact[0], ink.SMALL_PT)
 
 
-def _draw_panel(axes: Axes, rows: Rows, study: _Study, task: str) -> None:
+def _draw_panel(axes: Axes, rows: Rows, study: _Shown, task: str) -> None:
     draw_rows(axes, rows)
     looks, markers = ink.looks(study.cells.personas), ink.model_markers(study.cells.models)
     for (persona, model), y in rows.place.items():
@@ -223,7 +223,7 @@ def _mean(effects: list[Mapping[str, Any]], verdict: Mapping[str, Any] | None) -
     return 100 * float(np.mean([row["difference"] for row in effects]))
 
 
-def _key(study: _Study) -> list[Entry]:
+def _key(study: _Shown) -> list[Entry]:
     key = model_key(study.cells, study.settings)
     key.append(Entry("main wording", ink.filled(ink.MIDDLE, "o")))
     if study.contrasts.paraphrases:
@@ -237,7 +237,7 @@ def _key(study: _Study) -> list[Entry]:
     return key
 
 
-def _notes(study: _Study) -> list[str]:
+def _notes(study: _Shown) -> list[str]:
     settings = study.settings
     notes = [
         "A point is the effect of one wording: accuracy under it minus accuracy under the "

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ..names import ALL, RISKY
-from . import heat, ink, judged, parts, typeset, words
-from .judged import Block, Row, Study
-from .page import Entry, Sheet
-from .parts import Column, Part
-from .rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, RISKY
+from ...figures import heat, ink, judged, parts, typeset, words
+from ...figures.judged import Block, Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Column, Part
+from ...figures.rows import Rows, draw_rows, label_rows, label_width
 
 _SUBTITLE = (
     "Ratings of the answers by judges: expected value on the judge's scale, difference from the "
@@ -75,7 +75,7 @@ class _Grid:
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         blocks = study.blocks("judgements")
@@ -202,7 +202,7 @@ def _draw_measure(
     parts.write(sheet, columns, left + width, top + grid.head, usable=block.usable)
 
 
-def _columns(study: Study, measure: _Measure, contrasts: Sequence[Row], rows: Rows) -> list[Column]:
+def _columns(study: Judged, measure: _Measure, contrasts: Sequence[Row], rows: Rows) -> list[Column]:
     """The columns of differences from the baseline and of their p."""
     differences = [(rows.of(study.settings["baseline"], ""), _BASELINE)]
     tests = []
@@ -317,7 +317,7 @@ def _draw_difference(
 # --- key and notes -------------------------------------------------------------------------
 
 
-def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
+def _key(study: Judged, blocks: Sequence[Block]) -> list[Entry]:
     level = words.percent(study.settings["confidence"])
     bar = {"color": ink.MIDDLE}
     key = [Entry(f"main wording, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
@@ -329,7 +329,7 @@ def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
     return key + judged.grey_key(blocks)
 
 
-def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
+def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
     settings = study.settings
     tasks = [block.task for block in blocks]
     metrics = {row["metric"] for row in study.rows("judgements")}

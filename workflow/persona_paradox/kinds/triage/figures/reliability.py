@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from . import ink, marks, typeset, words
-from .cells import Cells, all_invalid, read_cells
-from .ink import Look
-from .page import Entry, Sheet, over_panels
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import Cells, all_invalid, read_cells
+from ....figures.ink import Look
+from ....figures.page import Entry, Sheet, over_panels
 
 _COLUMNS = 5
 _LEFT_MM = 8.0
@@ -39,7 +39,7 @@ _Errors = Mapping[tuple[str, str, str], _OfCell]
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     shown = tables["reliability"].filter(
         (pl.col("metric") == "accuracy_in_bin")
         & (pl.col("confidence") == "top_label")

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..names import HUMAN
-from . import columns, ink, marks, typeset, words
-from .cells import Cells, Key, all_invalid, read_cells
-from .columns import Column
-from .page import Entry, Sheet, model_key, over_panels
-from .rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....names import HUMAN
+from ....figures import columns, ink, marks, typeset, words
+from ....figures.cells import Cells, Key, all_invalid, read_cells
+from ....figures.columns import Column
+from ....figures.page import Entry, Sheet, model_key, over_panels
+from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _TICKS_MM = 5.5
 _GAP_MM = 4.5
@@ -38,7 +38,7 @@ class _Panel:
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     with ink.context(tables, settings):
         return _draw(read_cells(tables["cells"]), settings)
 

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ..names import HUMAN
-from . import ink, marks, typeset, words
-from .cells import SAME_ITEMS, Cells, all_invalid, read_cells
-from .page import Entry, Sheet, model_key
-from .rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....names import HUMAN
+from ....figures import ink, marks, typeset, words
+from ....figures.cells import SAME_ITEMS, Cells, all_invalid, read_cells
+from ....figures.page import Entry, Sheet, model_key
+from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 
 _COLUMNS = 2
 _GAP_MM = 6.0
@@ -27,7 +27,7 @@ _RATER: dict[str, Any] = {"color": ink.DARK, "linestyle": (0, (5, 1.5)), "linewi
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     with ink.context(tables, settings):
         return _draw(read_cells(tables["cells"]), settings)
 

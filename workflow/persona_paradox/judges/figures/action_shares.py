@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ..names import ALL, RISKY
-from . import heat, ink, judged, marks, parts, typeset, words
-from .judged import Block, Row, Study
-from .page import Entry, Sheet
-from .parts import Column, Part
-from .rows import Rows, label_rows, label_width
+from ...names import ALL, RISKY
+from ...figures import heat, ink, judged, marks, parts, typeset, words
+from ...figures.judged import Block, Row, Judged
+from ...figures.page import Entry, Sheet
+from ...figures.parts import Column, Part
+from ...figures.rows import Rows, label_rows, label_width
 
 _SUBTITLE = (
     "Actions: what the answers do with the requests of patients, in the judge's view, as shares of "
@@ -47,7 +47,7 @@ class _Panel:
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
-    """Draw the figure; the caption in workflow/report says what it shows."""
+    """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
         acted = {(row["task"], row["judge"]) for row in study.rows("judgements", metric=_REFUSE)}
@@ -141,7 +141,7 @@ def _draw_panel(
     parts.write(sheet, columns, left + width, top, usable=block.usable)
 
 
-def _columns(study: Study, table: Mapping[str, Mapping[str, Row]], rows: Rows) -> list[Column]:
+def _columns(study: Judged, table: Mapping[str, Mapping[str, Row]], rows: Rows) -> list[Column]:
     """Shares with their intervals, in percent, and the number of answers without a verdict."""
     heads = {_ACCEPT: f"accept\n% [{words.percent(study.settings['confidence'])} int.]"}
     found = [
@@ -207,7 +207,7 @@ def _face(action: str, usable: bool) -> str:
 # --- key and notes -------------------------------------------------------------------------
 
 
-def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
+def _key(study: Judged, blocks: Sequence[Block]) -> list[Entry]:
     level = words.percent(study.settings["confidence"])
     usable = any(block.usable for block in blocks)
     key = [Entry(action, band=_face(action, usable)) for action in _ACTIONS]
@@ -219,7 +219,7 @@ def _key(study: Study, blocks: Sequence[Block]) -> list[Entry]:
     return key + judged.grey_key(blocks)
 
 
-def _notes(study: Study, blocks: Sequence[Block]) -> list[str]:
+def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
     settings = study.settings
     tasks = [block.task for block in blocks]
     first = [

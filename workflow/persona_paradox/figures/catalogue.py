@@ -1,0 +1,96 @@
+"""Which figures there are: a module that draws one, and beside it a YAML file that tells of it.
+
+A figure is two files in the folder `figures` of a kind of task, of the judges or of the clinicians,
+and there is no register: whoever adds the two files adds a figure. `<id>.py` has
+
+- `draw(tables, settings)`, which gives a figure of matplotlib, or
+- `rows(tables, settings)` and `spec(settings)`: a table and a specification of Vega-Lite whose
+  data set `rows` it is (`figures/vega.py`).
+
+`<id>.yaml` has `title`; `shows`, in a few words; `needs`, the ids of the tables it is drawn from;
+and `caption`, what the report says below it, in reStructuredText with some Jinja
+(`figures/captions.py`). It is read when Snakemake starts, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from ..errors import InputError
+
+_LIBRARY = Path(__file__).parents[1]
+_KEYS = {"title", "shows", "needs", "caption"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, as far as it is known before it is drawn.
+
+    Attributes:
+        id: its name in files and in the study's key `figures`.
+        folder: whose it is, a path below the library: `kinds/triage`, `judges`.
+        title: what it is called.
+        shows: what is seen there, in a few words.
+        needs: ids of the tables it is drawn from.
+        caption: the text of its caption, a template.
+    """
+
+    id: str
+    folder: str
+    title: str
+    shows: str
+    needs: tuple[str, ...]
+    caption: str
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of task whose answers it shows; None where judges or clinicians speak."""
+        wing, _, kind = self.folder.partition("/")
+        return kind if wing == "kinds" else None
+
+    @property
+    def path(self) -> str:
+        """Its module below the library."""
+        return f"{self.folder}/figures/{self.id}.py"
+
+    @property
+    def module(self) -> str:
+        """Name of its module."""
+        return ".".join([_LIBRARY.name, *self.path.removesuffix(".py").split("/")])
+
+
+@cache
+def figures() -> dict[str, Figure]:
+    """All figures by id: those of kinds of tasks, then of judges, then of clinicians."""
+    found: dict[str, Figure] = {}
+    for pattern in ("kinds/*", "judges", "clinicians"):
+        for path in sorted(_LIBRARY.glob(f"{pattern}/figures/*.yaml")):
+            figure = _read(path)
+            if figure.id in found:
+                raise InputError(
+                    f"{path}: there is a figure {figure.id} in {found[figure.id].folder} too; "
+                    "rename one of them"
+                )
+            found[figure.id] = figure
+    return found
+
+
+def _read(path: Path) -> Figure:
+    about = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(about, dict) or set(about) != _KEYS:
+        keys = ", ".join(f"`{key}`" for key in sorted(_KEYS))
+        raise InputError(f"{path}: a figure has the keys {keys} and no others; write these")
+    if not path.with_suffix(".py").is_file():
+        raise InputError(f"{path}: nothing draws it; write {path.stem}.py beside it")
+    return Figure(
+        id=path.stem,
+        folder=path.parents[1].relative_to(_LIBRARY).as_posix(),
+        title=about["title"],
+        shows=about["shows"],
+        needs=tuple(about["needs"]),
+        caption=about["caption"],
+    )
