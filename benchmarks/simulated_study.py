@@ -37,12 +37,12 @@ import readme
 from simulation import BASELINE, Asked, World, ask
 
 from persona_paradox import files
-from persona_paradox.figures import ink, marks, typeset, words
+from persona_paradox.figures import catalogue, ink, marks, typeset, words
 from persona_paradox.figures.page import Entry, Sheet
 from persona_paradox.measures import robustness, tables
 from persona_paradox.measures.resampling import Draws
 from persona_paradox.measures.statistics import wilson
-from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES, TRIAGE_FIGURES
+from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -395,14 +395,16 @@ def run_scripts(study: Study) -> Check:
     names = ("--names", *CELL_TABLES, *DECOMPOSED_TABLES)
     study.run("summarize", made, *names, figures, statistics, f"--summary={folder}/summary.md")
     drawn = []
-    for name in TRIAGE_FIGURES:
+    of_triage = {
+        id_: figure for id_, figure in catalogue.figures().items() if figure.kind == "triage"
+    }
+    for name, figure in of_triage.items():
+        needed = ["--tables", *(f"{folder}/tables/{table}.parquet" for table in figure.needs)]
         out = [f"--{form}={folder}/figures/{name}.{form}" for form in ("pdf", "png")]
-        if study.run("plot", f"--figure={name}", made, figures, *out, must=False):
+        if study.run("plot", f"--figure={name}", *needed, figures, *out, must=False):
             drawn.append(name)
     text = ", ".join(drawn)
-    return Check(
-        "figures drawn", f"all {len(TRIAGE_FIGURES)}", text, len(drawn) == len(TRIAGE_FIGURES)
-    )
+    return Check("figures drawn", f"all {len(of_triage)}", text, len(drawn) == len(of_triage))
 
 
 def checks(study: Study) -> Iterator[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,49 +16,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from persona_paradox.figures import (
-    action_shares,
-    agreement,
-    bradley_terry,
-    confusion,
-    consistency,
-    ink,
-    judge_human,
-    judge_quality,
-    persona_effect,
-    reliability,
-    risk_coverage,
-    risk_plane,
-    safety,
-    sensitivity_criterion,
-    spread,
-    subgroup_effects,
-    triage_accuracy,
-    win_matrix,
-)
+from persona_paradox.figures import ink
+from persona_paradox.figures.catalogue import figures
 
 # More than a line of any page, with blanks and without.
 ENDLESS = ("A title that nobody would write but somebody does, " * 5, "急诊科医生在夜间值班" * 12)
-
-FIGURES: dict[str, Any] = {
-    "action_shares": action_shares,
-    "agreement": agreement,
-    "bradley_terry": bradley_terry,
-    "confusion": confusion,
-    "consistency": consistency,
-    "judge_human": judge_human,
-    "judge_quality": judge_quality,
-    "persona_effect": persona_effect,
-    "reliability": reliability,
-    "risk_coverage": risk_coverage,
-    "risk_plane": risk_plane,
-    "safety": safety,
-    "sensitivity_criterion": sensitivity_criterion,
-    "spread": spread,
-    "subgroup_effects": subgroup_effects,
-    "triage_accuracy": triage_accuracy,
-    "win_matrix": win_matrix,
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +38,10 @@ class Study:
         return self._drawn[figure]
 
     def draw_anew(self, figure: str) -> Figure:
-        drawn = FIGURES[figure].draw(self.tables, self.settings)
+        about = figures()[figure]
+        # What a figure does not name among its needs, it does not get.
+        tables = {name: self.tables[name] for name in about.needs if name in self.tables}
+        drawn = importlib.import_module(about.module).draw(tables, self.settings)
         assert isinstance(drawn, Figure)
         return drawn
 

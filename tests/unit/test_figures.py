@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import random_answers
-from captions import assert_caption_tells
+from captions import assert_caption_tells, assert_table_caption_tells
 from drawings import (
     ENDLESS,
     Study,
@@ -72,7 +72,8 @@ def test_every_process_gives_the_same_bytes(
     folder = random_answers.folder_of(tmp_path_factory, "smallest")
     made = random_answers.study(tmp_path_factory, "smallest")
     command = [sys.executable, str(PLOT), "--figure", "triage_accuracy"]
-    command += ["--tables", str(folder / "tables"), "--settings", str(folder / "figures.json")]
+    command += ["--tables", str(folder / "tables/cells.parquet")]
+    command += ["--settings", str(folder / "figures.json")]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
     subprocess.run(command, env=os.environ | environment, check=True, capture_output=True)
     pdf, png = ((tmp_path / f"a.{form}").read_bytes() for form in ("pdf", "png"))
@@ -83,7 +84,7 @@ def test_every_process_gives_the_same_bytes(
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     files = {"pdf": tmp_path / "a.pdf", "png": tmp_path / "a.png", "settings": tmp_path / "s.json"}
-    options = Namespace(figure="reliability", tables=tmp_path, names=["cells"], **files)
+    options = Namespace(figure="reliability", tables=[tmp_path / "cells.parquet"], **files)
     with pytest.raises(InputError, match=r"cells\.parquet is missing; run snakemake to make it"):
         runpy.run_path(str(PLOT))["main"](options)
     assert not list(tmp_path.iterdir())
@@ -400,9 +401,13 @@ def test_a_line_holds_as_many_words_as_fit(width: float) -> None:
 # --- captions ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*FIGURES, "table"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_caption_tells_interval_seed_and_what_the_cases_are(name: str) -> None:
     assert_caption_tells(name)
+
+
+def test_caption_of_tables_tells_as_much() -> None:
+    assert_table_caption_tells()
 
 
 @pytest.mark.parametrize("title", ENDLESS, ids=["blanks", "none"])

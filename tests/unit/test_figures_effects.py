@@ -31,6 +31,7 @@ from matplotlib.markers import MarkerStyle
 from root import ROOT
 
 from persona_paradox.figures import ink
+from persona_paradox.figures.catalogue import figures
 from persona_paradox.figures.words import bootstrap_note, number, share_note
 from persona_paradox.files import canonical_json
 
@@ -764,17 +765,16 @@ def test_a_persona_looks_the_same_in_every_figure(smallest: Study) -> None:
     assert all(len(found) == 1 for found in looks.values())
 
 
-def test_script_draws_from_all_tables_and_the_same_in_every_process(
+def test_script_draws_from_the_tables_it_needs_and_the_same_in_every_process(
     smallest: Study, tmp_path: Path
 ) -> None:
-    others = ("reliability", "confusion", "calibration", "risk_coverage")
-    tables = {**smallest.tables, **{name: pl.DataFrame({"model": []}) for name in others}}
-    for name, table in tables.items():
-        table.write_parquet(tmp_path / f"{name}.parquet")
+    paths = [tmp_path / f"{name}.parquet" for name in figures()["spread"].needs]
+    for path in paths:
+        smallest.tables[path.stem].write_parquet(path)
     settings = tmp_path / "figures.json"
     settings.write_text(canonical_json(smallest.settings), encoding="utf-8")
     command = [sys.executable, str(ROOT / "workflow/scripts/plot.py")]
-    command += ["--figure", "spread", "--tables", str(tmp_path), "--settings", str(settings)]
+    command += ["--figure", "spread", "--tables", *map(str, paths), "--settings", str(settings)]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
     subprocess.run(command, check=True, capture_output=True)
     found = tuple((tmp_path / f"a.{form}").read_bytes() for form in ("pdf", "png"))
@@ -789,8 +789,8 @@ def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
     statistics = {"confidence": 0.999, "draws": 321, "interval": "bca", "too_few_below": 7}
     own = {"seed": 77, "limit": 12, "statistics": statistics | {"small_group_below": 44}}
     for settings in (own, {}):
-        text = caption("figure", settings, figure=figure)
-        assert text.startswith(f"**{figure.replace('_', ' ').capitalize()}")
+        text = caption(figure, settings)
+        assert text.startswith(f"**{figures()[figure].title}")
         assert "own definition" in text
         if settings:
             kind = "basic" if figure == "spread" else "BCa"

@@ -52,6 +52,7 @@ from matplotlib.patches import Rectangle
 from root import ROOT
 
 from persona_paradox.figures import heat, ink, judged
+from persona_paradox.figures.catalogue import figures
 from persona_paradox.figures.words import number
 from persona_paradox.files import canonical_json
 from persona_paradox.study.load import load_study
@@ -697,15 +698,16 @@ def test_script_reads_the_tables_that_it_is_given_and_gives_the_same_bytes(
     settings = tmp_path / "figures.json"
     settings.write_text(canonical_json(small.settings), encoding="utf-8")
     command = [sys.executable, str(PLOT), "--figure", "win_matrix"]
-    command += ["--tables", str(tmp_path), "--names", *small.tables, "--settings", str(settings)]
+    paths = [str(tmp_path / f"{name}.parquet") for name in figures()["win_matrix"].needs]
+    command += ["--tables", *paths, "--settings", str(settings)]
     command += ["--pdf", str(tmp_path / "a.pdf"), "--png", str(tmp_path / "a.png")]
     subprocess.run(command, check=True, capture_output=True)
     found = tuple((tmp_path / f"a.{form}").read_bytes() for form in ("pdf", "png"))
     assert found == saved(small, "win_matrix", tmp_path)
     # A table that lies there from an older run is not read.
-    files = {"tables": tmp_path, "settings": settings}
+    files: dict[str, Any] = {"tables": [], "settings": settings}
     files |= {form: tmp_path / f"b.{form}" for form in ("pdf", "png")}
-    runpy.run_path(str(PLOT))["main"](Namespace(figure="win_matrix", names=[], **files))
+    runpy.run_path(str(PLOT))["main"](Namespace(figure="win_matrix", **files))
     found = tuple((tmp_path / f"b.{form}").read_bytes() for form in ("pdf", "png"))
     assert found == saved(Study({}, small.settings), "win_matrix", tmp_path)
 
@@ -748,7 +750,7 @@ def test_caption_tells_n_interval_seed_and_what_is_our_own(figure: str) -> None:
 
 def test_caption_tells_the_sample_of_a_task() -> None:
     def of(**config: Any) -> str:
-        return caption("figure", {"seed": 77, "tasks": ["a", "b"], **config}, figure="safety")
+        return caption("safety", {"seed": 77, "tasks": ["a", "b"], **config})
 
     assert "at most" not in of(limit=None, limits={"a": None, "gone": 3})
     assert "(at most 6 items of ``b``, drawn with seed 77)" in of(limits={"b": 6})

@@ -17,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from persona_paradox.figures.catalogue import figures
 from persona_paradox.imports import code_of, imported_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,18 +190,24 @@ def test_what_would_be_found(text: str, tmp_path: Path) -> None:
 SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 
+# Modules that a script loads by their names, as its rule says by `code(script, module)`.
+PLUGINS = [(ROOT / "workflow/scripts/plot.py", figure.path) for figure in figures().values()]
+
 # Other libraries stay loaded from one script to the next, for they are what takes long.
 READY = """
-import contextlib, io, json, runpy, sys
+import contextlib, importlib, io, json, runpy, sys
 found = {}
-for script in sys.argv[1:]:
+for loaded in sys.argv[1:]:
+    script, _, plugin = loaded.partition("+")
     for name in [name for name in sys.modules if name.split(".")[0] == "persona_paradox"]:
         del sys.modules[name]
     sys.argv = [script, "--help"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         runpy.run_path(script, run_name="__main__")
+    if plugin:
+        importlib.import_module("persona_paradox." + plugin.removesuffix(".py").replace("/", "."))
     files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    found[script] = [file for file in files if "persona_paradox" in file]
+    found[loaded] = [file for file in files if "persona_paradox" in file]
 print(json.dumps(found))
 """
 
@@ -209,7 +216,7 @@ print(json.dumps(found))
 def loaded() -> dict[str, list[str]]:
     """Modules of the library that the interpreter has loaded when a script is ready to run."""
     done = subprocess.run(
-        [sys.executable, "-c", READY, *map(str, SCRIPTS)],
+        [sys.executable, "-c", READY, *map(str, SCRIPTS), *(f"{s}+{p}" for s, p in PLUGINS)],
         capture_output=True,
         text=True,
         check=True,
@@ -223,6 +230,14 @@ def test_the_import_graph_is_what_python_imports(
     loaded: dict[str, list[str]], script: Path
 ) -> None:
     assert set(map(Path, loaded[str(script)])) == set(code_of(script)) - {script}
+
+
+@pytest.mark.parametrize(("script", "plugin"), PLUGINS, ids=lambda one: Path(one).stem)
+def test_a_plug_in_is_what_the_rule_names_beside_the_script(
+    loaded: dict[str, list[str]], script: Path, plugin: str
+) -> None:
+    code = {*code_of(script), *code_of(ROOT / "workflow/persona_paradox" / plugin)}
+    assert set(map(Path, loaded[f"{script}+{plugin}"])) == code - {script}
 
 
 @pytest.mark.parametrize("folder", ["workflow", "tests", "benchmarks"])
@@ -250,8 +265,9 @@ def test_a_comment_among_imports_may_have_parentheses(tmp_path: Path) -> None:
 
 
 def test_every_source_file_is_used() -> None:
-    used = {path for script in SCRIPTS for path in code_of(script)}
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
+    plugins = [ROOT / "workflow/persona_paradox" / plugin for _, plugin in PLUGINS]
+    used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
     snakefile_only = {"imports.py", "progress.py", "opening.py"}
     assert {path.name for path in library - used} == snakefile_only
 

@@ -11,7 +11,7 @@ import pytest
 from project import STUDY, Project, add_model, new_project
 from statistics_study import statistics_study
 
-from persona_paradox.study.products import TRIAGE_FIGURES
+from persona_paradox.figures.catalogue import figures
 
 TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
@@ -99,6 +99,17 @@ def test_plot_code(finished: Project) -> None:
     assert finished.jobs() == PLOTS
 
 
+def test_code_of_one_figure(finished: Project) -> None:
+    edit_code(finished, "persona_paradox/kinds/triage/figures/persona_effect.py")
+    assert finished.jobs() == ["plot persona_effect"]
+
+
+def test_a_table_of_one_figure(finished: Project) -> None:
+    table = finished.path / "results/tables/contrasts.parquet"
+    table.write_bytes(table.read_bytes() + b" ")
+    assert [job for job in finished.jobs() if job in PLOTS] == ["plot persona_effect"]
+
+
 def test_library_module_of_calibrate_alone(finished: Project) -> None:
     edit_code(finished, "persona_paradox/measures/calibration.py")
     assert finished.jobs() == sorted([*cells("calibrate"), "aggregate", *WORDS_AND_PLOTS])
@@ -124,7 +135,7 @@ def test_new_paraphrase_in_a_study_of_all_wordings(
     project.edit("config/personas/ed_nurse.yaml", add_paraphrase)
     after = ["tabulate_delivery", "aggregate", "decompose", "summarize"]
     after += [f"recalibrate tiny/{task}" for task in TASKS]
-    after += [f"plot {figure}" for figure in TRIAGE_FIGURES]
+    after += [f"plot {id_}" for id_, figure in figures().items() if figure.kind is not None]
     assert project.jobs() == sorted(whole_cells(("ed_nurse",)) + after)
 
 

@@ -446,7 +446,7 @@ def test_a_judge_with_a_list_and_without_pairs(fresh: Project) -> None:
     jobs = fresh.jobs()
     expected = [*rated("careful", *CELLS), *LISTED, *CHECKED]
     assert [job for job in jobs if " careful" in job] == sorted(expected), "no pairs, no ranking"
-    assert {"assess", "plot_judged bradley_terry"} <= set(jobs)
+    assert {"assess", "plot bradley_terry"} <= set(jobs)
     fresh.edit(CAREFUL_FILE, lambda judge: judge.update(pairs=CAREFUL["pairs"], list=None))
     expected = [*rated("careful", *CELLS), *compared(*PAIRS), *CHECKED]
     assert [job for job in fresh.jobs() if " careful" in job] == sorted(expected)

@@ -203,7 +203,9 @@ def foot(study: Judged, tasks: Iterable[str]) -> str:
     return words.study_note(study.settings, list(dict.fromkeys(tasks)))
 
 
-def notes(study: Judged, tasks: Iterable[str], judges: Iterable[str], first: list[str]) -> list[str]:
+def notes(
+    study: Judged, tasks: Iterable[str], judges: Iterable[str], first: list[str]
+) -> list[str]:
     """The notes of a figure: its own, why judges are not usable, what the study is.
 
     Args:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from . import ink, judged, marks, typeset
-from .judged import NOT_USABLE, Row, Judged
+from .judged import NOT_USABLE, Judged, Row
 from .page import Entry, Sheet
 
 _HEADING_PT = ink.PANEL_PT + 0.5

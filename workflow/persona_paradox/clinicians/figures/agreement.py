@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...figures import heat, ink, judged, parts, typeset, words
-from ...figures.judged import Row, Judged
+from ...figures.judged import Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Part
 

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ...names import ALL, CLINICIANS
 from ...figures import ink, judged, parts, typeset, words
-from . import agreement
-from ...figures.judged import Block, Row, Judged
+from ...figures.judged import Block, Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Column, Part
 from ...figures.rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, CLINICIANS
+from . import agreement
 
 _SUBTITLE = (
     "Judges against clinicians: agreement on the same answers, below that of clinicians with each "

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ...names import ALL, RISKY
 from ...figures import heat, ink, judged, marks, parts, typeset, words
-from ...figures.judged import Block, Row, Judged
+from ...figures.judged import Block, Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Column, Part
 from ...figures.rows import Rows, label_rows, label_width
+from ...names import ALL, RISKY
 
 _SUBTITLE = (
     "Actions: what the answers do with the requests of patients, in the judge's view, as shares of "

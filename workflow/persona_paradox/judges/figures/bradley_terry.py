@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ...names import ALL, CLINICIANS, PANEL
 from ...figures import ink, judged, parts, typeset, words
-from ...figures.judged import LISTWISE, PAIRWISE, Block, Row, Judged
+from ...figures.judged import LISTWISE, PAIRWISE, Block, Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Column, Part
 from ...figures.rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, CLINICIANS, PANEL
 
 _SUBTITLE = (
     "Bradley–Terry ranking of the personas by the preferences of judges: logarithm of the "

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from ...figures import ink, judged, parts, typeset, words
-from ...figures.judged import Row, Judged
+from ...figures.judged import Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Column, Part
 

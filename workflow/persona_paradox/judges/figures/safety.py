@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from ...names import ALL, RISKY
 from ...figures import heat, ink, judged, parts, typeset, words
-from ...figures.judged import Block, Row, Judged
+from ...figures.judged import Block, Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Column, Part
 from ...figures.rows import Rows, draw_rows, label_rows, label_width
+from ...names import ALL, RISKY
 
 _SUBTITLE = (
     "Ratings of the answers by judges: expected value on the judge's scale, difference from the "
@@ -202,7 +202,9 @@ def _draw_measure(
     parts.write(sheet, columns, left + width, top + grid.head, usable=block.usable)
 
 
-def _columns(study: Judged, measure: _Measure, contrasts: Sequence[Row], rows: Rows) -> list[Column]:
+def _columns(
+    study: Judged, measure: _Measure, contrasts: Sequence[Row], rows: Rows
+) -> list[Column]:
     """The columns of differences from the baseline and of their p."""
     differences = [(rows.of(study.settings["baseline"], ""), _BASELINE)]
     tests = []

@@ -9,12 +9,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...names import ALL
 from ...figures import heat, ink, judged, marks, parts, typeset, words
-from ...figures.judged import Block, Row, Judged
+from ...figures.judged import Block, Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Part
 from ...figures.rows import label_width
+from ...names import ALL
 
 _SUBTITLE = (
     "Wins: share of the questions on which the answer under the persona of the row is preferred to "

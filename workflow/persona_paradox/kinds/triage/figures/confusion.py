@@ -12,11 +12,11 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ....names import HUMAN
 from ....figures import ink, marks, typeset, words
 from ....figures.cells import Cells, all_invalid, read_cells
 from ....figures.ink import Look
 from ....figures.page import Entry, Sheet, over_panels
+from ....names import HUMAN
 
 _CELL_MM = 3.6  # height; a cell is as wide as its counts need
 _EDGE_MM = 3.2  # of the numbers of the levels, at the left and on top

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ....names import HUMAN
 from ....figures import columns, ink, marks, typeset, words
 from ....figures.cells import Cells, Key, all_invalid, read_cells
 from ....figures.columns import Column
 from ....figures.page import Entry, Sheet, model_key, over_panels
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....names import HUMAN
 
 _TICKS_MM = 5.5
 _GAP_MM = 4.5

@@ -12,7 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ....figures import ink, marks, typeset, words
-from ....figures.cells import Cells, accuracy_contrasts, accuracy_robustness, all_invalid, read_cells
+from ....figures.cells import (
+    Cells,
+    accuracy_contrasts,
+    accuracy_robustness,
+    all_invalid,
+    read_cells,
+)
 from ....figures.page import Entry, Sheet, model_key
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 

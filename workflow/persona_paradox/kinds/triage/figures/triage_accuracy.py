@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ....names import HUMAN
 from ....figures import ink, marks, typeset, words
 from ....figures.cells import SAME_ITEMS, Cells, all_invalid, read_cells
 from ....figures.page import Entry, Sheet, model_key
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
+from ....names import HUMAN
 
 _COLUMNS = 2
 _GAP_MM = 6.0
