@@ -268,7 +268,7 @@ def test_every_source_file_is_used() -> None:
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
     plugins = [ROOT / "workflow/persona_paradox" / plugin for _, plugin in PLUGINS]
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
-    snakefile_only = {"imports.py", "progress.py", "opening.py"}
+    snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
     assert {path.name for path in library - used} == snakefile_only
 
 

@@ -14,11 +14,12 @@ def code_of(script: Path, folders: tuple[Path, ...] = (PACKAGE.parent,)) -> tupl
     """A script and every module of the project that it imports, directly or not, sorted.
 
     Args:
-        script: a Python file.
+        script: a Python file; of a module in a package the packages above it are run as well.
         folders: where modules are looked for; what is in none of them is somebody else's.
     """
     seen: set[Path] = set()
-    waiting = [script]
+    above = (folder / "__init__.py" for folder in script.parents)
+    waiting = [script, *filter(Path.is_file, above)]
     while waiting:
         path = waiting.pop()
         if path not in seen:
