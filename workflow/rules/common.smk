@@ -14,8 +14,6 @@ from persona_paradox.engine import sizes
 from persona_paradox.names import ALL, HUMAN, TRIAGE
 from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
-from persona_paradox.figures.captions import Captions
-from persona_paradox.figures.catalogue import figures
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds.base import has

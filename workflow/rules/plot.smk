@@ -1,5 +1,8 @@
 # Needs: the tables. Leaves: the figures, as PDF for papers and PNG for screens.
 
+from persona_paradox.figures.captions import Captions
+from persona_paradox.figures.catalogue import figures
+
 ALL_FIGURES = {id_: figures()[id_] for id_ in STUDY.possible_figures}
 # Where all are asked for, those of judges and clinicians need one of them.
 FIGURES = (
