@@ -1,0 +1,205 @@
+"""How the project is built: its wings, its kinds, and the sizes of its modules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from persona_paradox.imports import imported_names
+from persona_paradox.kinds import base
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ROOT / "workflow"
+LIBRARY = WORKFLOW / "persona_paradox"
+PACKAGE = LIBRARY.name
+MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
+# Each is a folder; `choice` is what kinds have in common whose answers are labels.
+FOLDERS = sorted(path.parent.name for path in (LIBRARY / "kinds").glob("*/__init__.py"))
+KINDS = [name for name in FOLDERS if name != "choice"]
+MOST_LINES = 500
+# Heavy libraries, which take longer to load than Snakemake takes to see that nothing is to be done.
+HEAVY = {"numpy", "polars", "scipy", "torch", "matplotlib", "llama_cpp"}
+
+# Files that still name a kind, and how often at most; to be emptied.
+LEFT = {
+    "workflow/persona_paradox/names.py": 4,
+    "workflow/persona_paradox/study/checks.py": 10,
+    "workflow/persona_paradox/study/inventory.py": 3,
+    "workflow/persona_paradox/study/load.py": 2,
+    "workflow/persona_paradox/study/products.py": 1,
+    "workflow/persona_paradox/study/study.py": 10,
+    "workflow/persona_paradox/study/views.py": 9,
+    "workflow/rules/aggregate.smk": 8,
+    "workflow/rules/calibrate.smk": 1,
+    "workflow/rules/captions.smk": 1,
+    "workflow/rules/common.smk": 3,
+    "workflow/scripts/plot.py": 1,
+}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(LIBRARY).with_suffix("").parts)
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """The modules of the library that a module imports itself."""
+    found = set()
+    for name in imported_names(path):
+        if name.split(".")[0] == PACKAGE:
+            place = WORKFLOW.joinpath(*name.split("."))
+            found |= {place.with_suffix(".py")} & {*MODULES}
+    return frozenset(found)
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """A circle of a graph, or nothing."""
+    done: set[str] = set()
+
+    def walk(node: str, way: list[str]) -> list[str]:
+        if node in way:
+            return [*way[way.index(node) :], node]
+        if node in done:
+            return []
+        for other in sorted(edges.get(node, ())):
+            if found := walk(other, [*way, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next(filter(None, (walk(node, []) for node in sorted(edges))), [])
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_the_graph_is_read() -> None:
+    assert LIBRARY / "names.py" in imported(LIBRARY / "study/study.py")
+    assert len(MODULES) > 100
+
+
+def test_no_modules_import_each_other() -> None:
+    edges = {name_of(path): {name_of(other) for other in imported(path)} for path in MODULES}
+    assert circle(edges) == []
+
+
+def wing(path: Path) -> str:
+    """The wing of a module; on the ground floor, each module is one of its own."""
+    return path.relative_to(LIBRARY).parts[0]
+
+
+def test_no_wings_import_each_other() -> None:
+    edges: dict[str, set[str]] = {}
+    for path in MODULES:
+        edges.setdefault(wing(path), set()).update(
+            {wing(other) for other in imported(path)} - {wing(path)}
+        )
+    assert circle(edges) == []
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind that a module is of; None where it is of none."""
+    parts = path.relative_to(LIBRARY).parts
+    return parts[1] if parts[0] == "kinds" and len(parts) > 2 else None
+
+
+def test_a_kind_imports_no_other_but_choice() -> None:
+    for path in MODULES:
+        others = {kind_of(other) for other in imported(path)}
+        allowed = {None, "choice", kind_of(path)} if kind_of(path) else {None, "choice"}
+        assert others <= allowed, name_of(path)
+
+
+def mentions(path: Path) -> Iterator[str]:
+    """The kinds that a file names: as a text of its own, or by a constant for one."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        strings = [
+            node.value
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+    else:
+        strings = re.findall(r"""["'`](\w+)["'`]""", text)
+    yield from (kind for kind in KINDS for string in strings if string == kind)
+    yield from re.findall(rf"\b(?:{'|'.join(KINDS).upper()})\b", text)
+
+
+def test_a_mention_is_found(tmp_path: Path) -> None:
+    for name, text in {
+        "a.py": "if kind == 'triage': pass",
+        "b.smk": 'cells("x", kind="triage")',
+        "c.js": 'kind === "triage"',
+        "d.py": "study.tasks_of(TRIAGE)",
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert list(mentions(tmp_path / name)), name
+    (tmp_path / "e.py").write_text('"""The triage of a patient."""\n')
+    assert not list(mentions(tmp_path / "e.py"))
+
+
+@cache
+def outside_kinds() -> list[Path]:
+    found = [
+        path
+        for pattern in ("*.py", "*.smk", "*.js")
+        for path in WORKFLOW.rglob(pattern)
+        if LIBRARY / "kinds" not in path.parents
+    ]
+    return sorted([*found, ROOT / "Snakefile"])
+
+
+@pytest.mark.parametrize("path", outside_kinds(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_outside_names_a_kind(path: Path) -> None:
+    assert len(list(mentions(path))) <= LEFT.get(str(path.relative_to(ROOT)), 0)
+
+
+def test_what_snakemake_reads_at_its_start_is_light() -> None:
+    """No rule, view or check needs a table; a dry run would wait for the libraries."""
+    named = re.compile(rf"^ *from ({PACKAGE}[\w.]*) import (.+)$", re.MULTILINE)
+    modules = {
+        module
+        for path in [*WORKFLOW.rglob("*.smk"), ROOT / "Snakefile"]
+        for module, _ in named.findall(path.read_text(encoding="utf-8"))
+    }
+    modules |= {f"{PACKAGE}.kinds.{kind}.spec" for kind in base.kinds()}
+    assert f"{PACKAGE}.study.opening" in modules
+    program = (
+        "import importlib, json, sys\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        f"print(json.dumps(sorted({HEAVY!r} & sys.modules.keys())))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *sorted(modules)],
+        cwd=WORKFLOW,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        [
+            *MODULES,
+            *WORKFLOW.rglob("scripts/*.py"),
+            *WORKFLOW.rglob("*.js"),
+            *WORKFLOW.rglob("*.smk"),
+        ]
+    ),
+    ids=lambda path: str(path.relative_to(WORKFLOW)),
+)
+def test_no_file_is_long(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
