@@ -36,6 +36,7 @@ from persona_paradox.engine.responses import Request
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
 from persona_paradox.kinds.choice.labels import parse_label
+from persona_paradox.version import VERSION
 
 ARCHIVE = "results/archive.zip"
 CRATE, PROVENANCE = "ro-crate-metadata.json", "results/provenance.json"
@@ -666,6 +667,30 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, work: Path, name: str) ->
     if name == "empty":
         remedy += ", and verify it by the version of this project that made it"
     assert says.endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [(None, "0.1"), ("0.1.7", "0.1"), ("0.3.0", "0.3"), ("1.2.0", "1.2")]
+)
+def test_an_archive_of_another_release_is_told_from_what_is_no_archive(
+    packed: Project, tmp_path: Path, work: Path, version: str | None, release: str
+) -> None:
+    provenance = json.loads(members(packed.path / ARCHIVE)[PROVENANCE])
+    assert provenance.pop("version") == VERSION
+    provenance |= {} if version is None else {"version": version}
+    changes = {PROVENANCE: json.dumps(provenance).encode()}
+    assert refuses(forge(packed, tmp_path / "a.zip", changes), work) == (
+        f"the archive was made by version {release} of this project, which wrote other files than "
+        f"version {VERSION}; verify it with release {release}.x"
+    )
+
+
+def test_an_archive_that_version_0_1_made_is_known(tmp_path: Path, work: Path) -> None:
+    """Of the archive of a small study, made at commit 0cc00f9: its description, and provenance."""
+    content = members(ROOT / "tests/data/archive_of_0_1.zip")
+    assert {CRATE, PROVENANCE} <= content.keys()
+    says = refuses(write(tmp_path / "a.zip", content), work)
+    assert says.startswith("the archive was made by version 0.1 of this project")
 
 
 def test_half_an_archive_is_refused(packed: Project, tmp_path: Path, work: Path) -> None:

@@ -15,6 +15,7 @@ from persona_paradox.engine.responses import engine_of
 from persona_paradox.study.inventory import answered
 from persona_paradox.study.provenance import study_of
 from persona_paradox.study.study import Study
+from persona_paradox.version import VERSION
 
 
 def packages() -> dict[str, str]:
@@ -57,6 +58,7 @@ def gathered(configured: Mapping[str, Any], git: Mapping[str, Any]) -> dict[str,
         datasets[id_] = files.read_json(Path(f"resources/datasets/{id_}.manifest.json"))
         datasets[id_]["items_sha256"] = files.sha256_file(Path(f"resources/datasets/{id_}.parquet"))
     return {
+        "version": VERSION,
         "git": git,
         "python": platform.python_version(),
         "packages": packages(),

@@ -118,7 +118,7 @@ def describe(study: Study, provenance: Mapping[str, Any], sums: Mapping[str, Any
         if kind is not None:
             about["encodingFormat"] = kind
         if name == WORKFLOW:
-            about |= _workflow(provenance["git"])
+            about |= _workflow(provenance["git"]) | {"softwareVersion": provenance["version"]}
         added = crate.add(File(crate, dest_path=name, properties=about))
         if name == WORKFLOW:
             crate.mainEntity = added

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..prompting import delivery
 from ..study.inventory import Answered, answered, derived, restricted_tasks
 from ..study.provenance import study_of
 from ..study.study import Study
+from ..version import VERSION
 from . import crate
 from .project_copy import Copy, one_sentence
 from .verification import UNREADABLE
@@ -22,13 +24,37 @@ from .withholding import is_withheld
 
 
 def read_study(theirs: Path) -> Study:
-    """The study that an archive is about; Snakemake checks it when it reads the copy."""
-    name = crate.PROVENANCE
+    """The study that an archive is about; Snakemake checks it when it reads the copy.
+
+    Raises:
+        InputError: there is none, or another release made the archive, whose files are others.
+    """
+    provenance = crate.read_untrusted(theirs / crate.PROVENANCE, crate.PROVENANCE)
+    found = release_of(provenance)
+    if found not in (None, release(VERSION)):
+        raise InputError(
+            f"the archive was made by version {found} of this project, which wrote other files "
+            f"than version {VERSION}; verify it with release {found}.x"
+        )
     with one_sentence():
-        study = study_of(crate.read_untrusted(theirs / name, name)["configuration"])
+        study = study_of(provenance["configuration"])
         # What the names of files are made of.
         list(answered(study)), list(derived(study)), restricted_tasks(study), study.tables
     return study
+
+
+def release_of(provenance: Any) -> str | None:
+    """The release that made an archive, such as "0.2"; None where its provenance says nothing."""
+    if not isinstance(provenance, dict) or "configuration" not in provenance:
+        return None
+    # Release 0.1 did not write it down.
+    return release(str(provenance.get("version", "0.1.0")))
+
+
+def release(version: str) -> str | None:
+    """The part of a version by which releases are told that read each other's archives."""
+    found = re.match(r"\d{1,4}\.\d{1,4}(?=\.\d)", version)
+    return found[0] if found else None
 
 
 def withheld(copy: Copy) -> dict[Answered, pl.DataFrame]:
