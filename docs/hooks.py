@@ -20,6 +20,7 @@ ELSEWHERE = {
     "configuration.md": "config/README.md",
     "benchmarks.md": "benchmarks/README.md",
     "faults.md": "tests/faults/README.md",
+    "changes.md": "CHANGELOG.md",
 }
 _LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 

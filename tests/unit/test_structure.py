@@ -12,9 +12,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from persona_paradox.imports import imported_names
 from persona_paradox.kinds import base
+from persona_paradox.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / "workflow"
@@ -105,6 +107,19 @@ def test_no_wings_import_each_other() -> None:
             {wing(other) for other in imported(path)} - {wing(path)}
         )
     assert circle(edges) == []
+
+
+def test_every_wing_is_explained() -> None:
+    text = (ROOT / "docs/explanation/layout.md").read_text(encoding="utf-8")
+    wings = {path.name for path in LIBRARY.iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"^  (\w+)/ +\w", text, re.MULTILINE)) == wings
+
+
+def test_the_version_is_told_once() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == VERSION
+    assert re.findall(r"^## ([\d.]+)", changes, re.MULTILINE)[0] == VERSION
 
 
 def kind_of(path: Path) -> str | None:
