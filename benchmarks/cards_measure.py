@@ -21,7 +21,8 @@ from shaped_model import Shape, write_shaped_model
 from tiny_model import ARCHITECTURES, write_tiny_model
 
 from persona_paradox.engine.decoding import Answer, Decoding
-from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 from persona_paradox.prompting.chat import ChatTemplate

@@ -13,7 +13,8 @@ import llama_cpp
 from workload import Workload
 
 from persona_paradox.engine.decoding import Decoding
-from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.running import Question
 from persona_paradox.engine.sampler import Sampler
 
 LARGE = 512  # tokens of a call at which prompt speed no longer grows

@@ -14,7 +14,8 @@ from pathlib import Path
 import paths  # noqa: F401 - finds the library
 
 from persona_paradox.engine.decoding import Decoding
-from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings
 
 

@@ -17,7 +17,7 @@ import llama_cpp
 from workload import Chat, Weights
 
 from persona_paradox.engine.decoding import log_softmax
-from persona_paradox.engine.engine import Forms
+from persona_paradox.engine.running import Forms
 
 WINDOW = 2048
 PATIENCE_S = 120

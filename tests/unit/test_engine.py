@@ -27,7 +27,8 @@ from tiny_model import (
 )
 
 from persona_paradox.engine.decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding
-from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings
 from persona_paradox.engine.vocabulary import Prompt, Vocabulary, open_vocabulary
 from persona_paradox.errors import InputError

@@ -11,8 +11,9 @@ from gguf import TokenType
 from tiny_model import CHATML, write_tiny_model
 
 from persona_paradox.engine.decoding import LENGTH, STOP, Answer, Decoding
-from persona_paradox.engine.engine import Engine, Question
+from persona_paradox.engine.engine import Engine
 from persona_paradox.engine.responses import Request
+from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings
 from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.prompting.delivery import open_template

@@ -24,7 +24,6 @@ import ctypes
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,30 +33,12 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import Closing
-from .decoding import LENGTH, STOP, TOO_LONG, Answer, Decoding, Wanted, log_softmax
-from .sampler import Sampler
+from .decoding import TOO_LONG, Answer, Decoding, Wanted, log_softmax
+from .running import Batch, Forms, Logits, Question, Running
 from .settings import MICRO_BATCH, Settings, cards
 from .vocabulary import Prompt, Vocabulary, load, reason, start_llama, weights_parameters
 
 log = logging.getLogger("persona_paradox")
-
-Forms = Sequence[Sequence[tuple[int, ...]]]
-Logits = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Question:
-    """One answer that is wanted.
-
-    Attributes:
-        prompt: what the model reads.
-        decoding: how the answer is produced.
-        seed: of its draws, 32 bits; greedy answers have none.
-    """
-
-    prompt: Prompt
-    decoding: Decoding
-    seed: int = 0
 
 
 class Engine(Closing):
@@ -94,10 +75,10 @@ class Engine(Closing):
             )
         self._context = self._new_context(threads)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._reading = _Batch(settings.context, [0] * settings.context)
+        self._reading = Batch(settings.context, [0] * settings.context)
         # Streams 1 to width hold answers; stream 0 holds the prompt that was read last.
         self._streams = range(1, settings.width + 1)
-        self._step = _Batch(settings.width, list(self._streams))
+        self._step = Batch(settings.width, list(self._streams))
         self._step.use(settings.width).logits[:] = 1
         self._held: tuple[tuple[int, ...], ...] = ()
         self._held_ahead: int | None = None
@@ -202,7 +183,7 @@ class Engine(Closing):
         """
         # Neighbours in this order share their pieces.
         waiting = deque(sorted(range(len(questions)), key=lambda i: questions[i].prompt.pieces))
-        running: dict[int, _Running] = {}
+        running: dict[int, Running] = {}
         try:
             while waiting or running:
                 for stream in self._streams:
@@ -225,7 +206,7 @@ class Engine(Closing):
             for answer in running.values():
                 answer.sampler.close()
 
-    def _start(self, index: int, question: Question, forms: Forms) -> _Running | Answer:
+    def _start(self, index: int, question: Question, forms: Forms) -> Running | Answer:
         """Read a prompt and choose the first token; an `Answer` where that ends it."""
         longest = max((len(form) for own in forms for form in own), default=0)
         most = max(question.decoding.max_tokens, longest)
@@ -234,10 +215,10 @@ class Engine(Closing):
         ahead = self._token_ahead(forms)
         logits = self._read(question.prompt, ahead)
         labels = self._labels_held(logits, question.prompt, forms, ahead) if forms else None
-        answer = _Running(index, question, labels, self.vocabulary, self._name)
+        answer = Running(index, question, labels, self.vocabulary, self._name)
         return answer.result() if answer.take(logits[0]) else answer
 
-    def _advance(self, running: Mapping[int, _Running]) -> dict[int, Logits]:
+    def _advance(self, running: Mapping[int, Running]) -> dict[int, Logits]:
         """One token further in every running answer: stream → logits of shape (vocabulary,)."""
         batch = self._step
         for row, stream in enumerate(self._streams):
@@ -360,7 +341,7 @@ class Engine(Closing):
         self.computed["prompt"] += count
         return np.stack([self._logits(row) for row in range(count - rows, count)])
 
-    def _decode(self, batch: _Batch) -> None:
+    def _decode(self, batch: Batch) -> None:
         status = llama_cpp.llama_decode(self._context, batch.raw)
         if status != 0:
             raise RuntimeError(f"{self._name}: llama_decode failed with status {status}")
@@ -392,94 +373,3 @@ def ask_engine(
         prompt = Prompt(tuple(tuple(piece) for piece in one.row["pieces"]))
         questions.append(Question(prompt, one.decoding, one.seed))
     yield from engine.generate(questions, engine.vocabulary.label_forms(labels))
-
-
-class _Running:
-    """An answer that is being generated."""
-
-    def __init__(
-        self,
-        index: int,
-        question: Question,
-        labels: tuple[float, ...] | None,
-        vocabulary: Vocabulary,
-        name: str,
-    ) -> None:
-        self.index = index
-        self.tokens: list[int] = []
-        self.position = len(question.prompt)
-        self.sampler = Sampler(vocabulary, question.decoding, question.seed, name)
-        self._decoding = question.decoding
-        self._labels = labels
-        self._vocabulary = vocabulary
-        self._logprobs: list[float] = []
-        self._spelled = b""
-        self._text, self._finish_reason = "", ""
-
-    def take(self, logits: Logits) -> bool:
-        """Choose the next token; True where the answer has ended."""
-        if len(self.tokens) == self._decoding.max_tokens:
-            return self._end(LENGTH)
-        token = self.sampler.choose(logits)
-        if self._vocabulary.ends(token):
-            return self._end(STOP)
-        self.tokens.append(token)
-        if self._decoding.token_logprobs:
-            self._logprobs.append(float(log_softmax(logits)[token]))
-        if self._closes(token):
-            return self._end(STOP)
-        if self._decoding.stop:
-            text = self._vocabulary.text(self.tokens, special=False)
-            found = [text.index(stop) for stop in self._decoding.stop if stop in text]
-            if found:
-                return self._end(STOP, min(found))
-        return len(self.tokens) == self._decoding.max_tokens and self._end(LENGTH)
-
-    def _closes(self, token: int) -> bool:
-        """Whether a token ends a thought."""
-        if self._decoding.close is None:
-            return False
-        # The end alone: a thought may have thousands of tokens.
-        self._spelled += self._vocabulary.spelled(token)
-        close = self._decoding.close.encode()
-        return close in self._spelled[-len(close) - len(self._vocabulary.spelled(token)) :]
-
-    def _end(self, finish_reason: str, cut: int | None = None) -> bool:
-        if self._decoding.close is not None:
-            self._text = self._vocabulary.text_before(self.tokens, self._decoding.close)
-        else:
-            self._text = self._vocabulary.text(self.tokens, special=False)[:cut]
-        self._finish_reason = finish_reason
-        self.sampler.close()
-        return True
-
-    def result(self) -> Answer:
-        """The answer, after its end."""
-        kept = tuple(self._logprobs) if self._decoding.token_logprobs else None
-        return Answer(self._text, self._finish_reason, len(self.tokens), self._labels, kept)
-
-
-class _Batch:
-    """Rows of a call of llama_decode, as arrays; kept between calls."""
-
-    def __init__(self, size: int, streams: Sequence[int]) -> None:
-        self.raw = llama_cpp.llama_batch_init(size, 0, 1)
-
-        def array(pointer: Any) -> NDArray[Any]:
-            return np.ctypeslib.as_array(pointer, shape=(size,))
-
-        self.token = array(self.raw.token)
-        self.position = array(self.raw.pos)
-        self.logits = array(self.raw.logits)
-        array(self.raw.n_seq_id)[:] = 1
-        for row, stream in enumerate(streams):
-            self.raw.seq_id[row][0] = stream
-
-    def use(self, rows: int) -> _Batch:
-        """Take the first `rows` rows."""
-        self.raw.n_tokens = rows
-        return self
-
-    def free(self) -> None:
-        """Free what llama.cpp holds."""
-        llama_cpp.llama_batch_free(self.raw)
