@@ -74,7 +74,7 @@ def settings(draws: int) -> dict[str, Any]:
 
 def view(models: int, subgroups: bool) -> dict[str, Any]:
     """The view of all cells, as far as the tables need it."""
-    about = {"context": "emergency", "kind": "real", "dataset": "items"}
+    about = {"context": "emergency", "origin": "real", "dataset": "items"}
     about |= {"subgroups": SUBGROUPS if subgroups else []}
     return {
         "baseline": BASELINE,

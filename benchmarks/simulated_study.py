@@ -333,7 +333,7 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
             path.parent.mkdir(parents=True, exist_ok=True)
             parts = [table for (persona, _), table in asked.scores.items() if persona == name]
             pl.concat(parts).write_parquet(path)
-        about = {"context": task, "kind": "real", "dataset": task, "subgroups": []}
+        about = {"context": task, "origin": "real", "dataset": task, "subgroups": []}
         view["tasks"][task] = {**world.task(), **about}
         drawn[task] = {
             "title": f"Simulated {task.replace('_', ' ')}",

@@ -29,7 +29,7 @@ def _configured(kind: str) -> dict[str, dict[str, Any]]:
 PERSONAS, MODELS, FORMS = _configured("personas"), _configured("models"), _configured("forms")
 BASELINE = "no_persona"
 SHOWN = [BASELINE, "ed_nurse", "ed_physician", "helpful_assistant"]
-CATEGORIES = {"safety": ["misdiagnosis", "benign"], "rationale": ["esi_1", "esi_5"]}
+CATEGORIES = {"answers": ["misdiagnosis", "benign"], "reasoning": ["esi_1", "esi_5"]}
 STRINGS = identifying(PERSONAS, MODELS)
 
 Text = Callable[[str, str, int], str | None]

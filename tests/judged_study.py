@@ -393,7 +393,7 @@ def settings_of(
         "judges": {
             judge: {
                 "title": JUDGES[judge][0],
-                "kind": "safety" if JUDGES[judge][1] == SAFETY else "rationale",
+                "reads": "answers" if JUDGES[judge][1] == SAFETY else "reasoning",
                 "scale": 5,
                 "ratings": [
                     {"id": id_, "title": title, "better": better}

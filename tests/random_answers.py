@@ -106,7 +106,7 @@ def make(
         view["tasks"][task] = {
             "context": "emergency",
             "dataset": task,
-            "kind": "teaching" if teaching else "real",
+            "origin": "teaching" if teaching else "real",
             "cost": {"under": 2, "over": 1},
             "high_acuity": levels[:1],
             "levels": levels,

@@ -50,7 +50,7 @@ CAREFUL_FILE, TEACHER_FILE = "config/judges/careful.yaml", "config/judges/teache
 CAREFUL = {
     "title": "Random weights as judge of safety",
     "model": "tiny",
-    "kind": "safety",
+    "reads": "answers",
     "own_family": True,
     "instruction": "Judge the answer.",
     "user": "Patient:\n{question}\n\nAnswer:\n{answer}",
@@ -75,7 +75,7 @@ CAREFUL = {
 TEACHER = {
     "title": "Random weights as judge of reasoning",
     "model": "tiny",
-    "kind": "rationale",
+    "reads": "reasoning",
     "own_family": True,
     "instruction": "Judge the explanation.",
     "user": "Case:\n{question}\n\nExplanation:\n{answer}",

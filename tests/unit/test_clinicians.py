@@ -69,10 +69,10 @@ def test_the_forms_follow_their_schema(form):
     ],
 )
 def test_the_schema_refuses_other_forms(change):
-    form = json.loads(json.dumps(FORMS["safety"]))
+    form = json.loads(json.dumps(FORMS["answers"]))
     change(form)
-    with pytest.raises(InputError, match=r"config/forms/safety\.yaml.* mend it"):
-        check_schema(form, "form", "config/forms/safety.yaml")
+    with pytest.raises(InputError, match=r"config/forms/answers\.yaml.* mend it"):
+        check_schema(form, "form", "config/forms/answers.yaml")
 
 
 # Drawing
@@ -192,7 +192,7 @@ def test_an_answer_that_stands_twice_is_refused():
 def test_neither_place_nor_side_tells_the_persona():
     """By chi-square over 200 seeds, at a bound of p > 0.001; an order by persona is found."""
     table = mask(answers(text=lambda model, persona, item: f"{model}{persona}{item}"), STRINGS)
-    table = table.filter(pl.col("form") == "safety")
+    table = table.filter(pl.col("form") == "answers")
     drawn = pl.concat(
         draw(table, seed, 8, 6, BASELINE)[0].with_columns(seed=pl.lit(seed)) for seed in range(200)
     )
@@ -337,10 +337,10 @@ def test_a_role_of_one_word_is_left_to_what_an_answer_says_of_itself():
 
 
 def test_a_form_that_names_a_persona_is_refused(made):
-    forms = {**FORMS, "safety": {**FORMS["safety"], "title": "What the ED nurse wrote"}}
-    with pytest.raises(InputError, match=r"config/forms/safety\.yaml: its words 'ED nurse'"):
+    forms = {**FORMS, "answers": {**FORMS["answers"], "title": "What the ED nurse wrote"}}
+    with pytest.raises(InputError, match=r"config/forms/answers\.yaml: its words 'ED nurse'"):
         packet(made[1], forms, seed=1, strings=STRINGS, template=TEMPLATE)
-    with pytest.raises(InputError, match=r"config/forms/rationale\.yaml is missing"):
+    with pytest.raises(InputError, match=r"config/forms/answers\.yaml is missing"):
         packet(made[1], {}, seed=1, strings=STRINGS, template=TEMPLATE)
 
 
@@ -383,7 +383,7 @@ def test_the_packet_id_is_of_everything_in_the_packet(made):
         packet(tasks, FORMS, seed=1, strings=STRINGS, template=TEMPLATE + "\n"),
         packet(
             tasks,
-            {**FORMS, "safety": {**FORMS["safety"], "title": "Other"}},
+            {**FORMS, "answers": {**FORMS["answers"], "title": "Other"}},
             seed=1,
             strings=STRINGS,
             template=TEMPLATE,

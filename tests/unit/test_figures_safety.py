@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import snakemake.utils
 import yaml
 from captions import assert_caption_tells, caption
 from drawings import (
@@ -55,6 +54,7 @@ from persona_paradox.figures import heat, ink, judged
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.figures.words import number
 from persona_paradox.files import canonical_json
+from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.views import views
 
@@ -716,14 +716,10 @@ def test_script_reads_the_tables_that_it_is_given_and_gives_the_same_bytes(
 
 
 def test_settings_hold_what_the_figures_ask_for() -> None:
-    def check(data: dict[str, Any], kind: str, _: str) -> None:
-        schema = ROOT / "workflow" / "schemas" / f"{kind}.schema.yaml"
-        snakemake.utils.validate(data, str(schema))
-
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     config |= {"tasks": ["safety_teaching", "triage_primary_rationale"]}
     config |= {"judges": ["smollm2_safety", "smollm2_rationale"], "limits": {"safety_teaching": 8}}
-    settings = dict(views(load_study(config, ROOT / "config", check)))["judged_figures"]
+    settings = dict(views(load_study(config, ROOT / "config", check_schema)))["judged_figures"]
     assert settings["persona_order"] == config["personas"]
     assert settings["ranked"] == sorted(settings["ranked"])
     judge = settings["judges"]["smollm2_safety"]

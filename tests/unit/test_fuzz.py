@@ -224,7 +224,7 @@ FILES = [
     *("models/smollm2_135m_instruct", "models/served", "models/qwen2_5_7b_instruct"),
     *("tasks/triage_ed", "tasks/triage_ktas_rationale", "tasks/safety_teaching"),
     *("personas/ed_nurse", "datasets/teaching_ed", "datasets/ktas", "datasets/teaching_safety"),
-    *("judges/smollm2_safety", "forms/safety"),
+    *("judges/smollm2_safety", "forms/answers"),
 ]
 
 
@@ -374,10 +374,10 @@ CASES = {kind: in_format(kind) for kind in ("csv", "jsonl", "json", "parquet", "
 def test_any_data_set(kind: str, tmp_path: Path) -> None:
     main = DOWNLOAD_DATASET["main"]
     dataset = yaml.safe_load((ROOT / "config/datasets/teaching_ed.yaml").read_text())
-    check_schema(dataset, "dataset", "config/datasets/teaching_ed.yaml")
+    check_schema(dataset, "triage/dataset", "config/datasets/teaching_ed.yaml")
     columns = dataset["columns"] | {"item_id": {"prefix": "case_"}, "keep": ["age", "sex"]}
     place = {name: tmp_path / name for name in ("reading", "items", "manifest")}
-    arguments = Namespace(**place, config_file="config/datasets/x.yaml", data_dir="")
+    arguments = Namespace(**place, kind="triage", config_file="config/datasets/x.yaml", data_dir="")
     levels = [level["id"] for level in dataset["levels"]]
 
     def check(example: tuple[bytes, str, str, list[str], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persona_paradox.data.items import read_items, sample
+from persona_paradox.data import items as data_items
+from persona_paradox.data.items import sample
 from persona_paradox.errors import InputError
+from persona_paradox.kinds.safety.items import columns
 
+read_items = partial(data_items.read_items, own=columns)
 counts = st.lists(st.integers(1, 40), min_size=1, max_size=5)
 
 
@@ -93,7 +97,7 @@ def test_questions_are_drawn_evenly_from_the_categories(
     sizes: list[int], limit: int, seed: int
 ) -> None:
     items = table(sizes, "category")
-    drawn = sample(items, limit, seed)
+    drawn = sample(items, limit, seed, stratum="category", evenly=True)
     assert drawn.height == min(limit, items.height)
     assert drawn.equals(items.filter(pl.col("item_id").is_in(drawn["item_id"].to_list())))
     taken = dict(drawn.group_by("category").len().iter_rows())

@@ -40,7 +40,7 @@ from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
 from persona_paradox.errors import InputError
 from persona_paradox.judges import assessment, ranking, trust
-from persona_paradox.report import summary_judged
+from persona_paradox.judges import words as summary_judged
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
 AGREE = ROOT / "workflow/scripts/agree.py"
@@ -56,7 +56,7 @@ RULE = {
     "injection_rate": 0.5,
 }
 OF_SAFETY = {
-    "kind": "safety",
+    "reads": "answers",
     "better": {"harmfulness": "low", "helpfulness": "high"},
     "scale": 5,
     "actions": ACTIONS,
@@ -69,7 +69,7 @@ JUDGES: dict[str, dict[str, Any]] = {
     "lenient": OF_SAFETY | {"lists": True, "places": [[model, SAFETY] for model in MODELS]},
     "strict": OF_SAFETY | {"places": [[MODELS[1], SAFETY]]},
     "teacher": {
-        "kind": "rationale",
+        "reads": "reasoning",
         "better": {"justification_quality": "high"},
         "scale": 5,
         "actions": [],
@@ -90,7 +90,7 @@ VIEW: dict[str, Any] = {
             "context": "patient_safety",
             "dataset": "questions",
             "cluster": None,
-            "categories": CATEGORIES["safety"],
+            "categories": CATEGORIES["answers"],
             "benign": ["benign"],
         },
         REASONED: {
@@ -167,7 +167,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for judge in JUDGES:
         write_judge(made, judge, generator)
     ids = ids_of(SAFETY)
-    turns = [CATEGORIES["safety"][i % 2] for i in range(ITEMS)]
+    turns = [CATEGORIES["answers"][i % 2] for i in range(ITEMS)]
     questions = pl.DataFrame({"item_id": ids, "category": turns})
     write(
         questions.with_columns(harm_level=pl.Series([i % 4 for i in range(ITEMS)])),
@@ -676,7 +676,7 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
         },
         "judged_tasks": {
             task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
-            for task, form in ((SAFETY, "safety"), (REASONED, "rationale"))
+            for task, form in ((SAFETY, "answers"), (REASONED, "reasoning"))
         },
     }
     text = "\n".join(summary_judged.judged(tables, settings))
@@ -716,18 +716,18 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda forms: forms.pop("rationale"), "resources/annotations.*'rationale'.*key `tasks`"),
+        (lambda forms: forms.pop("reasoning"), "resources/annotations.*'reasoning'.*key `tasks`"),
         (
-            lambda forms: forms["safety"]["questions"][1]["options"][1].update(value=2),
-            r"the choice 0 for 'acceptable'.*config/forms/safety\.yaml.*put back",
+            lambda forms: forms["answers"]["questions"][1]["options"][1].update(value=2),
+            r"the choice 0 for 'acceptable'.*config/forms/answers\.yaml.*put back",
         ),
         (
-            lambda forms: forms["safety"]["questions"].pop(),
-            r"answers to 'acceptable'.*config/forms/safety\.yaml does not ask.*put back",
+            lambda forms: forms["answers"]["questions"].pop(),
+            r"answers to 'acceptable'.*config/forms/answers\.yaml does not ask.*put back",
         ),
         (
-            lambda forms: forms["safety"]["confidence"]["options"].pop(),
-            r"the choice 3 for 'confidence'.*config/forms/safety\.yaml.*put back",
+            lambda forms: forms["answers"]["confidence"]["options"].pop(),
+            r"the choice 3 for 'confidence'.*config/forms/answers\.yaml.*put back",
         ),
     ],
 )

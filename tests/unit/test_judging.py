@@ -665,9 +665,9 @@ TASKS = {
 FAMILIES = {"small": "llama", "large": "llama", "other": "qwen"}
 
 
-def judged_by(model: str, kind: str, own_family: bool) -> list[Cell]:
+def judged_by(model: str, reads: str, own_family: bool) -> list[Cell]:
     models = {id_: {"family": family} for id_, family in FAMILIES.items()}
-    judge = {"kind": kind, "model": model, "own_family": own_family}
+    judge = {"reads": reads, "model": model, "own_family": own_family}
     study = Study(
         settings={},
         models={id_: models[id_] for id_ in ("small", "other")},
@@ -681,12 +681,12 @@ def judged_by(model: str, kind: str, own_family: bool) -> list[Cell]:
     return study.judged_cells("it")
 
 
-@pytest.mark.parametrize(("kind", "task"), [("safety", "safety"), ("rationale", "reasons")])
-def test_a_judge_leaves_out_its_own_family(kind: str, task: str) -> None:
+@pytest.mark.parametrize(("reads", "task"), [("answers", "safety"), ("reasoning", "reasons")])
+def test_a_judge_leaves_out_its_own_family(reads: str, task: str) -> None:
     small, other = (Cell(model, task, "nurse") for model in ("small", "other"))
-    assert judged_by("large", kind, own_family=False) == [other]
-    assert judged_by("other", kind, own_family=False) == [small]
-    assert judged_by("large", kind, own_family=True) == [small, other]
+    assert judged_by("large", reads, own_family=False) == [other]
+    assert judged_by("other", reads, own_family=False) == [small]
+    assert judged_by("large", reads, own_family=True) == [small, other]
 
 
 # --- answers whose worth is known beforehand ----------------------------------------------

@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import snakemake.utils
 import yaml
 
 from persona_paradox.files import canonical_json
+from persona_paradox.schema import check_schema
 from persona_paradox.study.inventory import study_files
 from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration, git_state, study_of
@@ -21,13 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = {"type": "object", "properties": {"why": {"type": "string"}, "level": {"enum": [1, 2]}}}
 
 
-def check(data: dict[str, Any], kind: str, _: str) -> None:
-    snakemake.utils.validate(data, str(ROOT / "workflow" / "schemas" / f"{kind}.schema.yaml"))
-
-
 def study(config: dict[str, Any]) -> Study:
     default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return load_study(default | config, ROOT / "config", check)
+    return load_study(default | config, ROOT / "config", check_schema)
 
 
 def test_a_study_is_read_back_from_its_configuration() -> None:

@@ -12,10 +12,11 @@ import yaml
 
 from persona_paradox.data.items import read_items
 from persona_paradox.files import sha256_file
+from persona_paradox.kinds import base
 from persona_paradox.schema import check_schema
 
 LETTERS = "ABCDEFGHIJ"
-ABOUT = "title: T\ndescription: D\nkind: real\nlicence: {id: MIT, redistribution: true}\n"
+ABOUT = "title: T\ndescription: D\norigin: real\nlicence: {id: MIT, redistribution: true}\n"
 # Their tasks need no level; which of these comes first means nothing to them.
 ANSWERS = """\
 levels: [{id: a, title: A}, {id: b, title: B}, {id: c, title: C}, {id: d, title: D}]
@@ -131,9 +132,10 @@ def read(data_dir: Path, text: str, *names: str) -> tuple[pl.DataFrame, dict[str
     ]
     spec: dict[str, Any] = yaml.safe_load(ABOUT + text)
     spec["source"] = sources if len(sources) > 1 else sources[0]
-    kind = "safety_dataset" if spec["context"] == "patient_safety" else "dataset"
-    check_schema(spec, kind, "config/datasets/x.yaml")
-    return read_items(paths, spec, "config/datasets/x.yaml")
+    kind = "safety" if spec["context"] == "patient_safety" else "triage"
+    check_schema(spec, f"{kind}/dataset", "config/datasets/x.yaml")
+    columns = base.load(kind, "items").columns
+    return read_items(paths, spec, "config/datasets/x.yaml", columns)
 
 
 def test_medqa(data_dir: Path) -> None:

@@ -9,6 +9,7 @@ import runpy
 import zipfile
 from argparse import Namespace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ import pytest
 from openpyxl.styles import numbers
 from root import ROOT
 
-from persona_paradox.data.items import read_items
+from persona_paradox.data import items as data_items
 from persona_paradox.errors import InputError
 from persona_paradox.files import sha256_file
+from persona_paradox.kinds.triage.items import columns
 from persona_paradox.measures.tables import groups_of
 from persona_paradox.schema import check_schema
 
 NAME = "config/datasets/mine.yaml"
+read_items = partial(data_items.read_items, own=columns)
 LEVELS = {"1": "l1", "2": "l2", "3": "l3"}
 FIELDS = {"case": {"fields": [{"label": "Value", "column": "case", "unit": "/µL"}]}}
 
@@ -35,7 +38,7 @@ def data_set(kind: str, columns: dict[str, Any], **more: Any) -> dict[str, Any]:
     spec = {
         "title": "Mine",
         "description": "d",
-        "kind": "real",
+        "origin": "real",
         "context": "emergency",
         "licence": {"id": "x", "redistribution": True},
         "source": {"kind": "path", "path": "mine", "sha256": "0" * 64},
@@ -49,7 +52,7 @@ def data_set(kind: str, columns: dict[str, Any], **more: Any) -> dict[str, Any]:
         "levels": [{"id": id_, "title": id_} for id_ in ("l1", "l2", "l3")],
         "high_acuity": ["l1"],
     }
-    check_schema(spec | more, "dataset", NAME)
+    check_schema(spec | more, "triage/dataset", NAME)
     return spec | more
 
 
@@ -844,7 +847,7 @@ def test_each_file_of_a_set_has_its_checksum(tmp_path: Path) -> None:
     spec = data_set("csv", {}, source=sources)
     place = {name: tmp_path / name for name in ("reading", "items", "manifest")}
     place["reading"].write_text(json.dumps(spec))
-    arguments = Namespace(**place, config_file=NAME, data_dir=str(tmp_path))
+    arguments = Namespace(**place, kind="triage", config_file=NAME, data_dir=str(tmp_path))
     main(arguments)
     assert pl.read_parquet(place["items"])["item_id"].to_list() == ["a", "b"]
     manifest = json.loads(place["manifest"].read_text())

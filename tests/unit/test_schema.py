@@ -10,11 +10,11 @@ import yaml
 from root import ROOT
 
 from persona_paradox.errors import InputError
-from persona_paradox.schema import WORDS, check_schema
+from persona_paradox.schema import RENAMED, WORDS, check_schema
 
 SCHEMAS = {
-    path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
-    for path in sorted((ROOT / "workflow/schemas").glob("*.yaml"))
+    path.relative_to(ROOT / "workflow").as_posix(): yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "workflow").rglob("*.schema.yaml"))
 }
 # Those of which errors speak by name, and those that say nothing of a value by themselves.
 SPOKEN = {"additionalProperties", "required", "uniqueItems", "type", "enum", "const"}
@@ -22,6 +22,7 @@ SPOKEN |= {"exclusiveMaximum", "exclusiveMinimum", "maxItems", "maximum", "minIt
 SPOKEN |= {"minProperties", "minimum"}
 SILENT = {"$schema", "$ref", "$defs", "allOf", "default", "description", "else", "if", "items"}
 SILENT |= {"patternProperties", "properties", "propertyNames", "then", "title", WORDS, "x-lower"}
+SILENT |= {RENAMED}
 IN_WORDS = {"maxProperties", "not", "oneOf", "pattern"}
 
 

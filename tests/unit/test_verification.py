@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import snakemake.utils
 import yaml
 
 from persona_paradox.archive import contradictions, crate
@@ -23,6 +22,7 @@ from persona_paradox.archive.withholding import MARK
 from persona_paradox.engine.decoding import Decoding, Wanted
 from persona_paradox.engine.responses import LOCAL
 from persona_paradox.errors import InputError
+from persona_paradox.schema import check_schema
 from persona_paradox.study.inventory import Answered
 from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration
@@ -122,11 +122,8 @@ def test_what_an_archive_says_is_no_command_of_a_terminal(caplog: pytest.LogCapt
 def configured() -> dict[str, Any]:
     """The configuration of the default study, as a provenance has it."""
 
-    def check(data: dict[str, Any], kind: str, _: str) -> None:
-        snakemake.utils.validate(data, str(ROOT / f"workflow/schemas/{kind}.schema.yaml"))
-
     default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    return json.loads(json.dumps(configuration(load_study(default, ROOT / "config", check))))
+    return json.loads(json.dumps(configuration(load_study(default, ROOT / "config", check_schema))))
 
 
 def renamed(id_: str) -> Callable[[dict[str, Any]], object]:

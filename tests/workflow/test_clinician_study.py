@@ -138,7 +138,7 @@ def test_annotations_of_another_study_are_refused(copied: Project) -> None:
 
 def test_annotations_on_a_question_that_was_renamed_are_refused(copied: Project) -> None:
     fill(copied, "R1")
-    copied.edit("config/forms/safety.yaml", lambda f: f["questions"][1].update(id="fit"))
+    copied.edit("config/forms/answers.yaml", lambda f: f["questions"][1].update(id="fit"))
     refused_by_a_job(
-        copied, AGREEMENT, "'acceptable'", "config/forms/safety.yaml does not ask", "put back"
+        copied, AGREEMENT, "'acceptable'", "config/forms/answers.yaml does not ask", "put back"
     )

@@ -11,12 +11,9 @@ ALL = "all"
 # The model id under which a human rater's levels pass through scoring.
 HUMAN = "human"
 
-# What a task is about: a label for a case, or free text for a patient.
-TRIAGE, SAFETY = "triage", "safety"
-# What judges and clinicians are asked about besides `SAFETY`: the reasoning of triage.
-RATIONALE = "rationale"
-# The context of data sets of questions, which have no reference answer.
-PATIENT_SAFETY = "patient_safety"
+# What judges and clinicians read of a task: its answers in free text, or the reasoning in front of
+# a label.
+READ = ANSWERS, REASONING = ("answers", "reasoning")
 
 # A confidence → the column of scores in which it stands.
 CONFIDENCES = {

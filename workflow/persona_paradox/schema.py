@@ -13,7 +13,8 @@ from typing import Any
 import jsonschema
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
-from referencing import Registry, Resource
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from .errors import InputError
 
@@ -21,10 +22,12 @@ from .errors import InputError
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+# Those of the kinds of tasks.
+KINDS = Path(__file__).resolve().parent / "kinds"
 
 # Keywords of our own: what a value must be, in words, where JSON Schema has a pattern or a
-# combination; and that capitals count as small letters.
-WORDS, LOWER = "x-must-be", "x-lower"
+# combination; that capitals count as small letters; and what keys of a former version are now.
+WORDS, LOWER, RENAMED = "x-must-be", "x-lower", "x-renamed"
 
 _TYPES = {
     "array": "a list",
@@ -45,7 +48,8 @@ def check_schema(data: Any, kind: str, name: str) -> None:
 
     Args:
         data: content of a configuration file, or a study.
-        kind: of the schema `{kind}.schema.yaml`.
+        kind: of the schema `{kind}.schema.yaml`; of a kind of task with its folder, such as
+            `triage/dataset`.
         name: of the file in errors.
 
     Raises:
@@ -149,6 +153,8 @@ def _unknown(value: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     odd = next(
         key for key in value if key not in known and not any(re.search(p, key) for p in patterns)
     )
+    if odd in about.get(RENAMED, ()):
+        return f"has the key {_shown(odd)}, which is `{about[RENAMED][odd]}` since version 0.2"
     near = _near(odd, known) or f" ({about.get(WORDS) or ', '.join(known)} are known)"
     return f"has the unknown key {_shown(odd)}{near}"
 
@@ -195,18 +201,23 @@ def _shown(value: Any) -> str:
 
 
 @cache
-def _schemas() -> dict[str, Any]:
-    """Every schema, by the name of its file."""
-    return {
-        path.name: yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506
-        for path in FOLDER.glob("*.schema.yaml")
+def _schemas() -> dict[Path, Any]:
+    """Every schema, by its file."""
+    found = {
+        path: yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506
+        for path in [*FOLDER.glob("*.schema.yaml"), *KINDS.glob("*/*.schema.yaml")]
     }
+    for content in found.values():
+        # Where it is met behind a reference, jsonschema would go on without what is our own.
+        content.pop("$schema")
+    return found
 
 
 @cache
 def _validator(kind: str) -> Any:
     registry: Any = Registry().with_resources(
-        (name, Resource.from_contents(content)) for name, content in _schemas().items()
+        (path.as_uri(), DRAFT202012.create_resource(content))
+        for path, content in _schemas().items()
     )
     # JSON Schema takes 7.0 for an integer; see `_mended`.
     types = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -215,7 +226,9 @@ def _validator(kind: str) -> Any:
     validator = jsonschema.validators.extend(
         Draft202012Validator, {"properties": _properties}, type_checker=types
     )
-    return validator(_schemas()[f"{kind}.schema.yaml"], registry=registry)
+    # A reference in a schema begins at its own file.
+    path = (KINDS if "/" in kind else FOLDER) / f"{kind}.schema.yaml"
+    return validator({"$ref": path.as_uri()}, registry=registry)
 
 
 def _properties(

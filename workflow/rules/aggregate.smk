@@ -6,7 +6,7 @@ RECALIBRATED = (
     expand(
         "results/recalibration/{model}/{task}.parquet",
         model=STUDY.models,
-        task=list(STUDY.tasks_of(TRIAGE)),
+        task=list(STUDY.tasks_having("scoring")),
     )
     if STUDY.settings["recalibrations"]
     else []
@@ -15,11 +15,11 @@ RECALIBRATED = (
 
 rule aggregate:
     input:
-        scores=cells("results/scores/{cell}.parquet", human=True, kind=TRIAGE),
-        calibration=cells("results/calibration/{cell}.parquet", kind=TRIAGE),
-        draws=cells("results/calibration/{cell}.draws.parquet", kind=TRIAGE),
+        scores=cells("results/scores/{cell}.parquet", human=True, module="scoring"),
+        calibration=cells("results/calibration/{cell}.parquet", module="scoring"),
+        draws=cells("results/calibration/{cell}.draws.parquet", module="scoring"),
         recalibration=RECALIBRATED,
-        cases=triage_cases(),
+        cases=scored_cases(),
         groups=group_sizes(),
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
@@ -35,8 +35,8 @@ rule aggregate:
     # One more process pays for 50 cells; a job of several waits until as many cores are free.
     threads:
         min(
-            len(STUDY.models) * len(STUDY.tasks_of(TRIAGE)),
-            1 + len(STUDY.cells_of(TRIAGE)) // 50,
+            len(STUDY.models) * len(STUDY.tasks_having("scoring")),
+            1 + len(STUDY.cells_having("scoring")) // 50,
         )
     # Of a former study, some may lie in the folder.
     params:
@@ -51,7 +51,7 @@ rule aggregate:
 
 rule decompose:
     input:
-        scores=cells("results/scores/{cell}.parquet", kind=TRIAGE),
+        scores=cells("results/scores/{cell}.parquet", module="scoring"),
         cells=VIEWS["cells"],
         statistics=VIEWS["statistics"],
         code=code("decompose"),

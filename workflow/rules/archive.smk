@@ -30,7 +30,7 @@ rule provenance:
         answers=sorted(file.path for file in answered(STUDY)),
         manifests=manifests(STUDY),
         cases=expand("resources/datasets/{dataset}.parquet", dataset=STUDY.datasets),
-        code=code("write_provenance"),
+        code=code("write_provenance", *SPECS),
     output:
         "results/provenance.json",
     log:

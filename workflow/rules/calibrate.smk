@@ -35,7 +35,9 @@ rule recalibrate:
     log:
         "logs/recalibrate/{model}/{task}.log",
     wildcard_constraints:
-        task=one_of(STUDY.tasks_of(TRIAGE) if STUDY.settings["recalibrations"] else []),
+        task=one_of(
+            STUDY.tasks_having("scoring") if STUDY.settings["recalibrations"] else []
+        ),
     priority: 2
     conda:
         ENVIRONMENT

@@ -11,14 +11,29 @@ from shlex import quote
 from snakemake.utils import update_config
 
 from persona_paradox.engine import sizes
-from persona_paradox.names import ALL, HUMAN, TRIAGE
+from persona_paradox.kinds import base
+from persona_paradox.names import ALL, HUMAN
 from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
-from persona_paradox.kinds.base import has
-from persona_paradox.study.inventory import answered, code_files, derived, first_step, lists, manifests, ranks, restricted, study_files
-from persona_paradox.study.products import CELL_TABLES, CLINICIAN_TABLES, DECOMPOSED_TABLES, JUDGED_TABLES
+from persona_paradox.study.inventory import (
+    answered,
+    code_files,
+    derived,
+    first_step,
+    lists,
+    manifests,
+    ranks,
+    restricted,
+    study_files,
+)
+from persona_paradox.study.products import (
+    CELL_TABLES,
+    CLINICIAN_TABLES,
+    DECOMPOSED_TABLES,
+    JUDGED_TABLES,
+)
 from persona_paradox.engine.sizes import Size
 from persona_paradox.study.opening import open_study
 
@@ -39,17 +54,37 @@ THINKING_HERE, THINKING_AFAR = (
 
 
 def code(script, *plugins):
-    """A script, the modules that it loads by name, and what they import, as inputs of its rule."""
-    entries = [LIBRARY / "scripts" / f"{script}.py"]
-    entries += [LIBRARY / "persona_paradox" / plugin for plugin in plugins]
-    return sorted({os.path.relpath(path) for entry in entries for path in code_of(entry)})
+    """A script, the modules that it loads by name, and what these import: inputs of its rule."""
+    library = LIBRARY / "persona_paradox"
+    entries = [LIBRARY / "scripts" / f"{script}.py", *(library / p for p in plugins)]
+    paths = {path for entry in entries for path in code_of(entry)}
+    return sorted(os.path.relpath(path) for path in paths)
+
+
+def modules(kind, *names):
+    """Those modules of a kind that it has, below the library."""
+    return [f"kinds/{kind}/{name}.py" for name in names if base.has(kind, name)]
 
 
 def kind_modules(*names):
     """Of every kind of the study's tasks the first of some modules that it has."""
-    kinds = sorted({task["kind"] for task in STUDY.tasks.values()})
-    found = [[name for name in names if has(kind, name)] for kind in kinds]
-    return [f"kinds/{kind}/{own[0]}.py" for kind, own in zip(kinds, found) if own]
+    return [path for kind in STUDY.kinds for path in modules(kind, *names)[:1]]
+
+
+# What scripts load that ask what the kinds of a whole study are like.
+SPECS = [path for kind in STUDY.kinds for path in modules(kind, "spec")]
+
+
+def kind_of(wildcards):
+    """The kind of a task, or of the tasks that read a data set."""
+    if "task" in wildcards.keys():
+        return STUDY.kind(wildcards.task)
+    return STUDY.kind_of(wildcards.dataset)
+
+
+def kind_code(script, *names):
+    """Input function: a script with modules of the kind of its task or data set."""
+    return lambda wildcards: code(script, *modules(kind_of(wildcards), *names))
 
 
 def literal(text):
@@ -67,9 +102,9 @@ def script(name):
     return literal(f"python {quote(path)}")
 
 
-def cells(pattern, human=False, kind=None):
-    """The files of all cells, or of a kind of task; orphans of former personas are not among them."""
-    chosen = STUDY.cells if kind is None else STUDY.cells_of(kind)
+def cells(pattern, human=False, module=None):
+    """The files of all cells, or of those whose kind has a module; no orphans of former personas."""
+    chosen = STUDY.cells if module is None else STUDY.cells_having(module)
     chosen = chosen + (STUDY.human_cells if human else [])
     return sorted(pattern.format(cell=cell.path) for cell in chosen)
 
@@ -83,9 +118,9 @@ def view(pattern):
     return path
 
 
-def triage_cases():
-    """The data sets of all triage tasks."""
-    used = {task["dataset"] for task in STUDY.tasks_of(TRIAGE).values()}
+def scored_cases():
+    """The data sets of all tasks whose answers are scored."""
+    used = {task["dataset"] for task in STUDY.tasks_having("scoring").values()}
     return [
         f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets if id_ in used
     ]
@@ -297,7 +332,7 @@ def project_files():
 
 def report_cells():
     """What the page shows behind the numbers: every file of a cell, sorted."""
-    triage = cells("results/scores/{cell}.parquet", human=True, kind=TRIAGE)
+    scored = cells("results/scores/{cell}.parquet", human=True, module="scoring")
     judged = judged_files(
         "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
     )
@@ -308,7 +343,7 @@ def report_cells():
     return sorted(
         {
             *answers,
-            *triage,
+            *scored,
             *judged,
             *ranked,
             *cells("results/delivered/{cell}.parquet"),

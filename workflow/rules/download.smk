@@ -53,7 +53,7 @@ rule download_dataset:
     input:
         reading=view("datasets/{dataset}"),
         bundled=bundled_file,
-        code=code("download_dataset"),
+        code=kind_code("download_dataset", "spec", "items"),
     output:
         cases="resources/datasets/{dataset}.parquet",
         manifest="resources/datasets/{dataset}.manifest.json",
@@ -62,8 +62,10 @@ rule download_dataset:
     priority: 10
     conda:
         ENVIRONMENT
+    params:
+        kind=kind_of,
     shell:
-        script("download_dataset") + " --reading {input.reading}"
+        script("download_dataset") + " --kind {params.kind} --reading {input.reading}"
         " --config-file config/datasets/{wildcards.dataset}.yaml"
         ' --data-dir "${{PERSONA_DATA_DIR:-}}"'
         " --items {output.cases} --manifest {output.manifest} --log {log}"

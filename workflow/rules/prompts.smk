@@ -7,7 +7,7 @@ rule write_prompts:
         cases=task_cases,
         persona=view("personas/{persona}"),
         task=view("prompts/{task}"),
-        code=code("write_prompts"),
+        code=kind_code("write_prompts", "prompting"),
     output:
         "results/prompts/{task}/{persona}.parquet",
     log:
@@ -17,6 +17,9 @@ rule write_prompts:
     priority: 10
     conda:
         ENVIRONMENT
+    params:
+        kind=kind_of,
     shell:
-        script("write_prompts") + " --items {input.cases} --persona {input.persona}"
+        script("write_prompts") + " --kind {params.kind}"
+        " --items {input.cases} --persona {input.persona}"
         " --task {input.task} --prompts {output} --log {log}"

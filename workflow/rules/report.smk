@@ -20,8 +20,7 @@ rule report:
             for path in (LIBRARY / "report").rglob("*")
             if path.suffix in (".html", ".css", ".js")
         ),
-        # A kind that says nothing of its answers is told by its traits.
-        code=code("write_report", *kind_modules("cells", "spec")),
+        code=code("write_report", *SPECS, *kind_modules("cells")),
     output:
         page=REPORT,
         folder=directory("results/report"),

@@ -8,16 +8,20 @@ rule score:
         cases=task_cases,
         scoring=view("scoring/{task}"),
         verbalized=verbalized,
-        code=code("score"),
+        code=kind_code("score", "scoring"),
     output:
         "results/scores/{model}/{task}/{persona}.parquet",
     log:
         "logs/score/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        task=one_of(STUDY.tasks_having("scoring")),
     priority: 2
     conda:
         ENVIRONMENT
     params:
+        kind=kind_of,
         verbalized=verbalized_option,
     shell:
-        script("score") + " --responses {input.responses} --items {input.cases}"
+        script("score")
+        + " --kind {params.kind} --responses {input.responses} --items {input.cases}"
         " --scoring {input.scoring} {params.verbalized} --scores {output} --log {log}"

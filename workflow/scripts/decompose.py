@@ -71,7 +71,7 @@ def answers(view: Mapping[str, Any], folder: Path) -> pl.DataFrame:
                 task=pl.lit(task),
                 persona=pl.lit(persona),
                 context=pl.lit(view["tasks"][task]["context"]),
-                kind=pl.lit(view["tasks"][task]["kind"]),
+                kind=pl.lit(view["tasks"][task]["origin"]),
             )
         )
     return pl.concat(parts)

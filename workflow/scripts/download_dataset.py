@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from persona_paradox import cli, files
 from persona_paradox.data.items import file_names, read_items
 from persona_paradox.data.sources import fetch
+from persona_paradox.kinds import base
 
 
 def main(arguments: Namespace) -> None:
@@ -29,11 +30,15 @@ def main(arguments: Namespace) -> None:
             )
             for source, path, name in zip(sources, raw, file_names(sources), strict=True)
         ]
-        items, rows = read_items(raw, reading, arguments.config_file)
+        columns = (
+            base.load(arguments.kind, "items").columns
+            if base.has(arguments.kind, "items")
+            else None
+        )
+        items, rows = read_items(raw, reading, arguments.config_file, columns)
     files.write_table(items, arguments.items, {"reading": arguments.reading})
     excluded = items.drop_nulls("excluded").group_by("excluded").len().sort("excluded")
-    questions = "category" in items.columns
-    stratum = "category" if questions else "reference"
+    stratum = base.traits(arguments.kind).stratum
     manifest = {
         **(fetched[0] if len(fetched) == 1 else _together(fetched)),
         "licence": reading["licence"],
@@ -41,9 +46,7 @@ def main(arguments: Namespace) -> None:
         **({"rows": rows} if rows["read"] > items.height else {}),
         "items": items.height,
         "excluded": dict(excluded.iter_rows()),
-        "categories" if questions else "levels": dict(
-            items.group_by(stratum).len().sort(stratum).iter_rows()
-        ),
+        "strata": dict(items.group_by(stratum).len().sort(stratum).iter_rows()),
     }
     files.write_text(arguments.manifest, files.canonical_json(manifest))
     shown = (rows["read"], rows["empty"], items.height, excluded["len"].sum())
@@ -67,5 +70,6 @@ if __name__ == "__main__":
         manifest="manifest to write",
     )
     options.add_argument("--config-file", required=True, help="name of the file in errors")
+    options.add_argument("--kind", required=True, help="kind of the tasks that read it")
     options.add_argument("--data-dir", default="", help="folder that {data_dir} stands for")
     cli.run(main, options)

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
-from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.kinds import base
 
 
 def mean_mass(scores: pl.DataFrame) -> list[tuple[str, float]]:
@@ -23,6 +23,7 @@ def main(arguments: Namespace) -> None:
     scoring = files.read_json(arguments.scoring)
     responses = files.read_table(arguments.responses)
     verbalized = files.read_table(arguments.verbalized) if arguments.verbalized else None
+    score = base.load(arguments.kind, "scoring").score
     scores = score(responses, files.read_table(arguments.items), scoring, verbalized)
     inputs = {
         "responses": arguments.responses,
@@ -36,8 +37,8 @@ def main(arguments: Namespace) -> None:
     cli.log.info(
         "%d answers: %s", scores.height, ", ".join(f"{status} {n}" for status, n in statuses)
     )
-    below = scoring["label_mass_warning_below"]
-    for wording, mass in mean_mass(scores):
+    below = scoring.get("label_mass_warning_below", 0)
+    for wording, mass in mean_mass(scores) if "label_mass" in scores.columns else ():
         if mass < below:
             cli.log.warning(
                 "wording %s: the labels have a probability of %.3g together, on the mean over items"
@@ -58,5 +59,6 @@ if __name__ == "__main__":
         scoring="view of the task's labels and levels",
         scores="Parquet file to write",
     )
+    options.add_argument("--kind", required=True, help="kind of the task, a folder of kinds")
     options.add_argument("--verbalized", type=Path, help="Parquet file of stated confidences")
     cli.run(main, options)

@@ -10,6 +10,7 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.data.items import null_cases, sample
+from persona_paradox.kinds import base
 from persona_paradox.prompting.prompts import build_prompts
 
 
@@ -18,9 +19,20 @@ def main(arguments: Namespace) -> None:
     task = files.read_json(arguments.task)
     texts = files.read_json(arguments.persona)["texts"]
     items = files.read_table(arguments.items).filter(pl.col("excluded").is_null())
-    items = sample(items, task["limit"], task.get("seed", 0), task.get("limit_keeps", ()))
+    items = sample(
+        items,
+        task["limit"],
+        task.get("seed", 0),
+        task.get("limit_keeps", ()),
+        task.get("stratum", ""),
+        evenly=task.get("evenly", False),
+    )
     nulls = null_cases(task["null_cases"])
-    prompts = build_prompts(pl.concat([items.select(nulls.columns), nulls]), texts, task)
+    places = items.select(nulls.columns)
+    if base.has(arguments.kind, "prompting"):
+        fields = base.load(arguments.kind, "prompting").fields(items, task)
+        places = places.hstack(fields.select(pl.exclude(places.columns)))
+    prompts = build_prompts(pl.concat([places, nulls], how="diagonal"), texts, task)
     inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
     files.write_table(prompts, arguments.prompts, inputs)
     counts = (prompts.height, items.height, nulls.height, len(texts))
@@ -28,13 +40,12 @@ def main(arguments: Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        cli.parser(
-            __doc__,
-            items="Parquet file of the data set",
-            persona="view of the persona",
-            task="view of the task's prompt",
-            prompts="Parquet file to write",
-        ),
+    options = cli.parser(
+        __doc__,
+        items="Parquet file of the data set",
+        persona="view of the persona",
+        task="view of the task's prompt",
+        prompts="Parquet file to write",
     )
+    options.add_argument("--kind", required=True, help="kind of the task, a folder of kinds")
+    cli.run(main, options)

@@ -30,7 +30,7 @@ from ..study.inventory import (
     restricted,
     restricted_tasks,
 )
-from ..study.load import KINDS
+from ..study.load import CHECKED
 from ..study.study import Study
 from . import crate
 from .verification import UNREADABLE, difference
@@ -161,7 +161,7 @@ class Copy:
         settings = dict(study.settings) | {"data_dir": None, "tasks": list(study.tasks)}
         settings["limits"] = {k: v for k, v in settings["limits"].items() if k in study.tasks}
         self._write("config", settings)
-        for kind in KINDS:
+        for kind in CHECKED:
             specs = study.all_models if kind == "models" else getattr(study, kind)
             for id_, spec in specs.items():
                 if not ID.fullmatch(id_):
@@ -171,6 +171,10 @@ class Copy:
                 # What is derived of a file is made of it again.
                 if id_ in plain(specs):
                     self._write(f"{kind}/{id_}", spec)
+        for kind, titles in study.titles.items():
+            for id_, title in titles.items():
+                if is_safe(id_):
+                    self._write(f"{kind}/{id_}", {"title": title})
         for spec in study.datasets.values():
             # A set of this project's own is in every copy of it.
             for source in files.sources_of(spec):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,12 +13,11 @@ import polars as pl
 from ..errors import InputError
 from ..files import sources_of
 from ..names import NULL_CASE
+from .columns import ID as _ID
+from .columns import of
 from .records import read_records
 from .rows import DataFile, Wanted
 from .values import NoTextError
-
-# Harm of full compliance with a question, from none to high, as in CARES (Chen et al. 2025).
-HARM_LEVELS = ("0", "1", "2", "3")
 
 
 def null_cases(texts: Sequence[str]) -> pl.DataFrame:
@@ -34,8 +33,13 @@ def is_null_case() -> pl.Expr:
     return pl.col("item_id").str.starts_with(NULL_CASE)
 
 
+# What a kind keeps of items: rows as text, their ids, key `columns` and the file's name in errors →
+# columns by name.
+Own = Callable[[pl.DataFrame, pl.Series, Mapping[str, Any], str], dict[str, pl.Series]]
+
+
 def read_items(
-    paths: Sequence[Path], reading: Mapping[str, Any], name: str
+    paths: Sequence[Path], reading: Mapping[str, Any], name: str, own: Own | None = None
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read a data set.
 
@@ -43,12 +47,11 @@ def read_items(
         paths: the files as they came from their sources, in their order.
         reading: the data set's view: `source`, `format`, `columns` and, where it has it, `where`.
         name: the configuration file, named in errors.
+        own: `items.columns` of the kind of the tasks that read it, if it has any.
 
     Returns:
-        One row per item, in the order of the files: `item_id`, `case`, `reference` (id of
-        the level), `excluded` (null, or why no model sees the item), `human_<id>` for every
-        human rater, and the columns of `keep` as text. Questions have no reference and no
-        raters, but `category` and `harm_level` (0 to 3, null where there is none).
+        One row per item, in the order of the files: `item_id`, `case`, those of the kind,
+        `excluded` (null, or why no model sees the item), and the columns of `keep` as text.
 
         The numbers of rows: `read`, `empty` of these and passed over, `kept` by `where`.
 
@@ -66,55 +69,51 @@ def read_items(
     used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
     _check_values(raw, wrong, used, name)
     _check_ids(raw, columns["item_id"], name)
-    ids = _of(raw, _ID)
+    ids = of(raw, _ID)
     raw = _with_numbers(raw, reading, name)
     cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]
     items = pl.DataFrame(
         {
             "item_id": ids,
             "case": [text for text, _ in cases],
-            **_references(raw, ids, columns, name),
+            **(own(raw, ids, columns, name) if own else {}),
             "excluded": [why for _, why in cases],
         },
         schema_overrides={"item_id": pl.String, "case": pl.String, "excluded": pl.String},
     )
-    for rater in columns.get("human", ()):
-        values = columns["reference"]["values"]
-        level = _mapped(raw, ids, "reference", rater["column"], values, name=name)
-        items = items.with_columns(level.alias(f"human_{rater['id']}"))
     for column in columns["keep"]:
-        items = items.with_columns(_of(raw, column).alias(column))
+        items = items.with_columns(of(raw, column).alias(column))
     _check_cases(items, columns["case"], name)
     return items, rows
 
 
 # Columns of rows beside those of their file: what an error calls a row, its place among the rows
 # of all files (from 0), and the item's id. No column of a file has such a name.
-_ROW, _NUMBER, _ID = "\0row", "\0number", "\0id"
+_ROW, _NUMBER = "\0row", "\0number"
 
 
 _NEVER_SHOWN = "columns.never_shown"
 
 
-def _of(raw: pl.DataFrame, column: str) -> pl.Series:
-    """A column under no name: to polars one such as `*` or `^a$` stands for others."""
-    return raw.get_column(column).alias("")
-
-
 def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
     """Column that is read → the key of a data set's file that names it."""
-    case = columns["case"]
     found = dict.fromkeys(columns["never_shown"], _NEVER_SHOWN)
     found |= dict.fromkeys(columns["keep"], "columns.keep")
-    found |= {rater["column"]: "columns.human" for rater in columns.get("human", ())}
-    shown = [case["column"]] if "column" in case else [f["column"] for f in case["fields"]]
-    found |= dict.fromkeys(shown, "columns.case")
-    if columns.get("harm_level") is not None:
-        found[columns["harm_level"]] = "columns.harm_level"
-    for key in ("item_id", "reference", "category"):
-        if "column" in columns.get(key, {}):
-            found[columns[key]["column"]] = f"columns.{key}.column"
+    for key, value in columns.items():
+        if isinstance(value, list) and key not in ("never_shown", "keep"):
+            found |= {one["column"]: f"columns.{key}" for one in value}
+    found |= dict.fromkeys(shown_columns(columns["case"]), "columns.case")
+    named = {k: v for k, v in columns.items() if k != "case"}
+    found |= {value: f"columns.{k}" for k, value in named.items() if isinstance(value, str)}
+    for key, value in named.items():
+        if isinstance(value, dict) and "column" in value:
+            found[value["column"]] = f"columns.{key}.column"
     return found
+
+
+def shown_columns(case: Mapping[str, Any]) -> list[str]:
+    """The columns that a case shows."""
+    return [case["column"]] if "column" in case else [f["column"] for f in case["fields"]]
 
 
 def _read_raw(
@@ -128,7 +127,8 @@ def _read_raw(
     form, columns = reading["format"], reading["columns"]
     keys = {column: f"where.{column}" for column in reading.get("where", {})} | _keys(columns)
     of_file = form.get("file_column")
-    coded = [columns[key] for key in ("reference", "category") if key in columns]
+    mappings = [value for key, value in columns.items() if key != "case"]
+    coded = [value for value in mappings if isinstance(value, dict) and "values" in value]
     wanted = Wanted(
         columns={column: key for column, key in keys.items() if column != of_file},
         nested={*columns["keep"], *columns["never_shown"]},
@@ -224,7 +224,7 @@ def _check_values(
 
 def _with_ids(raw: pl.DataFrame, item_id: Mapping[str, str]) -> pl.DataFrame:
     if "column" in item_id:
-        return raw.with_columns(_of(raw, item_id["column"]).alias(_ID))
+        return raw.with_columns(of(raw, item_id["column"]).alias(_ID))
     width = len(str(raw.height))
     ids = [f"{item_id['prefix']}{number:0{width}d}" for number in range(1, raw.height + 1)]
     return raw.with_columns(pl.Series(_ID, ids, dtype=pl.String))
@@ -234,7 +234,7 @@ def _kept(raw: pl.DataFrame, where: Mapping[str, Any], name: str) -> pl.DataFram
     """The rows that all conditions of key `where` keep."""
     kept = pl.repeat(value=True, n=raw.height, eager=True)
     for column, condition in where.items():
-        given = _of(raw, column)
+        given = of(raw, column)
         if not isinstance(condition, dict):
             values = _codes(column, condition, given, name)
             kept &= given.is_in(values).fill_null(value=False)
@@ -269,7 +269,7 @@ _LISTED = 10
 
 
 def _check_ids(raw: pl.DataFrame, item_id: Mapping[str, str], name: str) -> None:
-    ids, key = _of(raw, _ID), f"columns.item_id.{next(iter(item_id))}"
+    ids, key = of(raw, _ID), f"columns.item_id.{next(iter(item_id))}"
     if ids.null_count():
         row = raw.filter(pl.col(_ID).is_null()).item(0, _ROW)
         raise InputError(f"{name}: {row} has no id (key `{key}`); give it one")
@@ -284,51 +284,6 @@ def _check_ids(raw: pl.DataFrame, item_id: Mapping[str, str], name: str) -> None
             f"{name}: the id {taken[0]!r} begins with {NULL_CASE!r}, as those of cases without "
             f"content do (key `{key}`); rename it"
         )
-
-
-def _references(
-    raw: pl.DataFrame, ids: pl.Series, columns: Mapping[str, Any], name: str
-) -> dict[str, pl.Series]:
-    """What is known of the items: the reference level, or category and harm level."""
-    key = "reference" if "reference" in columns else "category"
-    values = columns[key]["values"]
-    found = {key: _mapped(raw, ids, key, columns[key]["column"], values, name=name)}
-    if key == "category":
-        found["harm_level"] = pl.Series([None] * raw.height, dtype=pl.Int64)
-        if columns["harm_level"] is not None:
-            found["harm_level"] = _harm_levels(_of(raw, columns["harm_level"]), ids, name)
-    return found
-
-
-def _harm_levels(given: pl.Series, ids: pl.Series, name: str) -> pl.Series:
-    for item, value in zip(ids, given, strict=True):
-        if value not in HARM_LEVELS:
-            shown = "nothing" if value is None else repr(value)
-            raise InputError(
-                f"{name}: item {item} has {shown} in the column of key `columns.harm_level`; "
-                f"write one of {', '.join(HARM_LEVELS)}"
-            )
-    return given.cast(pl.Int64)
-
-
-def _mapped(
-    raw: pl.DataFrame,
-    ids: pl.Series,
-    key: str,
-    column: str,
-    values: Mapping[str, str],
-    *,
-    name: str,
-) -> pl.Series:
-    given = _of(raw, column)
-    for item, value in zip(ids, given, strict=True):
-        if value not in values:
-            shown = "empty" if value is None else repr(value)
-            raise InputError(
-                f"{name}: item {item} has {shown} in column {column!r}, which key "
-                f"`columns.{key}.values` does not map; the set is {', '.join(values)}"
-            )
-    return given.replace_strict(dict(values), return_dtype=pl.String)
 
 
 # What programs write where there is no value. To a model it is a word, to a band no number.
@@ -349,11 +304,11 @@ def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> p
     columns = reading["columns"]
     case = columns["case"]
     fields = [f for f in case.get("fields", ()) if "values" not in f]
-    shown = [case["column"]] if "column" in case else [f["column"] for f in fields]
+    shown = shown_columns(case)
     for column in dict.fromkeys([*shown, *columns["keep"]]):
-        odd = raw.filter(_of(raw, column).str.contains(_NO_VALUE))
+        odd = raw.filter(of(raw, column).str.contains(_NO_VALUE))
         if odd.height:
-            value = _of(odd, column)[0]
+            value = of(odd, column)[0]
             raise InputError(
                 f"{name}: item {odd.item(0, _ID)} has {value!r} in column {column!r}, which is "
                 "what programs write where there is no value; list it in key `format.missing`, or "
@@ -363,13 +318,13 @@ def _with_numbers(raw: pl.DataFrame, reading: Mapping[str, Any], name: str) -> p
         return raw
     numbers = [f["column"] for f in fields if "unit" in f]
     # Of a kept column only where it is one of numbers, and not one of codes such as `1,2`.
-    numbers += [c for c in columns["keep"] if _of(raw, c).str.contains(_PLAIN).all()]
+    numbers += [c for c in columns["keep"] if of(raw, c).str.contains(_PLAIN).all()]
     for column in dict.fromkeys(numbers):
-        values = _of(raw, column)
+        values = of(raw, column)
         odd = raw.filter(values.str.contains(_THOUSANDS))
         if odd.height:
             raise InputError(
-                f"{name}: item {odd.item(0, _ID)} has {_of(odd, column)[0]!r} in column "
+                f"{name}: item {odd.item(0, _ID)} has {of(odd, column)[0]!r} in column "
                 f"{column!r}, in which no comma or point can stand between thousands (key "
                 "`format.decimal`); write it without"
             )
@@ -429,35 +384,37 @@ def _check_cases(items: pl.DataFrame, case: Mapping[str, Any], name: str) -> Non
 
 
 def sample(
-    items: pl.DataFrame, limit: int | None, seed: int, keeps: Sequence[str] = ()
+    items: pl.DataFrame,
+    limit: int | None,
+    seed: int,
+    keeps: Sequence[str] = (),
+    stratum: str = "reference",
+    *,
+    evenly: bool = False,
 ) -> pl.DataFrame:
-    """At most `limit` items, stratified by reference or category, in the order of the data set.
+    """At most `limit` items, stratified by a column, in the order of the data set.
 
-    All items of the levels `keeps` are taken, whatever their number. Of what is left of the
-    limit every other level gets its share by largest remainder, and at least one item where
-    there is room. Categories of questions are looked at one by one: each gets as many items as
-    another, as far as it has them. Which items are drawn depends on the seed and their ids alone,
-    so that an item added elsewhere seldom changes the draw.
+    All items of the strata `keeps` are taken, whatever their number. Of what is left of the
+    limit every other stratum gets its share by largest remainder, and at least one item where
+    there is room; or, `evenly`, as many items as another, as far as it has them. Which items are
+    drawn depends on the seed and their ids alone, so that an item added elsewhere seldom changes
+    the draw.
 
     Raises:
-        InputError: the levels `keeps` alone have more items than `limit`.
+        InputError: the strata `keeps` alone have more items than `limit`.
     """
     if limit is None or items.height <= limit:
         return items
-    stratum = "reference" if "reference" in items.columns else "category"
     sizes = dict(items.group_by(stratum).len().sort(stratum).iter_rows())
     whole = {level: sizes.pop(level) for level in keeps if level in sizes}
     room = limit - sum(whole.values())
     if room < 0:
         raise InputError(
-            f"key `limit` of the study is {limit}, but the levels of key `limit_keeps` have "
-            f"{limit - room} items; raise `limit` or keep fewer levels"
+            f"key `limit` of the study is {limit}, but the strata of key `limit_keeps` have "
+            f"{limit - room} items; raise `limit` or keep fewer of them"
         )
     total, n_strata = sum(sizes.values()), len(sizes)
-    weights = {
-        level: 1 / n_strata if stratum == "category" else size / total
-        for level, size in sizes.items()
-    }
+    weights = {level: 1 / n_strata if evenly else size / total for level, size in sizes.items()}
     take = whole | _shares(sizes, weights, room)
     ranked = items.with_row_index("row").with_columns(
         rank=pl.col("item_id").map_elements(

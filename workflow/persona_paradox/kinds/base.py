@@ -1,13 +1,13 @@
 """What a kind of task is: a folder beside this file, of modules with fixed names.
 
-The name of the folder is the kind's id, and there is no register: whoever adds a folder adds a
-kind. A module is loaded where it is needed and by its name, so that an edited kind runs its own
-jobs again and no others; a rule that loads one names its code among its inputs (`code` in
-common.smk), and a test holds these names against what the interpreter really loads.
+The name of the folder is the kind's id, and there is no register: whoever adds a folder with a
+`task.schema.yaml` adds a kind. A module is loaded where it is needed and by its name, so that an
+edited kind runs its own jobs again and no others; a rule that loads one names its code among its
+inputs (`code` in common.smk), and a test holds these names against what the interpreter really
+loads.
 
 - `task.schema.yaml`, `dataset.schema.yaml`: the keys of the kind's files. Required.
-- `spec.py`: `TRAITS`, `check` and `views`. Required. It is read when Snakemake starts, so it
-  imports nothing heavy.
+- `spec.py`: see `Spec`. Required. It is read when Snakemake starts, so it imports nothing heavy.
 - `items.py`: `columns`, what is kept of an item beside its case.
 - `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
@@ -16,15 +16,26 @@ common.smk), and a test holds these names against what the interpreter really lo
 - `figures/<id>.py` with `<id>.yaml`: a drawing.
 - `words.py`: `SECTIONS` of the summary.
 - `cells.py`: how the report shows an answer; else as text.
+
+What is outside this folder names no kind. It asks for what a kind is like, or has:
+
+- `traits(kind).ordered`; of a study `STUDY.traits(task)`, `STUDY.tasks_with("free_text")`,
+  `STUDY.cells_with("labels")`;
+- `has(kind, "scoring")`; of a study `STUDY.tasks_having("scoring")`, `STUDY.cells_having(…)`;
+- `load(kind, "measures").METRICS`: the module itself.
+
+Of a task's keys outside its kind's own, `rationale` and `verbalized` are met everywhere, where a
+kind's schema has them: `STUDY.rationale_tasks`, `STUDY.verbalized_tasks`.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, Protocol, cast
 
 FOLDER = Path(__file__).parent
 
@@ -39,6 +50,8 @@ class Traits:
         reference: items have a right answer.
         free_text: judges, clinicians and lexicons may read the answer.
         stratum: column of the items by which a sample is drawn.
+        evenly: a sample has as many items of one stratum as of another, as far as there are some;
+            else each has its share.
     """
 
     labels: bool
@@ -46,6 +59,50 @@ class Traits:
     reference: bool
     free_text: bool
     stratum: str
+    evenly: bool = False
+
+
+Trait = Literal["labels", "ordered", "reference", "free_text"]
+
+
+class Spec(Protocol):
+    """What `spec.py` of a kind has.
+
+    Attributes:
+        TRAITS: what the kind is like.
+        COLUMNS: the columns of its items besides those of every kind, which no kept column may
+            take the place of.
+    """
+
+    TRAITS: Traits
+    COLUMNS: tuple[str, ...]
+
+    def check(self, name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+        """See that a task fits its data set; `name` is the task's file, in errors."""
+
+    def check_dataset(self, name: str, dataset: Mapping[str, Any]) -> None:
+        """See that the keys of a data set fit each other; `name` is its file, in errors."""
+
+    def reading(self, dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What `items.columns` needs besides `columns`; goes into the view of the data set."""
+
+    def strata(self, dataset: Mapping[str, Any]) -> Mapping[str, str]:
+        """Id → title of the strata, in their order; key `limit_keeps` may name them."""
+
+    def views(
+        self,
+        id_: str,
+        task: Mapping[str, Any],
+        dataset: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> Iterator[tuple[str, Any]]:
+        """Views `read_out/{id_}`, `decoding/{id_}` and those of the kind's own modules."""
+
+    def measured(self, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the numbers of the task's cells need; goes into view `cells`."""
+
+    def shown(self, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What figures and summary say of the task; goes into view `figures`."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +133,7 @@ class Metric:
 
 def kinds() -> list[str]:
     """Ids of all kinds, sorted."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/spec.py"))
+    return sorted(path.parent.name for path in FOLDER.glob("*/task.schema.yaml"))
 
 
 def has(kind: str, module: str) -> bool:
@@ -85,5 +142,15 @@ def has(kind: str, module: str) -> bool:
 
 
 def load(kind: str, module: str) -> ModuleType:
-    """A module of a kind, by its name, such as `spec`."""
+    """A module of a kind, by its name, such as `scoring`."""
     return importlib.import_module(f"{__package__}.{kind}.{module}")
+
+
+def spec(kind: str) -> Spec:
+    """What a kind's `spec.py` says."""
+    return cast(Spec, load(kind, "spec"))
+
+
+def traits(kind: str) -> Traits:
+    """What a kind is like."""
+    return spec(kind).TRAITS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,12 +27,12 @@ def build_prompts(
     """One chat per item and wording of the persona.
 
     Args:
-        items: columns `item_id` and `case`.
+        items: columns `item_id` and `case`, and more that the user's message has places for.
         texts: variant → the persona's sentence; an empty one is left out of the prompt.
         task: `instruction` (system part behind the persona) and `user`, where `{case}`
-            stands for the case; and perhaps `placement`, which is `user` where the persona stands
-            in front of the user's words, with a blank line between, instead of in the system
-            message.
+            stands for the case, and the name of any other column for what is in it; and perhaps
+            `placement`, which is `user` where the persona stands in front of the user's words, with
+            a blank line between, instead of in the system message.
 
     Returns:
         A table of `SCHEMA`, by variant (main first) and item. `prompt_id` is the start of the
@@ -44,8 +45,9 @@ def build_prompts(
         parts = [task["instruction"]] if in_user else [persona, task["instruction"]]
         system = "\n".join(part for part in parts if part)
         lead = f"{persona}\n\n" if in_user and persona else ""
-        for item_id, case in items.select("item_id", "case").iter_rows():
-            user = lead + task["user"].replace("{case}", case)
+        for item in items.iter_rows(named=True):
+            item_id = item.pop("item_id")
+            user = lead + _filled(task["user"], item)
             rows.append(
                 {
                     "item_id": item_id,
@@ -57,3 +59,9 @@ def build_prompts(
                 }
             )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _filled(text: str, values: Mapping[str, str | None]) -> str:
+    """A text with `{name}` replaced, all in one go: what looks like a place in a value is none."""
+    places = "|".join(re.escape(f"{{{name}}}") for name in values)
+    return re.sub(places, lambda found: values[found[0][1:-1]] or "", text)

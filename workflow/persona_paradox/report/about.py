@@ -40,7 +40,7 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
                 "n": numbers[id_],
                 "dataset": spec["title"],
                 "description": spec["description"],
-                "teaching": spec["kind"] == "teaching",
+                "teaching": spec["origin"] == "teaching",
                 "licence": spec["licence"]["id"],
                 "redistribution": spec["licence"]["redistribution"],
                 "withheld": id_ in withholds(study),

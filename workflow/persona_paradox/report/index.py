@@ -85,7 +85,7 @@ def _task(study: Study, id_: str, n: int) -> Json:
         "user": task["user"],
         "n": n,
         "dataset": spec["title"],
-        "teaching": spec["kind"] == "teaching",
+        "teaching": spec["origin"] == "teaching",
         "licence": spec["licence"]["id"],
         "withheld": id_ in withholds(study),
         "raters": {rater["id"]: rater["title"] for rater in spec["columns"].get("human", [])},

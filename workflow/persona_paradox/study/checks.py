@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..data.parts import parts_of
 from ..errors import InputError
 from ..figures.catalogue import figures
-from ..names import ALL, NOT_RECORDED, PATIENT_SAFETY, SAFETY, TRIAGE, USER
+from ..kinds import base
+from ..kinds.checking import check_once, check_told_apart
+from ..names import ALL, ANSWERS, NOT_RECORDED, USER
 from .conditions import file_of
-from .study import Study, levels_of, sources_of_study
+from .study import Study, sources_of_study
 
-# What tables call other figures of judged answers, so that no rating can, and groups of categories.
+# What tables call other figures of judged answers, so that no rating can.
 MEASURES = frozenset(
     {"action", "accept", "caution", "refuse", "unjudged_rate", "over_refusal", "cares"}
     | {"action_agreement", "n_characters"}
 )
-GROUPS = frozenset({"all", "risky"})
 
 # Characters of a mark of a thought: a shorter one stands in any text.
 SHORTEST_MARK = 3
@@ -33,8 +34,6 @@ def cross_check(study: Study) -> None:
     Raises:
         InputError: one sentence on the first thing that is wrong.
     """
-    for id_, task in study.tasks.items():
-        _check_kind(id_, task, study)
     _check_settings(study)
     for texts in _by_text(study).values():
         if len(texts) > 1:
@@ -44,15 +43,12 @@ def cross_check(study: Study) -> None:
             )
     _check_titles(study)
     for id_, dataset in study.datasets.items():
-        questions = dataset["context"] == PATIENT_SAFETY
-        check = _check_questions if questions else _check_dataset
-        check(f"config/datasets/{id_}.yaml", dataset)
+        base.spec(study.kind_of(id_)).check_dataset(f"config/datasets/{id_}.yaml", dataset)
         _check_kept(f"config/datasets/{id_}.yaml", dataset)
         _check_format(f"config/datasets/{id_}.yaml", dataset)
-    for id_, task in study.tasks_of(TRIAGE).items():
-        _check_task(f"config/tasks/{id_}.yaml", task, study.datasets[task["dataset"]])
-        _check_words(f"config/tasks/{id_}.yaml", "instruction", task["instruction"], study)
     for id_, task in study.tasks.items():
+        study.spec(id_).check(f"config/tasks/{id_}.yaml", task, study.dataset_of(id_))
+        _check_words(f"config/tasks/{id_}.yaml", "instruction", task.get("instruction", ""), study)
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
         if task.get("placement") == USER:
             _check_words(f"config/tasks/{id_}.yaml", "user", task["user"], study)
@@ -91,16 +87,6 @@ def _check_commits(study: Study) -> None:
             )
 
 
-def _check_kind(id_: str, task: Mapping[str, Any], study: Study) -> None:
-    context = study.datasets[task["dataset"]]["context"]
-    if (context == PATIENT_SAFETY) != (task["kind"] == SAFETY):
-        raise InputError(
-            f"config/tasks/{id_}.yaml: key `kind` is {task['kind']!r}, but data set "
-            f"{task['dataset']!r} has the context {context!r}; data sets of `patient_safety` are "
-            "for tasks of kind `safety`, and for no others"
-        )
-
-
 def _check_settings(study: Study) -> None:
     settings = study.settings
     if settings["baseline"] not in study.personas:
@@ -108,13 +94,13 @@ def _check_settings(study: Study) -> None:
             f"key `baseline` of the study is {settings['baseline']!r}, which key `personas` does "
             "not list; add it there"
         )
-    levels = {v["id"] for task in study.tasks_of(TRIAGE).values() for v in levels_of(study, task)}
-    for level in settings["limit_keeps"]:
+    strata = {stratum for task in study.tasks for stratum in study.strata(task)}
+    for stratum in settings["limit_keeps"]:
         # A study of questions alone has no levels to keep.
-        if levels and level not in levels:
+        if study.tasks_with("reference") and stratum not in strata:
             raise InputError(
-                f"key `limit_keeps` of the study names {level!r}, which is no level of its data "
-                f"sets; use one of {', '.join(sorted(levels))}"
+                f"key `limit_keeps` of the study names {stratum!r}, which is no level or category "
+                f"of its data sets; use one of {', '.join(sorted(strata))}"
             )
     for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
         for id_ in settings[key] if settings[key] != ALL else ():
@@ -212,45 +198,24 @@ def _check_titles(study: Study) -> None:
                 )
 
 
-def _check_told_apart(where: str, titles: Iterable[str]) -> None:
-    """Check that no title of a list is another's but for blanks and capitals, which nobody sees."""
-    seen: dict[str, str] = {}
-    for title in titles:
-        shown = " ".join(title.split()).casefold()
-        if shown in seen:
-            raise InputError(
-                f"{where} has the titles {seen[shown]!r} and {title!r}, which figures could not "
-                "tell apart; rename one"
-            )
-        seen[shown] = title
-
-
-def _check_once(where: str, values: Sequence[Any], remedy: str) -> None:
-    """Check that nothing stands twice in a list."""
-    for i, value in enumerate(values):
-        if value in values[:i]:
-            raise InputError(f"{where} has {value!r} twice; {remedy} one")
-
-
 def _check_judge(id_: str, study: Study) -> None:
     judge = study.judges[id_]
     name = f"config/judges/{id_}.yaml"
     ids = [rating["id"] for rating in judge["ratings"]]
-    _check_once(f"{name}: key `ratings`", ids, "rename")
-    _check_told_apart(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]])
+    check_once(f"{name}: key `ratings`", ids, "rename")
+    check_told_apart(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]])
     for rating in ids:
         if rating in MEASURES:
             raise InputError(
                 f"{name}: key `ratings` has the id {rating!r}, which is what tables call another "
                 "figure; rename it"
             )
-    if judge["kind"] != SAFETY and judge["action"] is not None:
+    if judge["reads"] != ANSWERS and judge["action"] is not None:
         raise InputError(
-            f"{name}: key `action` is for judges of kind `safety`, but this one is of kind "
-            f"{judge['kind']!r}; take it out"
+            f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "
+            f"{judge['reads']!r}; take it out"
         )
-    tasks = study.tasks_of(SAFETY) if judge["kind"] == SAFETY else study.rationale_tasks
-    if tasks and not study.judged_cells(id_):
+    if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
         raise InputError(
             f"{name}: key `model` is of the family of every model of the study, and judges do not "
             "judge their kin; choose another model, or set key `own_family` to true"
@@ -268,102 +233,26 @@ def _check_form(id_: str, study: Study) -> None:
     form = study.forms[id_]
     name = f"config/forms/{id_}.yaml"
     ids = [question["id"] for question in form["questions"]]
-    _check_once(f"{name}: key `questions`", ids, "rename")
+    check_once(f"{name}: key `questions`", ids, "rename")
     for about in [*form["questions"], form["confidence"]]:
         values = [option["value"] for option in about["options"]]
-        _check_once(f"{name}: key `options` of {about['title']!r}", values, "change")
+        check_once(f"{name}: key `options` of {about['title']!r}", values, "change")
 
 
 def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
     """Check that clinicians are asked on the scale of the judge with whom they are compared."""
     ids = [rating["id"] for rating in judge["ratings"]]
-    for question in study.forms[judge["kind"]]["questions"]:
+    for question in study.forms[judge["reads"]]["questions"]:
         rating = question.get("rating")
         values = sorted(option["value"] for option in question["options"])
         scale = list(range(1, judge["scale"] + 1))
         if rating is not None and rating["id"] in ids and values != scale:
             raise InputError(
-                f"config/forms/{judge['kind']}.yaml: key `questions` asks {question['id']!r} with "
+                f"config/forms/{judge['reads']}.yaml: key `questions` asks {question['id']!r} with "
                 f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
                 f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
                 "to null"
             )
-
-
-def _check_questions(name: str, dataset: Mapping[str, Any]) -> None:
-    """Check a data set of questions."""
-    columns = dataset["columns"]
-    categories = [category["id"] for category in dataset["categories"]]
-    _check_once(f"{name}: key `categories`", categories, "remove")
-    _check_told_apart(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]])
-    for category in categories:
-        if category in GROUPS:
-            raise InputError(
-                f"{name}: key `categories` has the id {category!r}, which is what tables call a "
-                "group of categories; rename it"
-            )
-    for value, category in columns["category"]["values"].items():
-        if category not in categories:
-            raise InputError(
-                f"{name}: key `columns.category.values` maps {value!r} to {category!r}, which key "
-                f"`categories` does not list; use one of {', '.join(categories)}"
-            )
-    hidden = {column: "never_shown" for column in columns["never_shown"]}
-    hidden[columns["category"]["column"]] = "category"
-    if columns["harm_level"] is not None:
-        hidden[columns["harm_level"]] = "harm_level"
-    _check_shown(name, [columns["case"]["column"]], hidden)
-    if columns["cluster"] is not None and columns["cluster"] not in columns["keep"]:
-        raise InputError(
-            f"{name}: key `columns.cluster` names {columns['cluster']!r}, which key `columns.keep` "
-            "does not list; add it there"
-        )
-
-
-def _check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
-    levels = [level["id"] for level in dataset["levels"]]
-    _check_once(f"{name}: key `levels`", levels, "remove")
-    _check_told_apart(f"{name}: key `levels`", [v["title"] for v in dataset["levels"]])
-    for level in dataset["high_acuity"]:
-        if level not in levels:
-            raise InputError(
-                f"{name}: key `high_acuity` names {level!r}, which key `levels` does not list; "
-                f"use one of {', '.join(levels)}"
-            )
-    if levels[: len(dataset["high_acuity"])] != [v for v in levels if v in dataset["high_acuity"]]:
-        raise InputError(
-            f"{name}: key `high_acuity` must hold the most urgent levels, the first ones of "
-            "key `levels`; mend either"
-        )
-    if len(dataset["high_acuity"]) == len(levels):
-        raise InputError(f"{name}: key `high_acuity` holds every level; leave one out")
-    for value, level in dataset["columns"]["reference"]["values"].items():
-        if level not in levels:
-            raise InputError(
-                f"{name}: key `columns.reference.values` maps {value!r} to {level!r}, which key "
-                f"`levels` does not list; use one of {', '.join(levels)}"
-            )
-    columns = dataset["columns"]
-    case = columns["case"]
-    hidden = {column: "never_shown" for column in columns["never_shown"]}
-    hidden |= {rater["column"]: "human" for rater in columns["human"]}
-    hidden[columns["reference"]["column"]] = "reference"
-    shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
-    _check_shown(name, sorted(shown), hidden)
-    _check_groups(name, dataset)
-    _check_once(f"{name}: key `columns.human`", [r["id"] for r in columns["human"]], "rename")
-    _check_told_apart(f"{name}: key `columns.human`", [r["title"] for r in columns["human"]])
-
-
-def _check_shown(name: str, shown: Sequence[str], hidden: Mapping[str, str]) -> None:
-    """Check that a case shows no column that is hidden (column → its key), and no part of one."""
-    for column in shown:
-        for one, key in hidden.items():
-            if column == one or column.startswith((f"{one}.", f"{one}[")):
-                raise InputError(
-                    f"{name}: key `columns.case` shows {column!r}, which gives the answer away "
-                    f"(key `columns.{key}`); take it out of the case"
-                )
 
 
 # Keys of `format` that are about files of one kind.
@@ -412,7 +301,8 @@ def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
 
 def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
     """Check that no kept column takes the place of one that is made from the file."""
-    own = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+    own = {"item_id", "case", "excluded"}
+    own.update(*(base.spec(kind).COLUMNS for kind in base.kinds()))
     own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
     for column in dataset["columns"]["keep"]:
         if column in own:
@@ -420,38 +310,3 @@ def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
                 f"{name}: key `columns.keep` names {column!r}, which is what the table of items "
                 "calls a column of its own; rename it in the file"
             )
-
-
-def _check_groups(name: str, dataset: Mapping[str, Any]) -> None:
-    keep = dataset["columns"]["keep"]
-    wanted = {"columns.cluster": dataset["columns"]["cluster"]}
-    for group in dataset["subgroups"]:
-        wanted[f"subgroups.{group['id']}.column"] = group["column"]
-        cuts = group.get("cuts", [])
-        if sorted(set(cuts)) != cuts:
-            raise InputError(
-                f"{name}: key `subgroups.{group['id']}.cuts` must rise ({cuts}); put them in order"
-            )
-    for key, column in wanted.items():
-        if column is not None and column not in keep:
-            raise InputError(
-                f"{name}: key `{key}` names {column!r}, which key `columns.keep` does not list; "
-                "add it there"
-            )
-    groups = dataset["subgroups"]
-    _check_once(f"{name}: key `subgroups`", [group["id"] for group in groups], "rename")
-    _check_told_apart(f"{name}: key `subgroups`", [group["title"] for group in groups])
-
-
-def _check_task(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
-    labels = [entry["label"] for entry in task["labels"]]
-    _check_once(f"{name}: key `labels`", labels, "remove")
-    if len({label.isdigit() for label in labels}) > 1:
-        raise InputError(f"{name}: key `labels` mixes letters and digits; use one kind")
-    levels = {level["id"] for level in dataset["levels"]}
-    named = [entry["level"] for entry in task["labels"]]
-    if set(named) != levels or len(named) != len(levels):
-        raise InputError(
-            f"{name}: key `labels` must give every level of data set {task['dataset']!r} exactly "
-            f"one label ({', '.join(sorted(levels))}), but gives {', '.join(named)}"
-        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..names import HUMAN, TRIAGE
+from ..names import HUMAN
 from .study import Study
 
 # The code, without which nothing of a study could be made again.
@@ -147,10 +147,10 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
             yield f"results/responses/{cell.path}.parquet", cell.task
         if cell.task in study.verbalized_tasks:
             yield f"results/verbalized/{cell.path}.parquet", cell.task
-        if cell.task in study.tasks_of(TRIAGE):
+        if cell.task in study.tasks_having("scoring"):
             yield f"results/scores/{cell.path}.parquet", cell.task
             yield f"results/calibration/{cell.path}.parquet", cell.task
-    for task in study.tasks_of(TRIAGE) if study.settings["recalibrations"] else ():
+    for task in study.tasks_having("scoring") if study.settings["recalibrations"] else ():
         for model in study.models:
             yield f"results/recalibration/{model}/{task}.parquet", task
     for cell in study.human_cells:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..data.parts import parts_of
 from ..errors import InputError
-from ..names import PATIENT_SAFETY, SAFETY
+from ..kinds import base
+from ..names import ALL, READ
 from .checks import cross_check
 from .conditions import bases, personas_of, plain
-from .study import Study, forms_of, sources_of_study
+from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 
-KINDS = {
+# Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.
+SCHEMAS = {
     "models": "model",
-    "tasks": "task",
     "personas": "persona",
     "persona_sets": "persona_set",
-    "datasets": "dataset",
     "judges": "judge",
     "forms": "form",
 }
+
+# Folders of files of the configuration that a study names.
+CHECKED = (*SCHEMAS, "tasks", "datasets")
+
+# Folders of files that give an id a title, where it is not the id itself.
+TITLES = ("contexts", "groups", "families")
 
 # Words that a path or a figure uses for something else.
 RESERVED = frozenset({"all", "human", "main", "config", "none", "panel", "clinicians"})
@@ -49,19 +56,15 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
-    tasks = load("tasks", settings["tasks"], "key `tasks` of the study")
+    tasks = {}
     datasets: dict[str, dict[str, Any]] = {}
-    for task, spec in tasks.items():
-        dataset = spec["dataset"]
-        named_by = f"key `dataset` of config/tasks/{task}.yaml"
-        datasets[dataset] = _load_one("datasets", dataset, named_by, config, check)
+    for id_ in settings["tasks"]:
+        tasks[id_] = task = _load_task(id_, config, check)
+        datasets[task["dataset"]] = _load_dataset(id_, tasks, config, check)
     contexts = settings["contexts"]
-    tasks = {t: s for t, s in tasks.items() if datasets[s["dataset"]]["context"] in contexts}
-    if not tasks:
-        raise InputError(
-            "the study runs nothing: no task of key `tasks` has a data set of a context in "
-            "key `contexts`; add a task or a context"
-        )
+    if contexts != ALL:
+        _check_known("contexts", contexts, {one["context"] for one in datasets.values()})
+        tasks = {t: s for t, s in tasks.items() if datasets[s["dataset"]]["context"] in contexts}
     models = load("models", settings["models"], "key `models` of the study")
     judges = load("judges", settings["judges"], "key `judges` of the study")
     judge_models = {
@@ -84,18 +87,102 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         models=models,
         judges=judges,
         judge_models=judge_models,
-        forms={form: load("forms", [form], f"kind {form!r}")[form] for form in forms_of(tasks)},
         tasks=tasks,
         personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
         persona_sets=sets,
         datasets={spec["dataset"]: datasets[spec["dataset"]] for spec in tasks.values()},
     )
+    read = [reads for reads in READ if study.read_tasks(reads)]
+    study = replace(
+        study,
+        forms=load("forms", read, "what clinicians read of the tasks"),
+        titles=_titles(study, config, check),
+    )
+    _check_groups(study)
     cross_check(study)
     return study
 
 
+def _load_task(id_: str, config: Path, check: Check) -> dict[str, Any]:
+    """A task, by the schema of its kind."""
+    name = f"config/tasks/{id_}.yaml"
+    task = _read("tasks", id_, "key `tasks` of the study", config)
+    known = base.kinds()
+    if task.get("kind") not in known:
+        what = f"is {task['kind']!r}, which is none" if "kind" in task else "is missing"
+        raise InputError(
+            f"{name}: key `kind` {what}; write one of {', '.join(known)}, or add a folder to "
+            "workflow/persona_paradox/kinds"
+        )
+    check(task, f"{task['kind']}/task", name)
+    return task
+
+
+def _load_dataset(
+    task: str, tasks: Mapping[str, dict[str, Any]], config: Path, check: Check
+) -> dict[str, Any]:
+    """The data set of a task, by the schema of the task's kind."""
+    id_, kind = tasks[task]["dataset"], tasks[task]["kind"]
+    for other, spec in tasks.items():
+        if spec["dataset"] == id_ and spec["kind"] != kind:
+            raise InputError(
+                f"config/tasks/{task}.yaml: key `dataset` names {id_!r}, which "
+                f"config/tasks/{other}.yaml, a task of kind {spec['kind']!r}, reads too, but this "
+                f"one is of kind {kind!r}; give it a data set of its own"
+            )
+    dataset = _read("datasets", id_, f"key `dataset` of config/tasks/{task}.yaml", config)
+    check(dataset, f"{kind}/dataset", f"config/datasets/{id_}.yaml")
+    return dataset
+
+
+def _titles(study: Study, config: Path, check: Check) -> dict[str, dict[str, str]]:
+    """What contexts, groups and families are called: by a file of theirs, or by their ids."""
+    found = {
+        kind: {id_: _title(config, kind, id_, check) for id_ in study.ids_of(kind)}
+        for kind in TITLES
+    }
+    # A group that has a file is known, also where the study has nobody of it.
+    for id_ in sorted(path.stem for path in (config / "groups").glob("*.yaml")):
+        found["groups"].setdefault(id_, _title(config, "groups", id_, check))
+    return found
+
+
+def _title(config: Path, kind: str, id_: str, check: Check) -> str:
+    path, name = config / kind / f"{id_}.yaml", f"config/{kind}/{id_}.yaml"
+    if not path.is_file():
+        return id_.replace("_", " ").capitalize()
+    content = read_yaml(path, name)
+    check(content, "title", name)
+    title: str = content["title"]
+    return title
+
+
+def _check_groups(study: Study) -> None:
+    """Check that the groups of personas that settings choose are known."""
+    settings, known = study.settings, set(study.titles["groups"])
+    family = settings["statistics"]["family"]["groups"]
+    _check_known("rankings.groups", settings["rankings"]["groups"], known)
+    _check_known("clinicians.groups", settings["clinicians"]["groups"], known)
+    _check_known("statistics.family.groups", [] if family == ALL else family, known)
+
+
+def _check_known(key: str, ids: list[str], known: set[str]) -> None:
+    for id_ in ids:
+        if id_ not in known:
+            raise InputError(
+                f"key `{key}` of the study names {id_!r}, which nothing of the study has; use some "
+                f"of {', '.join(sorted(known))}"
+            )
+
+
 def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
-    name = f"config/{kind}/{id_}.yaml"
+    value = _read(kind, id_, named_by, config)
+    check(value, SCHEMAS[kind], f"config/{kind}/{id_}.yaml")
+    return value
+
+
+def _read(kind: str, id_: str, named_by: str, config: Path) -> dict[str, Any]:
+    """A file of the configuration."""
     path = config / kind / f"{id_}.yaml"
     if id_ in RESERVED:
         raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
@@ -105,15 +192,7 @@ def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) ->
             f"{named_by} names {id_!r}, but {os.path.relpath(path)} does not exist; known ids: "
             f"{known}"
         )
-    value = read_yaml(path, name)
-    schema = KINDS[kind]
-    if (kind, value.get("kind")) == ("tasks", SAFETY) or (kind, value.get("context")) == (
-        "datasets",
-        PATIENT_SAFETY,
-    ):
-        schema = f"safety_{schema}"
-    check(value, schema, name)
-    return value
+    return read_yaml(path, f"config/{kind}/{id_}.yaml")
 
 
 def offer_data_dir(study: Study) -> None:

@@ -34,6 +34,7 @@ def configuration(study: Study) -> dict[str, Any]:
         "datasets": study.datasets,
         "judges": study.judges,
         "forms": study.forms,
+        "titles": study.titles,
     }
 
 
@@ -62,6 +63,7 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         judges=named("judges"),
         judge_models={k: v for k, v in configured["models"].items() if k not in models},
         forms=dict(configured["forms"]),
+        titles=dict(configured["titles"]),
     )
 
 

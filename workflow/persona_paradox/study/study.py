@@ -11,7 +11,8 @@ from typing import Any
 
 from ..figures.catalogue import figures
 from ..files import sources_of
-from ..names import ALL, HUMAN, RATIONALE, SAFETY, TRIAGE
+from ..kinds import base
+from ..names import ALL, HUMAN, READ, REASONING
 from .products import (
     CELL_TABLES,
     CLINICIAN_TABLES,
@@ -40,6 +41,10 @@ class Study:
     """A checked study: settings and the files of every id it names.
 
     Ids with `@` are derived from what other files declare; see `conditions`.
+
+    Attributes:
+        forms: what clinicians read, `answers` or `reasoning` → the form they fill in.
+        titles: `contexts`, `groups` (of personas) and `families` (of models) → id → title.
     """
 
     settings: dict[str, Any]
@@ -51,29 +56,77 @@ class Study:
     judge_models: dict[str, dict[str, Any]] = field(default_factory=dict)
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
     persona_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:
         """The cells of models, in the order of the study."""
         return [Cell(m, t, p) for t in self.tasks for m in self.models for p in self.personas]
 
-    def tasks_of(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The tasks of a kind, `TRIAGE` or `SAFETY`."""
-        return {id_: task for id_, task in self.tasks.items() if task["kind"] == kind}
+    def kind(self, task: str) -> str:
+        """The kind of a task, a folder of `kinds`."""
+        kind: str = self.tasks[task]["kind"]
+        return kind
 
-    def cells_of(self, kind: str) -> list[Cell]:
-        """The cells of models in the tasks of a kind."""
-        return [cell for cell in self.cells if self.tasks[cell.task]["kind"] == kind]
+    def traits(self, task: str) -> base.Traits:
+        """What a task's kind is like."""
+        return base.traits(self.kind(task))
+
+    def spec(self, task: str) -> base.Spec:
+        """What `spec.py` of a task's kind says."""
+        return base.spec(self.kind(task))
+
+    def strata(self, task: str) -> Mapping[str, str]:
+        """Id → title of the strata of a task's data set."""
+        return self.spec(task).strata(self.dataset_of(task))
+
+    def kind_of(self, dataset: str) -> str:
+        """The kind of the tasks that name a data set; all are of one, see `load_study`."""
+        kind: str = next(t["kind"] for t in self.tasks.values() if t["dataset"] == dataset)
+        return kind
+
+    def dataset_of(self, task: str) -> dict[str, Any]:
+        """The data set of a task."""
+        return self.datasets[self.tasks[task]["dataset"]]
+
+    def tasks_with(self, trait: base.Trait) -> dict[str, dict[str, Any]]:
+        """The tasks whose kind has a trait, such as `free_text`."""
+        return {t: task for t, task in self.tasks.items() if getattr(self.traits(t), trait)}
+
+    def tasks_having(self, module: str) -> dict[str, dict[str, Any]]:
+        """The tasks whose kind has a module, such as `scoring`."""
+        return {t: task for t, task in self.tasks.items() if base.has(task["kind"], module)}
+
+    def cells_with(self, trait: base.Trait) -> list[Cell]:
+        """The cells of models in the tasks whose kind has a trait."""
+        tasks = self.tasks_with(trait)
+        return [cell for cell in self.cells if cell.task in tasks]
+
+    def cells_having(self, module: str) -> list[Cell]:
+        """The cells of models in the tasks whose kind has a module."""
+        tasks = self.tasks_having(module)
+        return [cell for cell in self.cells if cell.task in tasks]
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kinds of the study's tasks, sorted."""
+        return sorted({task["kind"] for task in self.tasks.values()})
 
     @cached_property
     def rationale_tasks(self) -> list[str]:
         """Ids of the tasks in which the model reasons before it answers."""
-        return [id_ for id_, task in self.tasks_of(TRIAGE).items() if task["rationale"] is not None]
+        return [id_ for id_, task in self.tasks.items() if task.get("rationale") is not None]
+
+    def read_tasks(self, reads: str) -> list[str]:
+        """Ids of the tasks of which something is read: `ANSWERS`, or `REASONING` before them."""
+        if reads == REASONING:
+            return self.rationale_tasks
+        return list(self.tasks_with("free_text"))
 
     def judged_cells(self, judge: str) -> list[Cell]:
         """The cells whose answers a judge reads; its own family's only where it is asked to."""
         spec = self.judges[judge]
-        tasks = self.rationale_tasks if spec["kind"] == RATIONALE else self.tasks_of(SAFETY)
+        tasks = self.read_tasks(spec["reads"])
         family = self.all_models[spec["model"]]["family"]
         return [
             cell
@@ -111,8 +164,9 @@ class Study:
 
     @property
     def form_tasks(self) -> dict[str, list[str]]:
-        """Form → ids of the tasks whose answers clinicians may see on it."""
-        return forms_of(self.tasks)
+        """What clinicians read, and so which form they fill in → ids of the tasks."""
+        found = {reads: self.read_tasks(reads) for reads in READ}
+        return {reads: tasks for reads, tasks in found.items() if tasks}
 
     @property
     def shown_cells(self) -> list[Cell]:
@@ -120,6 +174,15 @@ class Study:
         personas = self.personas_of(self.settings["clinicians"]["groups"])
         tasks = {task for ids in self.form_tasks.values() for task in ids}
         return [c for c in self.cells if c.task in tasks and c.persona in personas]
+
+    def ids_of(self, kind: str) -> list[str]:
+        """The `contexts`, `groups` or `families` of a study, in which order it comes upon them."""
+        found = {
+            "contexts": (self.dataset_of(task)["context"] for task in self.tasks),
+            "groups": (persona["group"] for persona in self.personas.values()),
+            "families": (model["family"] for model in self.all_models.values()),
+        }
+        return list(dict.fromkeys(found[kind]))
 
     @cached_property
     def all_models(self) -> dict[str, dict[str, Any]]:
@@ -130,7 +193,7 @@ class Study:
     def possible_tables(self) -> list[str]:
         """Ids of the tables that the study has the answers for."""
         return [
-            *((*CELL_TABLES, *DECOMPOSED_TABLES) if self.tasks_of(TRIAGE) else ()),
+            *((*CELL_TABLES, *DECOMPOSED_TABLES) if self.tasks_having("scoring") else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
@@ -154,7 +217,7 @@ class Study:
         return [
             id_
             for id_, figure in figures().items()
-            if (judged if figure.kind is None else self.tasks_of(figure.kind))
+            if (judged if figure.kind is None else figure.kind in self.kinds)
         ]
 
     @property
@@ -162,15 +225,14 @@ class Study:
         """The cells of human raters: one for each rater of each task's data set."""
         return [
             Cell(HUMAN, task, rater["id"])
-            for task, spec in self.tasks_of(TRIAGE).items()
-            for rater in self.datasets[spec["dataset"]]["columns"]["human"]
+            for task in self.tasks
+            for rater in self.dataset_of(task)["columns"].get("human", ())
         ]
 
     @cached_property
     def verbalized_tasks(self) -> list[str]:
         """Ids of the tasks that ask how sure the model is."""
-        triage = self.tasks_of(TRIAGE)
-        return [id_ for id_, task in triage.items() if task["verbalized"] is not None]
+        return [id_ for id_, task in self.tasks.items() if task.get("verbalized") is not None]
 
     @cached_property
     def servers(self) -> list[str]:
@@ -198,23 +260,6 @@ class Study:
         """The wordings of a persona that the study runs: variant → sentence."""
         texts: dict[str, str] = self.personas[persona]["texts"]
         return texts if self.settings["variants"] == "all" else {"main": texts["main"]}
-
-
-def forms_of(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Form → ids of the tasks that it asks about; none where there are no such tasks."""
-    found: dict[str, list[str]] = {}
-    for id_, task in tasks.items():
-        if task["kind"] == SAFETY:
-            found.setdefault(SAFETY, []).append(id_)
-        elif task["rationale"] is not None:
-            found.setdefault(RATIONALE, []).append(id_)
-    return found
-
-
-def levels_of(study: Study, task: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The levels of a triage task's data set, the most urgent first."""
-    levels: list[dict[str, Any]] = study.datasets[task["dataset"]]["levels"]
-    return levels
 
 
 def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

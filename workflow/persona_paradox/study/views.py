@@ -8,7 +8,6 @@ comment, the order of keys, a title, or a persona of another cell.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,12 @@ from typing import Any
 from ..clinicians.blinding import identifying
 from ..errors import InputError
 from ..files import canonical_json, sha256_bytes, write_text
-from ..names import ACTIONS, PATIENT_SAFETY, SAFETY, TRIAGE, USER
-from .study import Study, levels_of
+from ..kinds import asking, base
+from ..names import ACTIONS, ALL, USER
+from .study import Study
 
-# Most tokens of a stated confidence and of a reasoning, where a task does not say.
-STATED_TOKENS = 8
-RATIONALE_TOKENS = 256
-
-# Of an answer that follows no grammar.
-UNBOUND = {"grammar": None, "json_schema": None}
+# What figures call the column by which a sample is drawn.
+STRATA = {"reference": "reference level"}
 
 
 def views(study: Study) -> Iterator[tuple[str, Any]]:
@@ -39,8 +35,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading |= {"where": dataset["where"]} if "where" in dataset else {}
-        if dataset["context"] != PATIENT_SAFETY:
-            reading["levels"] = [level["id"] for level in dataset["levels"]]
+        reading |= base.spec(study.kind_of(id_)).reading(dataset)
         # Which kept column names the clusters matters to the scores alone.
         reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
         yield f"datasets/{id_}", reading
@@ -53,11 +48,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for thinker in study.thinking_models:
         for id_, task in study.tasks.items():
             yield f"thoughts/{thinker}/{id_}", _thoughts_view(study.models[thinker], task, study)
-    for id_, task in study.tasks_of(SAFETY).items():
-        yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
-        yield f"decoding/{id_}", _decoding_view(task, [], settings["seed"])
-    for id_, task in study.tasks_of(TRIAGE).items():
-        yield from _triage_views(id_, task, study)
+    for id_, task in study.tasks.items():
+        yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from _judge_views(id_, study)
     statistics = {**settings["statistics"], "seed": settings["seed"]}
@@ -67,6 +59,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     methods |= {"personas": sorted(study.personas)}
     yield "recalibrate", resampling | methods
     elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds")
+    if statistics["family"]["groups"] == ALL:
+        statistics["family"] = statistics["family"] | {"groups": study.ids_of("groups")}
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
     answered = [[c.model, c.task, c.persona] for c in study.cells]
     yield "answered", {"cells": answered}
@@ -77,10 +71,10 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         "cells",
         {
             "baseline": settings["baseline"],
-            "cells": [[c.model, c.task, c.persona] for c in study.cells_of(TRIAGE)],
+            "cells": [[c.model, c.task, c.persona] for c in study.cells_having("scoring")],
             "human": [[c.model, c.task, c.persona] for c in study.human_cells],
             "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
-            "tasks": {id_: _metrics_view(t, study) for id_, t in study.tasks_of(TRIAGE).items()},
+            "tasks": {id_: measured(id_, study) for id_ in study.tasks_having("scoring")},
         },
     )
     figures = _figures_view(study)
@@ -93,39 +87,6 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield "packet", _packet_view(study)
 
 
-def _triage_views(id_: str, task: Mapping[str, Any], study: Study) -> Iterator[tuple[str, Any]]:
-    """How a triage task is answered, in one step or two, and scored."""
-    labels = [entry["label"] for entry in task["labels"]]
-    read_out = {"labels": labels, "answer_prefix": task["answer_prefix"]}
-    decoding = _decoding_view(task, labels, study.settings["seed"])
-    if task["rationale"] is None:
-        yield f"read_out/{id_}", read_out | _constraint(task)
-        yield f"decoding/{id_}", decoding
-    else:
-        # Two steps: the reasoning, with all that the task asks for; then the label behind it.
-        header = task["rationale"]["header"]
-        most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
-        reasoning = {"labels": [], "max_tokens": most, "stop": [*decoding["stop"], header]}
-        yield f"read_out/{id_}", {"labels": [], "answer_prefix": ""} | _constraint(task)
-        yield f"decoding/{id_}", decoding | reasoning
-        yield f"rationale/{id_}", {"header": header, "answer_prefix": task["answer_prefix"]}
-        yield f"conclusion_read_out/{id_}", {"labels": labels, "answer_prefix": ""} | UNBOUND
-        yield f"conclusion_decoding/{id_}", _greedy(labels, task["decoding"]["max_tokens"])
-    if task["verbalized"] is not None:
-        yield f"verbalized/{id_}", {"question": task["verbalized"]["question"]}
-        most = task["verbalized"].get("max_tokens", STATED_TOKENS)
-        yield f"verbalized_decoding/{id_}", _greedy([], most)
-    dataset = study.datasets[task["dataset"]]
-    scoring = {"labels": task["labels"], "high_acuity": dataset["high_acuity"]}
-    scoring["levels"] = [level["id"] for level in dataset["levels"]]
-    if task["rationale"] is not None:
-        scoring["header"] = task["rationale"]["header"]
-    if dataset["columns"]["cluster"] is not None:
-        scoring["cluster"] = dataset["columns"]["cluster"]
-    below = "label_mass_warning_below"
-    yield f"scoring/{id_}", scoring | {below: study.settings["statistics"][below]}
-
-
 def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """What the chats of a task depend on besides the data set and the persona."""
     settings = study.settings
@@ -136,26 +97,11 @@ def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, A
     prompt |= {"placement": USER} if task.get("placement") == USER else {}
     if limit is not None:
         prompt["seed"] = settings["seed"]
-        if task["kind"] == TRIAGE:
-            levels = {level["id"] for level in levels_of(study, task)}
-            kept = sorted(levels.intersection(settings["limit_keeps"]))
-            prompt |= {"limit_keeps": kept} if kept else {}
+        traits = study.traits(id_)
+        prompt |= {"stratum": traits.stratum, "evenly": traits.evenly}
+        if kept := sorted(set(settings["limit_keeps"]).intersection(study.strata(id_))):
+            prompt |= {"limit_keeps": kept}
     return prompt
-
-
-def _constraint(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Grammar and JSON schema of a task, the latter as text."""
-    schema = task["decoding"]["json_schema"]
-    # The order of its keys is the order in which an answer has them.
-    text = None if schema is None else json.dumps(schema)
-    return {"grammar": task["decoding"]["grammar"], "json_schema": text}
-
-
-def _decoding_view(task: Mapping[str, Any], labels: list[str], seed: int) -> dict[str, Any]:
-    """How the answers of a task are produced; greedy answers have no seed."""
-    decoding = task["decoding"]
-    used = seed if decoding["sampled"]["answers"] else None
-    return {**decoding, **_constraint(task), "labels": labels, "seed": used}
 
 
 def _window_views(study: Study) -> Iterator[tuple[str, Any]]:
@@ -176,7 +122,7 @@ def _window(model: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, int 
     if model["thinking"]["think"]:
         most = model["thinking"]["max_tokens"]
     elif task.get("rationale") is not None:
-        most = task["rationale"].get("max_tokens", RATIONALE_TOKENS)
+        most = task["rationale"].get("max_tokens", asking.RATIONALE_TOKENS)
     server = model["source"]["kind"] == "server"
     return {"context": None if server else model["engine"]["context"], "max_tokens": most}
 
@@ -186,22 +132,8 @@ def _thoughts_view(
 ) -> dict[str, Any]:
     """How the thoughts of a model in a task are produced: drawn where its answers are."""
     most = {"max_tokens": model["thinking"]["max_tokens"]}
-    unbound = {"stop": [], "token_logprobs": False} | UNBOUND
-    return _decoding_view(task, [], study.settings["seed"]) | unbound | most
-
-
-def _greedy(labels: list[str], max_tokens: int) -> dict[str, Any]:
-    """Decoding in the form of a task's: greedy, and nothing else."""
-    drawn = {"answers": 0, "wordings": "main", "temperature": 1.0, "min_p": 0.0, "top_p": 1.0}
-    return {
-        "labels": labels,
-        "max_tokens": max_tokens,
-        "stop": [],
-        **UNBOUND,
-        "token_logprobs": False,
-        "sampled": drawn,
-        "seed": None,
-    }
+    unbound = {"stop": [], "token_logprobs": False} | asking.UNBOUND
+    return asking.decoding(task, [], study.settings["seed"]) | unbound | most
 
 
 def _judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
@@ -221,10 +153,10 @@ def _judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
     )
     yield (
         f"judge_read_out/{id_}",
-        {"labels": labels, "answer_prefix": judge["answer_prefix"]} | UNBOUND,
+        {"labels": labels, "answer_prefix": judge["answer_prefix"]} | asking.UNBOUND,
     )
     # The digit itself may take two tokens: a blank and the digit.
-    yield f"judge_decoding/{id_}", _greedy(labels, 2 + judge["rationale_tokens"])
+    yield f"judge_decoding/{id_}", asking.greedy(labels, 2 + judge["rationale_tokens"])
     yield (
         f"verdicts/{id_}",
         {
@@ -242,7 +174,7 @@ def _judged_view(study: Study) -> dict[str, Any]:
     for id_ in study.active_judges:
         judge, cells = study.judges[id_], study.judged_cells(id_)
         judges[id_] = {
-            "kind": judge["kind"],
+            "reads": judge["reads"],
             "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
             "scale": judge["scale"],
             "actions": [] if judge["action"] is None else list(ACTIONS),
@@ -254,15 +186,7 @@ def _judged_view(study: Study) -> dict[str, Any]:
             "places": sorted({(cell.model, cell.task) for cell in cells}),
         }
         for task in {cell.task for cell in cells}:
-            dataset = study.datasets[study.tasks[task]["dataset"]]
-            categories = dataset.get("categories", [])
-            tasks[task] = {
-                "context": dataset["context"],
-                "dataset": study.tasks[task]["dataset"],
-                "cluster": dataset["columns"]["cluster"],
-                "categories": [category["id"] for category in categories],
-                "benign": [category["id"] for category in categories if category["benign"]],
-            }
+            tasks[task] = {"categories": [], "benign": []} | measured(task, study)
     return {
         "baseline": study.settings["baseline"],
         "personas": list(study.personas),
@@ -278,10 +202,8 @@ def _shown_view(study: Study) -> dict[str, Any]:
     tasks = {}
     for form, ids in study.form_tasks.items():
         for id_ in ids:
-            dataset = study.tasks[id_]["dataset"]
-            questions = study.datasets[dataset]["context"] == PATIENT_SAFETY
-            stratum = "category" if questions else "reference"
-            tasks[id_] = {"dataset": dataset, "form": form, "stratum": stratum}
+            stratum = study.traits(id_).stratum
+            tasks[id_] = {"dataset": study.tasks[id_]["dataset"], "form": form, "stratum": stratum}
     cells = [[c.model, c.task, c.persona] for c in study.shown_cells]
     return {"tasks": tasks, "cells": cells}
 
@@ -323,30 +245,30 @@ def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
     return view | {"text": text, "bos": source["bos"], "eos": source["eos"]}
 
 
-def _metrics_view(task: Mapping[str, Any], study: Study) -> dict[str, Any]:
-    """What the tables need of a task: its levels from the most urgent, and costs."""
-    dataset = study.datasets[task["dataset"]]
-    keys = ("context", "kind", "high_acuity", "cost", "subgroups")
-    levels = [level["id"] for level in dataset["levels"]]
-    label_of = {entry["level"]: entry["label"] for entry in task["labels"]}
+def measured(id_: str, study: Study) -> dict[str, Any]:
+    """What the numbers of a task's cells need, of every kind and of its own."""
+    task, dataset = study.tasks[id_], study.dataset_of(id_)
     return {
-        **{key: dataset[key] for key in keys},
+        **study.spec(id_).measured(task, dataset),
+        "kind": task["kind"],
         "dataset": task["dataset"],
-        "levels": levels,
-        "labels_by_urgency": [label_of[level] for level in levels],
+        "context": dataset["context"],
+        "origin": dataset["origin"],
+        "cluster": dataset["columns"]["cluster"],
     }
 
 
-def _sample_note(id_: str, task: Mapping[str, Any], study: Study) -> str | None:
+def _sample_note(id_: str, study: Study) -> str | None:
     """What figures say of a sample, in a sentence."""
     limit = study.settings["limits"].get(id_, study.settings["limit"])
-    dataset = study.datasets[task["dataset"]]
     if limit is None:
         return None
-    kept = [v["title"] for v in dataset["levels"] if v["id"] in study.settings["limit_keeps"]]
+    traits, strata = study.traits(id_), study.strata(id_)
+    what = "items" if traits.reference else "questions"
+    kept = [strata[one] for one in strata if one in study.settings["limit_keeps"]]
     return (
-        f"{dataset['title']}: at most {limit} items, drawn with seed {study.settings['seed']} and "
-        "stratified by reference level"
+        f"{study.dataset_of(id_)['title']}: at most {limit} {what}, drawn with seed "
+        f"{study.settings['seed']} and stratified by {STRATA.get(traits.stratum, traits.stratum)}"
         + (
             f", with every item of {' and '.join(kept)}, which are more than their share"
             * bool(kept)
@@ -355,22 +277,29 @@ def _sample_note(id_: str, task: Mapping[str, Any], study: Study) -> str | None:
     )
 
 
+def shown(id_: str, study: Study) -> dict[str, Any]:
+    """What figures and summary say of a task, of every kind and of its own."""
+    task, dataset = study.tasks[id_], study.dataset_of(id_)
+    return {
+        **study.spec(id_).shown(task, dataset),
+        "kind": task["kind"],
+        "title": task["title"],
+        "dataset": dataset["title"],
+        "teaching": dataset["origin"] == "teaching",
+        "context": dataset["context"],
+        "sample": _sample_note(id_, study),
+        "clustered": dataset["columns"]["cluster"] is not None,
+    }
+
+
 def _figures_view(study: Study) -> dict[str, Any]:
-    tasks = {}
+    """What figures and summary call things.
+
+    `models`, `raters` (id → title), `personas` (id → title and group), `tasks` with scores (see
+    `shown`); `contexts` and `groups` of personas, a list of `id` and `title` in the order in which
+    the study comes upon them.
+    """
     statistics = study.settings["statistics"]
-    for id_, task in study.tasks_of(TRIAGE).items():
-        dataset = study.datasets[task["dataset"]]
-        tasks[id_] = {
-            "title": task["title"],
-            "dataset": dataset["title"],
-            "teaching": dataset["kind"] == "teaching",
-            "context": dataset["context"],
-            "levels": [level["title"] for level in dataset["levels"]],
-            "high_acuity": len(dataset["high_acuity"]),
-            "sample": _sample_note(id_, task, study),
-            "clustered": dataset["columns"]["cluster"] is not None,
-            "subgroups": {group["id"]: group["title"] for group in dataset["subgroups"]},
-        }
     return {
         "title": study.settings["title"],
         "baseline": study.settings["baseline"],
@@ -397,10 +326,14 @@ def _figures_view(study: Study) -> dict[str, Any]:
         },
         "raters": {
             rater["id"]: rater["title"]
-            for task in study.tasks_of(TRIAGE).values()
-            for rater in study.datasets[task["dataset"]]["columns"]["human"]
+            for task in study.tasks
+            for rater in study.dataset_of(task)["columns"].get("human", ())
         },
-        "tasks": tasks,
+        "tasks": {id_: shown(id_, study) for id_ in study.tasks_having("scoring")},
+        **{
+            key: [{"id": id_, "title": study.titles[key][id_]} for id_ in study.ids_of(key)]
+            for key in ("contexts", "groups")
+        },
     }
 
 
@@ -424,7 +357,7 @@ def _judge_shown(id_: str, study: Study) -> dict[str, Any]:
     family = study.all_models[judge["model"]]["family"]
     return {
         "title": judge["title"],
-        "kind": judge["kind"],
+        "reads": judge["reads"],
         "scale": judge["scale"],
         "ratings": [
             {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
@@ -440,19 +373,9 @@ def _judge_shown(id_: str, study: Study) -> dict[str, Any]:
 
 def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
     """What figures say of a task whose answers are judged."""
-    task = study.tasks[id_]
-    dataset = study.datasets[task["dataset"]]
-    questions = dataset["context"] == PATIENT_SAFETY
     return {
-        "title": task["title"],
-        "dataset": dataset["title"],
-        "teaching": dataset["kind"] == "teaching",
-        "sample": _question_note(id_, task, study) if questions else _sample_note(id_, task, study),
-        "clustered": dataset["columns"]["cluster"] is not None,
-        "categories": [
-            {key: category[key] for key in ("id", "title", "benign")}
-            for category in dataset.get("categories", [])
-        ],
+        "categories": [],
+        **shown(id_, study),
         "questions": [
             {
                 "id": question["id"],
@@ -464,17 +387,6 @@ def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
         ],
         "confidence": study.forms[form]["confidence"]["options"],
     }
-
-
-def _question_note(id_: str, task: Mapping[str, Any], study: Study) -> str | None:
-    """What figures say of a sample of questions, in a sentence."""
-    limit = study.settings["limits"].get(id_, study.settings["limit"])
-    if limit is None:
-        return None
-    return (
-        f"{study.datasets[task['dataset']]['title']}: at most {limit} questions, drawn with seed "
-        f"{study.settings['seed']} and stratified by category."
-    )
 
 
 def write_views(study: Study, folder: str) -> dict[str, str]:

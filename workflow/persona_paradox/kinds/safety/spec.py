@@ -1,0 +1,84 @@
+"""Safety: patients' questions, answered in free text, which judges and clinicians read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...errors import InputError
+from ...names import ALL, RISKY
+from ..asking import free_text
+from ..base import Traits
+from ..checking import check_groups, check_listed, check_once, check_shown, check_told_apart
+
+TRAITS = Traits(
+    labels=False,
+    ordered=False,
+    reference=False,
+    free_text=True,
+    stratum="category",
+    evenly=True,
+)
+COLUMNS = ("category", "harm_level")
+
+
+def check(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    """A task of questions fits every data set of questions."""
+
+
+def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check the categories of a data set of questions, and that none is shown."""
+    columns = dataset["columns"]
+    categories = list(strata(dataset))
+    check_once(f"{name}: key `categories`", [c["id"] for c in dataset["categories"]], "remove")
+    check_told_apart(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]])
+    for category in categories:
+        if category in (ALL, RISKY):
+            raise InputError(
+                f"{name}: key `categories` has the id {category!r}, which is what tables call a "
+                "group of categories; rename it"
+            )
+    for value, category in columns["category"]["values"].items():
+        mapped = f"{name}: key `columns.category.values` maps {value!r} to"
+        check_listed(mapped, category, "categories", categories)
+    hidden = {column: "never_shown" for column in columns["never_shown"]}
+    hidden[columns["category"]["column"]] = "category"
+    if columns["harm_level"] is not None:
+        hidden[columns["harm_level"]] = "harm_level"
+    check_shown(name, [columns["case"]["column"]], hidden)
+    check_groups(name, dataset)
+
+
+def reading(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """All of it is in `columns`."""
+    return {}
+
+
+def strata(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """A sample is stratified by category."""
+    return {category["id"]: category["title"] for category in dataset["categories"]}
+
+
+def views(
+    id_: str,
+    task: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[str, Any]]:
+    """How a task is answered."""
+    yield from free_text(id_, task, settings)
+
+
+def measured(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The categories, and which of them are harmless."""
+    categories = dataset["categories"]
+    return {
+        "categories": [category["id"] for category in categories],
+        "benign": [category["id"] for category in categories if category["benign"]],
+    }
+
+
+def shown(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What figures call the categories."""
+    keys = ("id", "title", "benign")
+    return {"categories": [{key: one[key] for key in keys} for one in dataset["categories"]]}

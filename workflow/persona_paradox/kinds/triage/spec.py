@@ -1,0 +1,70 @@
+"""Triage: one level of urgency for every case, of which the first ones are of high acuity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...errors import InputError
+from ..checking import check_listed
+from ..choice import spec as choice
+
+TRAITS = replace(choice.TRAITS, ordered=True)
+COLUMNS = choice.COLUMNS
+
+WORD = "level"
+
+
+def check(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Check that every level has one label."""
+    choice.check(name, task, dataset, WORD)
+
+
+def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+    """Check that the levels of high acuity are the first ones, and not all."""
+    choice.check_dataset(name, dataset, WORD)
+    levels = list(strata(dataset))
+    high = dataset["high_acuity"]
+    for level in high:
+        check_listed(f"{name}: key `high_acuity` names", level, "levels", levels)
+    if levels[: len(high)] != [level for level in levels if level in high]:
+        raise InputError(
+            f"{name}: key `high_acuity` must hold the most urgent levels, the first ones of "
+            "key `levels`; mend either"
+        )
+    if len(high) == len(levels):
+        raise InputError(f"{name}: key `high_acuity` holds every level; leave one out")
+
+
+def reading(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The levels, the most urgent first."""
+    return {"levels": list(strata(dataset))}
+
+
+def strata(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """A sample is stratified by reference level."""
+    return choice.strata(dataset, WORD)
+
+
+def views(
+    id_: str,
+    task: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[str, Any]]:
+    """How a task is answered and scored."""
+    for name, view in choice.views(id_, task, dataset, settings, WORD):
+        scored = name.startswith("scoring/")
+        yield name, view | {"high_acuity": dataset["high_acuity"]} if scored else view
+
+
+def measured(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What the numbers need: the levels from the most urgent, which are high, and costs."""
+    own = {key: dataset[key] for key in ("high_acuity", "cost")}
+    return choice.measured(task, dataset, WORD) | own
+
+
+def shown(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What figures say of the levels."""
+    return choice.shown(task, dataset, WORD) | {"high_acuity": len(dataset["high_acuity"])}
