@@ -70,21 +70,22 @@ def test_answers_are_in_the_order_of_the_items() -> None:
 
 def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
     coin = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="reference")
-    task = {"labels": [{"label": "heads"}, {"label": "tails", "title": "Tails up"}]}
-    spec = answers.describe(task, coin, scored=True)
-    assert spec.labels == [Label("heads", "heads", "heads"), Label("tails", "Tails up", "tails")]
+    task = {"labels": [{"label": "T", "class": "tails"}, {"label": "H", "class": "heads"}]}
+    sides = {"classes": [{"id": "heads", "title": "Heads"}, {"id": "tails", "title": "Tails"}]}
+    spec = answers.describe(task, sides, coin, scored=True)
+    assert spec.labels == [Label("heads", "Heads", "H"), Label("tails", "Tails", "T")]
     assert [one.id for one in spec.outcomes] == [
         *("right", "wrong", "invalid", "refused", "unreadable")
     ]
-    scores = scored().with_columns(label=pl.Series(["tails", None]), correct=pl.lit(value=True))
+    scores = scored().with_columns(label=pl.Series(["T", None]), correct=pl.lit(value=True))
     found = answers.columns(scores, IDS, spec)
     assert found["label"] == [INVALID, 1, NONE]
     assert names(spec, found["outcome"]) == ["unreadable", "right", None]
     rows = pl.DataFrame({"reference": ["tails", "heads", None]})
     assert answers.items(rows, spec) == {"facts": {}, "reference": [1, 0, None]}
     text = Traits(labels=False, ordered=False, reference=False, free_text=True, stratum="topic")
-    assert answers.describe({}, text, scored=False) == AnswerSpec(labels=[])
-    assert answers.describe({}, text, scored=True).outcomes == UNREAD
+    assert answers.describe({}, {}, text, scored=False) == AnswerSpec(labels=[])
+    assert answers.describe({}, {}, text, scored=True).outcomes == UNREAD
 
 
 def test_questions_stand_in_categories_with_and_without_risk() -> None:

@@ -136,18 +136,22 @@ UNREAD = (
 )
 
 
-def describe(task: Mapping[str, Any], traits: Traits, scored: bool) -> AnswerSpec:
+def describe(
+    task: Mapping[str, Any], dataset: Mapping[str, Any], traits: Traits, scored: bool
+) -> AnswerSpec:
     """The answers of a kind that says nothing of its own.
 
     Args:
-        task: its file; of labels `label`, and perhaps `id` and `title`.
+        task: its file; of labels `labels`, one for every class.
+        dataset: that of its data set; of labels `classes`.
         traits: of its kind.
         scored: whether its answers have scores.
     """
-    labels = [
-        Label(entry.get("id", entry["label"]), entry.get("title", entry["label"]), entry["label"])
-        for entry in (task["labels"] if traits.labels else [])
-    ]
+    labels: list[Label] = []
+    if traits.labels:
+        mark_of = {entry["class"]: entry["label"] for entry in task["labels"]}
+        classes = dataset["classes"]
+        labels = [Label(each["id"], each["title"], mark_of[each["id"]]) for each in classes]
     judged = (RIGHT, WRONG) if traits.reference else ()
     return AnswerSpec(
         labels=shaded(labels) if traits.ordered else labels,
@@ -206,6 +210,8 @@ def columns(scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
 
 def outcomes(rows: pl.DataFrame) -> pl.Series:
     """Outcomes of scores; null where there is no answer."""
+    if "outcome" in rows.columns:
+        return rows["outcome"]
     found = (
         pl.when(pl.col("parse_status").is_null())
         .then(None)

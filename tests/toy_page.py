@@ -1,0 +1,171 @@
+"""A page of the report without a study: a coin, whose answers are labels without an order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from root import ROOT
+
+from persona_paradox.kinds import answers
+from persona_paradox.kinds.answers import AnswerSpec
+from persona_paradox.kinds.base import Traits
+from persona_paradox.names import CONFIDENCES
+from persona_paradox.report import cells, chunks
+from persona_paradox.report.page import page
+from persona_paradox.report.prose import as_html
+
+IDS = pl.DataFrame({"item_id": ["toss1", "toss2", "toss3", "toss4"]})
+PERSONAS = ("nobody", "gambler")
+
+COIN = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="reference")
+ESSAY = Traits(labels=False, ordered=False, reference=False, free_text=True, stratum="topic")
+SIDES = {"classes": [{"id": "heads", "title": "Heads up"}, {"id": "tails", "title": "Tails up"}]}
+TASKS: dict[str, dict[str, Any]] = {
+    "coin": {"labels": [{"label": "H", "class": "heads"}, {"label": "T", "class": "tails"}]},
+    "essay": {},
+}
+REFERENCE = ["heads", "heads", "tails", "tails"]
+# Under every persona, the label that is read from an answer.
+LABELS = {"nobody": ["H", "T", "T", None], "gambler": ["T", "T", "H", "T"]}
+
+
+def specs() -> dict[str, AnswerSpec]:
+    """What the answers of both tasks are."""
+    return {
+        "coin": answers.describe(TASKS["coin"], SIDES, COIN, scored=True),
+        "essay": answers.describe(TASKS["essay"], {}, ESSAY, scored=False),
+    }
+
+
+def text_of(task: str, persona: str, number: int) -> str:
+    """An answer."""
+    label = LABELS[persona][number]
+    side = "I cannot say." if label is None else f"{label}, says the {persona}."
+    return side if task == "coin" else f"A coin has {number} lives, wrote the {persona} at length."
+
+
+def _scores(persona: str) -> pl.DataFrame:
+    right = [{"heads": "H", "tails": "T"}[one] for one in REFERENCE]
+    labels = LABELS[persona]
+    empty = pl.lit(None, dtype=pl.Float64)
+    return IDS.with_columns(
+        repeat=pl.lit(0),
+        reference=pl.Series(right),
+        label=pl.Series(labels),
+        label_logprob_argmax=pl.Series(labels).fill_null("H"),
+        parse_status=pl.Series(["missing" if one is None else "label" for one in labels]),
+        correct=pl.Series([a == b for a, b in zip(labels, right, strict=True)]),
+        outcome=pl.Series(
+            [
+                "refused" if label is None else "right" if label == wanted else "wrong"
+                for label, wanted in zip(labels, right, strict=True)
+            ]
+        ),
+        **dict.fromkeys(CONFIDENCES.values(), empty),
+    ).with_columns(confidence=pl.lit(0.75))
+
+
+def _responses(task: str, persona: str) -> pl.DataFrame:
+    texts = [text_of(task, persona, number) for number in range(IDS.height)]
+    logprob = [[-0.3, -1.4]] * IDS.height if task == "coin" else [None] * IDS.height
+    return IDS.with_columns(
+        repeat=pl.lit(0),
+        text=pl.Series(texts),
+        finish_reason=pl.lit("stop"),
+        label_logprob=pl.Series(logprob, dtype=pl.List(pl.Float64)),
+        label_mass=pl.lit(0.99),
+        thought=pl.lit(None, dtype=pl.String),
+    )
+
+
+def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
+    scored = task == "coin"
+    dataset = IDS.with_columns(case=pl.format("Toss {}", "item_id"), reference=pl.Series(REFERENCE))
+    columns, opened = {}, {}
+    for persona in PERSONAS:
+        scores = _scores(persona) if scored else None
+        answer = cells.opened(_responses(task, persona), scores, IDS, spec, ["H", "T"])
+        column = {"prompt": {"head": "<s>", "tail": "</s>"}, "judged": {}}
+        column |= {} if scores is None else answers.columns(scores, IDS, spec)
+        column |= {} if scored else {"start": cells.starts(answer["text"])}
+        columns[f"{persona}/main"] = column
+        opened[f"{persona}/main"] = answer | {"judged": {}}
+    return {
+        f"items/{task}": cells.items(dataset, IDS, {}, spec, withheld=False) | {"human": {}},
+        f"cells/tiny/{task}": columns,
+        f"answers/tiny/{task}/0": {"answers": opened, "preferred": {}},
+    }
+
+
+def write(path: Path, scripts: list[str], more: dict[str, Any] | None = None) -> Path:
+    """Write the page of both tasks.
+
+    Args:
+        path: folder.
+        scripts: the programs of the page.
+        more: further keys of the index.
+    """
+    told = specs()
+    statistics = {"confidence": 0.95, "interval": "percentile", "draws": 100}
+    index = {
+        "title": "Coins",
+        "baseline": "nobody",
+        "confidence": 0.95,
+        "z": 1.96,
+        "block": chunks.BLOCK,
+        "actions": [],
+        "models": {"tiny": "Tiny"},
+        "personas": {
+            id_: {"title": id_.title(), "group": "own", "texts": {"main": f"Be {id_}."}}
+            for id_ in PERSONAS
+        },
+        "tasks": {
+            id_: {
+                "title": id_.title(),
+                "user": "{case}",
+                "n": IDS.height,
+                "dataset": "Tosses",
+                "teaching": False,
+                "licence": "MIT",
+                "withheld": False,
+                "raters": {},
+                "groups": {},
+                "answers": asdict(spec),
+            }
+            for id_, spec in told.items()
+        },
+        "judges": {},
+        "tables": {},
+        "metrics": {},
+        "confidences": [],
+        "figures": [],
+    }
+    contents: dict[str, Any] = {}
+    for task, spec in told.items():
+        contents |= _chunks(task, spec)
+    values = {
+        "index": index | (more or {}),
+        "about": {
+            **dict.fromkeys(("models", "tasks", "personas", "judges", "data_files"), ()),
+            "baseline": "nobody",
+            "statistics": statistics | {"binned_ece_warning_below": 100},
+            "seed": 1,
+            "figures": "all",
+            "git": {"commit": None, "dirty": False},
+        },
+        "title": "Coins",
+        "summary": as_html("Nothing."),
+        "methods": as_html("None."),
+        "cite": yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8")),
+        "library_style": "",
+        "configfiles": [],
+    }
+    packed = [(name, chunks.packed(value)) for name, value in contents.items()]
+    text = page(ROOT / "workflow/report", scripts, packed, values, None)
+    written = path / "report.html"
+    written.write_text(text, encoding="utf-8")
+    return written
