@@ -686,8 +686,8 @@ def test_an_archive_of_another_release_is_told_from_what_is_no_archive(
 
 
 def test_an_archive_that_version_0_1_made_is_known(tmp_path: Path, work: Path) -> None:
-    """Of the archive of a small study, made at commit 0cc00f9: its description, and provenance."""
-    content = members(ROOT / "tests/data/archive_of_0_1.zip")
+    """What its description and its provenance say; commit 0cc00f9 made it of a small study."""
+    content = members(ROOT / "tests/archive_of_0_1.zip")
     assert {CRATE, PROVENANCE} <= content.keys()
     says = refuses(write(tmp_path / "a.zip", content), work)
     assert says.startswith("the archive was made by version 0.1 of this project")
