@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -10,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,25 +29,28 @@ MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init_
 # Each is a folder; `choice` is what kinds have in common whose answers are labels.
 FOLDERS = sorted(path.parent.name for path in (LIBRARY / "kinds").glob("*/__init__.py"))
 KINDS = [name for name in FOLDERS if name != "choice"]
+
+# The entry points of a kind's modules, and the names of their parameters; None where an entry
+# point is no function. `tables` stands for each of its modules.
+ENTRY_POINTS: dict[str, dict[str, list[str] | None]] = {
+    "spec": {name: None for name in base.Spec.__annotations__}
+    | {
+        name: [*inspect.signature(function).parameters][1:]
+        for name, function in vars(base.Spec).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+    },
+    "items": {"columns": ["raw", "ids", "keys", "name"]},
+    "prompting": {"fields": ["items", "task"]},
+    "scoring": {"SCHEMA": None, "score": ["responses", "items", "scoring", "verbalized"]},
+    "measures": {"METRICS": None, "answers": ["scores", "view", "baseline"]},
+    "tables": {"SCHEMA": None, "rows": ["this", "view", "settings"]},
+    "words": {"SECTIONS": None},
+    "cells": {"describe": ["task", "dataset"]},
+}
+REQUIRED = ("task.schema.yaml", "dataset.schema.yaml", "spec.py")
 MOST_LINES = 500
 # Heavy libraries, which take longer to load than Snakemake takes to see that nothing is to be done.
 HEAVY = {"numpy", "polars", "scipy", "torch", "matplotlib", "llama_cpp"}
-
-# Files that still name a kind, and how often at most; to be emptied.
-LEFT = {
-    "workflow/persona_paradox/names.py": 5,
-    "workflow/persona_paradox/study/checks.py": 10,
-    "workflow/persona_paradox/study/inventory.py": 3,
-    "workflow/persona_paradox/study/load.py": 2,
-    "workflow/persona_paradox/study/products.py": 1,
-    "workflow/persona_paradox/study/study.py": 12,
-    "workflow/persona_paradox/study/views.py": 9,
-    "workflow/rules/aggregate.smk": 8,
-    "workflow/rules/calibrate.smk": 1,
-    "workflow/rules/captions.smk": 1,
-    "workflow/rules/common.smk": 3,
-    "workflow/scripts/plot.py": 1,
-}
 
 
 def name_of(path: Path) -> str:
@@ -135,6 +141,36 @@ def test_a_kind_imports_no_other_but_choice() -> None:
         assert others <= allowed, name_of(path)
 
 
+def entry_points(path: Path, wanted: dict[str, list[str] | None]) -> dict[str, Any]:
+    """Those of a module; the parameters of a function, None for what is none."""
+    module = importlib.import_module(f"{PACKAGE}.{name_of(path)}")
+    found = {name: getattr(module, name) for name in wanted if hasattr(module, name)}
+    return {
+        name: [*inspect.signature(what).parameters] if inspect.isfunction(what) else None
+        for name, what in found.items()
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_has_what_others_ask_it_for(kind: str) -> None:
+    folder = LIBRARY / "kinds" / kind
+    for name in REQUIRED:
+        assert (folder / name).is_file(), name
+    for module, wanted in ENTRY_POINTS.items():
+        paths = [*folder.glob(f"{module}.py"), *folder.glob(f"{module}/*.py")]
+        for path in paths:
+            if path.name != "__init__.py":
+                assert entry_points(path, wanted) == wanted, path.relative_to(folder)
+
+
+def test_the_modules_of_a_kind_are_explained() -> None:
+    guide = (ROOT / "docs/how-to/extend.md").read_text(encoding="utf-8")
+    for module in ENTRY_POINTS:
+        name = f"{module}/" if module == "tables" else f"{module}.py"
+        assert f"`{name}" in (base.__doc__ or ""), name
+        assert f"`{name}" in guide, name
+
+
 def mentions(path: Path) -> Iterator[str]:
     """The kinds that a file names: as a text of its own, or by a constant for one."""
     text = path.read_text(encoding="utf-8")
@@ -176,7 +212,7 @@ def outside_kinds() -> list[Path]:
 
 @pytest.mark.parametrize("path", outside_kinds(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_outside_names_a_kind(path: Path) -> None:
-    assert len(list(mentions(path))) <= LEFT.get(str(path.relative_to(ROOT)), 0)
+    assert list(mentions(path)) == []
 
 
 def test_what_snakemake_reads_at_its_start_is_light() -> None:
