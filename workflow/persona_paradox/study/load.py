@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,20 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
-    tasks = {}
-    datasets: dict[str, dict[str, Any]] = {}
-    for id_ in settings["tasks"]:
-        tasks[id_] = task = _load_task(id_, config, check)
-        datasets[task["dataset"]] = _load_dataset(id_, tasks, config, check)
+    tasks = {id_: _load_task(id_, config, check) for id_ in settings["tasks"]}
+    datasets = {
+        task["dataset"]: _load_dataset(id_, tasks, config, check) for id_, task in tasks.items()
+    }
     contexts = settings["contexts"]
     if contexts != ALL:
-        _check_known("contexts", contexts, {one["context"] for one in datasets.values()})
+        there = {one["context"] for one in datasets.values()}
+        _check_known("contexts", contexts, there | _written("contexts", config))
         tasks = {t: s for t, s in tasks.items() if datasets[s["dataset"]]["context"] in contexts}
+    if not tasks:
+        raise InputError(
+            "the study runs nothing: no task of key `tasks` has a data set of a context in "
+            "key `contexts`; add a task or a context"
+        )
     models = load("models", settings["models"], "key `models` of the study")
     judges = load("judges", settings["judges"], "key `judges` of the study")
     judge_models = {
@@ -126,13 +132,32 @@ def _load_dataset(
     for other, spec in tasks.items():
         if spec["dataset"] == id_ and spec["kind"] != kind:
             raise InputError(
-                f"config/tasks/{task}.yaml: key `dataset` names {id_!r}, which "
-                f"config/tasks/{other}.yaml, a task of kind {spec['kind']!r}, reads too, but this "
-                f"one is of kind {kind!r}; give it a data set of its own"
+                f"config/tasks/{task}.yaml: key `kind` is {kind!r}, but config/tasks/{other}.yaml, "
+                f"a task of kind {spec['kind']!r}, reads data set {id_!r} too; give each a data "
+                "set of its own kind"
             )
+    name = f"config/datasets/{id_}.yaml"
     dataset = _read("datasets", id_, f"key `dataset` of config/tasks/{task}.yaml", config)
-    check(dataset, f"{kind}/dataset", f"config/datasets/{id_}.yaml")
+    given = deepcopy(dataset)
+    try:
+        check(dataset, f"{kind}/dataset", name)
+    except InputError:
+        for other in base.kinds():
+            if _passes(check, deepcopy(given), f"{other}/dataset", name):
+                raise InputError(
+                    f"config/tasks/{task}.yaml: key `kind` is {kind!r}, but data set {id_!r} is "
+                    f"one for tasks of kind {other!r}; mend either"
+                ) from None
+        raise
     return dataset
+
+
+def _passes(check: Check, content: dict[str, Any], schema: str, name: str) -> bool:
+    try:
+        check(content, schema, name)
+    except InputError:
+        return False
+    return True
 
 
 def _titles(study: Study, config: Path, check: Check) -> dict[str, dict[str, str]]:
@@ -142,9 +167,14 @@ def _titles(study: Study, config: Path, check: Check) -> dict[str, dict[str, str
         for kind in TITLES
     }
     # A group that has a file is known, also where the study has nobody of it.
-    for id_ in sorted(path.stem for path in (config / "groups").glob("*.yaml")):
+    for id_ in sorted(_written("groups", config)):
         found["groups"].setdefault(id_, _title(config, "groups", id_, check))
     return found
+
+
+def _written(kind: str, config: Path) -> set[str]:
+    """The ids of a kind that have a file."""
+    return {path.stem for path in (config / kind).glob("*.yaml")}
 
 
 def _title(config: Path, kind: str, id_: str, check: Check) -> str:
