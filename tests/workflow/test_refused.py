@@ -126,7 +126,7 @@ TRIAGE: Cases = {
     ),
     "a word in the place of true or false": (
         set_text(PERSONA, "title: Yes\ngroup: own\ntexts: {main: x}\n"),
-        (PERSONA, "the title of true, but must be text", "yes, no, on and off", "quotes"),
+        (PERSONA, "`title` is true, but must be text", "yes, no, on and off", "quotes"),
     ),
     "a number in the place of a text": (
         set_key(STUDY, "title", value=5),
@@ -171,7 +171,7 @@ TRIAGE: Cases = {
     ),
     "two personas of one title": (
         set_key(PERSONA, "title", value="bridge  engineer"),
-        ("`title` is", "config/personas/bridge_engineer.yaml", PERSONA, "change one"),
+        ("the title of", "config/personas/bridge_engineer.yaml", PERSONA, "change one"),
     ),
     "two levels of one title": (
         set_key(DATASET, "levels", 1, "title", value="ESI 1"),
@@ -300,7 +300,7 @@ TRIAGE: Cases = {
     ),
     "a blank title": (
         set_key(PERSONA, "title", value=" "),
-        (PERSONA, "the title of ' '", "must be text that is not empty"),
+        (PERSONA, "`title` is ' '", "must be text that is not empty"),
     ),
     "levels whose titles look the same": (
         lambda p: p.edit(
