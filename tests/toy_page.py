@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -21,8 +22,11 @@ from persona_paradox.report.prose import as_html
 IDS = pl.DataFrame({"item_id": ["toss1", "toss2", "toss3", "toss4"]})
 PERSONAS = ("nobody", "gambler")
 
-COIN = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="reference")
-ESSAY = Traits(labels=False, ordered=False, reference=False, free_text=True, stratum="topic")
+# What the `spec.py` of both kinds says.
+COIN, ESSAY = (
+    SimpleNamespace(TRAITS=Traits(told, False, told, not told, "reference"))
+    for told in (True, False)
+)
 SIDES = {"classes": [{"id": "heads", "title": "Heads up"}, {"id": "tails", "title": "Tails up"}]}
 TASKS: dict[str, dict[str, Any]] = {
     "coin": {"labels": [{"label": "H", "class": "heads"}, {"label": "T", "class": "tails"}]},
@@ -123,6 +127,7 @@ def write(path: Path, scripts: list[str], more: dict[str, Any] | None = None) ->
             id_: {"title": id_.title(), "group": "own", "texts": {"main": f"Be {id_}."}}
             for id_ in PERSONAS
         },
+        "groups": {"own": "Own"},
         "tasks": {
             id_: {
                 "title": id_.title(),

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -15,7 +16,7 @@ from scipy.special import softmax
 from persona_paradox.archive.withholding import Texts
 from persona_paradox.errors import InputError
 from persona_paradox.kinds import answers
-from persona_paradox.kinds.answers import INVALID, NONE, UNREAD, AnswerSpec, Label
+from persona_paradox.kinds.answers import INVALID, NONE, UNREAD, AnswerSpec, Label, Stratum
 from persona_paradox.kinds.base import Traits
 from persona_paradox.kinds.safety import cells as safety
 from persona_paradox.kinds.triage import cells as triage
@@ -47,6 +48,15 @@ def scored() -> pl.DataFrame:
     )
 
 
+def kind(
+    labels: bool = False, reference: bool = False, stratum: str = "reference"
+) -> SimpleNamespace:
+    """What a kind's `spec.py` says."""
+    traits = Traits(labels, ordered=False, reference=reference, free_text=True, stratum=stratum)
+    strata = lambda dataset: {topic: f"About {topic}" for topic in dataset["topics"]}  # noqa: E731
+    return SimpleNamespace(TRAITS=traits, strata=strata)
+
+
 def names(spec: AnswerSpec, outcomes: list[int | None]) -> list[str | None]:
     return [None if one is None else spec.outcomes[one].id for one in outcomes]
 
@@ -69,10 +79,9 @@ def test_answers_are_in_the_order_of_the_items() -> None:
 
 
 def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
-    coin = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="reference")
     task = {"labels": [{"label": "T", "class": "tails"}, {"label": "H", "class": "heads"}]}
     sides = {"classes": [{"id": "heads", "title": "Heads"}, {"id": "tails", "title": "Tails"}]}
-    spec = answers.describe(task, sides, coin, scored=True)
+    spec = answers.describe(task, sides, kind(labels=True, reference=True), scored=True)
     assert spec.labels == [Label("heads", "Heads", "H"), Label("tails", "Tails", "T")]
     assert [one.id for one in spec.outcomes] == [
         *("right", "wrong", "invalid", "refused", "unreadable")
@@ -83,9 +92,12 @@ def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
     assert names(spec, found["outcome"]) == ["unreadable", "right", None]
     rows = pl.DataFrame({"reference": ["tails", "heads", None]})
     assert answers.items(rows, spec) == {"facts": {}, "reference": [1, 0, None]}
-    text = Traits(labels=False, ordered=False, reference=False, free_text=True, stratum="topic")
-    assert answers.describe({}, {}, text, scored=False) == AnswerSpec(labels=[])
-    assert answers.describe({}, {}, text, scored=True).outcomes == UNREAD
+    text = answers.describe({}, {"topics": ["Drugs"]}, kind(stratum="topic"), scored=True)
+    assert text.outcomes == UNREAD
+    assert (text.stratum, text.strata) == ("Topic", [Stratum("Drugs", "About Drugs")])
+    rows = pl.DataFrame({"topic": ["Drugs", None]})
+    assert answers.items(rows, text) == {"facts": {}, "stratum": [0, None]}
+    assert answers.describe({}, {}, kind(), scored=False) == AnswerSpec(labels=[], strata=[])
 
 
 def test_questions_stand_in_categories_with_and_without_risk() -> None:
@@ -235,7 +247,7 @@ def test_the_methods_are_those_of_the_reference_without_its_links() -> None:
 
 
 def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() -> None:
-    text = json.dumps([figure.spec for figure in figures()])
-    assert text == json.dumps([figure.spec for figure in figures()])
+    text = json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
+    assert text == json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
     assert "http" not in text
     assert "url" not in text

@@ -3,7 +3,7 @@
 
 // The figures of the chosen model and task, drawn by Vega-Lite from rows of the tables.
 
-/** @typedef {{line: string, name: string, wording: string, kind: string, hollow: boolean, guess: number | null, model_title: string}} Said */
+/** @typedef {{line: string, name: string, wording: string, persona_group: string, hollow: boolean, guess: number | null, model_title: string}} Said */
 
 // Heights in pixels: of a line, and of a figure without lines.
 const LINE = 27;
@@ -30,7 +30,7 @@ function said(figure, row) {
     wording,
     model_title: index.models[row.model] ?? row.model,
     // Not `group`, which may be one of cases.
-    kind: human ? "human" : (index.personas[row.persona]?.group ?? "own"),
+    persona_group: human ? "human" : index.groups[index.personas[row.persona]?.group],
     hollow: wording !== "main" || row.small === true,
     guess: labels.length ? 1 / labels.length : null,
     reference_title: label(row.reference_level),

@@ -128,7 +128,7 @@ def wordings(
         ),
         texts,
     )
-    scored = has(task["kind"], "scoring") or "labels" in task
+    scored = has(task["kind"], "scoring")
     scores = files.read_table(path_of("scores", *cell)) if scored else None
     listed = [entry["label"] for entry in task.get("labels", [])]
     judged = {

@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from .base import Traits
+from .base import Spec
 
 # Probabilities are rounded to 1 / `PARTS`.
 PARTS = 1000
@@ -137,27 +137,33 @@ UNREAD = (
 
 
 def describe(
-    task: Mapping[str, Any], dataset: Mapping[str, Any], traits: Traits, scored: bool
+    task: Mapping[str, Any], dataset: Mapping[str, Any], spec: Spec, scored: bool
 ) -> AnswerSpec:
     """The answers of a kind that says nothing of its own.
 
     Args:
         task: its file; of labels `labels`, one for every class.
         dataset: that of its data set; of labels `classes`.
-        traits: of its kind.
+        spec: of its kind.
         scored: whether its answers have scores.
     """
+    traits = spec.TRAITS
     labels: list[Label] = []
     if traits.labels:
         mark_of = {entry["class"]: entry["label"] for entry in task["labels"]}
         classes = dataset["classes"]
         labels = [Label(each["id"], each["title"], mark_of[each["id"]]) for each in classes]
+    apart = traits.stratum != "reference"
+    strata = spec.strata(dataset) if apart else {}
     judged = (RIGHT, WRONG) if traits.reference else ()
     return AnswerSpec(
         labels=shaded(labels) if traits.ordered else labels,
         ordered=traits.ordered,
         reference=traits.reference,
         outcomes=(*judged, *UNREAD) if scored else (),
+        stratum=traits.stratum.replace("_", " ").capitalize() if apart else "",
+        strata=[Stratum(id_, title) for id_, title in strata.items()],
+        column=traits.stratum if apart else "",
     )
 
 

@@ -51,7 +51,11 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
         "models": models,
         "tasks": tasks,
         "personas": [
-            {"id": id_, "title": persona["title"], "group": persona["group"]}
+            {
+                "id": id_,
+                "title": persona["title"],
+                "group": study.titles["groups"][persona["group"]],
+            }
             | {"texts": list(study.texts(id_).items())}
             for id_, persona in study.personas.items()
         ],

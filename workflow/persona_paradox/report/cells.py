@@ -36,8 +36,7 @@ def answer_spec(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> AnswerSp
     if base.has(kind, "cells"):
         spec: AnswerSpec = base.load(kind, "cells").describe(task, dataset)
         return spec
-    traits = base.load(kind, "spec").TRAITS
-    return answers.describe(task, dataset, traits, base.has(kind, "scoring"))
+    return answers.describe(task, dataset, base.spec(kind), base.has(kind, "scoring"))
 
 
 def list_columns(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:

@@ -6,18 +6,20 @@ the tables. The page adds to each row what it is called (`line`, `model_title`, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Any
 
 import altair as alt
 
-from ..names import ACTIONS
+from ..names import ACTIONS, HUMAN
 
-# Readable on white for eyes that do not tell red from green; shapes say the same without colour.
-GROUPS = ("paper", "comparison", "control", "own", "human")
-GROUP_COLOURS = ("#125b7a", "#8a4b00", "#66717d", "#7a3b8f", "#1c1c1c")
-GROUP_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
+# Looks of the groups of personas, in their order. Readable on white for eyes that do not tell red
+# from green; shapes say the same without colour. Of more groups than there are they come again.
+GROUP_COLOURS = ("#125b7a", "#8a4b00", "#66717d", "#7a3b8f")
+GROUP_SHAPES = ("circle", "square", "triangle-up", "diamond")
+HUMAN_LOOK = ("#1c1c1c", "cross")
 # What a drawing of one metric is called.
 METRICS = {
     "accuracy": "Accuracy",
@@ -64,8 +66,13 @@ class Figure:
 _INTERVALS = "Bars are intervals."
 
 
-def figures() -> list[Figure]:
-    """All figures, in the order of the page."""
+def figures(groups: Sequence[str]) -> list[Figure]:
+    """All figures, in the order of the page.
+
+    Args:
+        groups: titles of the groups of personas, in the order of the study.
+    """
+    marks = _marks(groups)
     return [
         Figure(
             "effects",
@@ -84,7 +91,7 @@ def figures() -> list[Figure]:
             "Share of all cases whose answer is the reference level; an invalid answer counts as "
             f"wrong. {_INTERVALS} Dashed: a uniform guess.",
             "cells",
-            _shares("accuracy", "Accuracy"),
+            _shares("accuracy", "Accuracy", marks),
         ),
         Figure(
             "effect",
@@ -92,7 +99,7 @@ def figures() -> list[Figure]:
             "The figure under a persona minus the same under the baseline, on the same cases, in "
             f"percentage points. {_INTERVALS} Hollow: paraphrases of the same persona.",
             "contrasts",
-            _effects(),
+            _effects(marks),
             {
                 "metric": list(METRICS),
                 "confidence": [None],
@@ -136,7 +143,7 @@ def figures() -> list[Figure]:
             f"points. {_INTERVALS} Hollow: a small group. Not adjusted for the number of groups: "
             "exploration.",
             "subgroups",
-            _groups(),
+            _groups(marks),
             {"metric": ["accuracy"]},
             one_persona=True,
         ),
@@ -145,7 +152,7 @@ def figures() -> list[Figure]:
             "What judges say of the answers",
             f"Mean expected rating of a judge, a language model itself. {_INTERVALS}",
             "judgements",
-            _ratings(),
+            _ratings(marks),
             {"category": ["all"], "variant": ["main"]},
             ("judge", "metric"),
         ),
@@ -163,7 +170,7 @@ def figures() -> list[Figure]:
             "Whose answers judges prefer",
             f"Bradley–Terry strength: logarithm, mean 0, ties after Davidson. {_INTERVALS}",
             "rankings",
-            _strengths(),
+            _strengths(marks),
             {"category": ["all"], "method": ["pairwise"]},
             ("judge",),
         ),
@@ -200,11 +207,20 @@ def _lines(title: str | None = None) -> Any:
     return alt.Y("line:N").sort(None).title(title)
 
 
-def _marks() -> tuple[Any, Any]:
-    """Colour and shape of a group of personas."""
-    colour = alt.Color("kind:N").scale(domain=list(GROUPS), range=list(GROUP_COLOURS))
-    shape = alt.Shape("kind:N").scale(domain=list(GROUPS), range=list(GROUP_SHAPES))
-    return colour.title("Persona"), shape.title("Persona")
+# Colour and shape of a group of personas.
+_Marks = tuple[Any, Any]
+
+
+def _marks(groups: Sequence[str]) -> _Marks:
+    domain = [*groups, HUMAN]
+    colour, shape = (
+        [*islice(cycle(looks), len(groups)), human]
+        for looks, human in zip((GROUP_COLOURS, GROUP_SHAPES), HUMAN_LOOK, strict=True)
+    )
+    return (
+        alt.Color("persona_group:N").scale(domain=domain, range=colour).title("Persona"),
+        alt.Shape("persona_group:N").scale(domain=domain, range=shape).title("Persona"),
+    )
 
 
 def _hover(*fields: tuple[str, str, str]) -> list[Any]:
@@ -219,9 +235,10 @@ _COUNTS = (("n:Q", "", "Cases (n)"), ("n_invalid:Q", "", "Invalid answers"))
 _JUDGED = (("n:Q", "", "Answers (n)"), ("n_unjudged:Q", "", "Without a verdict"))
 
 
-def _interval(value: str, low: str, high: str, x: Any, hover: list[Any]) -> Any:
-    """Points with intervals, one line each."""
-    colour, shape = _marks()
+def _interval(columns: tuple[str, str, str], x: Any, hover: list[Any], marks: _Marks) -> Any:
+    """Points with intervals, one line each: columns of the value and its bounds."""
+    value, low, high = (f"{column}:Q" for column in columns)
+    colour, shape = marks
     base = alt.Chart().encode(y=_lines(), tooltip=hover)
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X(low).title(x.title), x2=alt.X2(high), color=colour
@@ -235,7 +252,7 @@ def _interval(value: str, low: str, high: str, x: Any, hover: list[Any]) -> Any:
     return bars, points
 
 
-def _shares(name: str, title: str) -> dict[str, Any]:
+def _shares(name: str, title: str, marks: _Marks) -> dict[str, Any]:
     form = alt.Axis(format="%", title=title)
     hover = _hover(
         *_WHO,
@@ -244,7 +261,7 @@ def _shares(name: str, title: str) -> dict[str, Any]:
         (f"{name}_high:Q", ".1%", "to"),
         *_COUNTS,
     )
-    bars, points = _interval(f"{name}:Q", f"{name}_low:Q", f"{name}_high:Q", form, hover)
+    bars, points = _interval((name, f"{name}_low", f"{name}_high"), form, hover, marks)
     guess = alt.Chart().mark_rule(strokeDash=[4, 4], color="#66717d").encode(x="mean(guess):Q")
     return _chart(alt.layer(guess, bars, points).encode(x=alt.X(axis=form)))
 
@@ -263,7 +280,7 @@ def _zero() -> Any:
     return alt.Chart().mark_rule(color="#66717d").encode(x=alt.datum(0))
 
 
-def _effects() -> dict[str, Any]:
+def _effects(marks: _Marks) -> dict[str, Any]:
     form = alt.Axis(title="Difference in percentage points")
     hover = _hover(
         *_WHO,
@@ -275,11 +292,11 @@ def _effects() -> dict[str, Any]:
         *_COUNTS,
         ("n_invalid_baseline:Q", "", "Invalid under the baseline"),
     )
-    bars, points = _interval("difference_points:Q", "low_points:Q", "high_points:Q", form, hover)
+    bars, points = _interval(("difference_points", "low_points", "high_points"), form, hover, marks)
     return _chart(_points(alt.layer(_zero(), bars, points), "difference", "low", "high"))
 
 
-def _groups() -> dict[str, Any]:
+def _groups(marks: _Marks) -> dict[str, Any]:
     form = alt.Axis(title="Difference in percentage points")
     hover = _hover(
         ("line:N", "", "Group"),
@@ -290,7 +307,10 @@ def _groups() -> dict[str, Any]:
         ("n_invalid_baseline:Q", "", "Invalid under the baseline"),
     )
     bars, points = _interval(
-        "difference_points:Q", "difference_low_points:Q", "difference_high_points:Q", form, hover
+        ("difference_points", "difference_low_points", "difference_high_points"),
+        form,
+        hover,
+        marks,
     )
     layers = alt.layer(_zero(), bars, points)
     return _chart(_points(layers, "difference", "difference_low", "difference_high"))
@@ -408,7 +428,7 @@ def _reliability() -> dict[str, Any]:
     return _chart(alt.layer(ideal, bars, points))
 
 
-def _ratings() -> dict[str, Any]:
+def _ratings(marks: _Marks) -> dict[str, Any]:
     form = alt.Axis(title="Mean expected rating")
     hover = _hover(
         *_WHO,
@@ -417,7 +437,7 @@ def _ratings() -> dict[str, Any]:
         ("high:Q", ".2f", "to"),
         *_JUDGED,
     )
-    bars, points = _interval("value:Q", "low:Q", "high:Q", form, hover)
+    bars, points = _interval(("value", "low", "high"), form, hover, marks)
     return _chart(alt.layer(bars, points).encode(x=alt.X(scale=alt.Scale(zero=False))))
 
 
@@ -447,7 +467,7 @@ def _actions() -> dict[str, Any]:
     return _chart(chart)
 
 
-def _strengths() -> dict[str, Any]:
+def _strengths(marks: _Marks) -> dict[str, Any]:
     form = alt.Axis(title="Strength (logarithm, mean 0)")
     hover = _hover(
         *_WHO,
@@ -458,5 +478,5 @@ def _strengths() -> dict[str, Any]:
         ("n_pairs:Q", "", "Pairs"),
         ("n_unjudged:Q", "", "Without a verdict"),
     )
-    bars, points = _interval("strength:Q", "strength_low:Q", "strength_high:Q", form, hover)
+    bars, points = _interval(("strength", "strength_low", "strength_high"), form, hover, marks)
     return _chart(alt.layer(_zero(), bars, points))

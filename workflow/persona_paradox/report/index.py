@@ -41,6 +41,8 @@ def index(
         answers: task → what its answers are.
     """
     settings = study.settings
+    personas_in = {id_: study.titles["groups"][id_] for id_ in study.ids_of("groups")}
+    drawn = figures(list(personas_in.values()))
     return {
         "title": settings["title"],
         "baseline": settings["baseline"],
@@ -61,6 +63,7 @@ def index(
             }
             for id_, persona in study.personas.items()
         },
+        "groups": personas_in,
         "tasks": {
             id_: _task(study, id_, numbers[id_])
             | {"groups": groups[id_], "answers": asdict(answers[id_])}
@@ -73,7 +76,7 @@ def index(
         },
         "metrics": METRICS,
         "confidences": list(CONFIDENCES),
-        "figures": [asdict(figure) for figure in figures() if figure.table in tables],
+        "figures": [asdict(figure) for figure in drawn if figure.table in tables],
     }
 
 

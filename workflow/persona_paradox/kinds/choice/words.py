@@ -138,6 +138,7 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
         yield (
             "The study has no two contexts of the same kind of data (real or teaching) to compare."
         )
+    titles = {context["id"]: context["title"].lower() for context in settings["contexts"]}
     for (kind, model), part in table.group_by("kind", "model", maintain_order=True):
         name = "all models together" if model is None else settings["models"][model]
         known = part.filter(pl.col("points").is_not_null())
@@ -155,8 +156,8 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
         )
         for row in shown.iter_rows(named=True):
             yield (
-                f"  - {named(settings, row['persona'])}: effect in {plain(row['context'])} "
-                f"minus that in {plain(row['versus'])} {points(row['points'] / 100)} points "
+                f"  - {named(settings, row['persona'])}: effect in {titles[row['context']]} "
+                f"minus that in {titles[row['versus']]} {points(row['points'] / 100)} points "
                 f"[{points(row['points_low'] / 100)}, {points(row['points_high'] / 100)}]."
             )
 
