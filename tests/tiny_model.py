@@ -366,6 +366,7 @@ def write_tiny_model(
     tensors_per_part: int = 0,
     marks: tuple[str, ...] = (),
     marks_are: TokenType = TokenType.USER_DEFINED,
+    plus: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write the model to `path`; equal arguments give equal bytes.
 
@@ -383,6 +384,7 @@ def write_tiny_model(
             `path`, with -00001-of-0000N in front of the suffix.
         marks: further tokens of a byte-level BPE, which open and close a thought.
         marks_are: their type; of control tokens a text has no trace.
+        plus: name → what is added to a tensor.
     """
     kind, storage = FILE_TYPES[file_type]
     writer = GGUFWriter(path, architecture, split_max_tensors=tensors_per_part)
@@ -402,7 +404,8 @@ def write_tiny_model(
     if template is not None:
         writer.add_chat_template(template)
 
-    for name, tensor in _weights(seed, tokens, architecture).items():
+    for name, drawn in _weights(seed, tokens, architecture).items():
+        tensor = drawn if plus is None else drawn + plus.get(name, np.float32(0))
         stored = _stored(name, tensor, storage)
         writer.add_tensor(name, quants.quantize(tensor, stored), raw_dtype=stored)
     writer.write_header_to_file()

@@ -9,7 +9,7 @@ rule audit:
         decoding=first_decoding,
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("audit"),
     output:
         "results/audit/{model}/{task}/{persona}.parquet",
@@ -26,13 +26,14 @@ rule audit:
         mem_mb=engine_mb,
         runtime=engine_minutes,
     params:
+        model_file=model_file,
         sample=STUDY.settings["audit_sample"],
         seed=STUDY.settings["seed"],
     shell:
         script("audit")
         + " --delivered {input.delivered} --responses {input.responses}"
-        " --decoding {input.decoding} --engine {input.engine} --model {input.model}"
-        " --manifest {input.manifest} --config-file config/models/{wildcards.model}.yaml"
+        " --decoding {input.decoding} --engine {input.engine}"
+        " --manifest {input.manifest} --config-file {params.model_file}"
         " --sample {params.sample} --seed {params.seed} --threads {threads}"
         " --audit {output} --log {log}"
 
@@ -56,13 +57,14 @@ rule audit_server:
     resources:
         server=1,
     params:
+        model_file=model_file,
         sample=STUDY.settings["audit_sample"],
         seed=STUDY.settings["seed"],
     shell:
         script("audit")
         + " --delivered {input.delivered} --responses {input.responses}"
         " --decoding {input.decoding} --source {input.source}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --config-file {params.model_file}"
         " --sample {params.sample} --seed {params.seed} --audit {output} --log {log}"
 
 

@@ -17,6 +17,7 @@ from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
+from persona_paradox.study.conditions import file_of, split
 from persona_paradox.study.inventory import (
     answered,
     code_files,
@@ -147,19 +148,26 @@ def bundled_file(wildcards):
 
 
 def manifest(wildcards):
-    """The manifest of a model that runs here, which stands for its weights; a server has none."""
-    local = wildcards.model in STUDY.local_models
-    return f"resources/models/{wildcards.model}/manifest.json" if local else []
+    """The manifest of a model that runs here, which stands for its files; a server has none."""
+    model = answering(wildcards)
+    return (
+        f"resources/models/{model}/manifest.json" if model in STUDY.local_models else []
+    )
 
 
 def weights(wildcards):
-    folder = f"resources/models/{wildcards.model}"
-    local = wildcards.model in STUDY.local_models
-    return (
-        f"--manifest {folder}/manifest.json --model {folder}/model.gguf"
-        if local
-        else ""
-    )
+    """The files of a model, whose checksums its manifest holds."""
+    return ancient(STUDY.files_of(answering(wildcards)))
+
+
+def model_file(wildcards):
+    """The file that says how the engine runs a model, in errors."""
+    return file_of("models", answering(wildcards))
+
+
+def adapter_file(wildcards):
+    """The file of a derived model's adapter, in errors."""
+    return f"config/adapters/{split(wildcards.model)[1]}.yaml"
 
 
 def verbalized(wildcards):
@@ -256,28 +264,6 @@ def of_judge(pattern):
     return path
 
 
-def judge_manifest(wildcards):
-    """The manifest of a judge's model that runs here; a server has none."""
-    model = judge_model(wildcards)
-    return (
-        f"resources/models/{model}/manifest.json" if model in STUDY.local_models else []
-    )
-
-
-def judge_weights(wildcards):
-    folder = f"resources/models/{judge_model(wildcards)}"
-    local = judge_model(wildcards) in STUDY.local_models
-    return (
-        f"--manifest {folder}/manifest.json --model {folder}/model.gguf"
-        if local
-        else ""
-    )
-
-
-def judge_model_file(wildcards):
-    return f"config/models/{judge_model(wildcards)}.yaml"
-
-
 def checks(key):
     """Input function: the file of a key of a judge, if it has one."""
 
@@ -369,7 +355,7 @@ def one_of(ids):
 
 
 wildcard_constraints:
-    model=one_of([*STUDY.all_models, HUMAN]),
+    model=one_of([*STUDY.all_models, *STUDY.base_models, HUMAN]),
     task=one_of(STUDY.tasks),
     persona=one_of([*STUDY.personas, *RATERS]),
     dataset=one_of(STUDY.datasets),

@@ -22,12 +22,12 @@ rule deliver:
     conda:
         ENVIRONMENT
     params:
-        weights=weights,
+        model_file=model_file,
     shell:
         script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
-        " --template {input.template} {params.weights}"
+        " --template {input.template} --manifest {input.manifest}"
         " --window {input.window}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --config-file {params.model_file}"
         " --task-file config/tasks/{wildcards.task}.yaml"
         " --delivered {output} --log {log}"
 

@@ -1,5 +1,5 @@
-# Needs: the sources of models and data sets. Leaves: under resources/, each model's weights
-# with a manifest, and each data set as one row per item with a manifest and the sizes of its
+# Needs: the sources of models, adapters and data sets. Leaves: under resources/, each model's
+# weights with a manifest, each adapter with a manifest of it and its model, and each data set as one row per item with a manifest and the sizes of its
 # subgroups. A broken connection is tried again inside the job; a wrong checksum is not worth a
 # second download.
 
@@ -14,15 +14,31 @@ rule download_model:
     log:
         "logs/download_model/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.local_models),
+        model=one_of(STUDY.whole_models),
     priority: 10
     conda:
         ENVIRONMENT
+    params:
+        what="model",
+        config_file="config/models/{model}.yaml",
     shell:
-        script("download_model") + " --source {input.source}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        script("download_model") + " --what {params.what} --source {input.source}"
+        " --config-file {params.config_file}"
         ' --data-dir "${{PERSONA_DATA_DIR:-}}"'
         " --model {output.model} --manifest {output.manifest} --log {log}"
+
+
+use rule download_model as download_adapter with:
+    output:
+        model="resources/models/{model}/adapter.gguf",
+        manifest="resources/models/{model}/source_manifest.json",
+    log:
+        "logs/download_adapter/{model}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.derived_models),
+    params:
+        what="adapter",
+        config_file=adapter_file,
 
 
 rule prepare_model:
@@ -38,7 +54,7 @@ rule prepare_model:
     log:
         "logs/prepare_model/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.local_models),
+        model=one_of(STUDY.whole_models),
     priority: 10
     conda:
         ENVIRONMENT
@@ -47,6 +63,33 @@ rule prepare_model:
         + " --source {input.model} --source-manifest {input.manifest}"
         " --prepare {input.prepare} --model {output.model} --manifest {output.manifest}"
         " --config-file config/models/{wildcards.model}.yaml --log {log}"
+
+
+# An adapter that does not fit its model is told here, before long work.
+rule adapt_model:
+    input:
+        base=lambda wildcards: f"resources/models/{split(wildcards.model)[0]}/manifest.json",
+        manifest="resources/models/{model}/source_manifest.json",
+        weights=weights,
+        scale=view("scale/{model}"),
+        code=code("adapt_model"),
+    output:
+        manifest="resources/models/{model}/manifest.json",
+    log:
+        "logs/adapt_model/{model}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.derived_models),
+    priority: 10
+    conda:
+        ENVIRONMENT
+    params:
+        config_file=adapter_file,
+        adapter=lambda wildcards, input: input.weights[-1],
+    shell:
+        script("adapt_model")
+        + " --base {input.base} --adapter {params.adapter} --adapter-manifest {input.manifest}"
+        " --scale {input.scale} --manifest {output.manifest}"
+        " --config-file {params.config_file} --log {log}"
 
 
 rule download_dataset:

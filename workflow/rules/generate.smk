@@ -11,8 +11,7 @@ rule generate:
         decoding=view("decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        # The manifest holds the checksum of the weights and stands for them.
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/responses/{model}/{task}/{persona}.parquet",
@@ -33,11 +32,11 @@ rule generate:
         mem_mb=engine_mb,
         runtime=engine_minutes,
     params:
-        model_file="config/models/{model}.yaml",
+        model_file=model_file,
     shell:
         script("generate")
         + " --delivered {input.delivered} --decoding {input.decoding}"
-        " --engine {input.engine} --model {input.model} --manifest {input.manifest}"
+        " --engine {input.engine} --manifest {input.manifest}"
         " --config-file {params.model_file} --threads {threads}"
         f" {STORE} --responses {{output}} --log {{log}}"
 
@@ -53,7 +52,7 @@ rule answer_together:
         decoding=first_decoding,
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/together/{model}/{task}.json",
@@ -71,11 +70,11 @@ rule answer_together:
         mem_mb=engine_mb,
         runtime=together_minutes,
     params:
-        model_file="config/models/{model}.yaml",
+        model_file=model_file,
     shell:
         script("generate")
         + " --delivered {input.delivered} --decoding {input.decoding}"
-        " --engine {input.engine} --model {input.model} --manifest {input.manifest}"
+        " --engine {input.engine} --manifest {input.manifest}"
         " --config-file {params.model_file} --threads {threads}"
         f" {STORE} --counts {{output}} --log {{log}}"
 
@@ -110,7 +109,7 @@ rule ask_server:
     resources:
         server=1,
     params:
-        model_file="config/models/{model}.yaml",
+        model_file=model_file,
     shell:
         script("ask_server")
         + " --delivered {input.delivered} --decoding {input.decoding}"

@@ -17,7 +17,7 @@ rule deliver_ratings:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
-        manifest=judge_manifest,
+        manifest=manifest,
         code=code("deliver_to_judge"),
     output:
         "results/judging/{judge}/ratings/{model}/{task}/{persona}.parquet",
@@ -30,13 +30,13 @@ rule deliver_ratings:
         ENVIRONMENT
     params:
         form="ratings",
-        weights=judge_weights,
-        model_file=judge_model_file,
+        model_file=model_file,
     shell:
         script("deliver_to_judge")
         + " --form {params.form} --responses {input.responses} --prompts {input.prompts}"
         " --judge {input.judge} --read-out {input.read_out} --template {input.template}"
-        " {params.weights} --config-file {params.model_file} --delivered {output} --log {log}"
+        " --manifest {input.manifest} --config-file {params.model_file}"
+        " --delivered {output} --log {log}"
 
 
 # Both orders of every pair: a persona takes part in those of its own alone.
@@ -53,7 +53,7 @@ use rule deliver_ratings as deliver_pairs with:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
-        manifest=judge_manifest,
+        manifest=manifest,
         code=code("deliver_to_judge"),
     output:
         "results/judging/{judge}/pairs/{model}/{task}/{first}.vs.{second}.parquet",
@@ -63,8 +63,7 @@ use rule deliver_ratings as deliver_pairs with:
         task=one_of(JUDGED_TASKS),
     params:
         form="pairs",
-        weights=judge_weights,
-        model_file=judge_model_file,
+        model_file=model_file,
 
 
 use rule deliver_ratings as deliver_list with:
@@ -79,7 +78,7 @@ use rule deliver_ratings as deliver_list with:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
-        manifest=judge_manifest,
+        manifest=manifest,
         code=code("deliver_to_judge"),
     output:
         "results/judging/{judge}/list/{model}/{task}/all.parquet",
@@ -89,8 +88,7 @@ use rule deliver_ratings as deliver_list with:
         task=one_of(JUDGED_TASKS),
     params:
         form="list",
-        weights=judge_weights,
-        model_file=judge_model_file,
+        model_file=model_file,
 
 
 # Cheap, and so done before long work: what is wrong with a judge shows here.
@@ -99,7 +97,7 @@ rule deliver_checks:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
-        manifest=judge_manifest,
+        manifest=manifest,
         sanity=checks("sanity"),
         injections=checks("injections"),
         code=code("deliver_checks"),
@@ -113,11 +111,10 @@ rule deliver_checks:
         ENVIRONMENT
     params:
         checks=checks_options,
-        weights=judge_weights,
-        model_file=judge_model_file,
+        model_file=model_file,
     shell:
         script("deliver_checks") + " --judge {input.judge} --read-out {input.read_out}"
-        " --template {input.template} {params.weights} {params.checks}"
+        " --template {input.template} --manifest {input.manifest} {params.checks}"
         " --judge-file config/judges/{wildcards.judge}.yaml --config-file {params.model_file}"
         " --ratings {output.ratings} --pairs {output.pairs} --log {log}"
 
@@ -127,10 +124,8 @@ use rule generate as judge with:
         delivered="results/judging/{judge}/{what}.parquet",
         decoding=view("judge_decoding/{judge}"),
         engine=of_judge("engine/{model}"),
-        manifest=judge_manifest,
-        model=lambda wildcards: ancient(
-            f"resources/models/{judge_model(wildcards)}/model.gguf"
-        ),
+        manifest=manifest,
+        weights=weights,
         code=code("generate"),
     output:
         "results/verdicts/{judge}/{what}.parquet",
@@ -143,8 +138,6 @@ use rule generate as judge with:
             [j for j in JUDGES if STUDY.judges[j]["model"] in STUDY.local_models]
         ),
     priority: 0
-    params:
-        model_file=judge_model_file,
 
 
 use rule ask_server as judge_server with:
@@ -160,8 +153,6 @@ use rule ask_server as judge_server with:
     wildcard_constraints:
         judge=one_of([j for j in JUDGES if STUDY.judges[j]["model"] in STUDY.servers]),
     priority: 0
-    params:
-        model_file=judge_model_file,
 
 
 rule read_ratings:

@@ -13,7 +13,7 @@ use rule generate as think with:
         decoding=view("thoughts/{model}/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/thoughts/{model}/{task}/{persona}.parquet",
@@ -62,12 +62,12 @@ rule deliver_behind_thoughts:
     conda:
         ENVIRONMENT
     params:
-        weights=weights,
+        model_file=model_file,
     shell:
         script("deliver_behind")
         + " --prompts {input.prompts} --thoughts {input.thoughts} --read-out {input.read_out}"
-        " --template {input.template} {params.weights}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --template {input.template} --manifest {input.manifest}"
+        " --config-file {params.model_file}"
         " --delivered {output} --log {log}"
 
 
@@ -77,7 +77,7 @@ use rule generate as answer_behind_thought with:
         decoding=view("decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/answers/{model}/{task}/{persona}.parquet",
@@ -107,7 +107,7 @@ use rule generate as reason with:
         decoding=view("decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/reasonings/{model}/{task}/{persona}.parquet",
@@ -158,14 +158,14 @@ rule deliver_conclusions:
     conda:
         ENVIRONMENT
     params:
+        model_file=model_file,
         thoughts=thoughts_option,
-        weights=weights,
     shell:
         script("deliver_behind")
         + " --prompts {input.prompts} {params.thoughts} --reasonings {input.reasonings}"
         " --rationale {input.rationale} --read-out {input.read_out}"
-        " --template {input.template} {params.weights}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --template {input.template} --manifest {input.manifest}"
+        " --config-file {params.model_file}"
         " --delivered {output} --log {log}"
 
 
@@ -175,7 +175,7 @@ use rule generate as answer_behind with:
         decoding=view("conclusion_decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/conclusions/{model}/{task}/{persona}.parquet",

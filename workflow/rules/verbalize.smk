@@ -23,12 +23,12 @@ rule try_second_turn:
     conda:
         ENVIRONMENT
     params:
-        weights=weights,
+        model_file=model_file,
     shell:
         script("second_turn")
         + " --prompts {input.prompts} --question {input.question}"
-        " --read-out {input.read_out} --template {input.template} {params.weights}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --read-out {input.read_out} --template {input.template} --manifest {input.manifest}"
+        " --config-file {params.model_file}"
         " --delivered {output} --log {log}"
 
 
@@ -53,13 +53,13 @@ rule second_turn:
     conda:
         ENVIRONMENT
     params:
-        weights=weights,
+        model_file=model_file,
     shell:
         script("second_turn")
         + " --prompts {input.prompts} --responses {input.responses}"
         " --question {input.question} --read-out {input.read_out}"
-        " --template {input.template} {params.weights}"
-        " --config-file config/models/{wildcards.model}.yaml"
+        " --template {input.template} --manifest {input.manifest}"
+        " --config-file {params.model_file}"
         " --delivered {output} --log {log}"
 
 
@@ -69,7 +69,7 @@ use rule generate as state with:
         decoding=view("verbalized_decoding/{task}"),
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
-        model=ancient("resources/models/{model}/model.gguf"),
+        weights=weights,
         code=code("generate"),
     output:
         "results/statements/{model}/{task}/{persona}.parquet",

@@ -13,6 +13,7 @@ from persona_paradox import cli, files
 from persona_paradox.archive import audit
 from persona_paradox.engine.decoding import Answer, Wanted
 from persona_paradox.engine.engine import Engine, ask_engine
+from persona_paradox.engine.prepared import Prepared
 from persona_paradox.engine.responses import LOCAL, SERVER, Request
 from persona_paradox.engine.server import Server, ask_server
 from persona_paradox.engine.server_settings import ServerSettings, fingerprint
@@ -24,18 +25,19 @@ Checks = Iterator[tuple[str, audit.Way]]
 
 def audit_engine(arguments: Namespace, request: Request, others: list[Wanted]) -> Checks:
     """Alone, in another order, among other answers, on another number of threads."""
-    settings = engine_settings(arguments)
-    files.check_sha256(arguments.model, files.read_json(arguments.manifest)["sha256"])
-    threads = min(arguments.threads, usable_cpus())
+    prepared = Prepared.read(arguments.manifest)
+    settings = engine_settings(arguments, prepared)
+    prepared.check()
+    threads, name = min(arguments.threads, usable_cpus()), arguments.config_file
 
     def on(engine: Engine) -> audit.Way:
         return lambda wanted: ask_engine(engine, wanted, request.labels)
 
-    with Engine(arguments.model, settings, threads, arguments.config_file) as engine:
+    with Engine(prepared.model, settings, threads, name, prepared.adapters) as engine:
         yield "one_by_one", audit.one_by_one(on(engine))
         yield "other_order", audit.shuffled(on(engine), seed=1)
         yield "other_companions", audit.among(on(engine), others, seed=2)
-    with Engine(arguments.model, settings, threads + 1, arguments.config_file) as engine:
+    with Engine(prepared.model, settings, threads + 1, name, prepared.adapters) as engine:
         yield "other_threads", on(engine)
 
 
@@ -51,19 +53,18 @@ def audit_server(arguments: Namespace, request: Request, source: dict) -> Checks
         yield "other_order", audit.shuffled(way, seed=1)
 
 
-def engine_settings(arguments: Namespace) -> Settings:
+def engine_settings(arguments: Namespace, prepared: Prepared) -> Settings:
     """The settings under which the cell was answered."""
-    manifest = files.read_json(arguments.manifest)
-    view = files.read_json(arguments.engine)
-    return Settings.resolve(view, manifest)
+    return Settings.resolve(files.read_json(arguments.engine), prepared.manifest)
 
 
 def main(arguments: Namespace) -> None:
     """Audit a cell."""
     source = files.read_json(arguments.source)["source"] if arguments.source else None
     if source is None:
-        weights = files.read_json(arguments.manifest)["sha256"]
-        backend, print_ = LOCAL, engine_settings(arguments).fingerprint(weights)
+        prepared = Prepared.read(arguments.manifest)
+        settings = engine_settings(arguments, prepared)
+        backend, print_ = LOCAL, settings.fingerprint(prepared.sha256)
     else:
         backend, print_ = SERVER, fingerprint(source)
     request = Request.of(files.read_json(arguments.decoding), print_)
@@ -100,8 +101,7 @@ if __name__ == "__main__":
     options.add_argument("--seed", type=int, required=True, help="seed of the sample")
     options.add_argument("--source", type=Path, help="view of the server, of a server's cell")
     options.add_argument("--engine", type=Path, help="view of the engine settings, else")
-    options.add_argument("--model", type=Path, help="prepared GGUF file")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, help="manifest of the prepared model")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     options.add_argument("--threads", type=int, default=1, help="threads of the computation")
     cli.run(main, options)

@@ -11,6 +11,7 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.engine.decoding import Decoding, grammar_of
+from persona_paradox.engine.prepared import model_of
 from persona_paradox.engine.sampler import Sampler
 from persona_paradox.engine.vocabulary import Vocabulary
 from persona_paradox.errors import InputError
@@ -66,9 +67,10 @@ def main(arguments: Namespace) -> None:
         "template": arguments.template,
         "window": arguments.window,
     }
-    if arguments.model is not None:
+    if arguments.manifest is not None:
         inputs["model"] = arguments.manifest
-    with open_template(view, arguments.model, arguments.config_file) as (template, vocabulary):
+    model = model_of(arguments.manifest)
+    with open_template(view, model, arguments.config_file) as (template, vocabulary):
         if vocabulary is not None:
             # What the task asks for is checked here, before long work.
             vocabulary.label_forms(read_out["labels"])
@@ -89,8 +91,7 @@ if __name__ == "__main__":
         window="view of the model's window and of how much is first written",
         delivered="Parquet file to write",
     )
-    options.add_argument("--model", type=Path, help="GGUF file; none for a server")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     options.add_argument("--task-file", required=True, help="name of the task's file in errors")
     cli.run(main, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.engine.prepared import model_of
 from persona_paradox.prompting.delivery import deliver_chats
 from persona_paradox.prompting.steps import chats_behind
 
@@ -24,7 +25,7 @@ def main(arguments: Namespace) -> None:
             read_out["answer_prefix"],
         ),
         view,
-        arguments.model,
+        model_of(arguments.manifest),
         arguments.config_file,
         name="/".join(arguments.delivered.with_suffix("").parts[-3:]),
         labels=read_out["labels"],
@@ -47,7 +48,6 @@ if __name__ == "__main__":
     options.add_argument("--thoughts", type=Path, help="Parquet file of the thoughts")
     options.add_argument("--reasonings", type=Path, help="Parquet file of the reasonings")
     options.add_argument("--rationale", type=Path, help="view of the header behind these")
-    options.add_argument("--model", type=Path, help="GGUF file; none for a server")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     cli.run(main, options)

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.engine.prepared import model_of
 from persona_paradox.judges import known
 from persona_paradox.judges.chats import pair_chats, rating_chats
 from persona_paradox.prompting.delivery import deliver_chats
@@ -30,7 +31,7 @@ def main(arguments: Namespace) -> None:
         delivered = deliver_chats(
             table,
             view,
-            arguments.model,
+            model_of(arguments.manifest),
             arguments.config_file,
             name=f"{name}, {form} of the checks",
             labels=read_out["labels"],
@@ -51,8 +52,7 @@ if __name__ == "__main__":
     )
     options.add_argument("--sanity", type=Path, help="CSV file of sanity pairs")
     options.add_argument("--injections", type=Path, help="CSV file of manipulated answers")
-    options.add_argument("--model", type=Path, help="its GGUF file; none for a server")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--judge-file", required=True, help="name of the judge's file in errors")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     cli.run(main, options)

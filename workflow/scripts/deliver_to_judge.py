@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
+from persona_paradox.engine.prepared import model_of
 from persona_paradox.judges.answers import listed, paired, read_answers
 from persona_paradox.judges.chats import list_chats, pair_chats, rating_chats
 from persona_paradox.prompting.delivery import deliver_chats
@@ -38,7 +39,7 @@ def main(arguments: Namespace) -> None:
     table = deliver_chats(
         chats,
         view,
-        arguments.model,
+        model_of(arguments.manifest),
         arguments.config_file,
         name="/".join(arguments.delivered.with_suffix("").parts[-5:]),
         labels=read_out["labels"],
@@ -65,7 +66,6 @@ if __name__ == "__main__":
     several = {"type": Path, "nargs": "+", "required": True}
     options.add_argument("--responses", **several, help="Parquet files of the answers, by cell")
     options.add_argument("--prompts", **several, help="Parquet files of the prompts, by cell")
-    options.add_argument("--model", type=Path, help="its GGUF file; none for a server")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     cli.run(main, options)

@@ -1,4 +1,4 @@
-"""Fetch a model, check it, and write down what it is."""
+"""Fetch a model or an adapter, check it, and write down what it is."""
 
 import shutil
 import sys
@@ -13,7 +13,7 @@ from persona_paradox import cli, files
 from persona_paradox.data.parts import parts_of
 from persona_paradox.data.sources import fetch
 from persona_paradox.data.transfer import need_space
-from persona_paradox.engine.gguf_header import check_gguf, check_parts
+from persona_paradox.engine.gguf_header import check_adapter, check_gguf, check_parts
 from persona_paradox.engine.quantization import quantize
 from persona_paradox.errors import InputError
 
@@ -50,11 +50,22 @@ def fetch_model(source: Mapping[str, Any], arguments: Namespace) -> dict[str, An
     }
 
 
+def fetch_adapter(source: Mapping[str, Any], arguments: Namespace) -> dict[str, Any]:
+    """Bring an adapter to its place; the result is for the manifest."""
+    where = {"config_file": arguments.config_file, "data_dir": arguments.data_dir or None}
+    found = fetch(source, arguments.model, **where)
+    check_adapter(arguments.model, arguments.config_file)
+    return found
+
+
+WAYS = {"model": fetch_model, "adapter": fetch_adapter}
+
+
 def main(arguments: Namespace) -> None:
-    """Fetch, check and describe the model."""
+    """Fetch, check and describe the file."""
     asked = files.read_json(arguments.source)
     try:
-        manifest = fetch_model(asked["source"], arguments)
+        manifest = WAYS[arguments.what](asked["source"], arguments)
     except InputError:
         arguments.model.unlink(missing_ok=True)
         raise
@@ -69,6 +80,7 @@ if __name__ == "__main__":
         model="GGUF file to write",
         manifest="manifest to write",
     )
+    options.add_argument("--what", choices=WAYS, default="model", help="what the file is")
     options.add_argument("--config-file", required=True, help="name of the file in errors")
     options.add_argument("--data-dir", default="", help="folder that {data_dir} stands for")
     cli.run(main, options)

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from persona_paradox import cli, files
 from persona_paradox.engine.decoding import Answer, Wanted
 from persona_paradox.engine.engine import Engine, ask_engine
+from persona_paradox.engine.prepared import Prepared
 from persona_paradox.engine.responses import FINGERPRINT, LOCAL, Request, respond
 from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.engine.store import Store
@@ -23,12 +24,12 @@ from persona_paradox.engine.store import Store
 def main(arguments: Namespace) -> None:
     """Take from the store what it has, load the model for the rest, write the table."""
     started = time.monotonic()
-    manifest = files.read_json(arguments.manifest)
+    prepared = Prepared.read(arguments.manifest)
     view = files.read_json(arguments.engine)
-    settings = Settings.resolve(view, manifest)
+    settings = Settings.resolve(view, prepared.manifest)
     decoding = files.read_json(arguments.decoding)
-    description = settings.describe(manifest["sha256"])
-    request = Request.of(decoding, settings.fingerprint(manifest["sha256"]))
+    description = settings.describe(prepared.sha256)
+    request = Request.of(decoding, settings.fingerprint(prepared.sha256))
     answered = {}
 
     with Store(arguments.store, request.scope) as store, ExitStack() as stack:
@@ -37,13 +38,12 @@ def main(arguments: Namespace) -> None:
         def ask(wanted: Sequence[Wanted]) -> Iterator[tuple[int, Answer]]:
             if not engines:
                 # Answers of other weights must not be stored as those of the manifest's.
-                files.check_sha256(arguments.model, manifest["sha256"])
+                prepared.check()
                 threads = min(arguments.threads, usable_cpus())
-                engines.append(
-                    stack.enter_context(
-                        Engine(arguments.model, settings, threads, arguments.config_file)
-                    )
+                engine = Engine(
+                    prepared.model, settings, threads, arguments.config_file, prepared.adapters
                 )
+                engines.append(stack.enter_context(engine))
                 cli.log.info(
                     "%s: model loaded in %.1f s; width %d, %d threads",
                     name,
@@ -88,8 +88,7 @@ if __name__ == "__main__":
         __doc__,
         decoding="view of the task's labels and decoding",
         engine="view of the model's engine settings",
-        model="prepared GGUF file",
-        manifest="its manifest",
+        manifest="manifest of the prepared model",
         store="folder of the response store",
     )
     options.add_argument(

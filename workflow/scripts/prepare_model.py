@@ -22,6 +22,7 @@ import numpy as np
 from gguf.quants import dequantize
 
 from persona_paradox import cli, files
+from persona_paradox.engine.prepared import WEIGHTS
 from persona_paradox.engine.quantization import quantize
 from persona_paradox.engine.vocabulary import open_vocabulary
 from persona_paradox.errors import InputError
@@ -113,12 +114,15 @@ def main(arguments: Namespace) -> None:
             quantize(arguments.source, temporary, kind, arguments.config_file)
             sha256 = files.sha256_file(temporary)
             change = largest_change(arguments.source, temporary)
+    size = arguments.model.stat().st_size
+    weights = {"role": WEIGHTS, "path": arguments.model.name, "sha256": sha256, "size": size}
     manifest = {
+        "files": [weights],
         "sha256": sha256,
         "format": kind,
         "largest_weight_change": change,
         "cache_bytes_per_token": cache_bytes,
-        "size": arguments.model.stat().st_size,
+        "size": size,
         "origin": origin,
     }
     if not spells_alone:

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.engine.prepared import model_of
 from persona_paradox.kinds.choice.verbalized import example, second_turns
 from persona_paradox.prompting.delivery import deliver_chats
 
@@ -27,9 +28,8 @@ def main(arguments: Namespace) -> None:
         # A task that reasons reads its labels in a step of its own.
         responses = example(prompts, (read_out["labels"] or ["1"])[0])
     turns = second_turns(prompts, responses, question, read_out["answer_prefix"])
-    table = deliver_chats(
-        turns, view, arguments.model, arguments.config_file, name=f"{name}, second turn"
-    )
+    model = model_of(arguments.manifest)
+    table = deliver_chats(turns, view, model, arguments.config_file, name=f"{name}, second turn")
     files.write_table(table, arguments.delivered, inputs)
     cli.log.info("%s: %d second turns", name, table.height)
 
@@ -44,7 +44,6 @@ if __name__ == "__main__":
         delivered="Parquet file to write",
     )
     options.add_argument("--responses", type=Path, help="Parquet file of the answers")
-    options.add_argument("--model", type=Path, help="GGUF file; none for a server")
-    options.add_argument("--manifest", type=Path, help="its manifest")
+    options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     cli.run(main, options)

@@ -25,6 +25,7 @@ from persona_paradox import cli, files
 from persona_paradox.archive import audit
 from persona_paradox.engine import store
 from persona_paradox.engine.engine import Engine, ask_engine
+from persona_paradox.engine.prepared import Prepared
 from persona_paradox.engine.responses import LOCAL, Request
 from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.errors import InputError
@@ -79,11 +80,11 @@ def verify(arguments: Namespace) -> None:
         if set(responses.get_column("backend")) != {LOCAL}:
             cli.log.info("%s: not answered by the engine, left out", name)
             continue
-        model = arguments.resources / "models" / name.split("/")[0]
-        manifest = files.read_json(model / "manifest.json")
+        manifest = arguments.resources / "models" / name.split("/")[0] / "manifest.json"
+        prepared = Prepared.read(manifest)
         made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
-        settings = Settings.resolve(made_by["engine"], manifest)
-        request = Request.of(made_by["decoding"], settings.fingerprint(manifest["sha256"]))
+        settings = Settings.resolve(made_by["engine"], prepared.manifest)
+        request = Request.of(made_by["decoding"], settings.fingerprint(prepared.sha256))
         stage = STAGES.get(path.parts[-4], "delivered")
         delivered = files.read_table(arguments.results / stage / f"{name}.parquet")
         wanted = request.wanted(delivered)
@@ -96,8 +97,9 @@ def verify(arguments: Namespace) -> None:
         stored = store.Store(arguments.store, request.scope).find({one.key for one in chosen})
         rows = {row["response_key"]: row for row in responses.iter_rows(named=True)}
         threads = min(arguments.threads, usable_cpus())
-        files.check_sha256(model / "model.gguf", manifest["sha256"])
-        with Engine(model / "model.gguf", settings, threads, str(model / "model.gguf")) as engine:
+        prepared.check()
+        whole = str(prepared.model)
+        with Engine(prepared.model, settings, threads, whole, prepared.adapters) as engine:
             for index, answer in audit.one_by_one(
                 lambda some, engine=engine, labels=request.labels: ask_engine(engine, some, labels)
             )(chosen):

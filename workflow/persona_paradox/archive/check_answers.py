@@ -13,14 +13,16 @@ import polars as pl
 from .. import cli, files
 from ..engine.decoding import CONTROL_TOKENS, Answer, Wanted
 from ..engine.engine import Engine, ask_engine
+from ..engine.prepared import Prepared
 from ..engine.responses import LOCAL, Request
 from ..engine.settings import Settings, usable_cpus
 from ..errors import InputError
 from ..names import OK
+from ..study.conditions import file_of, split
 from ..study.inventory import Answered, answered
 from . import audit, contradictions, crate
 from .check_claims import check_claims, check_words
-from .project_copy import DELIVER, MODELS, Copy
+from .project_copy import ADAPTERS, DELIVER, MODELS, Copy
 from .reading import engine_there, read, sha256_in, withheld
 from .verification import Findings, drawn
 from .withholding import is_withheld
@@ -102,32 +104,44 @@ def check_answers(copy: Copy, findings: Findings, size: int, seed: int) -> None:
 
 
 def obtain(copy: Copy, model: str) -> tuple[str | None, bool]:
-    """Bring the weights that an archive names into the copy.
+    """Bring the files of a model that an archive names into the copy: weights, and an adapter.
 
     Returns:
         Why that failed, or None; and whether the source that the archive pins contradicts it.
     """
+    base, part = split(model)
+    why, contradicts = bring(copy, base, "model.gguf", MODELS)
+    if why is None and part:
+        return bring(copy, model, "adapter.gguf", (*MODELS, *ADAPTERS))
+    return why, contradicts
+
+
+def bring(copy: Copy, model: str, file: str, rules: Sequence[str]) -> tuple[str | None, bool]:
+    """Bring one file of a model into the copy, with the manifest; see `obtain`."""
     folder = Path(f"resources/models/{model}")
-    wanted = sha256_in(copy, f"{folder}/manifest.json")
-    target = copy.path / folder
-    here = folder / "manifest.json"
+    name = str(folder / "manifest.json")
+    wanted, target, here = sha256_in(copy, name), copy.path / folder, Path(name)
+    if (target / file).exists():
+        return None, False
     known = here.is_file() and files.read_json(here)["sha256"] == wanted
-    if known and (folder / "model.gguf").is_file():
+    (target / "manifest.json").unlink(missing_ok=True)
+    if known and (folder / file).is_file():
         try:
-            files.check_sha256(folder / "model.gguf", str(wanted))
+            Prepared.read(here).check()
         except InputError as error:
+            copy.take(name)
             return str(error), False
-        (target / "manifest.json").unlink()
         shutil.copy(here, target / "manifest.json")
-        (target / "model.gguf").symlink_to((folder / "model.gguf").resolve())
-    elif (why := copy.snakemake(MODELS, [str(folder / "model.gguf")])) is not None:
+        (target / file).symlink_to((folder / file).resolve())
+    elif (why := copy.snakemake(rules, [name])) is not None:
+        copy.take(name)
         # What the source gives is not what the archive's configuration pins.
         return why, OTHER_BYTES.search(why) is not None
     mine = files.read_json(target / "manifest.json")
-    theirs = crate.read_untrusted(copy.theirs / folder / "manifest.json", f"{folder}/manifest")
-    for key, name in MADE_OF_WEIGHTS.items():
+    theirs = crate.read_untrusted(copy.theirs / name, name)
+    for key, said in MADE_OF_WEIGHTS.items():
         if mine[key] != theirs.get(key):
-            return f"its source gives weights of {name} {mine[key]}, not {theirs.get(key)}", True
+            return f"its source gives weights of {said} {mine[key]}, not {theirs.get(key)}", True
     return None, False
 
 
@@ -142,15 +156,15 @@ def compute(
 
     Files of `strange` are known to contradict their prompts.
     """
-    folder = copy.path / f"resources/models/{model}"
-    manifest = files.read_json(folder / "manifest.json")
-    settings = Settings.resolve(copy.view(f"engine/{model}"), manifest)
-    here = settings.describe(manifest["sha256"])
+    prepared = Prepared.read(copy.path / f"resources/models/{model}/manifest.json")
+    settings = Settings.resolve(copy.view(f"engine/{model}"), prepared.manifest)
+    here = settings.describe(prepared.sha256)
     threads = min(int(copy.study.all_models[model]["engine"]["threads"]), usable_cpus())
-    with Engine(folder / "model.gguf", settings, threads, f"config/models/{model}.yaml") as engine:
+    name = file_of("models", model)
+    with Engine(prepared.model, settings, threads, name, prepared.adapters) as engine:
         for file, keys in wanted.items():
             found = engine_there(copy, file)
-            if found is None or found[0].get("weights") != manifest["sha256"]:
+            if found is None or found[0].get("weights") != prepared.sha256:
                 continue  # told before
             there, print_ = found
             other = [

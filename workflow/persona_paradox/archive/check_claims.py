@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..judges import answers, chats, known
 from ..kinds.choice.verbalized import second_turns
 from ..prompting.steps import chats_behind
+from ..study.conditions import split
 from ..study.inventory import Answered, answered, restricted_tasks
 from . import contradictions, crate
 from .project_copy import Copy
@@ -33,15 +34,7 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
     Nothing of it needs weights. Returns the files of answers that contradict their prompts.
     """
     study = copy.study
-    for id_, spec in [*study.all_models.items(), *study.datasets.items()]:
-        if id_ in study.servers:
-            continue
-        kind, of = ("datasets", contradictions.of_source)
-        name = f"resources/datasets/{id_}.manifest.json"
-        if id_ in study.local_models:
-            kind, of = ("models", contradictions.of_weights)
-            name = f"resources/models/{id_}/manifest.json"
-        told = of(crate.read_untrusted(copy.theirs / name, name), spec)
+    for kind, name, told in manifests_told(copy):
         findings.agree(f"manifests of {kind}", None if told is None else f"{name} {told}")
     strange: set[str] = set()
     keys = contradictions.Keys()
@@ -74,6 +67,26 @@ def check_claims(copy: Copy, findings: Findings) -> set[str]:
                 "unless the prompts are rendered here"
             )
     return strange
+
+
+def manifests_told(copy: Copy) -> Iterator[tuple[str, str, str | None]]:
+    """Of every manifest of the archive what it is of, its name, and how it contradicts."""
+    study = copy.study
+
+    def theirs(name: str) -> Any:
+        return crate.read_untrusted(copy.theirs / name, name)
+
+    for id_ in study.whole_models:
+        name = f"resources/models/{id_}/manifest.json"
+        told = contradictions.of_weights(theirs(name), study.written_models[id_])
+        yield "models", name, told
+    for id_ in study.derived_models:
+        name, base = (f"resources/models/{one}/manifest.json" for one in (id_, split(id_)[0]))
+        told = contradictions.of_derived(theirs(name), theirs(base), study.all_models[id_])
+        yield "models", name, told
+    for id_, spec in study.datasets.items():
+        name = f"resources/datasets/{id_}.manifest.json"
+        yield "datasets", name, contradictions.of_source(theirs(name), spec)
 
 
 def rows_told(

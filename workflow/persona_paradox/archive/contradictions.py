@@ -16,6 +16,7 @@ import polars as pl
 
 from ..engine.completions import ROUNDING as SERVER_ROUNDING
 from ..engine.decoding import CONTROL_TOKENS, LENGTH, STOP, TOO_LONG, Wanted
+from ..engine.prepared import ADAPTER, WEIGHTS, composite
 from ..engine.responses import ABOUT, LOCAL, label_mass
 from ..engine.settings import Settings
 from ..files import canonical_json, sha256_bytes, sources_of
@@ -86,6 +87,38 @@ def of_weights(manifest: Any, spec: Mapping[str, Any]) -> str | None:
             f"has SHA-256 {manifest.get('sha256')}, but the weights were not converted and their "
             f"source has {origin['sha256']}"
         )
+    return None
+
+
+def of_derived(manifest: Any, base: Any, spec: Mapping[str, Any]) -> str | None:
+    """How the manifest of a model with an adapter contradicts its base or the configuration.
+
+    Args:
+        manifest: of both, untrusted.
+        base: of the weights alone, untrusted.
+        spec: the configuration of the derived model.
+    """
+    origin = manifest.get("adapter") if isinstance(manifest, dict) else None
+    if not isinstance(origin, dict) or not isinstance(base, dict):
+        return "does not say what the adapter was made of"
+    adapter = spec["adapter"]
+    if (told := of_source(origin, adapter)) is not None:
+        return f"`adapter` {told}"
+    listed = [
+        {"role": WEIGHTS, "sha256": base.get("sha256")},
+        {"role": ADAPTER, "sha256": origin.get("sha256"), "scale": adapter["scale"]},
+    ]
+    if manifest.get("sha256") != (expected := composite(listed)):
+        return (
+            f"has SHA-256 {manifest.get('sha256')}, but weights, adapter and scale lead to "
+            f"{expected}"
+        )
+    for key in ("format", "cache_bytes_per_token", "spells_alone"):
+        if manifest.get(key) != base.get(key):
+            return f"has {key} {manifest.get(key)!r}, but its base {base.get(key)!r}"
+    sizes = [one for one in (base.get("size"), origin.get("size")) if isinstance(one, int)]
+    if len(sizes) < len(listed) or manifest.get("size") != sum(sizes):
+        return f"has size {manifest.get('size')!r}, which is not that of weights and adapter"
     return None
 
 

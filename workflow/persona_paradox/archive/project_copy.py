@@ -77,6 +77,7 @@ DELIVER = (
     "deliver_checks",
 )
 MODELS = ("download_model", "prepare_model")
+ADAPTERS = ("download_adapter", "adapt_model")
 # Files of cells that hold no text of an answer.
 NO_TEXTS = ("prompts", "calibration", "recalibration")
 
@@ -162,7 +163,7 @@ class Copy:
         settings["limits"] = {k: v for k, v in settings["limits"].items() if k in study.tasks}
         self._write("config", settings)
         for kind in CHECKED:
-            specs = study.all_models if kind == "models" else getattr(study, kind)
+            specs = study.written_models if kind == "models" else getattr(study, kind)
             for id_, spec in specs.items():
                 if not ID.fullmatch(id_):
                     raise InputError(

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import Closing
+from .adapters import Adapter, load_adapter, use_adapters
 from .decoding import TOO_LONG, Answer, Decoding, Wanted, log_softmax
 from .running import Batch, Forms, Logits, Question, Running
 from .settings import MICRO_BATCH, Settings, cards
@@ -49,6 +50,7 @@ class Engine(Closing):
         settings: see `Settings`.
         threads: threads of the computation.
         name: the model's file in errors.
+        adapters: what changes the model's weights.
 
     Attributes:
         vocabulary: the model's tokens.
@@ -56,11 +58,18 @@ class Engine(Closing):
         computed: tokens of prompts and of answers that were computed so far.
 
     Raises:
-        InputError: the file is no loadable model, or the context does not fit the model or the
-            memory.
+        InputError: the file is no loadable model, an adapter does not fit it, or the context does
+            not fit the model or the memory.
     """
 
-    def __init__(self, model: Path, settings: Settings, threads: int, name: str) -> None:
+    def __init__(
+        self,
+        model: Path,
+        settings: Settings,
+        threads: int,
+        name: str,
+        adapters: Sequence[Adapter] = (),
+    ) -> None:
         self._name = name
         self._settings = settings
         self._messages = start_llama()
@@ -73,7 +82,10 @@ class Engine(Closing):
                 f"{name}: key `engine.context` is {settings.context}, but the model was trained "
                 f"for {trained} tokens; use at most that"
             )
+        loaded = [load_adapter(self._model, a.path, self._messages, name) for a in adapters]
         self._context = self._new_context(threads)
+        if adapters:
+            use_adapters(self._context, loaded, [adapter.scale for adapter in adapters])
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._reading = Batch(settings.context, [0] * settings.context)
         # Streams 1 to width hold answers; stream 0 holds the prompt that was read last.
@@ -147,7 +159,7 @@ class Engine(Closing):
         return context
 
     def close(self) -> None:
-        """Free the context and the model."""
+        """Free the context, and the model with its adapters."""
         if self._context:
             self._reading.free()
             self._step.free()

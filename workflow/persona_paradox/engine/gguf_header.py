@@ -45,8 +45,8 @@ _BLOCKS = {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
 # What else is published as GGUF, by its type or architecture, and what to do instead.
 _NO_MODELS = {
     "adapter": (
-        "an adapter (LoRA), which changes another model; merge the two once by llama.cpp's "
-        "llama-export-lora and name the result"
+        "an adapter (LoRA), which changes another model; describe it in config/adapters "
+        "(config/README.md, Adapters)"
     ),
     "mmproj": "a projector for pictures or sound; name the file of the model itself",
     "clip": "a projector for pictures or sound; name the file of the model itself",
@@ -85,6 +85,38 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> H
     Raises:
         InputError: it is not, or does not, or a weight is no finite number.
     """
+    joined = ", or, where it is one of several pieces, join them by `cat`"
+    with _opened(path, config_file, "model", joined) as gguf:
+        wrong = _what_else(gguf, path.name, (part, parts)) or _not_finite(gguf, "model")
+        header = Header(
+            {key.decode(): said for key, said in gguf.texts.items() if key in _OF_ALL_PARTS},
+            gguf.numbers.get(b"split.tensors.count"),
+            [_shown(tensor.name) for tensor in gguf.tensors],
+        )
+    if wrong:
+        raise InputError(f"{config_file}: key `source`: {wrong}")
+    return header
+
+
+def check_adapter(path: Path, config_file: str) -> None:
+    """See that a file is a GGUF adapter (LoRA), and holds all of its tensors.
+
+    Args:
+        path: the file.
+        config_file: YAML file to name in errors.
+
+    Raises:
+        InputError: it is not, or does not, or one of its numbers is not finite.
+    """
+    with _opened(path, config_file, "adapter") as gguf:
+        wrong = _no_gguf(gguf) or _no_adapter(gguf) or _not_finite(gguf, "adapter")
+    if wrong:
+        raise InputError(f"{config_file}: key `source`: {wrong}")
+
+
+@contextmanager
+def _opened(path: Path, config_file: str, what: str, remedy: str = "") -> Iterator[_Gguf]:
+    """A GGUF file whose header is read."""
     try:
         if path.stat().st_size == 0:  # which no file in memory can have
             raise ValueError("it is empty")
@@ -94,21 +126,13 @@ def check_gguf(path: Path, config_file: str, part: int = 1, parts: int = 1) -> H
         ):
             gguf = _Gguf(data)
             gguf.read()
-            wrong = _what_else(gguf, path.name, (part, parts)) or _not_finite(gguf)
-            header = Header(
-                {key.decode(): said for key, said in gguf.texts.items() if key in _OF_ALL_PARTS},
-                gguf.numbers.get(b"split.tensors.count"),
-                [_shown(tensor.name) for tensor in gguf.tensors],
-            )
+            yield gguf
     except (ValueError, struct.error, OverflowError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "its header has no end"
         raise InputError(
-            f"{config_file}: the model is truncated or damaged: {reason}; name a whole one and "
-            "mend key `source.sha256`, or, where it is one of several pieces, join them by `cat`"
+            f"{config_file}: the {what} is truncated or damaged: {reason}; name a whole one and "
+            f"mend key `source.sha256`{remedy}"
         ) from error
-    if wrong:
-        raise InputError(f"{config_file}: key `source`: {wrong}")
-    return header
 
 
 def check_parts(headers: Sequence[Header], names: Sequence[str], config_file: str) -> None:
@@ -195,7 +219,20 @@ def _what_else(gguf: _Gguf, name: str, wanted: tuple[int, int]) -> str | None:
     return None
 
 
-def _not_finite(gguf: _Gguf) -> str | None:
+def _no_adapter(gguf: _Gguf) -> str | None:
+    """What a GGUF file is where it is no adapter that can be run, and what to do; else None."""
+    said = gguf.texts.get(b"general.type")
+    if said != "adapter":
+        return (
+            f"the file is no adapter: its general.type is {said!r}; name the adapter's own file, "
+            "as llama.cpp's convert_lora_to_gguf.py writes it"
+        )
+    if (kind := gguf.texts.get(b"adapter.type")) != "lora":
+        return f"the file is an adapter of the type {kind!r}; only those of type 'lora' are run"
+    return None
+
+
+def _not_finite(gguf: _Gguf, what: str) -> str | None:
     """Which weights are not finite, and what to do; None where all are."""
     finite = libggml.ggml_validate_row_data
     finite.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
@@ -208,8 +245,8 @@ def _not_finite(gguf: _Gguf) -> str | None:
             if tensor.size and not finite(tensor.kind, start, tensor.size):
                 return (
                     f"tensor {_shown(tensor.name)} holds numbers that are not finite (NaN or "
-                    "infinite), so the model is damaged or was badly converted; use another build "
-                    "of it"
+                    f"infinite), so the {what} is damaged or was badly converted; use another "
+                    "build of it"
                 )
     return None
 

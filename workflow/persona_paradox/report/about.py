@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..files import sources_of
 from ..names import HUMAN
 from ..study.inventory import restricted
-from ..study.study import Study
+from ..study.study import Study, sources_of_study
 from .index import withholds
 
 Json = dict[str, Any]
@@ -79,7 +78,6 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
 
 def data_files(study: Study) -> list[str]:
     """What whoever repeats a study must have in a folder of their own, as paths in it."""
-    specs = (*study.datasets.values(), *study.all_models.values())
-    sources = [source for spec in specs for source in sources_of(spec)]
+    sources = [source for _, _, source in sources_of_study(study)]
     paths = [source["path"] for source in sources if "{data_dir}" in source.get("path", "")]
     return sorted({path.replace("{data_dir}/", "") for path in paths})

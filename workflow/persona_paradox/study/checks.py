@@ -52,7 +52,7 @@ def cross_check(study: Study) -> None:
         _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
         if task.get("placement") == USER:
             _check_words(f"config/tasks/{id_}.yaml", "user", task["user"], study)
-    for id_, model in study.all_models.items():
+    for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
         _check_judge(id_, study)
@@ -69,7 +69,7 @@ def cross_check(study: Study) -> None:
 
 def _check_sources(study: Study) -> None:
     """Check that models in parts are named as such, and a published study's files will stay."""
-    for id_, model in study.all_models.items():
+    for id_, model in study.written_models.items():
         parts_of(model["source"], f"config/models/{id_}.yaml")
     if study.settings["published"]:
         _check_commits(study)

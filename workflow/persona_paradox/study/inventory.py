@@ -178,7 +178,8 @@ def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
 def manifests(study: Study) -> list[str]:
     """What says where models and data sets come from."""
     return [
-        *(f"resources/models/{id_}/manifest.json" for id_ in study.local_models),
+        *(f"resources/models/{id_}/manifest.json" for id_ in study.whole_models),
+        *(f"resources/models/{id_}/manifest.json" for id_ in study.derived_models),
         *(f"resources/datasets/{id_}.manifest.json" for id_ in study.datasets),
     ]
 

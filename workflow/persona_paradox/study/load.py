@@ -14,13 +14,15 @@ from ..errors import InputError
 from ..kinds import base
 from ..names import ALL, READ
 from .checks import cross_check
-from .conditions import bases, personas_of, plain
+from .conditions import MARK, bases, personas_of, plain, split
+from .derived_models import models_of
 from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 
 # Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.
 SCHEMAS = {
     "models": "model",
+    "adapters": "adapter",
     "personas": "persona",
     "persona_sets": "persona_set",
     "judges": "judge",
@@ -71,15 +73,17 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
             "the study runs nothing: no task of key `tasks` has a data set of a context in "
             "key `contexts`; add a task or a context"
         )
-    models = load("models", settings["models"], "key `models` of the study")
     judges = load("judges", settings["judges"], "key `judges` of the study")
-    judge_models = {
-        judge["model"]: _load_one(
-            "models", judge["model"], f"key `model` of config/judges/{id_}.yaml", config, check
-        )
-        for id_, judge in judges.items()
-        if judge["model"] not in models
-    }
+    asked = dict.fromkeys(settings["models"], "key `models` of the study")
+    for id_, judge in judges.items():
+        asked.setdefault(judge["model"], f"key `model` of config/judges/{id_}.yaml")
+    written: dict[str, dict[str, Any]] = {}
+    adapters: dict[str, dict[str, Any]] = {}
+    for id_, named_by in asked.items():
+        whole, part = split(id_)
+        written |= load("models", [whole], named_by)
+        adapters |= load("adapters", [part] if part else [], named_by)
+    models = models_of(asked, written, adapters)
     for id_ in settings["limits"]:
         if not (config / "tasks" / f"{id_}.yaml").is_file():
             raise InputError(
@@ -90,9 +94,11 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     sets = load("persona_sets", bases(wanted), named_by)
     study = Study(
         settings=settings,
-        models=models,
+        models={id_: models[id_] for id_ in settings["models"]},
         judges=judges,
-        judge_models=judge_models,
+        judge_models={id_: m for id_, m in models.items() if id_ not in settings["models"]},
+        base_models={id_: model for id_, model in written.items() if id_ not in models},
+        adapters=adapters,
         tasks=tasks,
         personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
         persona_sets=sets,
@@ -253,6 +259,8 @@ def check_sources(study: Study, resources: str) -> None:
         done = f"{resources}/{kind}/" + (
             f"{id_}.parquet" if kind == "datasets" else f"{id_}/manifest.json"
         )
+        if kind == "adapters":
+            done = f"{resources}/models/{study.adapters[id_]['base']}{MARK}{id_}/manifest.json"
         if source["kind"] not in ("path", "bundled") or Path(done).exists():
             continue
         name = f"config/{kind}/{id_}.yaml"

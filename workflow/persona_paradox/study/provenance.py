@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .conditions import personas_of, plain
+from .derived_models import models_of
 from .study import Study
 
 
@@ -26,7 +27,8 @@ def configuration(study: Study) -> dict[str, Any]:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
     return {
         "study": settings,
-        "models": study.all_models,
+        "models": study.written_models,
+        "adapters": study.adapters,
         "tasks": tasks,
         # What is derived of a file is made of it again.
         "personas": {id_: study.personas[id_] for id_ in plain(study.personas)},
@@ -51,17 +53,21 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         known = tasks if kind == "tasks" else configured[kind]
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
-    models = named("models")
     sets = dict(configured["persona_sets"])
+    # What is derived of files is made of them again.
+    named_models = [*settings["models"], *(judge["model"] for judge in named("judges").values())]
+    models = models_of(dict.fromkeys(named_models), configured["models"], configured["adapters"])
     return Study(
         settings=settings,
-        models=models,
+        models={id_: models[id_] for id_ in settings["models"]},
         tasks=named("tasks"),
         personas=personas_of(settings["personas"], configured["personas"], sets),
         persona_sets=sets,
         datasets=dict(configured["datasets"]),
         judges=named("judges"),
-        judge_models={k: v for k, v in configured["models"].items() if k not in models},
+        judge_models={id_: m for id_, m in models.items() if id_ not in settings["models"]},
+        base_models={id_: m for id_, m in configured["models"].items() if id_ not in models},
+        adapters=dict(configured["adapters"]),
         forms=dict(configured["forms"]),
         titles=dict(configured["titles"]),
     )

@@ -13,6 +13,7 @@ from ..figures.catalogue import figures
 from ..files import sources_of
 from ..kinds import base
 from ..names import ALL, HUMAN, READ, REASONING
+from .conditions import MARK, plain, split
 from .products import (
     CELL_TABLES,
     CLINICIAN_TABLES,
@@ -57,6 +58,8 @@ class Study:
     forms: dict[str, dict[str, Any]] = field(default_factory=dict)
     persona_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
+    base_models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -251,6 +254,28 @@ class Study:
         return [id_ for id_ in self.all_models if id_ not in self.servers]
 
     @property
+    def written_models(self) -> dict[str, dict[str, Any]]:
+        """The models that have a file of their own: those of the study, and bases of the others."""
+        known = self.all_models | self.base_models
+        return {id_: known[id_] for id_ in plain(known)}
+
+    @cached_property
+    def whole_models(self) -> list[str]:
+        """Ids of the models whose weights are brought to this machine."""
+        return [id_ for id_ in self.written_models if id_ not in self.servers]
+
+    @cached_property
+    def derived_models(self) -> list[str]:
+        """Ids of the models that are another one with an adapter."""
+        return [id_ for id_ in self.all_models if MARK in id_]
+
+    def files_of(self, model: str) -> list[str]:
+        """The files that the engine runs a model from: weights, and an adapter if it has one."""
+        base, part = split(model)
+        adapter = [f"resources/models/{model}/adapter.gguf"] if part else []
+        return [f"resources/models/{base}/model.gguf", *adapter]
+
+    @property
     def data_dir(self) -> str | None:
         """Folder that `{data_dir}` stands for; the study's own key wins over the environment."""
         value: str | None = self.settings["data_dir"] or os.environ.get("PERSONA_DATA_DIR")
@@ -263,8 +288,12 @@ class Study:
 
 
 def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Every source of a study: `datasets` or `models`, the id, and the source."""
-    for kind, specs in (("datasets", study.datasets), ("models", study.all_models)):
+    """Every source of a study: `datasets`, `models` or `adapters`, the id, and the source."""
+    for kind, specs in (
+        ("datasets", study.datasets),
+        ("models", study.written_models),
+        ("adapters", study.adapters),
+    ):
         for id_, spec in specs.items():
             for source in sources_of(spec):
                 yield kind, id_, source

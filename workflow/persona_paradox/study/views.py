@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ACTIONS, ALL, USER
+from .conditions import file_of
 from .study import Study
 
 # What figures call the column by which a sample is drawn.
@@ -26,12 +27,7 @@ STRATA = {"reference": "reference level"}
 def views(study: Study) -> Iterator[tuple[str, Any]]:
     """The views of a study: name and content of each."""
     settings = study.settings
-    for id_, model in study.all_models.items():
-        source = {"source": model["source"], "licence": model["licence"]}
-        yield f"models/{id_}", source
-        yield f"prepare/{id_}", {"prepare": model["prepare"]}
-        yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
-        yield f"templates/{id_}", template_view(f"config/models/{id_}.yaml", model)
+    yield from _model_views(study)
     for id_, dataset in study.datasets.items():
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading |= {"where": dataset["where"]} if "where" in dataset else {}
@@ -85,6 +81,20 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield "forms", study.forms
         yield "answers_shown", _shown_view(study)
         yield "packet", _packet_view(study)
+
+
+def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
+    """Where models come from, and how they are prepared, run and asked."""
+    for id_, model in study.written_models.items():
+        yield f"models/{id_}", {"source": model["source"], "licence": model["licence"]}
+        yield f"prepare/{id_}", {"prepare": model["prepare"]}
+    for id_ in study.derived_models:
+        adapter = study.all_models[id_]["adapter"]
+        yield f"models/{id_}", {key: adapter[key] for key in ("source", "licence")}
+        yield f"scale/{id_}", {"scale": adapter["scale"]}
+    for id_, model in study.all_models.items():
+        yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
+        yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
 
 def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:

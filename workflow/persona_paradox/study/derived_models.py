@@ -1,0 +1,63 @@
+"""Derived models: `base@adapter` is the model `base` with an adapter of config/adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from .conditions import MARK, split
+
+
+def adapters_of(ids: Iterable[str]) -> list[str]:
+    """The adapters of some models, each once."""
+    return list(dict.fromkeys(split(id_)[1] for id_ in ids if MARK in id_))
+
+
+def models_of(
+    wanted: Iterable[str],
+    written: Mapping[str, dict[str, Any]],
+    adapters: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """The models of some ids, in their order.
+
+    Args:
+        wanted: ids; `base@adapter` is a model with an adapter.
+        written: id → content of its file, also for the base of every derived model.
+        adapters: id → content of its file, for every adapter that is named.
+
+    Returns:
+        Id → model as its file has it. A derived one is its base but for `title` and `licence`,
+        which name both, and `adapter`: the adapter's file, and its `id`.
+
+    Raises:
+        InputError: an adapter is not for this base, or the base runs on a server.
+    """
+    found = {}
+    for id_ in wanted:
+        base, part = split(id_)
+        found[id_] = _derived(id_, written[base], adapters[part]) if part else written[base]
+    return found
+
+
+def _derived(id_: str, model: Mapping[str, Any], adapter: Mapping[str, Any]) -> dict[str, Any]:
+    base, part = split(id_)
+    name = f"config/adapters/{part}.yaml"
+    if adapter["base"] != base:
+        raise InputError(
+            f"{name}: key `base` is {adapter['base']!r}, but the study names {id_!r}; name "
+            f"{adapter['base']}{MARK}{part} there, or mend the key"
+        )
+    if model["source"]["kind"] == "server":
+        raise InputError(
+            f"{name}: key `base` names {base!r}, which runs on a server, where no adapter can be "
+            "put on it; name a model that runs here, or let the server run the model with its "
+            "adapter and describe that as a model of its own"
+        )
+    return {
+        **model,
+        "title": f"{model['title']} + {adapter['title']}",
+        "licence": f"{model['licence']} (weights), {adapter['licence']} (adapter)",
+        # 1 and 1.0 are one scale.
+        "adapter": {**adapter, "id": part, "scale": float(adapter["scale"])},
+    }
