@@ -810,7 +810,7 @@ def header_only(path: Path, architecture: str, type_: str | None = None, tensors
 
 # Architecture, type, tensors; what is said.
 NO_MODELS = {
-    "adapter": (("llama", "adapter"), "no model but an adapter (LoRA)", "llama-export-lora"),
+    "adapter": (("llama", "adapter"), "no model but an adapter (LoRA)", "config/adapters"),
     "projector": (("clip", "mmproj"), "no model but a projector", "file of the model itself"),
     "projector without a type": (("clip",), "no model but a projector", "the model itself"),
     "importance matrix": (("imatrix", "imatrix"), "no model but an importance matrix"),
