@@ -15,10 +15,10 @@ from persona_paradox.engine.engine import Engine
 from persona_paradox.engine.responses import Request
 from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings
+from persona_paradox.kinds.asking import UNBOUND
 from persona_paradox.prompting.chat import ChatTemplate
 from persona_paradox.prompting.delivery import open_template
 from persona_paradox.prompting.thinking import Marks, Thinking
-from persona_paradox.study.views import UNBOUND
 
 MARKS = ("[THINK]", "[/THINK]")
 CASES = ("a cut", "chest pain since noon", "fever", "itching of the arm", "no pulse", "48 years")
