@@ -37,6 +37,19 @@ REFERENCE = ["heads", "heads", "tails", "tails"]
 LABELS = {"nobody": ["H", "T", "T", None], "gambler": ["T", "T", "H", "T"]}
 
 
+# A figure, with its rows.
+SPEC = {
+    "data": {"name": "rows"},
+    "datasets": {"rows": [{"side": "heads", "n": 3}, {"side": "tails", "n": 4}]},
+    "mark": "bar",
+    "width": 200,
+    "encoding": {
+        "x": {"field": "n", "type": "quantitative"},
+        "y": {"field": "side", "type": "nominal"},
+    },
+}
+
+
 def specs() -> dict[str, AnswerSpec]:
     """What the answers of both tasks are."""
     return {
@@ -89,6 +102,12 @@ def _responses(task: str, persona: str) -> pl.DataFrame:
 def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
     scored = task == "coin"
     dataset = IDS.with_columns(case=pl.format("Toss {}", "item_id"), reference=pl.Series(REFERENCE))
+    items = cells.items(dataset, IDS, {}, spec, withheld=False) | {"human": {}}
+    if not scored:
+        changed = pl.Series([True, False, True, False])
+        after = dataset.with_columns(changed=changed)
+        before = dataset.with_columns(case=pl.col("case").str.replace("Toss", "Throw"))
+        items |= cells.changes(after, before, IDS, withheld=False)
     columns, opened = {}, {}
     for persona in PERSONAS:
         scores = _scores(persona) if scored else None
@@ -99,20 +118,14 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
         columns[f"{persona}/main"] = column
         opened[f"{persona}/main"] = answer | {"judged": {}}
     return {
-        f"items/{task}": cells.items(dataset, IDS, {}, spec, withheld=False) | {"human": {}},
+        f"items/{task}": items,
         f"cells/tiny/{task}": columns,
         f"answers/tiny/{task}/0": {"answers": opened, "preferred": {}},
     }
 
 
-def write(path: Path, scripts: list[str], more: dict[str, Any] | None = None) -> Path:
-    """Write the page of both tasks.
-
-    Args:
-        path: folder.
-        scripts: the programs of the page.
-        more: further keys of the index.
-    """
+def write(path: Path, scripts: list[str]) -> Path:
+    """Write the page of both tasks, with a figure of Vega-Lite, into a folder."""
     told = specs()
     statistics = {"confidence": 0.95, "interval": "percentile", "draws": 100}
     index = {
@@ -148,12 +161,13 @@ def write(path: Path, scripts: list[str], more: dict[str, Any] | None = None) ->
         "metrics": {},
         "confidences": [],
         "figures": [],
+        "drawings": [{"id": "sides", "title": "Sides", "shows": "how often a side was up"}],
     }
-    contents: dict[str, Any] = {}
+    contents: dict[str, Any] = {"figures/sides": SPEC}
     for task, spec in told.items():
         contents |= _chunks(task, spec)
     values = {
-        "index": index | (more or {}),
+        "index": index,
         "about": {
             **dict.fromkeys(("models", "tasks", "personas", "judges", "data_files"), ()),
             "baseline": "nobody",

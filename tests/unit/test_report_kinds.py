@@ -109,3 +109,27 @@ def test_text_alone_is_shown_as_it_begins(open_page: Callable[[str], Page]) -> N
     page.locator("#cases-list a").first.click()
     expect(page.locator("#case .two .card .answer").nth(1)).to_have_text(answers[2])
     assert page.locator("#case .bars").count() == 0
+
+
+def test_a_changed_case_shows_what_was_changed(open_page: Callable[[str], Page]) -> None:
+    page = open_page("#cases?task=essay&case=toss1")
+    page.get_by_text("What the task changes in this case").click()
+    before, after = page.locator("#case details").first.locator(".card .text").all()
+    assert before.text_content() == "Throw toss1"
+    assert after.text_content() == "Toss toss1"
+    assert before.locator("del").all_text_contents() == ["Throw "]
+    assert after.locator("ins").all_text_contents() == ["Toss "]
+    page = open_page("#cases?task=essay&case=toss2")
+    expect(page.locator("#case")).to_contain_text("The task leaves this case as it is.")
+    page = open_page("#cases?task=coin&case=toss1")
+    assert "The task" not in page.locator("#case").inner_text()
+
+
+def test_a_figure_stands_in_the_page_as_it_is(open_page: Callable[[str], Page]) -> None:
+    page = open_page("#cases?task=coin")
+    figure = page.locator("#drawing-sides")
+    bars = figure.locator("svg .mark-rect [role=graphics-symbol]")
+    expect(bars).to_have_count(2)
+    assert "tails" in bars.nth(1).get_attribute("aria-label")
+    expect(figure.locator("h3")).to_have_text("Sides")
+    expect(figure.locator(".caption")).to_have_text("How often a side was up.")

@@ -54,6 +54,7 @@ async function showCase() {
       { class: "text", tabindex: "0", role: "group", "aria-label": "Text of the case" },
       place.items.case?.[i] ?? withheldNote(place),
     ),
+    ...changeOf(place, i),
     h("h4", {}, "Under every persona"),
     everyPersona(place, i, block, at),
     h("h4", {}, "Two personas side by side"),
@@ -83,6 +84,20 @@ async function showCase() {
 /** @param {Place} place */
 function withheldNote(place) {
   return `The text is not shown: the licence of ${place.task.dataset} (${place.task.licence}) does not let it be passed on for any purpose.`;
+}
+
+/** What the task did to the text of a case, where it changes that of another. @param {Place} place @param {number} i */
+function changeOf(place, i) {
+  const { changed, before } = place.items;
+  if (!changed) return [];
+  if (!changed[i] || !before) {
+    const said = changed[i] ? "The task changes this case." : "The task leaves this case as it is.";
+    return [h("p", { class: "soft" }, said)];
+  }
+  const cards = difference(before[i], place.items.case[i]).map((text, side) =>
+    h("article", { class: "card" }, h("h5", {}, side ? "Changed" : "Before"), h("div", { class: "text" }, text)),
+  );
+  return [h("details", {}, h("summary", {}, "What the task changes in this case"), h("div", { class: "two" }, cards))];
 }
 
 /** @param {Place} place @param {string} persona @returns {Column} */

@@ -226,6 +226,7 @@ function start() {
   window.addEventListener("hashchange", () => void followAddress(false));
   void followAddress(!location.hash.startsWith("#cases?")).then(() => {
     if (!table) void guarded(showTable(selectOf("tables-name").value));
+    void guarded(showDrawings());
   });
 }
 

@@ -22,6 +22,7 @@ from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.about import about
 from persona_paradox.report.index import index, withholds
 from persona_paradox.report.page import page
+from persona_paradox.study.conditions import split
 from persona_paradox.study.inventory import ranks, restricted
 from persona_paradox.study.provenance import study_of
 from persona_paradox.study.study import Study
@@ -30,7 +31,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
 PROGRAMS = (
     *("data.js", "state.js", "answers.js", "search.js", "list.js", "case.js", "verdicts.js"),
-    *("figures.js", "tables.js", "page.js"),
+    *("figures.js", "drawings.js", "tables.js", "page.js"),
 )
 MB = 1_000_000
 
@@ -50,6 +51,9 @@ def places(study: Study, texts: Texts | None) -> Iterator[tuple[str, Any, dict[s
         withheld = task in withholds(study)
         spec = cells.answer_spec(file, source)
         found = cells.items(dataset, ids, source, spec, withheld)
+        if "changed" in dataset.columns:
+            base = files.read_table(Path(f"resources/datasets/{split(file['dataset'])[0]}.parquet"))
+            found |= cells.changes(dataset, base, ids, withheld)
         found["human"] = {
             cell.persona: cells.human(
                 file["kind"], files.read_table(path_of("scores", *cell.path.split("/"))), ids, spec
@@ -213,20 +217,18 @@ def main(arguments: Namespace) -> None:
         for name, table in tables.items()
         if chunks.shown(table)
     }
-    numbers: dict[str, int] = {}
-    groups: dict[str, Any] = {}
-    answers: dict[str, AnswerSpec] = {}
+    tasks: dict[str, dict[str, Any]] = {}
     texts = restricted_texts(study) if withholds(study) else None
-    for task, found, said in places(study, texts):
-        numbers[task], groups[task], answers[task] = said["n"], said["groups"], said["answers"]
+    for task, found, told in places(study, texts):
+        tasks[task] = told
         contents |= {name: chunks.packed(value) for name, value in found}
     contents["provenance"] = chunks.packed(provenance)
 
     inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
     sums = {name: chunks.fingerprint(content) for name, content in contents.items()}
     template = {
-        "index": index(study, tables, numbers, groups, answers) | {"chunks": sums},
-        "about": about(study, provenance, numbers),
+        "index": index(study, tables, tasks, []) | {"chunks": sums},
+        "about": about(study, provenance, {task: told["n"] for task, told in tasks.items()}),
         "title": study.settings["title"],
         "summary": prose.summary(arguments.summary.read_text(encoding="utf-8")),
         "methods": prose.methods(arguments.reference.read_text(encoding="utf-8")),

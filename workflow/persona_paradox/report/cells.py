@@ -87,6 +87,21 @@ def items(
     return found
 
 
+def changes(dataset: pl.DataFrame, base: pl.DataFrame, ids: pl.DataFrame, withheld: bool) -> Json:
+    """What an arm did to the items: whether it changed them, and what a changed case was before.
+
+    Args:
+        dataset: the items of the arm, with `changed`.
+        base: those that it is made of.
+        ids: the items that the task asks about.
+        withheld: whether their texts are left out.
+    """
+    changed = aligned(dataset, ids)["changed"].to_list()
+    was = aligned(base.select("item_id", "case"), ids)["case"].to_list()
+    before = [text if told else None for text, told in zip(was, changed, strict=True)]
+    return {"changed": changed, "before": None if withheld else before}
+
+
 def human(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
     """What a human rater said of the items, as the list of cases needs it."""
     found = list_columns(kind, scores, ids, spec)

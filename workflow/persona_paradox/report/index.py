@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import NormalDist
 from typing import Any
 
 import polars as pl
 
-from ..kinds.answers import AnswerSpec
 from ..names import ACTIONS, CONFIDENCES
 from ..study.inventory import restricted_tasks
 from ..study.study import Study
@@ -27,18 +26,17 @@ def withholds(study: Study) -> list[str]:
 def index(
     study: Study,
     tables: Mapping[str, pl.DataFrame],
-    numbers: Mapping[str, int],
-    groups: Mapping[str, Json],
-    answers: Mapping[str, AnswerSpec],
+    tasks: Mapping[str, Json],
+    drawings: Sequence[Json],
 ) -> Json:
     """Titles, levels and settings: everything but rows and answers.
 
     Args:
         study: the study.
         tables: its tables, by name.
-        numbers: task → number of its items.
-        groups: task → subgroups, as `cells.group_names` gives them.
-        answers: task → what its answers are.
+        tasks: task → `n` of its items, `groups` as `cells.group_names` gives them, and `answers`,
+            its `AnswerSpec`.
+        drawings: `id`, `title` and `shows` of figures that stand in the page as they are.
     """
     settings = study.settings
     personas_in = {id_: study.titles["groups"][id_] for id_ in study.ids_of("groups")}
@@ -65,9 +63,8 @@ def index(
         },
         "groups": personas_in,
         "tasks": {
-            id_: _task(study, id_, numbers[id_])
-            | {"groups": groups[id_], "answers": asdict(answers[id_])}
-            for id_ in study.tasks
+            id_: _task(study, id_) | told | {"answers": asdict(told["answers"])}
+            for id_, told in tasks.items()
         },
         "judges": {id_: _judge(study, id_, tables["judges"]) for id_ in study.active_judges},
         "tables": {
@@ -77,16 +74,16 @@ def index(
         "metrics": METRICS,
         "confidences": list(CONFIDENCES),
         "figures": [asdict(figure) for figure in drawn if figure.table in tables],
+        "drawings": drawings,
     }
 
 
-def _task(study: Study, id_: str, n: int) -> Json:
+def _task(study: Study, id_: str) -> Json:
     task = study.tasks[id_]
     spec = study.datasets[task["dataset"]]
     return {
         "title": task["title"],
         "user": task["user"],
-        "n": n,
         "dataset": spec["title"],
         "teaching": spec["origin"] == "teaching",
         "licence": spec["licence"]["id"],

@@ -1,0 +1,24 @@
+// @ts-check
+"use strict";
+
+// Figures that kinds of tasks, judges and clinicians bring: each a whole specification of Vega-Lite,
+// of all models and tasks, the same that is in the files for papers.
+
+/** Draw them all, one after the other. */
+async function showDrawings() {
+  const box = byId("drawings-list");
+  for (const { id, title, shows } of index.drawings) {
+    const target = h("div", { class: "plot whole" });
+    const frame = h("div", { class: "wide", tabindex: "0", role: "group", "aria-label": title }, target);
+    const caption = h("p", { class: "caption" }, `${shows[0].toUpperCase()}${shows.slice(1)}.`);
+    box.append(h("section", { class: "figure", id: `drawing-${id}` }, h("h3", {}, title), caption, frame));
+    await /** @type {any} */ (window).vegaEmbed(target, await load(`figures/${id}`), {
+      mode: "vega-lite",
+      renderer: "svg",
+      actions: false,
+      ast: true,
+    });
+    target.querySelector("svg")?.setAttribute("role", "group");
+    target.querySelector("svg")?.setAttribute("aria-label", title);
+  }
+}
