@@ -46,7 +46,7 @@ from recalibrate import recalibrate
 from simulated_study import STATISTICS
 from simulation import BASELINE, World, ask
 
-from persona_paradox.kinds.triage import triage
+from persona_paradox.kinds.triage import formulas as triage
 from persona_paradox.measures import tables
 from persona_paradox.measures.calibration import calibration_draws, calibration_metrics
 from persona_paradox.measures.recalibration import METHODS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from persona_paradox.kinds.triage import triage
+from persona_paradox.kinds.triage import formulas as triage
 from persona_paradox.measures.resampling import Draws, means
 
 pytestmark = pytest.mark.simulation

@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from persona_paradox.figures import ink
-from persona_paradox.kinds.triage import triage
+from persona_paradox.kinds.triage import formulas as triage
 from persona_paradox.measures import statistics
 from persona_paradox.measures.calibration_curves import reliability_bins, risk_coverage
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 
-from persona_paradox.kinds.triage import triage
+from persona_paradox.kinds.triage import formulas as triage
 from persona_paradox.measures import paired_tests, statistics
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from persona_paradox.kinds.triage.triage import (
+from persona_paradox.kinds.triage.formulas import (
     confusion,
     confusion_metrics,
     high_acuity_auc,

@@ -15,7 +15,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # checksums of pages, but polars neither writes nor checks them, and a changed bit may decompress.
 CONTENT = "content_sha256"
 
+# Rows of a table that are packed together, where it is written piece by piece.
+ROWS = 2**16
 
 # What reading a member of a damaged zip file raises: it may be encrypted, packed in an unknown way,
 # or end too soon. Only bzip2 says so by an `OSError`, which is not of the disk.
@@ -226,6 +228,60 @@ def read_table(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise damaged(path, f"no Parquet file: {reason}") from error
     raise damaged(path, "its content is not what was written")
+
+
+def scan_tables(paths: Sequence[Path], schema: Mapping[str, Any]) -> pl.LazyFrame:
+    """Parquet tables that the workflow wrote, one behind the other, read when they are needed.
+
+    Args:
+        paths: of the tables.
+        schema: columns of the whole; those that a table lacks are null there.
+
+    Raises:
+        InputError: one is damaged.
+    """
+    import polars as pl  # noqa: PLC0415 - as above
+
+    for path in paths:
+        check_table(path)
+    empty = pl.LazyFrame(schema=schema)
+    return pl.concat([empty, *(pl.scan_parquet(path) for path in paths)], how="diagonal")
+
+
+def check_table(path: Path) -> None:
+    """See that a Parquet table is what was written.
+
+    Raises:
+        InputError: it is not.
+    """
+    read_table(path, columns=[])
+
+
+def write_tables(table: pl.LazyFrame, path: Path, inputs: Mapping[str, Path]) -> int:
+    """Write a table that may not fit into memory, as Parquet and as CSV; its number of rows.
+
+    Args:
+        table: to be computed; its rows keep their order.
+        path: of both files, without what their names end in.
+        inputs: as of `write_table`.
+    """
+    import polars as pl  # noqa: PLC0415 - as above
+
+    metadata = made_from(inputs)
+    plain, result = io.BytesIO(), io.BytesIO()
+    table.sink_parquet(plain, compression="zstd", metadata=metadata, row_group_size=ROWS)
+    metadata[CONTENT] = _content_sha256(plain.getvalue())
+    plain.close()
+    table.sink_parquet(result, compression="zstd", metadata=metadata, row_group_size=ROWS)
+    parquet = path.with_name(f"{path.name}.parquet")
+    # By way of the memory: polars does not say that a disk is full.
+    with atomic_path(parquet) as temporary:
+        temporary.write_bytes(result.getbuffer())
+    result.close()
+    with atomic_path(path.with_name(f"{path.name}.csv")) as temporary:
+        with open(temporary, "wb") as file:
+            pl.scan_parquet(parquet).sink_csv(file)
+    return int(pl.scan_parquet(parquet).select(pl.len()).collect().item())
 
 
 def _content_sha256(content: bytes) -> str:

@@ -24,6 +24,10 @@ CONFIDENCES = {
     "verbalized": "confidence_verbalized",
 }
 
+# What an answer that should be one of a set of labels comes to: the last two have no label.
+OUTCOMES = ("right", "wrong", "refused", "unreadable")
+RIGHT, WRONG, REFUSED, UNREADABLE = OUTCOMES
+
 # What an answer to a patient does with the request, in the order of a judge's digits.
 ACTIONS = ("accept", "caution", "refuse")
 

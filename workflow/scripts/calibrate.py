@@ -18,23 +18,6 @@ from persona_paradox.measures.statistics import cluster_counts, clusters_of
 # The curve of selective accuracy has about so many points.
 COVERAGES = 50
 
-SCHEMA = {
-    "variant": pl.String,
-    "confidence": pl.String,
-    "recalibration": pl.String,
-    "metric": pl.String,
-    "bin": pl.Int64,
-    "lower": pl.Float64,
-    "upper": pl.Float64,
-    "coverage": pl.Float64,
-    "threshold": pl.Float64,
-    "n": pl.Int64,
-    "n_without_confidence": pl.Int64,
-    "value": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "mean_confidence": pl.Float64,
-}
 DRAWS_SCHEMA = {
     "variant": pl.String,
     "confidence": pl.String,
@@ -46,7 +29,7 @@ Rows = list[dict[str, Any]]
 
 
 def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Rows]:
-    """Rows of `SCHEMA` and of `DRAWS_SCHEMA` of one wording."""
+    """Rows of `confidences.CALIBRATION` and of `DRAWS_SCHEMA` of one wording."""
     rows: Rows = []
     draws: Rows = []
     scores = scores.sort("item_id")
@@ -88,7 +71,7 @@ def main(arguments: Namespace) -> None:
         found, drawn = calibrate(wording, settings)
         rows += found
         draws += drawn
-    table = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
+    table = pl.DataFrame(rows, schema=confidences.CALIBRATION).with_columns(pl.col(pl.Float64).fill_nan(None))
     inputs = {"scores": arguments.scores, "settings": arguments.settings}
     files.write_table(pl.DataFrame(draws, schema=DRAWS_SCHEMA), arguments.draws, inputs)
     files.write_table(table, arguments.calibration, inputs)

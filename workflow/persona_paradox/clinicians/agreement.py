@@ -20,7 +20,7 @@ from ..judges.verdicts import PREFERENCE as PREFERENCES
 from ..judges.verdicts import READ
 from ..measures import agreement as coefficients
 from ..measures.resampling import Draws, means
-from ..measures.tables import number
+from ..measures.answers import number
 from ..names import HUMAN
 from .forms import CONFIDENCE, PREFERENCE
 

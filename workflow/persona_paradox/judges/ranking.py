@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..measures import bradley_terry, statistics
 from ..measures.bradley_terry import Comparisons
 from ..measures.resampling import Draws, Resampled
-from ..measures.tables import number
+from ..measures.answers import number
 from ..names import ALL
 from .verdicts import READ
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from ..measures import bradley_terry, statistics
 from ..measures.resampling import Draws, means
-from ..measures.tables import number
+from ..measures.answers import number
 from .chats import ACTION, IDENTICAL
 from .ranking import Questions, Rows, Settings, comparisons_of
 from .verdicts import READ

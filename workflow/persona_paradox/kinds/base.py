@@ -141,6 +141,11 @@ def has(kind: str, module: str) -> bool:
     return (FOLDER / kind / f"{module}.py").is_file()
 
 
+def tables(kind: str) -> list[str]:
+    """Ids of the tables of a kind's own, sorted."""
+    return sorted(path.stem for path in (FOLDER / kind / "tables").glob("[!_]*.py"))
+
+
 def load(kind: str, module: str) -> ModuleType:
     """A module of a kind, by its name, such as `scoring`."""
     return importlib.import_module(f"{__package__}.{kind}.{module}")

@@ -37,6 +37,26 @@ SCHEMA = {
     "high": pl.Float64,
 }
 
+# Columns of the calibration of a cell: measures, bins of a reliability diagram (`bin`, `lower`,
+# `upper`, `mean_confidence`), and points of a curve (`coverage`, `threshold`).
+CALIBRATION = {
+    "variant": pl.String,
+    "confidence": pl.String,
+    "recalibration": pl.String,
+    "metric": pl.String,
+    "bin": pl.Int64,
+    "lower": pl.Float64,
+    "upper": pl.Float64,
+    "coverage": pl.Float64,
+    "threshold": pl.Float64,
+    "n": pl.Int64,
+    "n_without_confidence": pl.Int64,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "mean_confidence": pl.Float64,
+}
+
 
 def known(
     scores: pl.DataFrame,

@@ -12,11 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from .answers import number
+from .contrasts import full_metric
 from .paired_tests import robust
 from .statistics import percentile_interval
-from .tables import full_metric, number
 
 CONTROL = "control"
+
+# Metric → (persona, variant) → effect, and the effect in every bootstrap draw, shape (draws,).
+Drawn = dict[str, dict[tuple[str, str], tuple[float, NDArray[Any]]]]
 
 ROBUSTNESS = {
     "backend": pl.String,

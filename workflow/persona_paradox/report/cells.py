@@ -19,7 +19,7 @@ from ..judges.chats import ACTION
 from ..judges.verdicts import READ
 from ..kinds import answers, base
 from ..kinds.answers import INVALID, PARTS, AnswerSpec, aligned, parts
-from ..measures.tables import groups_of, ordered_groups
+from ..measures.subgroups import groups_of, ordered_groups
 from ..names import CONFIDENCES
 
 # Ratings are rounded to 1 / `RATING_PARTS`.

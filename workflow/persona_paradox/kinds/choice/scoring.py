@@ -10,7 +10,9 @@ import polars as pl
 
 from ...data.items import is_null_case
 from ...engine.decoding import LENGTH
+from ...names import REFUSED, RIGHT, UNREADABLE, WRONG
 from ...prompting.thinking import behind_thoughts
+from ...scorers.refusals import refuses
 from .contextual import contextual
 from .labels import parse_label
 
@@ -23,6 +25,7 @@ SCHEMA = {
     "label": pl.String,
     "label_logprob_argmax": pl.String,
     "parse_status": pl.String,
+    "outcome": pl.String,
     "level_error": pl.Int64,
     "correct": pl.Boolean,
     "confidence": pl.Float64,
@@ -59,7 +62,8 @@ def score(
 
     Returns:
         A table of `SCHEMA`, one row per answer to an item; null cases are no items. `reference`,
-        `label` and `label_logprob_argmax` are labels of the task; `level_error` counts levels,
+        `label` and `label_logprob_argmax` are labels of the task; `outcome` is one of
+        `names.OUTCOMES`, `refused` by the published phrases where there is no label; `level_error` counts levels,
         positive for over-triage; entropy is in nats; probabilities are a softmax over the labels.
         `label_contextual` and its confidence are after contextual calibration by the null
         cases of the same wording. Greedy answers (`repeat` 0) alone have `confidence_repeat`, the
@@ -84,6 +88,7 @@ def score(
                 "reference": reference,
                 "label": label,
                 "parse_status": status,
+                "outcome": _outcome(label, reference, text),
                 # Urgency counts down from 0, the most urgent.
                 "level_error": None if label is None else urgency[reference] - urgency[label],
                 "correct": label == reference,
@@ -107,6 +112,14 @@ def _concluded(text: str | None, header: str | None) -> str | None:
         return text
     before, found, said = text.partition(header)
     return said if found and behind_thoughts(before + found) is not None else text
+
+
+def _outcome(label: str | None, reference: str, text: str | None) -> str:
+    """Of four; an answer with a label is not asked whether it refuses."""
+    if label is not None:
+        return RIGHT if label == reference else WRONG
+    said = None if text is None else behind_thoughts(text)
+    return REFUSED if said is not None and refuses(said) else UNREADABLE
 
 
 def _clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:

@@ -1,0 +1,1 @@
+"""Tables that triage has besides those of every kind."""

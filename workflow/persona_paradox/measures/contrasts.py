@@ -1,0 +1,274 @@
+"""Differences of two sets of answers to the same items, as rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..kinds.base import Metric
+from . import paired_tests, statistics
+from .answers import Answers, Scored, number
+from .resampling import Resampled
+
+# Confidence → its calibration with the draws of it, and how many items have it.
+Calibrated = Mapping[str, tuple[Resampled, int]]
+
+# The share by which answers are told right from wrong, where items have a right answer.
+RIGHT = "accuracy"
+
+# What a contrast is against: the baseline persona; the same persona on the unchanged items; both,
+# as a difference of differences.
+PERSONA, ARM, BOTH = "persona", "arm", "both"
+
+CONTRAST = {
+    "metric": pl.String,
+    "confidence": pl.String,
+    "backend": pl.String,
+    "n": pl.Int64,
+    "n_baseline": pl.Int64,
+    "n_invalid": pl.Int64,
+    "n_invalid_baseline": pl.Int64,
+    "n_changed": pl.Int64,
+    "value": pl.Float64,
+    "baseline_value": pl.Float64,
+    "difference": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "n_gained": pl.Int64,
+    "n_lost": pl.Int64,
+    "test": pl.String,
+    "p": pl.Float64,
+    "detectable": pl.Float64,
+    "margin": pl.Float64,
+    "equivalence_p": pl.Float64,
+    "equivalent": pl.Boolean,
+}
+
+# What scored answers have besides: invalid ones by outcome; flips, in the row of the accuracy.
+OUTCOMES = {
+    f"n_{outcome}{side}": pl.Int64 for outcome in ("refused", "unreadable") for side in ("", "_baseline")
+}
+FLIPS = {
+    name: pl.Int64 for name in ("n_right_to_wrong", "n_wrong_to_right", "n_wrong_to_wrong")
+}
+
+
+# What tells one test from another.
+_TEST = ("model", "task", "persona", "variant", "against", "metric", "confidence")
+
+
+def contrast_rows(
+    sides: tuple[Scored, Scored],
+    difference: Resampled,
+    values: tuple[Resampled, Resampled],
+    metrics: Sequence[Metric],
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Differences of two sets of answers to the same items, as rows of `CONTRAST` and `FLIPS`.
+
+    Args:
+        sides: the answers, and those that they are compared with.
+        difference: the paired differences of their measures.
+        values: the measures themselves.
+        metrics: the kind's.
+        settings: the statistics'.
+    """
+    about = _about(*sides)
+    rows = [
+        {**about, "metric": metric.id, "confidence": None}
+        | contrast(metric.id, sides, difference, values, settings)
+        for metric in metrics
+        if metric.contrast != "none" and metric.id in difference.point
+    ]
+    for row in rows:
+        if row["metric"] == RIGHT:
+            row |= flips(*sides)
+    return rows
+
+
+def flips(this: Scored, other: Scored) -> dict[str, int]:
+    """Answers that differ, by whether they are right: numbers by the names of `FLIPS`.
+
+    An invalid answer is a wrong one, so that a wrong answer may become another, invalid one.
+    """
+    right, was_right = this.hits[RIGHT], other.hits[RIGHT]
+    found = (
+        was_right & ~right,
+        ~was_right & right,
+        ~was_right & ~right & this.differs(other),
+    )
+    return {name: int(mask.sum()) for name, mask in zip(FLIPS, found, strict=True)}
+
+
+def arm_rows(
+    sides: tuple[Scored, Scored],
+    effects: tuple[Resampled, Resampled],
+    metrics: Sequence[Metric],
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Differences of differences: what an arm does under a persona, beyond the baseline's.
+
+    Args:
+        sides: the persona's answers to the changed items, and the baseline's.
+        effects: of the arm, changed minus unchanged items, under the persona and the baseline.
+        metrics: the kind's.
+        settings: the statistics'.
+
+    Returns:
+        Rows of `CONTRAST`: `value` is the arm's effect under the persona, `baseline_value` that
+        under the baseline. Pairs of pairs have no test of McNemar's.
+    """
+    difference = effects[0] - effects[1]
+    return [
+        {**_about(*sides), "metric": metric.id, "confidence": None}
+        | _difference(metric.id, difference, effects, settings)
+        for metric in metrics
+        if metric.contrast != "none" and metric.id in difference.point
+    ]
+
+
+def _about(this: Scored, other: Scored) -> dict[str, Any]:
+    return {
+        "backend": this.backend,
+        "n": this.n,
+        "n_baseline": other.n,
+        "n_invalid": this.n_invalid,
+        "n_invalid_baseline": other.n_invalid,
+        "n_refused": this.n_refused,
+        "n_refused_baseline": other.n_refused,
+        "n_unreadable": this.n_unreadable,
+        "n_unreadable_baseline": other.n_unreadable,
+        "n_changed": int(this.differs(other).sum()),
+    }
+
+
+def contrast(
+    name: str,
+    sides: tuple[Answers, Answers],
+    difference: Resampled,
+    values: tuple[Resampled, Resampled],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """One difference from the baseline, of a share by pairs, of anything else by the bootstrap.
+
+    Args:
+        name: of the figure.
+        sides: the persona's answers and the baseline's, to the same items.
+        difference: the paired differences of their figures.
+        values: the figures themselves.
+        settings: the statistics'.
+    """
+    row = _difference(name, difference, values, settings)
+    return row | (paired(name, *sides, settings) if name in sides[0].hits else {})
+
+
+def _difference(
+    name: str,
+    difference: Resampled,
+    values: tuple[Resampled, Resampled],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the bootstrap says of a difference."""
+    low, high = difference.interval(name)
+    margin = settings["margins"].get(name)
+    row = {
+        "value": number(values[0].point[name]),
+        "baseline_value": number(values[1].point[name]),
+        "difference": number(difference.point[name]),
+        "low": number(low),
+        "high": number(high),
+        "test": "bootstrap",
+        "p": number(difference.p_zero(name)),
+        "margin": margin,
+    }
+    if margin is not None and row["difference"] is not None:
+        p = max(difference.p_beyond(name, side * margin) for side in (-1, 1))
+        row |= {"equivalence_p": p, "equivalent": p <= 1 - settings["confidence"]}
+    return row
+
+
+def paired(
+    name: str, this: Answers, baseline: Answers, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the pairs say of a difference of shares."""
+    gained = this.hits[name] & ~baseline.hits[name]
+    lost = ~this.hits[name] & baseline.hits[name]
+    n_gained, n_lost = int(gained.sum()), int(lost.sum())
+    row: dict[str, Any] = {"n_gained": n_gained, "n_lost": n_lost}
+    if this.clustered:
+        p = paired_tests.mcnemar_clustered(gained.astype(int) - lost, this.clusters)
+        return row | {"test": "clustered McNemar", "p": number(p)}
+    alpha = 1 - settings["confidence"]
+    row |= {
+        "test": "exact McNemar",
+        "p": statistics.mcnemar_exact(n_gained, n_lost),
+        "detectable": number(_detectable(this.n, n_gained + n_lost, alpha, settings["power"])),
+    }
+    margin = settings["margins"].get(name)
+    if margin is not None:
+        tost = paired_tests.equivalence_tost(n_gained, n_lost, this.n, margin, alpha)
+        row |= {"equivalence_p": number(tost.p), "equivalent": bool(tost.p <= alpha)}
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _detectable(n: int, discordant: int, alpha: float, power: float) -> float:
+    return paired_tests.minimum_detectable_difference(n, discordant / n, alpha, power)
+
+
+def calibration_contrasts(
+    sides: tuple[Scored, Scored],
+    measures: tuple[Calibrated, Calibrated],
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Differences of the calibration of every confidence, as rows of `CONTRAST`.
+
+    Args:
+        sides: the persona's answers, and the baseline's.
+        measures: of both, confidence → its calibration, and the number of items that have it.
+        settings: the statistics'.
+    """
+    rows = []
+    for confidence in measures[0]:
+        if confidence not in measures[1]:
+            continue
+        (mine, n), (theirs, n_baseline) = measures[0][confidence], measures[1][confidence]
+        about = _about(*sides) | {"confidence": confidence, "n": n, "n_baseline": n_baseline}
+        difference = mine - theirs
+        for name in difference.point:
+            margin = settings["margins"].get(f"{name}_{confidence}")
+            own = {**settings, "margins": {} if margin is None else {name: margin}}
+            found = _difference(name, difference, (mine, theirs), own)
+            rows.append({**about, "metric": name, **found})
+    return rows
+
+
+def with_family(
+    contrasts: pl.LazyFrame, family: Mapping[str, Any], groups: Mapping[str, str]
+) -> pl.LazyFrame:
+    """Add `in_family` and `p_holm`: adjusted over the tests that the study declares.
+
+    Args:
+        contrasts: the contrasts of the study.
+        family: `metrics`, `wordings` and `groups` of the statistics.
+        groups: group of every persona.
+    """
+    chosen = [persona for persona, group in groups.items() if group in family["groups"]]
+    inside = full_metric().is_in(family["metrics"]) & pl.col("persona").is_in(chosen)
+    inside &= (pl.col("against") == PERSONA) & pl.col("p").is_not_null()
+    if family["wordings"] == "main":
+        inside &= pl.col("variant") == "main"
+    table = contrasts.with_columns(in_family=inside)
+    tested = table.filter("in_family").select(*_TEST, "p").collect()
+    adjusted = pl.Series(statistics.holm(tested["p"].to_numpy()), dtype=pl.Float64)
+    found = tested.select(*_TEST, p_holm=adjusted).lazy()
+    return table.join(found, on=_TEST, how="left", nulls_equal=True, maintain_order="left")
+
+
+def full_metric() -> pl.Expr:
+    """Name of a metric, with its confidence for a calibration figure."""
+    return pl.concat_str("metric", "confidence", separator="_", ignore_nulls=True)
