@@ -119,13 +119,13 @@ def test_tests_since_a_commit(scratch: Path) -> None:
     assert status == 0
     assert "changed since HEAD: nothing\n0 of 1 files of tests depend on that: none\n" in said
     append(scratch / "workflow/persona_paradox/kinds/triage/formulas.py", "# edited\n")
-    (scratch / "tests/unit/test_new.py").write_text("import persona_paradox.kinds.triage.formulas\n")
+    (scratch / "tests/unit/test_new.py").write_text(
+        "import persona_paradox.kinds.triage.formulas\n"
+    )
     (scratch / "tests/captions.py").unlink()
     status, said = run(scratch, *since)
     assert status == 0
-    changes = (
-        "tests/captions.py, tests/unit/test_new.py, workflow/persona_paradox/kinds/triage/formulas.py"
-    )
+    changes = "tests/captions.py, tests/unit/test_new.py, workflow/persona_paradox/kinds/triage/formulas.py"
     assert f"changed since HEAD: {changes}\n" in said
     assert "1 of 2 files of tests depend on that: test_new\n" in said
     assert "test_variance" not in said

@@ -42,7 +42,7 @@ def calibrate(scores: pl.DataFrame, settings: dict[str, Any]) -> tuple[Rows, Row
             "n_without_confidence": int(scores.height - known.sum()),
         }
         drawn = calibration_draws(confidence, correct, settings["bins"], counts[:, known])
-        rows += confidences.figures(plain, confidence, correct, drawn, settings)
+        rows += confidences.measures(plain, confidence, correct, drawn, settings)
         draws += [about | {"metric": m, "draws": d} for m, d in drawn.items()]
         for b in reliability_bins(confidence, correct, settings["bins"], level):
             rows.append(plain | b | {"metric": "accuracy_in_bin", "value": b.pop("accuracy")})
@@ -71,7 +71,9 @@ def main(arguments: Namespace) -> None:
         found, drawn = calibrate(wording, settings)
         rows += found
         draws += drawn
-    table = pl.DataFrame(rows, schema=confidences.CALIBRATION).with_columns(pl.col(pl.Float64).fill_nan(None))
+    table = pl.DataFrame(rows, schema=confidences.CALIBRATION).with_columns(
+        pl.col(pl.Float64).fill_nan(None)
+    )
     inputs = {"scores": arguments.scores, "settings": arguments.settings}
     files.write_table(pl.DataFrame(draws, schema=DRAWS_SCHEMA), arguments.draws, inputs)
     files.write_table(table, arguments.calibration, inputs)

@@ -41,7 +41,7 @@ def recalibrate(persona: str, scores: pl.DataFrame, settings: dict[str, Any]) ->
                 "recalibration": method,
                 "n_without_confidence": int(scores.height - found.sum()),
             }
-            rows += confidences.figures(after, *here, drawn, settings)
+            rows += confidences.measures(after, *here, drawn, settings)
             for number, reason in fitted.unfitted.items():
                 told = persona, name, method, number, reason
                 cli.log.info("%s, %s %s: fold %d has no map: %s", *told)

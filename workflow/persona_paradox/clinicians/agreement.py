@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ..judges.verdicts import PREFERENCE as PREFERENCES
 from ..judges.verdicts import READ
 from ..measures import agreement as coefficients
-from ..measures.resampling import Draws, means
 from ..measures.answers import number
+from ..measures.resampling import Draws, means
 from ..names import HUMAN
 from .forms import CONFIDENCE, PREFERENCE
 

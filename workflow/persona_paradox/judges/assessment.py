@@ -1,4 +1,4 @@
-"""Figures of judged answers: ratings, actions, and how they differ from the baseline's.
+"""Measures of judged answers: ratings, actions, and how they differ from the baseline's.
 
 The same code makes them as those of triage: shares have Wilson intervals and paired tests, means
 have bootstrap intervals over questions, and the draws are the same for every persona of a task. An
@@ -15,7 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..measures import paired_tests, statistics, tables
+from ..measures import contrasts as contrasting
+from ..measures import paired_tests, statistics
+from ..measures.answers import by_wording, measured
 from ..measures.resampling import Draws, Resampled, means
 from ..measures.statistics import holm
 from ..names import ALL, RISKY
@@ -48,7 +50,7 @@ JUDGED = PLACE | {
     "low": pl.Float64,
     "high": pl.Float64,
 }
-CONTRASTS = PLACE | tables.CONTRAST | {"p_holm": pl.Float64}
+CONTRASTS = PLACE | contrasting.CONTRAST | {"p_holm": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ class Judged:
         named = len(self.hits) > 1
         return int((self.action != other.action).sum()) if named else None
 
-    def figures(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
-        """All figures: numbers of the sample, or arrays of shape (draws,)."""
+    def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
+        """All measures: numbers of the sample, or arrays of shape (draws,)."""
         found = means(self.hits, counts) if self.hits else {}
         for name, values in self.means.items():
             known = ~np.isnan(values)
@@ -112,7 +114,7 @@ class Judged:
         return found
 
     def n_of(self, name: str) -> int:
-        """Number of items that a figure is about."""
+        """Number of items that a measure is about."""
         return self.n if name in self.hits else int((~np.isnan(self.means[name])).sum())
 
     def among(self, inside: NDArray[np.bool_]) -> Judged:
@@ -267,17 +269,17 @@ class Assessment:
     def assess(self, judgements: Mapping[str, pl.DataFrame]) -> tuple[Rows, Rows]:
         """Rows of `JUDGED` and of `CONTRASTS`; persona → its judgements."""
         view = self._view
-        theirs = judged(tables.by_wording(judgements[self._baseline])["main"], self._items, view)
+        theirs = judged(by_wording(judgements[self._baseline])["main"], self._items, view)
         draws = Draws.of(theirs.clusters, self._settings)
         groups = self._groups(theirs.item_ids)
-        measured = {
+        of_baseline = {
             name: (theirs.among(inside), self._measure(theirs.among(inside), draws.among(inside)))
             for name, inside in groups.items()
         }
         rows: Rows = []
         contrasts: Rows = []
         for persona, table in judgements.items():
-            for variant, wording in tables.by_wording(table).items():
+            for variant, wording in by_wording(table).items():
                 this = judged(wording, self._items, view)
                 if this.item_ids != theirs.item_ids:
                     raise ValueError("a contrast needs the same items on both sides")
@@ -288,15 +290,15 @@ class Assessment:
                     about |= {"category": category}
                     rows += [about | row for row in _rows(part, mine)]
                     if persona != self._baseline:
-                        sides = (part, measured[category][0])
-                        values = (mine, measured[category][1])
+                        sides = (part, of_baseline[category][0])
+                        values = (mine, of_baseline[category][1])
                         contrasts += [
                             about | row for row in _contrasts(sides, values, self._settings)
                         ]
         return rows, contrasts
 
     def _measure(self, this: Judged, draws: Draws) -> Resampled:
-        return draws.measure(this.figures)
+        return draws.measure(this.points)
 
     def _groups(self, item_ids: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
         """Categories, after all questions and all risky ones: name → mask of shape (items,)."""
@@ -313,19 +315,16 @@ class Assessment:
         return {name: inside for name, inside in groups.items() if inside.any()}
 
 
-def _rows(this: Judged, figures: Resampled) -> Rows:
+def _rows(this: Judged, measures: Resampled) -> Rows:
     rows: Rows = []
-    for name in figures.point:
-        found = tables.figure(name, _share(name, this)[0], figures)
+    for name in measures.point:
         rows.append(
             {
                 "metric": name,
                 "backend": this.backend,
                 "n": this.n_of(name),
                 "n_unjudged": this.n_invalid,
-                "value": found[name],
-                "low": found[f"{name}_low"],
-                "high": found[f"{name}_high"],
+                **measured(name, _share(name, this)[0], measures),
             }
         )
     return rows
@@ -351,7 +350,7 @@ def _contrasts(
         }
         mine, theirs = _share(name, this, baseline)
         if mine.n:
-            row = tables.contrast(name, (mine, theirs), difference, values, settings)
+            row = contrasting.contrast(name, (mine, theirs), difference, values, settings)
             rows.append(about | row)
     return rows
 

@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..measures import bradley_terry, statistics
+from ..measures.answers import number
 from ..measures.bradley_terry import Comparisons
 from ..measures.resampling import Draws, Resampled
-from ..measures.answers import number
 from ..names import ALL
 from .verdicts import READ
 

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from ..measures import bradley_terry, statistics
-from ..measures.resampling import Draws, means
 from ..measures.answers import number
+from ..measures.resampling import Draws, means
 from .chats import ACTION, IDENTICAL
 from .ranking import Questions, Rows, Settings, comparisons_of
 from .verdicts import READ

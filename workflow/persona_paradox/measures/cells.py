@@ -3,7 +3,8 @@
 Every measure stands with its interval in `low` and `high`, and every row with its number of items
 and of invalid answers. Plain shares have Wilson intervals, all others bootstrap intervals over
 items; where a data set declares clusters, all intervals are bootstrap intervals over these. The
-draws are the same for every persona of a task and for every arm of it, so that contrasts are paired.
+draws are the same for every persona of a task and for every arm of it, so that contrasts are
+paired.
 """
 
 from __future__ import annotations
@@ -288,9 +289,7 @@ class Measurement:
             here = this.among(group.inside)
             drawn = group.baseline.drawn if is_baseline else group.draws.measure(here.points)
             other = None if is_baseline else (group.baseline.answers, group.baseline.drawn)
-            found = subgroups.subgroup_rows(
-                here, drawn, other, self._kind.metrics, self._settings
-            )
+            found = subgroups.subgroup_rows(here, drawn, other, self._kind.metrics, self._settings)
             self._rows["subgroups"] += [{**place, **group.about, **row} for row in found]
             self._rows["measures"] += [kind | {**place, **group.about} | row for row in found]
 

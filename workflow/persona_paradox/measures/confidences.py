@@ -24,7 +24,7 @@ _RIGHT = {
 # the main wording.
 ALWAYS = ("top_label", "generated_label")
 
-# Columns of a calibration figure.
+# Columns of a calibration measure.
 SCHEMA = {
     "variant": pl.String,
     "confidence": pl.String,
@@ -79,10 +79,10 @@ def known(
             yield name, has, scores[column].to_numpy()[has], correct
 
 
-def figures(
+def measures(
     about: dict[str, Any], confidence: Any, correct: Any, drawn: Any, settings: dict[str, Any]
 ) -> Rows:
-    """All calibration figures of a confidence with their percentile intervals.
+    """All calibration measures of a confidence with their percentile intervals.
 
     Args:
         about: columns that are the same in every row.
@@ -98,8 +98,8 @@ def figures(
     for metric, value in calibration_metrics(confidence, correct, settings["bins"]).items():
         low, high = percentile_interval(drawn[metric], settings["confidence"])
         if np.isclose(low, high, rtol=1e-9, atol=0):
-            # One item or cluster, drawn again and again, or a figure that is the same of all.
+            # One item or cluster, drawn again and again, or a measure that is the same of all.
             low = high = np.array(np.nan)
-        figure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}
-        rows.append(about | {"metric": metric} | figure)
+        measure = {"n": len(confidence), "value": value, "low": float(low), "high": float(high)}
+        rows.append(about | {"metric": metric} | measure)
     return rows

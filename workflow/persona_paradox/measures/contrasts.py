@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ..kinds.base import Metric
@@ -50,11 +49,11 @@ CONTRAST = {
 
 # What scored answers have besides: invalid ones by outcome; flips, in the row of the accuracy.
 OUTCOMES = {
-    f"n_{outcome}{side}": pl.Int64 for outcome in ("refused", "unreadable") for side in ("", "_baseline")
+    f"n_{outcome}{side}": pl.Int64
+    for outcome in ("refused", "unreadable")
+    for side in ("", "_baseline")
 }
-FLIPS = {
-    name: pl.Int64 for name in ("n_right_to_wrong", "n_wrong_to_right", "n_wrong_to_wrong")
-}
+FLIPS = {name: pl.Int64 for name in ("n_right_to_wrong", "n_wrong_to_right", "n_wrong_to_wrong")}
 
 
 # What tells one test from another.
@@ -156,10 +155,10 @@ def contrast(
     """One difference from the baseline, of a share by pairs, of anything else by the bootstrap.
 
     Args:
-        name: of the figure.
+        name: of the measure.
         sides: the persona's answers and the baseline's, to the same items.
-        difference: the paired differences of their figures.
-        values: the figures themselves.
+        difference: the paired differences of their measures.
+        values: the measures themselves.
         settings: the statistics'.
     """
     row = _difference(name, difference, values, settings)
@@ -270,5 +269,5 @@ def with_family(
 
 
 def full_metric() -> pl.Expr:
-    """Name of a metric, with its confidence for a calibration figure."""
+    """Name of a metric, with its confidence for a calibration measure."""
     return pl.concat_str("metric", "confidence", separator="_", ignore_nulls=True)

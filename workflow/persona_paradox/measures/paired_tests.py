@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 MIN_WORDINGS = 3
 MIN_CONTROLS = 3
 
-# Two figures this close are the same figure; sums in another order differ by their rounding.
+# Two measures this close are the same measure; sums in another order differ by their rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
 
@@ -38,24 +38,24 @@ def bca_interval(
     draws at Φ(z0 + w / (1 - a w)), w = z0 ± z. They are those of `scipy.stats.bootstrap`, which
     takes no resamples from outside.
 
-    It needs a figure that moves in many small steps. For a difference of paired shares with few
+    It needs a measure that moves in many small steps. For a difference of paired shares with few
     discordant pairs (45 items, two on either side) a nominal 95% covers 90%: take
     `tango_interval`.
 
     Where the method has nothing to work with:
 
-    - A draw that is nan, where the figure is undefined, is left out, and so is a leave-one-out
+    - A draw that is nan, where the measure is undefined, is left out, and so is a leave-one-out
       value; nan where every draw is, or where the point is.
     - All draws equal to the point: both bounds are the point. Such an interval has no width and
       says nothing of the population; for a share take a score interval.
-    - All draws on one side of the point, as with a figure that resampling always
+    - All draws on one side of the point, as with a measure that resampling always
       raises (calibration errors): no bias of that size can be corrected; nan.
     - All leave-one-out values equal, or none defined: a = 0.
     - a w >= 1, for which the formula has no meaning: the smallest or largest draw. |a| is at most
       1/6, so that this needs |w| >= 6.
 
     Args:
-        point: shape (...), the figures of the sample.
+        point: shape (...), the measures of the sample.
         draws: shape (draws, ...), the same of every resample.
         jackknife: shape (items or clusters, ...), the same with one left out
             (`jackknife_counts`).
@@ -312,7 +312,7 @@ def spread(values: ArrayLike) -> Spread:
 
 @dataclass(frozen=True)
 class Robustness:
-    """A verdict on an effect, and the figures that it rests on.
+    """A verdict on an effect, and the measures that it rests on.
 
     Attributes:
         verdict: see `robust`.

@@ -129,8 +129,8 @@ def percentile_interval(values: ArrayLike, confidence: float) -> tuple[Floats, F
     """Percentile bootstrap interval (Efron 1981).
 
     Args:
-        values: shape (draws, ...), one figure per resample; at least one draw. A draw that
-            is nan, where the figure is undefined, is left out.
+        values: shape (draws, ...), one measure per resample; at least one draw. A draw that
+            is nan, where the measure is undefined, is left out.
         confidence: coverage, for example 0.95.
 
     Returns:
