@@ -20,7 +20,8 @@ from persona_paradox.files import canonical_json, read_json
 from persona_paradox.kinds.choice.scoring import score
 
 CALIBRATE = ROOT / "workflow/scripts/calibrate.py"
-AGGREGATE = ROOT / "workflow/scripts/aggregate.py"
+MEASURE = ROOT / "workflow/scripts/measure.py"
+TABULATE = ROOT / "workflow/scripts/tabulate.py"
 SEED = 90210
 DRAWS = 100
 
@@ -106,11 +107,12 @@ def make(
         view["tasks"][task] = {
             "context": "emergency",
             "dataset": task,
+            "kind": "triage",
             "origin": "teaching" if teaching else "real",
             "cost": {"under": 2, "over": 1},
             "high_acuity": levels[:1],
             "levels": levels,
-            "labels_by_urgency": labels,
+            "labels": labels,
             "subgroups": [{"id": "sex", "title": "Sex", "column": "sex"}],
         }
         for model in models:
@@ -184,16 +186,36 @@ def make(
                 draws=calibration / cell.with_suffix(".draws.parquet"),
             )
         )
-    runpy.run_path(str(AGGREGATE))["main"](
+    measure = runpy.run_path(str(MEASURE))["main"]
+    for model, task in dict.fromkeys((m, t) for m, t, _ in view["cells"] + view["human"]):
+        rated = model == "human"
+        own = {"baseline": "no_persona", "groups": view["groups"], "raters": ["nurse"]}
+        own |= {"personas": list(personas), "label_mass_warning_below": 0.5}
+        (folder / "measures.json").write_text(canonical_json(view["tasks"][task] | own))
+        first = scores / next(iter(models)) / task / "no_persona.parquet"
+        measure(
+            Namespace(
+                view=folder / "measures.json",
+                statistics=statistics_file,
+                kind="triage",
+                model=model,
+                task=task,
+                scores=scores / model / task,
+                items=folder / "items" / f"{task}.parquet",
+                calibration=None if rated else calibration / model / task,
+                recalibration=None,
+                base=None,
+                rated=rated,
+                asked=first if rated else None,
+                measures=folder / "measures" / model / task,
+            )
+        )
+    runpy.run_path(str(TABULATE))["main"](
         Namespace(
             cells=folder / "cells.json",
             statistics=statistics_file,
-            scores=scores,
-            calibration=calibration,
-            recalibration=None,
-            items=folder / "items",
+            measures=folder / "measures",
             tables=folder / "tables",
-            threads=1,
         )
     )
 

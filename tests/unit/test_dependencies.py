@@ -125,7 +125,8 @@ def test_tests_since_a_commit(scratch: Path) -> None:
     (scratch / "tests/captions.py").unlink()
     status, said = run(scratch, *since)
     assert status == 0
-    changes = "tests/captions.py, tests/unit/test_new.py, workflow/persona_paradox/kinds/triage/formulas.py"
+    formulas = "workflow/persona_paradox/kinds/triage/formulas.py"
+    changes = f"tests/captions.py, tests/unit/test_new.py, {formulas}"
     assert f"changed since HEAD: {changes}\n" in said
     assert "1 of 2 files of tests depend on that: test_new\n" in said
     assert "test_variance" not in said

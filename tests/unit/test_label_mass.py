@@ -14,8 +14,7 @@ import random_answers
 from root import ROOT
 
 from persona_paradox.engine import responses
-from persona_paradox.measures import tables
-from persona_paradox.measures.resampling import Draws
+from persona_paradox.kinds.triage.measures import answers
 from persona_paradox.report.summary import summary
 
 LABELS = [{"label": "1", "level": "now"}, {"label": "2", "level": "later"}]
@@ -69,9 +68,7 @@ def test_a_cell_with_little_mass_on_its_labels_is_warned_of(tmp_path: Path) -> N
 
 def test_items_below_the_share_are_counted(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = random_answers.folder_of(tmp_path_factory, "smallest")
-    view, statistics = (
-        json.loads((folder / f"{name}.json").read_text()) for name in ("cells", "statistics")
-    )
+    view = json.loads((folder / "cells.json").read_text())
     model, task, persona = view["cells"][0]
     scores = pl.read_parquet(folder / "scores" / model / task / f"{persona}.parquet")
     main = scores.filter(variant="main")
@@ -83,9 +80,11 @@ def test_items_below_the_share_are_counted(tmp_path_factory: pytest.TempPathFact
         .then(None)
         .otherwise(0.5)
     )
-    this = tables.wording(some, view["tasks"][task])
-    figures = Draws.of(this.clusters, statistics).measure(this.figures)
-    counted = [tables.cell_row(this, figures, low)["n_low_label_mass"] for low in (0.2, 0.5, 0.6)]
+    spec = view["tasks"][task]
+    counted = [
+        answers(some, spec | {"label_mass_warning_below": low}).counts["n_low_label_mass"]
+        for low in (0.2, 0.5, 0.6)
+    ]
     assert counted == [0, 1, len(greedy) - 1]
 
 

@@ -11,7 +11,9 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox.measures import statistics, tables
+from persona_paradox.kinds.triage.measures import METRICS, answers
+from persona_paradox.measures import contrasts, statistics
+from persona_paradox.measures.answers import measured
 from persona_paradox.measures.resampling import Draws, Resampled, means
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -26,14 +28,15 @@ SETTINGS: dict[str, Any] = {
 }
 BCA = SETTINGS | {"interval": "bca"}
 TASK = {
-    "labels_by_urgency": ["1", "2", "3"],
+    "labels": ["1", "2", "3"],
+    "label_mass_warning_below": 0.5,
     "levels": ["a", "b", "c"],
     "high_acuity": ["a"],
     "cost": {"under": 2, "over": 1},
 }
 
 
-def figures(values):
+def mean_of(values):
     return lambda counts: means({"mean": values}, counts)
 
 
@@ -57,17 +60,19 @@ def scores(reference, answer, clusters=None):
         label_mass=missing.cast(pl.Float64),
         high_acuity_probability=missing.cast(pl.Float64),
         parse_status=pl.lit("label"),
+        outcome=pl.lit("unreadable"),
         backend=pl.lit("test"),
     )
 
 
 def compared(reference, first, second, settings=SETTINGS, clusters=None):
     """Contrast rows by metric, and the differences with their draws, of `second` - `first`."""
-    baseline = tables.wording(scores(reference, first, clusters), TASK)
-    this = tables.wording(scores(reference, second, clusters), TASK, baseline)
+    baseline = answers(scores(reference, first, clusters), TASK)
+    this = answers(scores(reference, second, clusters), TASK, baseline)
     draws = Draws.of(baseline.clusters, settings)
-    mine, theirs = draws.measure(this.figures), draws.measure(baseline.figures)
-    rows = tables.contrast_rows(this, baseline, mine - theirs, (mine, theirs), settings)
+    mine, theirs = draws.measure(this.points), draws.measure(baseline.points)
+    sides, values = (this, baseline), (mine, theirs)
+    rows = contrasts.contrast_rows(sides, mine - theirs, values, METRICS, settings)
     return {row["metric"]: row for row in rows}, mine - theirs
 
 
@@ -87,28 +92,26 @@ def some_answers(n, seed, alike=0.6):
 def test_one_item_or_cluster_has_no_interval(settings, clusters):
     draws = Draws.of(np.array(clusters), settings)
     first, second = np.linspace(0.0, 0.5, len(clusters)), np.linspace(0.1, 0.7, len(clusters))
-    one, other = draws.measure(figures(first)), draws.measure(figures(second))
+    one, other = draws.measure(mean_of(first)), draws.measure(mean_of(second))
     assert np.isnan(one.interval("mean")).all()
     assert np.isnan((other - one).interval("mean")).all()
     assert (other - one).p_zero("mean") == 1
     # Nor has one item of several.
     some = Draws.of(np.arange(5), settings).among(np.array([True] + [False] * 4))
-    assert np.isnan(some.measure(figures(first[:1])).interval("mean")).all()
+    assert np.isnan(some.measure(mean_of(first[:1])).interval("mean")).all()
 
 
 def test_a_share_that_is_the_same_in_all_clusters_is_that_of_as_many_items():
     reference = np.zeros(24, dtype=int)
     wrong, half = reference + 1, np.tile([0, 1], 12)
     for answer, n_right in ((wrong, 0), (reference, 12), (half, 6)):
-        this = tables.wording(scores(reference, answer, np.arange(24) // 2), TASK)
-        found = tables.figure(
-            "accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.figures)
-        )
+        this = answers(scores(reference, answer, np.arange(24) // 2), TASK)
+        found = measured("accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.points))
         expected = proportion_confint(n_right, 12, method="wilson")
-        assert (found["accuracy_low"], found["accuracy_high"]) == pytest.approx(expected)
-    this = tables.wording(scores(reference, wrong, np.zeros(24)), TASK)
-    found = tables.figure("accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.figures))
-    assert found == {"accuracy": 0.0, "accuracy_low": None, "accuracy_high": None}
+        assert (found["low"], found["high"]) == pytest.approx(expected)
+    this = answers(scores(reference, wrong, np.zeros(24)), TASK)
+    found = measured("accuracy", this, Draws.of(this.clusters, SETTINGS).measure(this.points))
+    assert found == {"value": 0.0, "low": None, "high": None}
 
 
 def test_draws_that_are_equal_but_for_rounding_are_ties():
@@ -126,7 +129,7 @@ def test_draws_that_are_equal_but_for_rounding_are_ties():
 @pytest.mark.parametrize(("settings", "method"), [(SETTINGS, "percentile"), (BCA, "BCa")])
 def test_interval_of_a_mean_is_scipys(settings, method):
     values = np.random.default_rng(3).gamma(1.5, size=120)
-    ours = Draws.of(np.arange(120), settings).measure(figures(values)).interval("mean")
+    ours = Draws.of(np.arange(120), settings).measure(mean_of(values)).interval("mean")
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=4000, method=method, rng=np.random.default_rng(5)
     ).confidence_interval
@@ -140,7 +143,7 @@ def test_interval_of_a_paired_difference_is_scipys(settings, method):
     first = generator.gamma(1.5, size=150)
     second = first + generator.gamma(0.8, size=150)
     draws = Draws.of(np.arange(150), settings)
-    ours = (draws.measure(figures(second)) - draws.measure(figures(first))).interval("mean")
+    ours = (draws.measure(mean_of(second)) - draws.measure(mean_of(first))).interval("mean")
     theirs = stats.bootstrap(
         (second, first),
         lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis),
@@ -153,10 +156,10 @@ def test_interval_of_a_paired_difference_is_scipys(settings, method):
     assert ours == pytest.approx(theirs, abs=0.12 * stats.sem(second - first))
 
 
-def test_figures_of_answers_are_scipys():
+def test_measures_of_answers_are_scipys():
     reference, answer, _ = some_answers(90, seed=7)
-    this = tables.wording(scores(reference, answer), TASK)
-    measured = Draws.of(this.clusters, SETTINGS).measure(this.figures)
+    this = answers(scores(reference, answer), TASK)
+    measured = Draws.of(this.clusters, SETTINGS).measure(this.points)
 
     def right(indices):
         return np.mean(answer[indices] == reference[indices])
@@ -176,18 +179,18 @@ def test_figures_of_answers_are_scipys():
 
 def test_a_draw_measures_what_it_holds():
     reference, answer, _ = some_answers(40, seed=9)
-    this = tables.wording(scores(reference, answer), TASK)
+    this = answers(scores(reference, answer), TASK)
     draws = Draws.of(this.clusters, BCA | {"draws": 5})
-    measured = draws.measure(this.figures)
+    measured = draws.measure(this.points)
     for i, counts in enumerate(draws.counts):
         rows = np.repeat(np.arange(40), counts.astype(int))
         # Names of their own keep every copy an item.
-        again = tables.wording(scores(reference[rows], answer[rows]), TASK).figures()
+        again = answers(scores(reference[rows], answer[rows]), TASK).points()
         for name, value in again.items():
             assert measured.drawn[name][i] == pytest.approx(value, nan_ok=True), name
     for i in range(40):
         rest = np.arange(40) != i
-        again = tables.wording(scores(reference[rest], answer[rest]), TASK).figures()
+        again = answers(scores(reference[rest], answer[rest]), TASK).points()
         for name, value in again.items():
             assert measured.left_out[name][i] == pytest.approx(value, nan_ok=True), name
 
@@ -217,7 +220,7 @@ def test_clusters_widen_the_interval_of_what_they_share():
     values = np.repeat(np.random.default_rng(2).normal(size=50), 4)
 
     def width(of):
-        low, high = Draws.of(of, SETTINGS).measure(figures(values)).interval("mean")
+        low, high = Draws.of(of, SETTINGS).measure(mean_of(values)).interval("mean")
         return high - low
 
     # Four copies of everything: the standard error doubles.
@@ -239,7 +242,7 @@ def test_some_of_the_items_keep_their_draws():
 @pytest.mark.parametrize("shift", np.linspace(-0.6, 0.6, 25))
 def test_p_is_small_exactly_where_the_interval_excludes_zero(shift):
     values = np.random.default_rng(5).normal(shift, 1, 40)
-    measured = Draws.of(np.arange(40), SETTINGS).measure(figures(values))
+    measured = Draws.of(np.arange(40), SETTINGS).measure(mean_of(values))
     p = measured.p_zero("mean")
     # A level whose tail is a whole number of draws, on either side of p: no more discrete than
     # one draw per tail.
@@ -251,7 +254,7 @@ def test_p_is_small_exactly_where_the_interval_excludes_zero(shift):
 
 def test_p_beyond_a_margin_is_that_of_the_one_sided_interval():
     values = np.random.default_rng(6).normal(0.02, 0.3, 200)
-    measured = Draws.of(np.arange(200), SETTINGS).measure(figures(values))
+    measured = Draws.of(np.arange(200), SETTINGS).measure(mean_of(values))
     for margin in (-0.08, -0.02, 0.04, 0.07, 0.3):
         p = measured.p_beyond("mean", margin)
         for level in (p * 1.1 + 0.002, p * 0.9 - 0.002):
@@ -276,14 +279,14 @@ def test_p_has_a_floor_and_a_ceiling():
 def test_few_items_show_no_more_than_an_exact_test(clusters, units):
     # All differences are the same, and so are those of every draw.
     values = np.full(len(clusters), 0.3)
-    measured = Draws.of(clusters, SETTINGS).measure(figures(values))
+    measured = Draws.of(clusters, SETTINGS).measure(mean_of(values))
     exact = stats.binomtest(units, units).pvalue
     assert measured.p_zero("mean") == pytest.approx(exact)
     assert measured.p_beyond("mean", -0.1) == pytest.approx(exact / 2)
     # So do the items of a group, whatever the number of all.
     many = Draws.of(np.concatenate([np.asarray(clusters) + 1000, np.arange(500)]), SETTINGS)
     inside = np.arange(500 + len(clusters)) < len(clusters)
-    assert many.among(inside).measure(figures(values)).p_zero("mean") == pytest.approx(exact)
+    assert many.among(inside).measure(mean_of(values)).p_zero("mean") == pytest.approx(exact)
 
 
 def test_what_is_undefined_has_no_p():
@@ -359,23 +362,39 @@ def test_clustered_mcnemar_by_hand():
     assert not row["equivalent"]
 
 
+def test_flips_tell_which_way_answers_turn():
+    #            right→wrong, wrong→right, wrong→other wrong, wrong→invalid, same wrong, same right
+    reference = np.array([0, 0, 0, 0, 0, 0, 0])
+    first = np.array([0, 1, 1, 1, 1, 0, 0])
+    second = np.array([2, 0, 2, -1, 1, 0, -1])
+    rows, _ = compared(reference, first, second)
+    row = rows["accuracy"]
+    flips = {name: row[name] for name in contrasts.FLIPS}
+    assert flips == {"n_right_to_wrong": 2, "n_wrong_to_right": 1, "n_wrong_to_wrong": 2}
+    assert sum(flips.values()) == row["n_changed"]
+    assert (row["n_lost"], row["n_gained"]) == (2, 1)
+    assert not set(contrasts.FLIPS) & set(rows["level_error"])
+
+
 def test_holm_over_the_family_alone():
     rows = [
-        {"persona": persona, "variant": variant, "metric": metric, "confidence": None, "p": p}
-        for persona, variant, metric, p in [
-            ("nurse", "main", "accuracy", 0.01),
-            ("nurse", "paraphrase_1", "accuracy", 0.0001),
-            ("nurse", "main", "cost", 0.0001),
-            ("chef", "main", "accuracy", 0.04),
-            ("mine", "main", "accuracy", 0.0001),
-            ("gp", "main", "accuracy", None),
+        {"persona": persona, "variant": variant, "metric": metric, "against": against, "p": p}
+        for persona, variant, metric, against, p in [
+            ("nurse", "main", "accuracy", "persona", 0.01),
+            ("nurse", "paraphrase_1", "accuracy", "persona", 0.0001),
+            ("nurse", "main", "cost", "persona", 0.0001),
+            ("nurse", "main", "accuracy", "arm", 0.0001),
+            ("chef", "main", "accuracy", "persona", 0.04),
+            ("mine", "main", "accuracy", "persona", 0.0001),
+            ("gp", "main", "accuracy", "persona", None),
         ]
     ]
-    table = tables.with_family(
-        pl.DataFrame(rows, schema_overrides={"confidence": pl.String}),
+    place = {"model": pl.lit("m"), "task": pl.lit("t"), "confidence": pl.lit(None, pl.String)}
+    table = contrasts.with_family(
+        pl.LazyFrame(rows).with_columns(**place),
         {"metrics": ["accuracy"], "wordings": "main", "groups": ["paper", "control"]},
         {"nurse": "paper", "chef": "control", "mine": "own", "gp": "paper"},
-    )
-    assert table["in_family"].to_list() == [True, False, False, True, False, False]
+    ).collect()
+    assert table["in_family"].to_list() == [True, False, False, False, True, False, False]
     expected = statistics.holm([0.01, 0.04])
-    assert table["p_holm"].to_list() == [expected[0], None, None, expected[1], None, None]
+    assert table["p_holm"].to_list() == [expected[0], None, None, None, expected[1], None, None]

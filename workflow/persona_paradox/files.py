@@ -278,10 +278,7 @@ def write_tables(table: pl.LazyFrame, path: Path, inputs: Mapping[str, Path]) ->
     with atomic_path(parquet) as temporary:
         temporary.write_bytes(result.getbuffer())
     result.close()
-    with (
-        atomic_path(path.with_name(f"{path.name}.csv")) as temporary,
-        open(temporary, "wb") as file,
-    ):
+    with atomic_path(path.with_name(f"{path.name}.csv")) as part, open(part, "wb") as file:
         pl.scan_parquet(parquet).sink_csv(file)
     return int(pl.scan_parquet(parquet).select(pl.len()).collect().item())
 

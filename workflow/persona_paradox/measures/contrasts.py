@@ -77,16 +77,13 @@ def contrast_rows(
         settings: the statistics'.
     """
     about = _about(*sides)
-    rows = [
+    return [
         {**about, "metric": metric.id, "confidence": None}
         | contrast(metric.id, sides, difference, values, settings)
+        | (flips(*sides) if metric.id == RIGHT else {})
         for metric in metrics
         if metric.contrast != "none" and metric.id in difference.point
     ]
-    for row in rows:
-        if row["metric"] == RIGHT:
-            row |= flips(*sides)
-    return rows
 
 
 def flips(this: Scored, other: Scored) -> dict[str, int]:

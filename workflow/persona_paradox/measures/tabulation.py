@@ -1,8 +1,8 @@
 """From the tables of every model and task to those of a study.
 
-What is said of a study as a whole is added here: p values that are adjusted over all of its tests, and
-verdicts, which need these. All else is put one behind the other, lazily: a large study does not fit
-into memory.
+What is said of a study as a whole is added here: p values that are adjusted over all of its tests,
+and verdicts, which need these. All else is put one behind the other, lazily: a large study does not
+fit into memory.
 """
 
 from __future__ import annotations

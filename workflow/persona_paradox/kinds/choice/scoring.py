@@ -64,7 +64,8 @@ def score(
         A table of `SCHEMA`, one row per answer to an item; null cases are no items. `reference`,
         `label` and `label_logprob_argmax` are labels of the task; `outcome` is one of
         `names.OUTCOMES`, `refused` by the published phrases where there is no label; `level_error`
-        counts levels, positive for over-triage; entropy is in nats; probabilities are a softmax over the labels.
+        counts levels, positive for over-triage; entropy is in nats; probabilities are a softmax
+        over the labels.
         `label_contextual` and its confidence are after contextual calibration by the null
         cases of the same wording. Greedy answers (`repeat` 0) alone have `confidence_repeat`, the
         share of the sampled answers to the same prompt that give the same label, and

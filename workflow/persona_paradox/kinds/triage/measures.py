@@ -144,7 +144,7 @@ class Triaged(Chosen):
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
         confusion = formulas.confusion(self.reference, self.answer, self.levels, counts)
-        found = dict(formulas.confusion_metrics(confusion, self.high, *self.cost))
+        found: dict[str, Any] = dict(formulas.confusion_metrics(confusion, self.high, *self.cost))
         found |= super().points(counts)
         p = self.scores["high_acuity_probability"]
         known = p.is_not_null().to_numpy()
