@@ -1,5 +1,5 @@
 # Persona Paradox: what a medical persona does to a language model's clinical behaviour.
-# download → prompts → deliver → generate → verbalize → score → calibrate → aggregate → plot → report
+# download → prompts → deliver → generate → verbalize → score → calibrate → measure → tabulate → plot → report
 #                                  └→ judge, clinicians → assess, agree ────────────────┘
 
 from snakemake.utils import min_version
@@ -25,7 +25,8 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/clinicians.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/calibrate.smk"
-include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/plot.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"

@@ -8,13 +8,14 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from persona_paradox.measures.calibration import METRICS, calibration_draws, calibration_metrics
+from persona_paradox.measures.calibration import calibration_draws, calibration_metrics
 from persona_paradox.measures.calibration_curves import reliability_bins, risk_coverage
 from persona_paradox.measures.statistics import (
     bootstrap_counts,
     cluster_counts,
     percentile_interval,
 )
+from persona_paradox.names import CALIBRATION
 
 
 def intervals_of(confidence, correct, draws, seed):
@@ -206,7 +207,7 @@ def test_a_resample_is_measured_as_the_libraries_measure_its_items(case, seed):
     expected["ece_equal_mass"] = naive_ece(
         confidence[drawn], correct[drawn], mass_edges(confidence[drawn])
     )
-    for name in METRICS:
+    for name in CALIBRATION:
         tolerance = 1e-3 if name == "smooth_ece" else 1e-12
         assert measured[name] == pytest.approx([expected[name]], abs=tolerance, nan_ok=True)
 
@@ -220,7 +221,7 @@ def test_resamples_of_unequal_size_are_measured_item_by_item():
     for draw, row in enumerate(counts[:-1]):
         drawn = np.repeat(np.arange(60), row)
         expected = calibration_metrics(confidence[drawn], correct[drawn], BINS)
-        for name in METRICS:
+        for name in CALIBRATION:
             if name != "ece_equal_mass":  # netcal's bins differ where quantiles coincide
                 assert measured[name][draw] == pytest.approx(expected[name], abs=1e-3, nan_ok=True)
     assert all(np.isnan(values[-1]) for values in measured.values())
@@ -261,7 +262,7 @@ def test_the_number_of_threads_does_not_decide_the_intervals():
 def test_no_items_give_nan():
     assert all(np.isnan(value) for value in calibration_metrics([], [], BINS).values())
     drawn = calibration_draws([], [], BINS, np.zeros((5, 0)))
-    assert set(drawn) == set(METRICS)
+    assert set(drawn) == set(CALIBRATION)
     assert np.isnan(list(drawn.values())).all()
     rows = reliability_bins([], [], BINS, 0.95)
     assert [row["n"] for row in rows] == [0] * BINS
@@ -321,7 +322,7 @@ def test_few_items_bias_the_binned_errors_most():
         confidence = generator.uniform(1 / 3, 1, size=45)
         correct = generator.random(45) < confidence
         results.append(calibration_metrics(confidence, correct, BINS))
-    mean = {name: np.mean([result[name] for result in results]) for name in METRICS}
+    mean = {name: np.mean([result[name] for result in results]) for name in CALIBRATION}
     assert mean["ece_equal_width"] > 0.1
     assert mean["ece_debiased"] < 0.75 * mean["ece_equal_width"]
     assert mean["smooth_ece"] < 0.75 * mean["ece_equal_width"]

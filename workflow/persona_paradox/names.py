@@ -28,6 +28,27 @@ CONFIDENCES = {
 OUTCOMES = ("right", "wrong", "refused", "unreadable")
 RIGHT, WRONG, REFUSED, UNREADABLE = OUTCOMES
 
+# What is measured of a confidence.
+CALIBRATION = (
+    "ece_equal_width",
+    "ece_equal_mass",
+    "smooth_ece",
+    "brier",
+    "log_loss",
+    "mean_confidence",
+    "accuracy",
+    "overconfidence",
+    "ece_debiased",
+    "mce",
+    "reliability",
+    "resolution",
+    "uncertainty",
+    "within_bin_variance",
+    "within_bin_covariance",
+    "auroc",
+    "aurc",
+)
+
 # What an answer to a patient does with the request, in the order of a judge's digits.
 ACTIONS = ("accept", "caution", "refuse")
 

@@ -7,11 +7,11 @@ report: "../report/workflow.rst"
 
 # What a row of a table is.
 ROW_IS = {
+    "measures": "a measure of a model, task, persona and wording, or of a group of its items",
     "cells": "a model, task, persona and wording",
     "contrasts": "a figure under a persona against the baseline, on the same items",
     "robustness": "a verdict on a persona",
     "spread": "the spread of effects over wordings, or over controls",
-    "confusion": "an answer level by a reference level",
     "calibration": "a calibration figure, before or after recalibration",
     "reliability": "a bin of a reliability diagram",
     "risk_coverage": "a point of a risk–coverage curve",
@@ -29,6 +29,10 @@ ROW_IS = {
     "delivery": "a model, task and persona",
     "thoughts": "the thoughts of a model, task, persona and wording",
 }
+# Those of a kind's own say it themselves.
+for KIND in STUDY.measured_kinds:
+    for TABLE in base.tables(KIND):
+        ROW_IS[TABLE] = base.about(KIND, TABLE)["row_is"]
 
 
 def in_report(tables, caption, subcategory):

@@ -29,11 +29,12 @@ from persona_paradox.study.inventory import (
     restricted,
     study_files,
 )
+from persona_paradox.study.conditions import split
 from persona_paradox.study.products import (
-    CELL_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     JUDGED_TABLES,
+    MEASURED_TABLES,
 )
 from persona_paradox.engine.sizes import Size
 from persona_paradox.study.opening import open_study
@@ -59,6 +60,8 @@ def code(script, *plugins):
     library = LIBRARY / "persona_paradox"
     entries = [LIBRARY / "scripts" / f"{script}.py", *(library / p for p in plugins)]
     paths = {path for entry in entries for path in code_of(entry)}
+    # What a module reads that lies beside it under its name.
+    paths |= {path.with_suffix(".yaml") for path in paths if path.with_suffix(".yaml").is_file()}
     return sorted(os.path.relpath(path) for path in paths)
 
 

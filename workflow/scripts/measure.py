@@ -9,7 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.measures.cells import Arm, Kind, Measurement
+from persona_paradox.kinds import measuring
+from persona_paradox.measures.cells import Arm, Measurement
 
 
 def measure_models(measurement: Measurement, arguments: Namespace, personas: list[str]) -> None:
@@ -42,7 +43,7 @@ def main(arguments: Namespace) -> None:
     measurement = Measurement(
         arguments.model,
         arguments.task,
-        Kind.load(arguments.kind),
+        measuring.load(arguments.kind),
         view,
         settings,
         items=None if arguments.rated else items,

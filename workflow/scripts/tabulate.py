@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
+from persona_paradox.kinds import measuring
 from persona_paradox.measures import tabulation
 
 
@@ -15,9 +16,9 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.cells)
     settings = files.read_json(arguments.statistics)
     places = dict.fromkeys((model, task) for model, task, _ in (*view["cells"], *view["human"]))
-    kind_of = {task: spec["kind"] for task, spec in view["tasks"].items()}
+    kinds = [measuring.load(kind) for kind in sorted({t["kind"] for t in view["tasks"].values()})]
     inputs = {"cells": arguments.cells, "statistics": arguments.statistics}
-    for name, schema in tabulation.schemas(sorted(set(kind_of.values()))).items():
+    for name, schema in tabulation.schemas(kinds).items():
         if name == "robustness":
             continue
         paths = [arguments.measures / model / task / f"{name}.parquet" for model, task in places]

@@ -44,7 +44,9 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     kept = {file.task for file in given}
     missing: Counter[str] = Counter()
     compare_given(copy, given, findings, missing)
-    why = copy.snakemake(TABLES, ["tables", crate.PROVENANCE])
+    # A rule for each kind measures.
+    rules = (*TABLES, *(f"measure_{kind}" for kind in study.measured_kinds))
+    why = copy.snakemake(rules, ["tables", crate.PROVENANCE])
     if why is not None:
         findings.agree("tables", f"the tables cannot be made of the archive's answers: {why}")
     for name, task in derived(study):

@@ -50,7 +50,7 @@ TABLES = (
     "score",
     "calibrate",
     "recalibrate",
-    "aggregate",
+    "tabulate",
     "decompose",
     "read_ratings",
     "rank",

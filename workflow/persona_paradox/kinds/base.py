@@ -11,8 +11,11 @@ loads.
 - `items.py`: `columns`, what is kept of an item beside its case.
 - `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
-- `measures.py`: `METRICS` and `answers`, the numbers of a cell.
-- `tables/<id>.py` with `<id>.yaml`: a table of the kind's own.
+- `metrics.py`: `METRICS`, what is measured of a cell, and perhaps `COUNTS`, names of what is
+  counted besides. It imports nothing heavy either.
+- `measures.py`: `answers`, which measures them; see `measures.answers.Scored`.
+- `tables/<id>.py` with `<id>.yaml`: a table of the kind's own: `SCHEMA` and `rows`; `row_is` and
+  `caption`.
 - `figures/<id>.py` with `<id>.yaml`: a drawing.
 - `words.py`: `SECTIONS` of the summary.
 - `cells.py`: how the report shows an answer; else as text.
@@ -36,6 +39,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
+
+import yaml
 
 FOLDER = Path(__file__).parent
 
@@ -105,32 +110,6 @@ class Spec(Protocol):
         """What figures and summary say of the task; goes into view `figures`."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that is measured of a cell.
-
-    Attributes:
-        id: its name in tables.
-        title: what figures call it.
-        unit: of the value.
-        better: which values are better; None where neither are.
-        contrast: how two cells are compared: `paired` shares by McNemar's test, `resampled`
-            values by the bootstrap, `none` not at all.
-        definition: in Markdown.
-        own: whether the definition is this project's own.
-        source: who defined it.
-    """
-
-    id: str
-    title: str
-    unit: Literal["share", "points", "levels", "nats", "score"]
-    better: Literal["high", "low"] | None
-    contrast: Literal["paired", "resampled", "none"]
-    definition: str
-    own: bool = False
-    source: str = ""
-
-
 def kinds() -> list[str]:
     """Ids of all kinds, sorted."""
     return sorted(path.parent.name for path in FOLDER.glob("*/task.schema.yaml"))
@@ -144,6 +123,13 @@ def has(kind: str, module: str) -> bool:
 def tables(kind: str) -> list[str]:
     """Ids of the tables of a kind's own, sorted."""
     return sorted(path.stem for path in (FOLDER / kind / "tables").glob("[!_]*.py"))
+
+
+def about(kind: str, table: str) -> dict[str, str]:
+    """What the file of a table says of it: `row_is`, and a `caption`."""
+    text = (FOLDER / kind / "tables" / f"{table}.yaml").read_text(encoding="utf-8")
+    found: dict[str, str] = yaml.safe_load(text)
+    return found
 
 
 def load(kind: str, module: str) -> ModuleType:

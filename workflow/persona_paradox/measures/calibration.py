@@ -12,29 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from ..names import CALIBRATION
 from .calibration_bins import Floats, binned_and_ranked, blocks, checked, gaps, inside_open
 from .smooth_ece import Smoother, relplot_place, smooth_ece
 from .statistics import roc_auc
 
-METRICS = (
-    "ece_equal_width",
-    "ece_equal_mass",
-    "smooth_ece",
-    "brier",
-    "log_loss",
-    "mean_confidence",
-    "accuracy",
-    "overconfidence",
-    "ece_debiased",
-    "mce",
-    "reliability",
-    "resolution",
-    "uncertainty",
-    "within_bin_variance",
-    "within_bin_covariance",
-    "auroc",
-    "aurc",
-)
 _LOG_LOSS_CLIP = 1e-12
 
 
@@ -79,14 +61,14 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
         bins: number of bins of the binned numbers.
 
     Returns:
-        Figure for every name in `METRICS`; nan where n = 0.
+        Figure for every name in `CALIBRATION`; nan where n = 0.
 
     Raises:
         ValueError: the shapes differ, or a confidence is not within 0 and 1.
     """
     confidence, correct = checked(confidence, correct)
     if confidence.size == 0:
-        return dict.fromkeys(METRICS, float("nan"))
+        return dict.fromkeys(CALIBRATION, float("nan"))
     found: dict[str, Any] = dict(
         binned_and_ranked(confidence, correct, bins, np.ones((1, correct.size)))
     )
@@ -102,7 +84,7 @@ def calibration_metrics(confidence: ArrayLike, correct: ArrayLike, bins: int) ->
     if np.diff(quantiles).all():
         gap, share = gaps(confidence, correct, quantiles)
         found["ece_equal_mass"] = np.sum(gap * share)
-    return {name: float(np.squeeze(found[name])) for name in METRICS}
+    return {name: float(np.squeeze(found[name])) for name in CALIBRATION}
 
 
 def calibration_draws(
@@ -126,8 +108,8 @@ def calibration_draws(
             (`statistics.bootstrap_counts`); equal counts pair equal items.
 
     Returns:
-        Shape (draws,) for every name in `METRICS`; nan for a draw without items, and for `auroc`
-        where all its answers are correct, or all wrong.
+        Shape (draws,) for every name in `CALIBRATION`; nan for a draw without items, and for
+        `auroc` where all its answers are correct, or all wrong.
 
     Raises:
         ValueError: the shapes differ, or a confidence is not within 0 and 1.
@@ -136,7 +118,7 @@ def calibration_draws(
     counts = np.asarray(counts)
     if counts.ndim != 2 or counts.shape[1] != confidence.size:
         raise ValueError(f"counts {counts.shape} do not fit {confidence.size} items")
-    found = {name: np.full(len(counts), np.nan) for name in METRICS}
+    found = {name: np.full(len(counts), np.nan) for name in CALIBRATION}
     some = counts.any(axis=1)
     if not some.any():
         return found
@@ -155,7 +137,7 @@ def calibration_draws(
                 | binned_and_ranked(confidence, correct, bins, block)
             )
         smooth = Smoother(confidence, correct, counts).errors()
-    for name in METRICS:
+    for name in CALIBRATION:
         drawn = [smooth] if name == "smooth_ece" else [part[name] for part in parts]
         found[name][some] = np.concatenate(drawn)
     return found

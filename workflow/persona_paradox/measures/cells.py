@@ -18,11 +18,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..kinds import base
-from ..kinds.base import Metric
 from . import confidences, contrasts, robustness, subgroups, wide
 from .answers import Scored, by_wording, measured
 from .contrasts import ARM, BOTH, PERSONA, Calibrated
+from .metric import Metric
 from .resampling import Draws, Resampled
 
 Rows = list[dict[str, Any]]
@@ -92,19 +91,6 @@ class Kind:
     counts: Sequence[str]
     answers: Callable[..., Scored]
     tables: Mapping[str, ModuleType]
-
-    @classmethod
-    def load(cls, kind: str) -> Kind:
-        """Of a folder in `kinds`."""
-        module = base.load(kind, "measures")
-        return cls(
-            id=kind,
-            labels=base.load(kind, "spec").TRAITS.labels,
-            metrics=module.METRICS,
-            counts=getattr(module, "COUNTS", ()),
-            answers=module.answers,
-            tables={name: base.load(kind, f"tables.{name}") for name in base.tables(kind)},
-        )
 
     @property
     def schemas(self) -> dict[str, dict[str, Any]]:

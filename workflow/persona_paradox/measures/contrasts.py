@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from ..kinds.base import Metric
 from . import paired_tests, statistics
 from .answers import Answers, Scored, number
+from .metric import Metric
 from .resampling import Resampled
 
 # Confidence → its calibration with the draws of it, and how many items have it.

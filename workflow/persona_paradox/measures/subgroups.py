@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from ..errors import InputError
-from ..kinds.base import Metric
 from . import statistics
 from .answers import Scored, measured, number
 from .contrasts import RIGHT, paired
+from .metric import Metric
 from .resampling import Resampled
 
 SUBGROUP = {

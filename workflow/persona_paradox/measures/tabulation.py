@@ -7,7 +7,7 @@ fit into memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -19,7 +19,7 @@ FAMILY = {"in_family": pl.Boolean, "p_holm": pl.Float64}
 ROBUSTNESS = PLACE | ABOUT | robustness.ROBUSTNESS
 
 
-def schemas(kinds: list[str]) -> dict[str, dict[str, Any]]:
+def schemas(kinds: Sequence[Kind]) -> dict[str, dict[str, Any]]:
     """Columns of all tables of a study with tasks of these kinds.
 
     The cells have the columns of all of them; a table of a kind's own has what it says.
@@ -29,7 +29,7 @@ def schemas(kinds: list[str]) -> dict[str, dict[str, Any]]:
     found["robustness"] = ROBUSTNESS
     found["cells"] = dict(CELL)
     for kind in kinds:
-        for name, schema in Kind.load(kind).schemas.items():
+        for name, schema in kind.schemas.items():
             if name not in SCHEMAS:
                 found[name] = found.get(name, {}) | schema
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..kinds.base import Metric
+from .metric import Metric
 
 # Calibration that stands beside the accuracy in the table of cells; the table of calibration has
 # it all.

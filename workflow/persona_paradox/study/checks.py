@@ -11,8 +11,10 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..names import ALL, ANSWERS, NOT_RECORDED, USER
+from ..measures.metric import Metric
+from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, NOT_RECORDED, USER
 from .conditions import file_of
+from .products import all_tables
 from .study import Study, sources_of_study
 
 # What tables call other figures of judged answers, so that no rating can.
@@ -102,15 +104,39 @@ def _check_settings(study: Study) -> None:
                 f"key `limit_keeps` of the study names {stratum!r}, which is no level or category "
                 f"of its data sets; use one of {', '.join(sorted(strata))}"
             )
+    _check_metrics(settings["statistics"])
     for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
         for id_ in settings[key] if settings[key] != ALL else ():
             if id_ not in possible:
-                unknown = key == "figures" and id_ not in figures()
+                unknown = id_ not in (figures() if key == "figures" else all_tables())
                 why = "which there is not" if unknown else "for which it has no tasks or judges"
                 raise InputError(
                     f"key `{key}` of the study names {id_!r}, {why}; take it out, or use {ALL!r} "
                     f"or some of {', '.join(possible)}"
                 )
+
+
+def _check_metrics(statistics: Mapping[str, Any]) -> None:
+    """Check that what has a margin, or is of the family, is something that is compared."""
+    compared = [metric.id for metric in metrics() if metric.contrast != "none"]
+    calibrated = [f"{name}_{confidence}" for name in CALIBRATION for confidence in CONFIDENCES]
+    for key, named in (
+        ("margins", statistics["margins"]),
+        ("family.metrics", statistics["family"]["metrics"]),
+    ):
+        for id_ in named:
+            if id_ not in {*compared, *calibrated}:
+                raise InputError(
+                    f"key `statistics.{key}` of the study names {id_!r}, which is nothing that "
+                    f"table contrasts compares; use one of {', '.join(compared)}, or a measure of "
+                    f"a confidence, such as {calibrated[0]}"
+                )
+
+
+def metrics() -> list[Metric]:
+    """What is measured of any kind of task."""
+    measured = [kind for kind in base.kinds() if base.has(kind, "metrics")]
+    return [metric for kind in measured for metric in base.load(kind, "metrics").METRICS]
 
 
 def _check_decoding(name: str, decoding: Mapping[str, Any], study: Study) -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-# Tables that one program writes together.
-CELL_TABLES = (
-    *("cells", "contrasts", "robustness", "spread", "confusion", "calibration", "reliability"),
-    *("risk_coverage", "subgroups"),
+from ..kinds import base
+
+# What is measured of every model and task, besides the tables of a kind's own.
+MEASURED_TABLES = (
+    *("measures", "cells", "contrasts", "spread", "calibration", "reliability", "risk_coverage"),
+    "subgroups",
 )
+# Tables of all cells that no model and task alone can make.
+STUDY_TABLES = ("robustness",)
 DECOMPOSED_TABLES = ("variance", "interaction")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
 TRUST_TABLES = ("judges", "delivery", "thoughts")
+
+
+def all_tables() -> list[str]:
+    """Ids of the tables of any study, those of the kinds' own among them."""
+    own = [id_ for kind in base.kinds() for id_ in base.tables(kind)]
+    of_cells = (*MEASURED_TABLES, *STUDY_TABLES, *own, *DECOMPOSED_TABLES)
+    return list(dict.fromkeys((*of_cells, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES)))

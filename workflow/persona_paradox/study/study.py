@@ -15,10 +15,11 @@ from ..kinds import base
 from ..names import ALL, HUMAN, READ, REASONING
 from .conditions import MARK, plain, split
 from .products import (
-    CELL_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     JUDGED_TABLES,
+    MEASURED_TABLES,
+    STUDY_TABLES,
     TRUST_TABLES,
 )
 
@@ -193,10 +194,27 @@ class Study:
         return self.models | self.judge_models
 
     @cached_property
+    def measured_kinds(self) -> list[str]:
+        """The kinds of the study's tasks that have measures, sorted."""
+        return [kind for kind in self.kinds if base.has(kind, "measures")]
+
+    @property
+    def measured_cells(self) -> list[Cell]:
+        """The cells of models and of human raters that are measured."""
+        return [*self.cells_having("measures"), *self.human_cells]
+
+    @cached_property
+    def cell_tables(self) -> list[str]:
+        """Ids of the tables of cells: those of every kind, and of the study's kinds."""
+        own = dict.fromkeys(id_ for kind in self.measured_kinds for id_ in base.tables(kind))
+        return [*MEASURED_TABLES, *STUDY_TABLES, *own] if self.measured_kinds else []
+
+    @cached_property
     def possible_tables(self) -> list[str]:
         """Ids of the tables that the study has the answers for."""
         return [
-            *((*CELL_TABLES, *DECOMPOSED_TABLES) if self.tasks_having("scoring") else ()),
+            *self.cell_tables,
+            *(DECOMPOSED_TABLES if self.measured_kinds else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",

@@ -67,12 +67,14 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         "cells",
         {
             "baseline": settings["baseline"],
-            "cells": [[c.model, c.task, c.persona] for c in study.cells_having("scoring")],
+            "cells": [[c.model, c.task, c.persona] for c in study.cells_having("measures")],
             "human": [[c.model, c.task, c.persona] for c in study.human_cells],
             "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
-            "tasks": {id_: measured(id_, study) for id_ in study.tasks_having("scoring")},
+            "tasks": {id_: measured(id_, study) for id_ in study.tasks_having("measures")},
         },
     )
+    for id_ in study.tasks_having("measures"):
+        yield f"measures/{id_}", _measures_view(id_, study)
     figures = _figures_view(study)
     yield "figures", figures
     yield "judged_figures", figures | _judged_figures_view(study)
@@ -253,6 +255,19 @@ def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
             f"({error}); put the model's chat template (Jinja) there"
         ) from error
     return view | {"text": text, "bos": source["bos"], "eos": source["eos"]}
+
+
+def _measures_view(id_: str, study: Study) -> dict[str, Any]:
+    """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
+    low_mass = "label_mass_warning_below"
+    return {
+        **measured(id_, study),
+        "baseline": study.settings["baseline"],
+        "personas": list(study.personas),
+        "groups": {persona: about["group"] for persona, about in study.personas.items()},
+        "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
+        low_mass: study.settings["statistics"][low_mass],
+    }
 
 
 def measured(id_: str, study: Study) -> dict[str, Any]:

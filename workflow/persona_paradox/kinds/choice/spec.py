@@ -141,7 +141,7 @@ def measured(
     label_of = {entry[word]: entry["label"] for entry in task["labels"]}
     return {
         "levels": classes,
-        "labels_by_urgency": [label_of[one] for one in classes],
+        "labels": [label_of[one] for one in classes],
         "subgroups": dataset.get("subgroups", []),
     }
 

@@ -1,0 +1,66 @@
+# Needs: what was measured of every model and task. Leaves: the tables, as Parquet and CSV, and the
+# results in words.
+
+
+rule tabulate:
+    input:
+        measures=MEASURED,
+        cells=VIEWS["cells"],
+        statistics=VIEWS["statistics"],
+        code=code("tabulate", *kind_tables_code()),
+    output:
+        expand("results/tables/{table}.parquet", table=STUDY.cell_tables),
+        in_report(STUDY.cell_tables, "../report/table.rst", "Cells"),
+    log:
+        "logs/tabulate/tables.log",
+    priority: 2
+    conda:
+        ENVIRONMENT
+    # The models and tasks are named in a file: they would not fit on a command line.
+    shell:
+        script("tabulate") + " --cells {input.cells} --statistics {input.statistics}"
+        " --measures results/measures --tables results/tables --log {log}"
+
+
+rule decompose:
+    input:
+        scores=cells("results/scores/{cell}.parquet", module="measures"),
+        cells=VIEWS["cells"],
+        statistics=VIEWS["statistics"],
+        code=code("decompose"),
+    output:
+        expand("results/tables/{table}.parquet", table=DECOMPOSED_TABLES),
+        in_report(DECOMPOSED_TABLES, "../report/decomposed.rst", "Cells"),
+    log:
+        "logs/tabulate/decompose.log",
+    conda:
+        ENVIRONMENT
+    shell:
+        script("decompose") + " --cells {input.cells} --statistics {input.statistics}"
+        " --scores results/scores --tables results/tables --log {log}"
+
+
+rule summarize:
+    input:
+        tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
+        figures=VIEWS["judged_figures"],
+        statistics=VIEWS["statistics"],
+        code=code("summarize", *kind_modules("words")),
+    output:
+        report(
+            "results/summary.md",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"text": "results in words"},
+        ),
+    log:
+        "logs/tabulate/summary.log",
+    conda:
+        ENVIRONMENT
+    params:
+        names=STUDY.tables,
+        kinds=sorted({task["kind"] for task in STUDY.tasks.values()}),
+    shell:
+        script("summarize") + " --tables results/tables --names {params.names}"
+        " --kinds {params.kinds} --settings {input.figures}"
+        " --statistics {input.statistics} --summary {output} --log {log}"
