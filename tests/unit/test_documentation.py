@@ -14,9 +14,11 @@ from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
 from persona_paradox.judges import assessment, ranking, trust, verdicts
+from persona_paradox.kinds import base, measuring
 from persona_paradox.kinds.choice import scoring, verbalized
-from persona_paradox.measures import aggregation, calibration, confidences, recalibration
-from persona_paradox.measures.tables import HEADLINES, PAIRED, RESAMPLED, SHARES, UNPAIRED
+from persona_paradox.measures import confidences, recalibration, tabulation, wide
+from persona_paradox.measures.metric import Metric
+from persona_paradox.names import CALIBRATION
 from persona_paradox.prompting import delivery, prompts, steps
 
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
@@ -28,7 +30,7 @@ SCHEMAS = {
     f"results/responses/{CELL}": responses.SCHEMA,
     f"results/verbalized/{CELL}": verbalized.SCHEMA,
     f"results/scores/{CELL}": scoring.SCHEMA,
-    f"results/calibration/{CELL}": CALIBRATE["SCHEMA"],
+    f"results/calibration/{CELL}": confidences.CALIBRATION,
     "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
     "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
     "results/judgements/{judge}/{model}/{task}/{persona}.parquet": verdicts.JUDGEMENT,
@@ -36,7 +38,10 @@ SCHEMAS = {
     "results/rankings/{judge}/{model}/{task}.lists.parquet": verdicts.LISTED,
     "results/clinician/annotations.parquet": annotations.ANNOTATIONS,
     f"results/audit/{CELL}": audit.SCHEMA,
-    **{f"results/tables/{name}.parquet": schema for name, schema in aggregation.SCHEMAS.items()},
+    **{
+        f"results/tables/{name}.parquet": schema
+        for name, schema in tabulation.schemas([measuring.load("triage")]).items()
+    },
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,
     "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | trust.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | trust.TRUST,
@@ -84,9 +89,16 @@ JUDGED = {
     assessment.LENGTH,
 }
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
+MEASURED = [
+    metric
+    for kind in base.kinds()
+    if base.has(kind, "measures")
+    for metric in base.load(kind, "measures").METRICS
+]
 FIGURES = {
-    *(*PAIRED, *UNPAIRED, *SHARES, *RESAMPLED, *HEADLINES),
-    *calibration.METRICS,
+    *(metric.id for metric in MEASURED),
+    *wide.HEADLINES,
+    *CALIBRATION,
     *recalibration.METHODS,
     *confidences.CONFIDENCES,
     *JUDGED,
@@ -110,6 +122,18 @@ def test_every_figure_has_a_formula(name: str) -> None:
 
 def test_figures_of_the_judges_were_found() -> None:
     assert {"self_agreement", "injection_shift", "length_correlation"} <= emitted()
+
+
+@pytest.mark.parametrize("metric", MEASURED, ids=lambda metric: metric.id)
+def test_the_source_of_a_measure_is_that_of_its_definition(metric: Metric) -> None:
+    (line,) = re.findall(
+        rf"^\|[^|\n]*`{metric.id}`.*$", METRICS.partition("\n## Conf")[0], re.MULTILINE
+    )
+    source = line.rstrip(" |").rpartition("|")[2]
+    for name, year in first_names(metric.source):
+        assert name in source
+        assert year in source
+    assert metric.own <= ("own" in source)
 
 
 def first_names(text: str) -> set[tuple[str, str]]:

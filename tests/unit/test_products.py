@@ -13,6 +13,7 @@ from root import ROOT
 from persona_paradox.archive.check_tables import made_tables
 from persona_paradox.errors import InputError
 from persona_paradox.figures.catalogue import figures
+from persona_paradox.kinds import base
 from persona_paradox.measures import recalibration
 from persona_paradox.schema import check_schema
 from persona_paradox.study import products
@@ -20,8 +21,9 @@ from persona_paradox.study.load import load_study
 from persona_paradox.study.study import Study
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/study.schema.yaml").read_text())["properties"]
+CELL_TABLES = [*products.MEASURED_TABLES, *products.STUDY_TABLES, *base.tables("triage")]
 TABLES = [
-    *products.CELL_TABLES,
+    *CELL_TABLES,
     *products.DECOMPOSED_TABLES,
     *products.JUDGED_TABLES,
     *products.CLINICIAN_TABLES,
@@ -40,15 +42,16 @@ def study(**change: Any) -> Study:
 TRIAGE = {"tasks": ["triage_ed"], "judges": [], "limits": {}}
 
 
-def test_the_schema_knows_every_table_and_every_map() -> None:
-    assert SCHEMA["tables"]["else"]["items"]["enum"] == TABLES
+def test_every_table_is_known_and_every_map() -> None:
+    assert set(products.all_tables()) == {*TABLES}
+    assert "confusion" in base.tables("triage")
     assert SCHEMA["recalibrations"]["items"]["enum"] == list(recalibration.METHODS)
 
 
 def test_all_is_what_the_study_has_answers_for() -> None:
     assert study().tables == [id_ for id_ in TABLES if id_ != "thoughts"]
     assert study().possible_figures == list(figures())
-    triage = [*products.CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
+    triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
     assert study(**TRIAGE).tables == triage
     assert study(**TRIAGE).possible_figures == TRIAGE_FIGURES
 
@@ -65,7 +68,7 @@ def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:
         ({"tables": "some"}, "key `tables` is 'some', but must be all .or a list"),
         (
             {"tables": ["cell"]},
-            "key `tables.0` is 'cell', but must be one of .* .did you mean cells",
+            "key `tables` of the study names 'cell', which there is not; .* of measures, cells",
         ),
         ({"figures": ["spread", "spread"]}, "key `figures` has 'spread' twice"),
         ({"figures": None}, "key `figures` is null, but must be a list"),

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.imports import code_of, imported_names
+from persona_paradox.kinds import base
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = [
@@ -196,6 +197,12 @@ SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 # Modules that a script loads by their names, as its rule says by `code(script, module)`.
 PLUGINS = [(ROOT / "workflow/scripts/plot.py", figure.path) for figure in figures().values()]
+PLUGINS += [
+    (ROOT / "workflow/scripts/measure.py", f"kinds/{kind}/{name}.py")
+    for kind in base.kinds()
+    if base.has(kind, "measures")
+    for name in ("spec", "measures", *(f"tables/{table}" for table in base.tables(kind)))
+]
 
 # Other libraries stay loaded from one script to the next, for they are what takes long.
 READY = """
@@ -273,7 +280,7 @@ def test_every_source_file_is_used() -> None:
     # What is loaded by its name (`kinds/base.py`, `figures/catalogue.py`).
     plugins = [ROOT / "workflow/persona_paradox" / plugin for _, plugin in PLUGINS]
     by_name = {"spec", "items", "prompting", "scoring", "measures", "words", "cells"}
-    plugins += [path for path in library if path.stem in by_name]
+    plugins += [path for path in library if path.stem in by_name or path.parent.name == "tables"]
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
     snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
     assert {path.name for path in library - used} == snakefile_only

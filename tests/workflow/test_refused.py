@@ -238,7 +238,7 @@ TRIAGE: Cases = {
     ),
     "metric of the family that there is not": (
         set_key(STUDY, "statistics", value={"family": {"metrics": ["accuracies"]}}),
-        ("`statistics.family.metrics.0`", "'accuracies'", "mend"),
+        ("`statistics.family.metrics`", "'accuracies'", "use one of accuracy, "),
     ),
     "margin without a metric": (
         set_key(STUDY, "statistics", value={"margins": {"smooth_ece": 0.1}}),

@@ -18,7 +18,7 @@ from statistics_study import CONTROLS, FAMILY, ITEMS, MARKED_UP, PERSONAS, stati
 from statsmodels.stats.multitest import multipletests
 
 from persona_paradox.measures.recalibration import METHODS
-from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES
+from persona_paradox.study.products import DECOMPOSED_TABLES, MEASURED_TABLES, STUDY_TABLES
 
 
 @pytest.fixture(scope="session")
@@ -257,6 +257,6 @@ def test_a_report_has_every_figure_and_table_with_labels_and_captions(
 
 def test_every_file_has_the_columns_that_are_documented(ran: Project) -> None:
     seen = check_files(ran.path)
-    tables = (*CELL_TABLES, *DECOMPOSED_TABLES, "delivery")
+    tables = (*MEASURED_TABLES, *STUDY_TABLES, "confusion", *DECOMPOSED_TABLES, "delivery")
     assert {f"results/tables/{name}.parquet" for name in tables} <= seen
     assert "resources/datasets/{dataset}.parquet" in seen

@@ -11,9 +11,8 @@ loads.
 - `items.py`: `columns`, what is kept of an item beside its case.
 - `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
-- `metrics.py`: `METRICS`, what is measured of a cell, and perhaps `COUNTS`, names of what is
-  counted besides. It imports nothing heavy either.
-- `measures.py`: `answers`, which measures them; see `measures.answers.Scored`.
+- `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
+  perhaps `COUNTS`, names of what is counted besides.
 - `tables/<id>.py` with `<id>.yaml`: a table of the kind's own: `SCHEMA` and `rows`; `row_is` and
   `caption`.
 - `figures/<id>.py` with `<id>.yaml`: a drawing.

@@ -8,12 +8,12 @@ from . import base
 
 def load(kind: str) -> Kind:
     """What a folder of a kind brings."""
-    metrics = base.load(kind, "metrics")
+    module = base.load(kind, "measures")
     return Kind(
         id=kind,
         labels=base.traits(kind).labels,
-        metrics=metrics.METRICS,
-        counts=getattr(metrics, "COUNTS", ()),
-        answers=base.load(kind, "measures").answers,
+        metrics=module.METRICS,
+        counts=getattr(module, "COUNTS", ()),
+        answers=module.answers,
         tables={name: base.load(kind, f"tables.{name}") for name in base.tables(kind)},
     )

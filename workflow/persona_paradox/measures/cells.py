@@ -30,6 +30,8 @@ PLACE: dict[str, Any] = {"model": pl.String, "task": pl.String, "persona": pl.St
 ABOUT = {"context": pl.String, "dataset": pl.String}
 VARIANT = {"variant": pl.String}
 CELL = PLACE | ABOUT | VARIANT
+# The columns of the wide table begin so.
+WIDE = {key: pl.String for key in ("model", "task", "context", "dataset", "persona", "variant")}
 
 MEASURES = (
     {"kind": pl.String}
@@ -97,7 +99,7 @@ class Kind:
         """Columns of all tables of a model in a task."""
         own = {name: CELL | module.SCHEMA for name, module in self.tables.items()}
         of_cells = wide.schema(self.metrics, self.counts, labels=self.labels)
-        return {"cells": CELL | of_cells} | SCHEMAS | own
+        return {"cells": WIDE | of_cells} | SCHEMAS | own
 
 
 @dataclass(frozen=True)

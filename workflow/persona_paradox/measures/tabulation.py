@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from . import contrasts, robustness
-from .cells import ABOUT, CELL, PLACE, SCHEMAS, Kind
+from .cells import ABOUT, PLACE, SCHEMAS, WIDE, Kind
 
 FAMILY = {"in_family": pl.Boolean, "p_holm": pl.Float64}
 ROBUSTNESS = PLACE | ABOUT | robustness.ROBUSTNESS
@@ -27,7 +27,7 @@ def schemas(kinds: Sequence[Kind]) -> dict[str, dict[str, Any]]:
     found = {name: dict(schema) for name, schema in SCHEMAS.items()}
     found["contrasts"] |= FAMILY
     found["robustness"] = ROBUSTNESS
-    found["cells"] = dict(CELL)
+    found["cells"] = dict(WIDE)
     for kind in kinds:
         for name, schema in kind.schemas.items():
             if name not in SCHEMAS:

@@ -11,7 +11,6 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..measures.metric import Metric
 from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, NOT_RECORDED, USER
 from .conditions import file_of
 from .products import all_tables
@@ -22,6 +21,9 @@ MEASURES = frozenset(
     {"action", "accept", "caution", "refuse", "unjudged_rate", "over_refusal", "cares"}
     | {"action_agreement", "n_characters"}
 )
+
+# What the schema of a study compares where the study does not say.
+DEFAULT_METRICS = ("accuracy", "under_triage_rate", "over_triage_rate")
 
 # Characters of a mark of a thought: a shorter one stands in any text.
 SHORTEST_MARK = 3
@@ -118,25 +120,23 @@ def _check_settings(study: Study) -> None:
 
 def _check_metrics(statistics: Mapping[str, Any]) -> None:
     """Check that what has a margin, or is of the family, is something that is compared."""
-    compared = [metric.id for metric in metrics() if metric.contrast != "none"]
-    calibrated = [f"{name}_{confidence}" for name in CALIBRATION for confidence in CONFIDENCES]
-    for key, named in (
-        ("margins", statistics["margins"]),
-        ("family.metrics", statistics["family"]["metrics"]),
-    ):
-        for id_ in named:
-            if id_ not in {*compared, *calibrated}:
-                raise InputError(
-                    f"key `statistics.{key}` of the study names {id_!r}, which is nothing that "
-                    f"table contrasts compares; use one of {', '.join(compared)}, or a measure of "
-                    f"a confidence, such as {calibrated[0]}"
-                )
-
-
-def metrics() -> list[Metric]:
-    """What is measured of any kind of task."""
-    measured = [kind for kind in base.kinds() if base.has(kind, "metrics")]
-    return [metric for kind in measured for metric in base.load(kind, "metrics").METRICS]
+    named = [("margins", id_) for id_ in statistics["margins"]]
+    named += [("family.metrics", id_) for id_ in statistics["family"]["metrics"]]
+    calibrated = {f"{name}_{confidence}" for name in CALIBRATION for confidence in CONFIDENCES}
+    unknown = [(key, id_) for key, id_ in named if id_ not in {*DEFAULT_METRICS, *calibrated}]
+    if not unknown:
+        # Measures are slow to load.
+        return
+    kinds = [kind for kind in base.kinds() if base.has(kind, "measures")]
+    metrics = [metric for kind in kinds for metric in base.load(kind, "measures").METRICS]
+    compared = dict.fromkeys(metric.id for metric in metrics if metric.contrast != "none")
+    for key, id_ in unknown:
+        if id_ not in compared:
+            raise InputError(
+                f"key `statistics.{key}` of the study names {id_!r}, which is nothing that table "
+                f"contrasts compares; use one of {', '.join(compared)}, or a measure of a "
+                "confidence, such as smooth_ece_top_label"
+            )
 
 
 def _check_decoding(name: str, decoding: Mapping[str, Any], study: Study) -> None:
