@@ -1,0 +1,1 @@
+"""How a coin has fallen."""

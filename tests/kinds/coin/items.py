@@ -1,0 +1,5 @@
+"""What is kept of a toss."""
+
+from ..choice.items import columns
+
+__all__ = ["columns"]

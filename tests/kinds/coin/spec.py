@@ -1,0 +1,16 @@
+"""A coin: heads or tails, of which neither is more."""
+
+from ..choice.spec import (
+    COLUMNS,
+    TRAITS,
+    check,
+    check_dataset,
+    measured,
+    reading,
+    shown,
+    strata,
+    views,
+)
+
+__all__ = ["COLUMNS", "TRAITS", "check", "check_dataset"]
+__all__ += ["measured", "reading", "shown", "strata", "views"]
