@@ -34,7 +34,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from project import STUDY, Project, add_model, new_project
 
 from persona_paradox import files
-from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.kinds.triage.scoring import score
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration

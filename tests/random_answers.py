@@ -17,7 +17,7 @@ from root import ROOT
 
 from persona_paradox.engine.responses import SCHEMA, human_responses
 from persona_paradox.files import canonical_json, read_json
-from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.kinds.triage.scoring import score
 
 CALIBRATE = ROOT / "workflow/scripts/calibrate.py"
 MEASURE = ROOT / "workflow/scripts/measure.py"

@@ -44,6 +44,7 @@ def warnings(folder: Path, masses: dict[str, list[float | None]], below: float) 
     try:
         runpy.run_path(str(ROOT / "workflow/scripts/score.py"))["main"](
             Namespace(
+                kind="triage",
                 responses=folder / "responses.parquet",
                 items=folder / "items.parquet",
                 scoring=folder / "scoring.json",

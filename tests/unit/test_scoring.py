@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
-from persona_paradox.kinds.choice.scoring import SCHEMA, score
 from persona_paradox.kinds.choice.verbalized import SCHEMA as VERBALIZED
+from persona_paradox.kinds.triage.scoring import SCHEMA, score
 
 SCORING = {
     "labels": [{"label": label, "level": label.lower()} for label in "ABC"],

@@ -18,7 +18,7 @@ from refusals import refused_by_a_job
 from studies import shared
 
 from persona_paradox.engine.responses import SCHEMA
-from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.kinds.triage.scoring import score
 
 TASK = "triage_primary"
 TASK_FILE = f"config/tasks/{TASK}.yaml"

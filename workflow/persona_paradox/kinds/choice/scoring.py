@@ -1,4 +1,4 @@
-"""Scores: what an answer says, and how far it is from the reference."""
+"""Scores: what an answer says, and whether it is right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ...data.items import is_null_case
 from ...engine.decoding import LENGTH
@@ -26,13 +27,11 @@ SCHEMA = {
     "label_logprob_argmax": pl.String,
     "parse_status": pl.String,
     "outcome": pl.String,
-    "level_error": pl.Int64,
     "correct": pl.Boolean,
     "confidence": pl.Float64,
     "confidence_generated": pl.Float64,
     "entropy": pl.Float64,
     "margin": pl.Float64,
-    "high_acuity_probability": pl.Float64,
     "label_contextual": pl.String,
     "confidence_contextual": pl.Float64,
     "confidence_repeat": pl.Float64,
@@ -55,17 +54,16 @@ def score(
     Args:
         responses: columns of a response; `label_logprob` in the order of the task's labels.
         items: columns `item_id`, `reference` (level) and the one that `scoring` has as `cluster`.
-        scoring: the task's view: `labels` (label and level), `levels` from the most urgent,
-            `high_acuity`, and perhaps `cluster`, the column that names an item's cluster, and
-            `header`, the line behind which an answer with reasoning gives its label.
+        scoring: the task's view: `labels` (label and level), and perhaps `cluster`, the column
+            that names an item's cluster, and `header`, the line behind which an answer with
+            reasoning gives its label.
         verbalized: table of `verbalized.SCHEMA`; None where no confidence was asked for.
 
     Returns:
         A table of `SCHEMA`, one row per answer to an item; null cases are no items. `reference`,
         `label` and `label_logprob_argmax` are labels of the task; `outcome` is one of
-        `names.OUTCOMES`, `refused` by the published phrases where there is no label; `level_error`
-        counts levels, positive for over-triage; entropy is in nats; probabilities are a softmax
-        over the labels.
+        `names.OUTCOMES`, `refused` by the published phrases where there is no label; entropy is in
+        nats; probabilities are a softmax over the labels.
         `label_contextual` and its confidence are after contextual calibration by the null
         cases of the same wording. Greedy answers (`repeat` 0) alone have `confidence_repeat`, the
         share of the sampled answers to the same prompt that give the same label, and
@@ -73,8 +71,6 @@ def score(
     """
     labels = [entry["label"] for entry in scoring["labels"]]
     label_of = {entry["level"]: entry["label"] for entry in scoring["labels"]}
-    urgency = {label_of[level]: i for i, level in enumerate(scoring["levels"])}
-    high = [entry["level"] in scoring["high_acuity"] for entry in scoring["labels"]]
     reference_of = dict(items.select("item_id", "reference").iter_rows())
     cluster_of = _clusters(items, scoring.get("cluster"))
     priors = _priors(responses)
@@ -90,14 +86,12 @@ def score(
                 "label": label,
                 "parse_status": status,
                 "outcome": _outcome(label, reference, text),
-                # Urgency counts down from 0, the most urgent.
-                "level_error": None if label is None else urgency[reference] - urgency[label],
                 "correct": label == reference,
                 "cluster": cluster_of.get(row["item_id"]),
                 "label_mass": row["label_mass"],
                 "finish_reason": row["finish_reason"],
                 "backend": row["backend"],
-                **_confidence(row["label_logprob"], label, labels, high),
+                **_confidence(row["label_logprob"], label, labels),
                 **_contextual(row["label_logprob"], priors.get(row["variant"]), labels),
             }
         )
@@ -185,8 +179,17 @@ def _with_verbalized(scores: pl.DataFrame, verbalized: pl.DataFrame | None) -> p
     return joined.with_columns(confidence_verbalized="confidence_stated").drop("confidence_stated")
 
 
+def probabilities(logprob: Sequence[float] | None) -> NDArray[np.float64] | None:
+    """Softmax over the labels, shape (labels,); None where there are no log-probabilities."""
+    if not _known(logprob):
+        return None
+    values = np.asarray(logprob)
+    p: NDArray[np.float64] = np.exp(values - np.logaddexp.reduce(values))
+    return p
+
+
 def _confidence(
-    logprob: Sequence[float] | None, label: str | None, labels: Sequence[str], high: Sequence[bool]
+    logprob: Sequence[float] | None, label: str | None, labels: Sequence[str]
 ) -> dict[str, Any]:
     """What the label probabilities say; nothing where there are none."""
     if not _known(logprob):
@@ -202,5 +205,4 @@ def _confidence(
         "confidence_generated": None if label is None else float(p[labels.index(label)]),
         "entropy": float(-(p * np.where(p > 0, log_p, 0.0)).sum()),
         "margin": float(first - second),
-        "high_acuity_probability": float(p[np.asarray(high)].sum()),
     }
