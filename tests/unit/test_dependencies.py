@@ -160,5 +160,5 @@ def test_the_record_names_the_simulations_that_exist() -> None:
 def test_a_simulation_stands_on_the_scripts_that_it_runs_as_well() -> None:
     """They are run by their paths, and imported nowhere."""
     found = dependencies.code("tests/unit/test_simulated_study.py")
-    for script in ("calibrate", "recalibrate", "aggregate", "plot"):
+    for script in ("calibrate", "recalibrate", "measure", "tabulate", "plot"):
         assert ROOT / f"workflow/scripts/{script}.py" in found

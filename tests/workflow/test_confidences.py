@@ -37,7 +37,7 @@ from persona_paradox.kinds.choice.labels import parse_label
 CELL = CELLS[1]
 SCORES = f"results/scores/{CELL}.parquet"
 NULLS = 3
-AFTER = ["aggregate"]
+AFTER = [f"measure_triage tiny/{NAME}", "tabulate"]
 
 
 @pytest.fixture(scope="session")

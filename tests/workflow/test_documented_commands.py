@@ -62,7 +62,7 @@ PLANNED = [
     "snakemake results/archive.zip",
     "snakemake results/audit/invariance.csv",
     "snakemake results/tables/agreement.csv",
-    "snakemake --batch aggregate=1/10 results/tables/cells.csv",
+    "snakemake --batch tabulate=1/10 results/tables/cells.csv",
     "snakemake --config 'models=[llama_3_1_8b_instruct]'",
 ]
 # Hours, a network, or somebody's archive: that the program knows every option.

@@ -17,9 +17,8 @@ TASKS = ("triage_ed", "triage_primary")
 PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
 PLOTS = [f"plot {figure}" for figure in STUDY["figures"]]
 WORDS_AND_PLOTS = [*PLOTS, "summarize"]
-TABLES_AND_PLOTS = ["aggregate", "decompose", *WORDS_AND_PLOTS]
-# What follows from prompts that changed.
-EVERYTHING_AFTER = ["tabulate_delivery", *TABLES_AND_PLOTS]
+TABULATED = ["tabulate", *WORDS_AND_PLOTS]
+TABLES_AND_PLOTS = ["decompose", *TABULATED]
 MODEL_STAGES = ("deliver", "generate", "score", "calibrate")
 
 
@@ -33,6 +32,20 @@ def whole_cells(personas: tuple[str, ...]) -> list[str]:
     return prompts + [job for stage in MODEL_STAGES for job in cells(stage, personas=personas)]
 
 
+def measured(models=("tiny",), tasks=TASKS) -> list[str]:
+    return [f"measure_triage {model}/{task}" for model in models for task in tasks]
+
+
+def tables_and_plots(**places) -> list[str]:
+    """What follows from scores that changed."""
+    return [*measured(**places), *TABLES_AND_PLOTS]
+
+
+def everything_after(**places) -> list[str]:
+    """What follows from prompts that changed."""
+    return ["tabulate_delivery", *tables_and_plots(**places)]
+
+
 def add_paraphrase(persona: dict) -> None:
     persona["texts"]["paraphrase_3"] = "Someone who nurses in an ED speaks."
 
@@ -44,7 +57,7 @@ def edit_code(project: Project, file: str) -> None:
 
 def test_text_of_one_persona(finished: Project) -> None:
     finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + everything_after())
 
 
 def test_title_of_one_persona(finished: Project) -> None:
@@ -91,7 +104,7 @@ def test_lost_snakemake_folder(finished: Project) -> None:
     shutil.rmtree(finished.path / ".snakemake")
     assert finished.all_jobs() == []
     finished.replace("config/personas/ed_nurse.yaml", "Department Nurse", "Department Head Nurse")
-    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(whole_cells(("ed_nurse",)) + everything_after())
 
 
 def test_plot_code(finished: Project) -> None:
@@ -112,7 +125,7 @@ def test_a_table_of_one_figure(finished: Project) -> None:
 
 def test_library_module_of_calibrate_alone(finished: Project) -> None:
     edit_code(finished, "persona_paradox/measures/calibration.py")
-    assert finished.jobs() == sorted([*cells("calibrate"), "aggregate", *WORDS_AND_PLOTS])
+    assert finished.jobs() == sorted([*cells("calibrate"), *measured(), *TABULATED])
 
 
 def test_what_the_study_does_not_use(finished: Project) -> None:
@@ -125,7 +138,7 @@ def test_what_the_study_does_not_use(finished: Project) -> None:
 def test_paraphrases_that_the_study_takes_in(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study.update(variants="all"))
     with_paraphrases = ("ed_nurse", "bridge_engineer")
-    assert finished.jobs() == sorted(whole_cells(with_paraphrases) + EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(whole_cells(with_paraphrases) + everything_after())
 
 
 def test_new_paraphrase_in_a_study_of_all_wordings(
@@ -133,7 +146,7 @@ def test_new_paraphrase_in_a_study_of_all_wordings(
 ) -> None:
     project = statistics_study(tmp_path_factory).copy(tmp_path / "project")
     project.edit("config/personas/ed_nurse.yaml", add_paraphrase)
-    after = ["tabulate_delivery", "aggregate", "decompose", "summarize"]
+    after = ["tabulate_delivery", *measured(), "tabulate", "decompose", "summarize"]
     after += [f"recalibrate tiny/{task}" for task in TASKS]
     after += [f"plot {id_}" for id_, figure in figures().items() if figure.kind is not None]
     assert project.jobs() == sorted(whole_cells(("ed_nurse",)) + after)
@@ -144,12 +157,12 @@ def test_new_model(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study["models"].append("other"))
     new = [job for stage in MODEL_STAGES for job in cells(stage, models=("other",))]
     download = ["download_model other", "prepare_model other"]
-    assert finished.jobs() == sorted(download + new + EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(download + new + everything_after(models=("other",)))
 
 
 def test_removed_persona_leaves_the_tables(finished: Project) -> None:
     finished.edit("config/config.yaml", lambda study: study["personas"].remove("ed_nurse"))
-    assert finished.jobs() == sorted(EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(everything_after())
     assert "ed_nurse" in (finished.path / "results/tables/cells.csv").read_text()
     finished.run("--cores", "1", "results/tables/cells.csv")
     assert "ed_nurse" not in (finished.path / "results/tables/cells.csv").read_text()
@@ -165,12 +178,12 @@ def test_decoding_of_one_task(finished: Project) -> None:
     """Prompts stay as they are, but are measured anew; answers and what hangs on them do not."""
     finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
     changed = [job for stage in MODEL_STAGES for job in cells(stage, tasks=("triage_ed",))]
-    assert finished.jobs() == sorted(changed + EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(changed + everything_after(tasks=("triage_ed",)))
 
 
 def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(cost={"under": 5}))
-    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(tables_and_plots(tasks=("triage_ed",)))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +198,7 @@ def test_cost_matrix_reruns_tables_only(finished: Project) -> None:
 )
 def test_what_is_tested_reruns_tables_only(finished: Project, change: dict) -> None:
     finished.edit("config/config.yaml", lambda study: study["statistics"].update(change))
-    assert finished.jobs() == sorted(TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(tables_and_plots())
 
 
 def test_where_figures_say_too_few_reruns_words_and_plots_only(finished: Project) -> None:
@@ -195,13 +208,15 @@ def test_where_figures_say_too_few_reruns_words_and_plots_only(finished: Project
 
 def test_subgroups_rerun_tables_only(finished: Project) -> None:
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d.update(subgroups=[]))
-    assert finished.jobs() == sorted(EVERYTHING_AFTER)
+    assert finished.jobs() == sorted(everything_after(tasks=("triage_ed",)))
 
 
 def test_another_subgroup_is_checked_and_reruns_tables_only(finished: Project) -> None:
     group = {"id": "complaint", "title": "Complaint", "column": "complaint"}
     finished.edit("config/datasets/teaching_ed.yaml", lambda d: d["subgroups"].append(group))
-    assert finished.jobs() == sorted(["check_groups teaching_ed", *EVERYTHING_AFTER])
+    assert finished.jobs() == sorted(
+        ["check_groups teaching_ed", *everything_after(tasks=("triage_ed",))]
+    )
 
 
 def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
@@ -210,7 +225,7 @@ def test_clusters_rerun_scores_and_what_follows(finished: Project) -> None:
 
     finished.edit("config/datasets/teaching_ed.yaml", declare)
     changed = [job for s in ("score", "calibrate") for job in cells(s, tasks=("triage_ed",))]
-    assert finished.jobs() == sorted(changed + TABLES_AND_PLOTS)
+    assert finished.jobs() == sorted(changed + tables_and_plots(tasks=("triage_ed",)))
 
 
 def test_recalibrations_are_jobs_of_their_own(finished: Project) -> None:
@@ -218,15 +233,15 @@ def test_recalibrations_are_jobs_of_their_own(finished: Project) -> None:
     assert finished.jobs() == [], "nothing is recalibrated"
     finished.edit("config/config.yaml", lambda study: study.update(recalibrations=["isotonic"]))
     jobs = [f"recalibrate tiny/{task}" for task in TASKS]
-    assert finished.jobs() == sorted([*jobs, "aggregate", *WORDS_AND_PLOTS])
+    assert finished.jobs() == sorted([*jobs, *measured(), *TABULATED])
     finished.run("--cores", "1", "results/tables/calibration.csv")
     finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=4))
-    assert finished.jobs() == sorted([*jobs, "aggregate", *WORDS_AND_PLOTS])
+    assert finished.jobs() == sorted([*jobs, *measured(), *TABULATED])
     finished.edit("config/config.yaml", lambda study: study["statistics"].update(folds=3))
     # Those of a model and task are fitted together.
     finished.edit("config/tasks/triage_ed.yaml", lambda t: t["decoding"].update(max_tokens=9))
     changed = [job for stage in MODEL_STAGES for job in cells(stage, tasks=("triage_ed",))]
-    assert finished.jobs() == sorted([*changed, jobs[0], *EVERYTHING_AFTER])
+    assert finished.jobs() == sorted([*changed, jobs[0], *everything_after(tasks=("triage_ed",))])
 
 
 def test_fewer_tables_and_figures_rerun_words_only(finished: Project) -> None:
@@ -239,7 +254,7 @@ def test_one_figure_by_itself(project: Project) -> None:
     project.edit("config/config.yaml", lambda study: study.update(figures=[], tables=[]))
     jobs = project.jobs("results/figures/triage_accuracy.pdf")
     assert [job for job in jobs if job.startswith("plot")] == ["plot triage_accuracy"]
-    assert "aggregate" in jobs
+    assert "tabulate" in jobs
     assert "decompose" not in jobs, "what no figure needs"
     assert [job for job in jobs if job.startswith("generate")] == sorted(cells("generate"))
 

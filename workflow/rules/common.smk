@@ -61,7 +61,11 @@ def code(script, *plugins):
     entries = [LIBRARY / "scripts" / f"{script}.py", *(library / p for p in plugins)]
     paths = {path for entry in entries for path in code_of(entry)}
     # What a module reads that lies beside it under its name.
-    paths |= {path.with_suffix(".yaml") for path in paths if path.with_suffix(".yaml").is_file()}
+    paths |= {
+        path.with_suffix(".yaml")
+        for path in paths
+        if path.with_suffix(".yaml").is_file()
+    }
     return sorted(os.path.relpath(path) for path in paths)
 
 

@@ -50,7 +50,11 @@ def base_scores(wildcards):
     """The scores of the task that this one is an arm of."""
     task = arm_of(wildcards)
     folder = f"results/scores/{wildcards.model}/{task}"
-    return [] if task is None else [f"{folder}/{p}.parquet" for p in sorted(STUDY.personas)]
+    return (
+        []
+        if task is None
+        else [f"{folder}/{p}.parquet" for p in sorted(STUDY.personas)]
+    )
 
 
 def asked_scores(wildcards):
@@ -66,7 +70,9 @@ def measured_options(wildcards, input):
     place = f"{wildcards.model}/{wildcards.task}"
     options = ["--rated"] if is_rated(wildcards) else []
     options += [f"--asked {input.asked}"] if input.asked else []
-    options += [f"--calibration results/calibration/{place}"] if input.calibration else []
+    options += (
+        [f"--calibration results/calibration/{place}"] if input.calibration else []
+    )
     options += [f"--recalibration {input.recalibration}"] if input.recalibration else []
     if input.base_scores:
         options.append(f"--base results/scores/{wildcards.model}/{arm_of(wildcards)}")

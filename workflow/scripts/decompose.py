@@ -34,7 +34,7 @@ VARIANCE = {
 }
 ESTIMATES = ("log_odds", "points")
 INTERACTION = {
-    "kind": pl.String,
+    "origin": pl.String,
     "model": pl.String,
     "persona": pl.String,
     "context": pl.String,
@@ -71,7 +71,7 @@ def answers(view: Mapping[str, Any], folder: Path) -> pl.DataFrame:
                 task=pl.lit(task),
                 persona=pl.lit(persona),
                 context=pl.lit(view["tasks"][task]["context"]),
-                kind=pl.lit(view["tasks"][task]["origin"]),
+                origin=pl.lit(view["tasks"][task]["origin"]),
             )
         )
     return pl.concat(parts)
@@ -109,12 +109,11 @@ def interaction_rows(
     table: pl.DataFrame, view: Mapping[str, Any], confidence: float
 ) -> Iterator[dict[str, Any]]:
     """Effects by context, of the main wordings; teaching cases and real ones are kept apart."""
-    for (kind,), part in table.filter(pl.col("variant") == "main").group_by(
-        "kind", maintain_order=True
-    ):
+    main = table.filter(pl.col("variant") == "main")
+    for (origin,), part in main.group_by("origin", maintain_order=True):
         contexts = part["context"].unique().sort().to_list()
         if len(contexts) < 2:
-            cli.log.info("%s data: %s only, no interaction", kind, contexts[0])
+            cli.log.info("%s data: %s only, no interaction", origin, contexts[0])
             continue
         effects = persona_by_context(
             part.with_columns(item_id=pl.col("cluster")),
@@ -123,7 +122,7 @@ def interaction_rows(
             confidence=confidence,
         )
         for effect in effects:
-            yield {"kind": kind, **_flat(effect), "n_invalid": _invalid(part, effect, view)}
+            yield {"origin": origin, **_flat(effect), "n_invalid": _invalid(part, effect, view)}
 
 
 def _flat(effect: PersonaEffect) -> dict[str, Any]:

@@ -139,11 +139,11 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
             "The study has no two contexts of the same kind of data (real or teaching) to compare."
         )
     titles = {context["id"]: context["title"].lower() for context in settings["contexts"]}
-    for (kind, model), part in table.group_by("kind", "model", maintain_order=True):
+    for (origin, model), part in table.group_by("origin", "model", maintain_order=True):
         name = "all models together" if model is None else settings["models"][model]
         known = part.filter(pl.col("points").is_not_null())
         shown = known.filter((pl.col("points_low") > 0) | (pl.col("points_high") < 0))
-        cases = {"teaching": "teaching cases", "real": "real cases"}[kind]
+        cases = {"teaching": "teaching cases", "real": "real cases"}[origin]
         yield (
             f"- {name}, {cases}: for {shown.height} of {known.height} personas the unadjusted "
             "interval of the difference between contexts excludes 0 (logistic GEE clustered by "
