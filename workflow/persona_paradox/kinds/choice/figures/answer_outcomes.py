@@ -1,0 +1,230 @@
+"""What becomes of the answers: right, wrong, refused or abstained, unreadable, by persona."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ....figures import ink, typeset, vega, words
+from ....figures.cells import Cells, read_cells
+
+# Colour, and whether it is dark: neighbours differ in lightness too, in the order of the bar.
+_OUTCOMES = {
+    "right": ("#0B4F86", True),
+    "wrong": ("#DFE5EA", False),
+    "refused": ("#E0A03A", False),
+    "unreadable": ("#2B2B2B", True),
+}
+_TITLES = {"refused": "refused or abstained"}
+
+# As wide as a column of a journal.
+_WIDTH_MM, _EDGE_MM = 89.0, 1.5
+_LABEL_MM, _BAR_MM, _TEXT_MM = 26.0, 29.0, 29.0
+_STEP, _THICK = 13.0, 8.0
+# A label of several lines.
+_SPLIT = "split(datum.label, '\\n')"
+_NARROWEST = 0.11  # of a part with a number in it
+
+
+def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
+    """One row per task, model, persona and outcome, in the order of the bars.
+
+    Columns: `panel`, `persona` and `outcome` are titles; `from` and `to` the ends of the part of
+    the bar; `label` the number in it; `low` and `high` the interval of the right answers, and
+    `said` the same in words, on the rows of right answers alone.
+    """
+    cells = read_cells(tables["cells"])
+    found = []
+    for task in (id_ for id_ in cells.tasks if id_ in settings["tasks"]):
+        for row in cells.main(task):
+            found += _parts(cells, row, settings)
+    return pl.DataFrame(found, infer_schema_length=None)
+
+
+def _parts(
+    cells: Cells, row: Mapping[str, Any], settings: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    task = words.task_title(settings["tasks"][row["task"]])
+    model = settings["models"][row["model"]]
+    title = typeset.wrap(f"{task} · {model}", _BAR_MM + _TEXT_MM, ink.PANEL_PT, "bold")
+    persona = settings["personas"][row["persona"]]["title"]
+    place = {
+        "panel": title,
+        "persona": typeset.wrap(persona, _LABEL_MM, ink.SMALL_PT),
+        "n": row["n"],
+    }
+    instead = words.instead(row, settings)
+    if instead:
+        nothing = dict.fromkeys(("from", "middle", "to", "share", "low", "high"))
+        nothing |= {"label": "", "dark": False}
+        said = f"{instead} · {_unreadable(row)}"
+        return [place | nothing | {"outcome": "right", "said": said}]
+    shares = _shares(row)
+    parts, left = [], 0.0
+    for outcome, share in shares.items():
+        percent = words.number(100 * share, 0) if share >= _NARROWEST else ""
+        ends = {"from": left, "middle": left + share / 2, "to": left + share, "share": share}
+        ends |= {"label": percent, "dark": _OUTCOMES[outcome][1]}
+        own: dict[str, Any] = {"low": None, "high": None, "said": ""}
+        if outcome == "right":
+            low, high = row["accuracy_low"], row["accuracy_high"]
+            said = f"{_said(share, low, high)} · {_unreadable(row)}"
+            own = {"low": low, "high": high, "said": said}
+        parts.append(place | ends | own | {"outcome": _TITLES.get(outcome, outcome)})
+        left += share
+    return parts
+
+
+def _shares(row: Mapping[str, Any]) -> dict[str, float]:
+    """The shares of the four outcomes, in their order."""
+    right, refused = row["accuracy"], row.get("refused_rate") or 0.0
+    unreadable = row.get("unreadable_rate")
+    if unreadable is None:
+        unreadable = row["invalid_rate"] - refused
+    # Whatever is left, so that the four make one.
+    wrong = max(0.0, 1.0 - right - refused - unreadable)
+    return {"right": right, "wrong": wrong, "refused": refused, "unreadable": unreadable}
+
+
+def _said(share: float, low: float | None, high: float | None) -> str:
+    ends = "" if low is None or high is None else f" [{_percent(low)}, {_percent(high)}]"
+    return f"{_percent(share)}%{ends}"
+
+
+def _unreadable(row: Mapping[str, Any]) -> str:
+    n = row["n"]
+    count = row["n_invalid"] - round(n * (row.get("refused_rate") or 0.0))
+    return f"{count}/{n} unreadable"
+
+
+def _percent(share: float) -> str:
+    return words.number(100 * share, 0)
+
+
+def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification: bars, intervals and words, one panel per task and model."""
+    bar = vega.points(_BAR_MM)
+    titles = [_TITLES.get(outcome, outcome) for outcome in _OUTCOMES]
+    colour = {
+        "field": "outcome",
+        "type": "nominal",
+        "scale": {"domain": titles, "range": [face for face, _ in _OUTCOMES.values()]},
+        "legend": {
+            "title": None,
+            "orient": "top",
+            "symbolType": "square",
+            "symbolStrokeColor": ink.DARK,
+            "symbolStrokeWidth": 0.5,
+            "symbolSize": 50,
+            "columns": 2,
+            "columnPadding": 8,
+            "rowPadding": 1,
+        },
+    }
+    y = {
+        "field": "persona",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"ticks": False, "domain": False, "labelPadding": 4, "labelExpr": _SPLIT},
+    }
+    x = {
+        "type": "quantitative",
+        "scale": {"domain": [0, 1], "nice": False},
+        "title": None,
+        "axis": {"format": "%", "values": [0, 0.5, 1], "grid": False},
+    }
+    hover = [
+        {"field": "persona", "title": "Persona"},
+        {"field": "outcome", "title": "Answers"},
+        {"field": "share", "title": "Share of all items", "format": ".1%"},
+        {"field": "n", "title": "Items (n)"},
+        {"field": "low", "title": "from", "format": ".1%"},
+        {"field": "high", "title": "to", "format": ".1%"},
+    ]
+    return {
+        "padding": vega.points(_EDGE_MM),
+        "title": {
+            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
+            "subtitle": _lines(_about(settings), ink.SMALL_PT),
+            "anchor": "start",
+            "frame": "bounds",
+            "offset": 6,
+            "subtitleFontSize": ink.SMALL_PT,
+            "subtitleColor": ink.MIDDLE,
+        },
+        "facet": {
+            "field": "panel",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
+            "header": {
+                "labelAnchor": "start",
+                "labelExpr": _SPLIT,
+                "labelLineHeight": 1.25 * ink.PANEL_PT,
+                "labelPadding": 3,
+            },
+        },
+        "columns": 1,
+        "spacing": 14,
+        "spec": {
+            "width": bar,
+            "height": {"step": _STEP},
+            "encoding": {"y": y},
+            "layer": [
+                {
+                    "mark": {
+                        "type": "bar",
+                        "stroke": ink.DARK,
+                        "strokeWidth": 0.4,
+                        "height": _THICK,
+                    },
+                    "encoding": {
+                        "x": x | {"field": "from"},
+                        "x2": {"field": "to"},
+                        "color": colour,
+                        "tooltip": hover,
+                    },
+                },
+                {
+                    "mark": {"type": "rule", "color": "black", "yOffset": _THICK / 2 + 1.6},
+                    "encoding": {
+                        "x": {"field": "low", "type": "quantitative"},
+                        "x2": {"field": "high"},
+                    },
+                },
+                {
+                    "mark": {"type": "text", "fontSize": ink.SMALL_PT},
+                    "encoding": {
+                        "x": {"field": "middle", "type": "quantitative"},
+                        "text": {"field": "label"},
+                        "color": {
+                            "condition": {"test": "datum.dark", "value": "white"},
+                            "value": ink.DARK,
+                        },
+                    },
+                },
+                {
+                    "mark": {"type": "text", "align": "left", "fontSize": ink.SMALL_PT},
+                    "encoding": {"x": {"value": bar + 4}, "text": {"field": "said"}},
+                },
+            ],
+        },
+        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
+    }
+
+
+def _about(settings: Mapping[str, Any]) -> str:
+    tasks = list(settings["tasks"])
+    return (
+        "What becomes of the answers, in percent of all items. At the right of a bar the share of "
+        "right answers with its interval, which is the line below the bar, and how many of the n "
+        f"items have an unreadable answer. Intervals: "
+        f"{words.share_note(settings, tasks)}. Main wording. {words.study_note(settings, tasks)}"
+    )
+
+
+def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
+    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")
