@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from titles import TITLES
 
 from persona_paradox.clinicians import agreement
 from persona_paradox.judges import assessment, ranking, trust
@@ -387,6 +388,7 @@ def settings_of(
             persona: {"title": PERSONAS[persona][0], "group": PERSONAS[persona][1]}
             for persona in sorted(personas)
         },
+        **TITLES,
         "persona_order": list(personas),
         "ranked": sorted(personas),
         "tasks": {},

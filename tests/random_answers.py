@@ -14,6 +14,7 @@ import pytest
 from drawings import Study
 from once import built_once
 from root import ROOT
+from titles import TITLES
 
 from persona_paradox.engine.responses import SCHEMA, human_responses
 from persona_paradox.files import canonical_json, read_json
@@ -157,6 +158,7 @@ def make(
         "models": dict(models),
         "personas": {persona: dict(personas[persona]) for persona in sorted(personas)},
         "raters": {"nurse": "Triage nurse"},
+        **TITLES,
         "tasks": {
             task: {
                 "title": f"Triage of {task}",

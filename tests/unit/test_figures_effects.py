@@ -29,6 +29,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from root import ROOT
+from titles import TITLES as NAMES
 
 from persona_paradox.figures import ink
 from persona_paradox.figures.catalogue import figures
@@ -166,6 +167,7 @@ def _settings(models: list[str], tasks: list[str], personas: list[str]) -> dict[
             for persona in sorted(personas)
         },
         "raters": {"triage_nurse": "Triage nurse"},
+        **NAMES,
         "tasks": {task: of_task(task) for task in sorted(tasks)},
     }
 

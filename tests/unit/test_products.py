@@ -30,7 +30,7 @@ TABLES = [
     "delivery",
     "thoughts",
 ]
-TRIAGE_FIGURES = [id_ for id_, figure in figures().items() if figure.kind == "triage"]
+TRIAGE_FIGURES = [id_ for id_, figure in figures().items() if figure.kind is not None]
 
 
 def study(**change: Any) -> Study:

@@ -143,7 +143,7 @@ def test_every_result_says_what_made_it(ran: Ran) -> None:
         rows = ran.table(f"tables/{table}").select("model", "backend").unique().sort("model").rows()
         assert rows == sorted(backend.items())
     assert ran.table("tables/cells.csv")["n"].to_list() == [ITEMS] * 4
-    (figures,) = ran.project.path.glob("results/config/figures-*.json")
+    (figures,) = ran.project.path.glob("results/config/figures/triage-*.json")
     assert yaml.safe_load(figures.read_text())["models"] == {
         "tiny": "Random weights (tiny)",
         "far": "Random weights (far) (server)",

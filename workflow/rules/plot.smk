@@ -26,8 +26,8 @@ def figure_tables(wildcards):
 
 def figure_settings(wildcards):
     """The view that a figure takes its words from."""
-    of_cells = ALL_FIGURES[wildcards.figure].kind is not None
-    return VIEWS["figures" if of_cells else "judged_figures"]
+    kind = ALL_FIGURES[wildcards.figure].kind
+    return VIEWS["judged_figures" if kind is None else f"figures/{kind}"]
 
 
 def figure_owner(wildcards):

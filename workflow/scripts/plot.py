@@ -3,13 +3,14 @@
 import importlib
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
-from persona_paradox.figures import fonts, ink
+from persona_paradox.figures import cells, fonts, ink, vega
 from persona_paradox.figures.catalogue import figures
 
 
@@ -20,15 +21,22 @@ def main(arguments: Namespace) -> None:
             raise InputError(f"{path} is missing; run snakemake to make it")
     tables = {path.stem: files.read_table(path) for path in arguments.tables}
     settings = files.read_json(arguments.settings)
+    about = figures()[arguments.figure]
+    if about.kind is not None:
+        tables = {name: cells.of_tasks(table, settings) for name, table in tables.items()}
     # Loaded by its name, so that who edits a figure draws that one again and no others.
-    module = importlib.import_module(figures()[arguments.figure].module)
-    figure = module.draw(tables, settings)
+    module = importlib.import_module(about.module)
+    save: Callable[..., None]
+    if vega.has_spec(module):
+        drawing, save = vega.report_figure(module, tables, settings), vega.save
+    else:
+        drawing, save = module.draw(tables, settings), ink.save
     if lacking := fonts.missing(ink.characters([tables, settings])):
         cli.log.warning("%s: %s", arguments.figure, fonts.sentence(lacking))
     with files.atomic_path(arguments.pdf) as temporary:
-        ink.save(figure, temporary, "pdf")
+        save(drawing, temporary, "pdf")
     with files.atomic_path(arguments.png) as temporary:
-        ink.save(figure, temporary, "png")
+        save(drawing, temporary, "png")
     rows = sum(table.height for table in tables.values())
     cli.log.info("%s: %d rows of %d tables", arguments.figure, rows, len(tables))
 

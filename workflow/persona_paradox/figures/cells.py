@@ -49,6 +49,13 @@ class Cells:
         return [row for row in found if row is not None]
 
 
+def of_tasks(table: pl.DataFrame, settings: Mapping[str, Any]) -> pl.DataFrame:
+    """The rows of a table on the tasks in the settings of a figure."""
+    if "task" not in table.columns:
+        return table
+    return table.filter(pl.col("task").is_in(list(settings["tasks"])))
+
+
 def read_cells(table: pl.DataFrame) -> Cells:
     """Arrange a table of cells."""
     rows: dict[Key, dict[str, Any]] = {}

@@ -8,16 +8,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from . import ink, typeset
+from . import ink, typeset, words
 from .cells import Cells
 from .page import Sheet
 
-_GROUPS = {
-    "paper": "Personas of the paper",
-    "comparison": "Other roles",
-    "control": "Controls",
-    "own": "Own personas",
-}
 _HEADING_MM, _MAIN_MM, _PARAPHRASE_MM, _BETWEEN_MM, _LABEL_MM = 3.8, 3.6, 1.0, 0.8, 38.0
 
 
@@ -58,7 +52,7 @@ def rows_of(cells: Cells, settings: Mapping[str, Any], personas: Sequence[str]) 
     top = 0.0
     for group in groups:
         if len(groups) > 1:
-            headings.append((top + _HEADING_MM / 2, _GROUPS.get(group, group)))
+            headings.append((top + _HEADING_MM / 2, words.title_of("groups", group, settings)))
             top += _HEADING_MM
         for persona in personas:
             if group_of[persona] != group:
@@ -82,7 +76,8 @@ def label_width(settings: Mapping[str, Any], personas: Sequence[str]) -> float:
         typeset.wrap(settings["personas"][p]["title"], _LABEL_MM, ink.TEXT_PT) for p in personas
     ]
     lines = [line for title in titles for line in title.split("\n")]
-    headings = {_GROUPS.get(settings["personas"][p]["group"], "") for p in personas}
+    groups = {settings["personas"][p]["group"] for p in personas}
+    headings = [words.title_of("groups", group, settings) for group in groups]
     widths = [typeset.width_of(line, ink.TEXT_PT) for line in lines]
     widths += [typeset.width_of(heading, ink.SMALL_PT, "bold") for heading in headings]
     return max([10.0, *widths])

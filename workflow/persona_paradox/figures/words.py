@@ -36,6 +36,11 @@ def task_title(task: Mapping[str, Any]) -> str:
     return title
 
 
+def title_of(key: str, id_: str, settings: Mapping[str, Any]) -> str:
+    """What a context is called, or a group of personas: `key` is `contexts` or `groups`."""
+    return str({one["id"]: one["title"] for one in settings[key]}.get(id_, id_))
+
+
 def of_model(cells: Cells, settings: Mapping[str, Any]) -> str:
     """Words that name the model, where there is one only and the key does not."""
     return f" · {settings['models'][cells.models[0]]}" if len(cells.models) == 1 else ""

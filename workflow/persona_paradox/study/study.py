@@ -238,8 +238,13 @@ class Study:
         return [
             id_
             for id_, figure in figures().items()
-            if (judged if figure.kind is None else figure.kind in self.kinds)
+            if (judged if figure.kind is None else self.tasks_shown(figure.kind))
         ]
+
+    def tasks_shown(self, kind: str) -> list[str]:
+        """Ids of the tasks in a kind's figures; what kinds share shows all that have labels."""
+        own = [id_ for id_, task in self.tasks.items() if task["kind"] == kind]
+        return own if kind in base.kinds() else list(self.tasks_with("labels"))
 
     @property
     def human_cells(self) -> list[Cell]:

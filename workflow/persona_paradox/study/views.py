@@ -14,6 +14,7 @@ from typing import Any
 
 from ..clinicians.blinding import identifying
 from ..errors import InputError
+from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ACTIONS, ALL, USER
@@ -75,9 +76,11 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     )
     for id_ in study.tasks_having("measures"):
         yield f"measures/{id_}", _measures_view(id_, study)
-    figures = _figures_view(study)
-    yield "figures", figures
-    yield "judged_figures", figures | _judged_figures_view(study)
+    shown_here = _figures_view(study)
+    for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
+        tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
+        yield f"figures/{kind}", shown_here | {"tasks": tasks}
+    yield "judged_figures", shown_here | _judged_figures_view(study)
     yield "judged", _judged_view(study)
     if study.forms:
         yield "forms", study.forms

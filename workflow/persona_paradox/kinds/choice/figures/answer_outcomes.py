@@ -65,7 +65,12 @@ def _parts(
     parts, left = [], 0.0
     for outcome, share in shares.items():
         percent = words.number(100 * share, 0) if share >= _NARROWEST else ""
-        ends = {"from": left, "middle": left + share / 2, "to": left + share, "share": share}
+        ends: dict[str, Any] = {
+            "from": left,
+            "middle": left + share / 2,
+            "to": left + share,
+            "share": share,
+        }
         ends |= {"label": percent, "dark": _OUTCOMES[outcome][1]}
         own: dict[str, Any] = {"low": None, "high": None, "said": ""}
         if outcome == "right":

@@ -24,7 +24,6 @@ from ....figures.columns import Column, write
 from ....figures.page import Entry, Sheet, model_key
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
 
-_CONTEXTS = {"emergency": "Emergency care", "primary_care": "Primary care"}
 _EQUIVALENT = "≈"
 
 _HEADING_MM = 4.2
@@ -106,7 +105,7 @@ def _draw(study: _Shown) -> Figure:
     limit = _limit(contrasts, settings)
     for i, (context, tasks) in enumerate(study.panels()):
         letter = f"{'abcdefghijklmnopqrstuvwxyz'[i]}   " if len(headings) > 1 else ""
-        title = letter + _CONTEXTS.get(context, context)
+        title = letter + words.title_of("contexts", context, settings)
         sheet.text(0, headings[context], title, size=ink.PANEL_PT + 0.5, weight="bold")
         for task in tasks:
             top = tops[task]
