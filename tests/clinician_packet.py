@@ -13,10 +13,10 @@ import polars as pl
 import yaml
 from root import ROOT
 
-from persona_paradox.clinicians.blinding import identifying
 from persona_paradox.clinicians.drawing import draw
 from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
+from persona_paradox.study.identities import identifying
 
 TEMPLATE = (ROOT / "workflow/forms/clinician.html").read_text(encoding="utf-8")
 

@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli
 from persona_paradox.errors import InputError, printable
-from persona_paradox.prompting.template_check import Delivery, checked
+from persona_paradox.prompting.template_check import Delivery
+from persona_paradox.study.template_files import checked
 
 # Files of text, which llama.cpp does not read.
 PLAIN = (".jinja", ".json")

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..clinicians.blinding import identifying
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ACTIONS, ALL, USER
 from .conditions import file_of
+from .identities import identifying
 from .study import Study
 
 # What figures call the column by which a sample is drawn.
