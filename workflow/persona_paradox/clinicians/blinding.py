@@ -1,4 +1,4 @@
-"""Words that tell where an answer comes from, found in a text, so that clinicians do not read them."""
+"""Words that tell where an answer comes from, found in a text and masked for clinicians."""
 
 from __future__ import annotations
 
