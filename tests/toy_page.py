@@ -75,7 +75,6 @@ def _scores(persona: str) -> pl.DataFrame:
         label=pl.Series(labels),
         label_logprob_argmax=pl.Series(labels).fill_null("H"),
         parse_status=pl.Series(["missing" if one is None else "label" for one in labels]),
-        correct=pl.Series([a == b for a, b in zip(labels, right, strict=True)]),
         outcome=pl.Series(
             [
                 "refused" if label is None else "right" if label == wanted else "wrong"

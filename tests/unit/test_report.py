@@ -40,7 +40,7 @@ def scored() -> pl.DataFrame:
             "repeat": [0, 0],
             "reference": ["B", "A"],
             "label": ["A", None],
-            "correct": [False, False],
+            "outcome": ["wrong", "unreadable"],
             "label_logprob_argmax": ["C", "B"],
             "parse_status": ["label", "missing"],
             "confidence": [0.33349, None],
@@ -75,7 +75,7 @@ def test_answers_are_in_the_order_of_the_items() -> None:
     assert found["status"] == ["missing", "label", None]
     assert names(spec, found["outcome"]) == ["unreadable", "under", None]
     urgent = scored().with_columns(label=pl.lit("C"))
-    assert names(spec, triage.columns(urgent, IDS, spec)["outcome"]) == ["over", "over", None]
+    assert names(spec, triage.columns(urgent, IDS, spec)["outcome"]) == ["unreadable", "over", None]
 
 
 def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
@@ -86,7 +86,9 @@ def test_a_kind_that_says_nothing_is_told_by_its_traits() -> None:
     assert [one.id for one in spec.outcomes] == [
         *("right", "wrong", "invalid", "refused", "unreadable")
     ]
-    scores = scored().with_columns(label=pl.Series(["T", None]), correct=pl.lit(value=True))
+    scores = scored().with_columns(
+        label=pl.Series(["T", None]), outcome=pl.Series(["right", "unreadable"])
+    )
     found = answers.columns(scores, IDS, spec)
     assert found["label"] == [INVALID, 1, NONE]
     assert names(spec, found["outcome"]) == ["unreadable", "right", None]

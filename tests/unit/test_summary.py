@@ -56,7 +56,7 @@ def test_few_items_exclude_nothing() -> None:
         calibration = ece | {"n": n, "value": 0.8, "low": low, "high": high}
         contrast = row | {"persona": "nurse", "metric": "smooth_ece", "difference": 0.035}
         contrast |= {"low": low, "high": high, "test": "bootstrap", "n": n, "in_family": False}
-        contrast |= {"p": max(2.0 ** (1 - n), 0.001), "p_holm": None}
+        contrast |= {"against": "persona", "p": max(2.0 ** (1 - n), 0.001), "p_holm": None}
         given = {"calibration": pl.DataFrame([calibration]), "contrasts": pl.DataFrame([contrast])}
         lines = summary(given, SETTINGS, STATISTICS, SECTIONS)
         said += [line for line in lines.splitlines() if "top label" in line]
@@ -64,3 +64,31 @@ def test_few_items_exclude_nothing() -> None:
     for line in said[:2]:
         assert line.endswith("that exclude 0: none.")
     assert said[2].endswith("that exclude 0: Nurse +0.035 [+0.030, +0.040].")
+
+
+def test_changed_cases_are_told_beside_the_unchanged() -> None:
+    row = {"model": "tiny", "task": "triage", "variant": "main", "metric": "accuracy"}
+    row |= {"confidence": None, "n": 40, "n_unchanged": 20, "n_invalid": 1}
+    row |= {"n_invalid_baseline": 2, "difference": -0.1, "low": -0.2, "high": -0.05, "p": 0.001}
+    rows = [
+        row | {"persona": "none", "against": "arm", "test": "exact McNemar"}
+        | {"n_gained": 3, "n_lost": 7},
+        row | {"persona": "nurse", "against": "both", "test": "bootstrap"}
+        | {"n_gained": None, "n_lost": None},
+    ]  # fmt: skip
+    persona = row | {"persona": "nurse", "against": "persona", "test": "exact McNemar"}
+    persona |= {"n_gained": 1, "n_lost": 1}
+    counts = ("detectable", "p_holm", "equivalent", "in_family")
+    table = pl.DataFrame(
+        [each | dict.fromkeys(counts) for each in (*rows, persona)],
+        schema_overrides={"in_family": pl.Boolean, "p_holm": pl.Float64},
+    )
+    text = summary({"contrasts": table}, SETTINGS, STATISTICS, SECTIONS)
+    assert (
+        "- Tiny, Triage, 40 changed cases (n), 20 left out: accuracy of the baseline minus that on "
+        "the same cases unchanged −10.0 points [−20.0, −5.0], 3 answers turned right and 7 wrong, "
+        "1 invalid (unchanged 2)."
+    ) in text
+    assert "for: Nurse −10.0 [−20.0, −5.0] (of 1)." in text
+    alone = summary({"contrasts": table.filter(against="persona")}, SETTINGS, STATISTICS, SECTIONS)
+    assert "changed cases" not in alone

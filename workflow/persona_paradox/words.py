@@ -24,6 +24,11 @@ def rows_of(tables: Tables, name: str, **where: Any) -> list[Row]:
     return [*tables[name].filter(**where).iter_rows(named=True)] if name in tables else []
 
 
+def of_personas(tables: Tables) -> pl.DataFrame:
+    """The contrasts of personas with the baseline, and not those of arms."""
+    return tables["contrasts"].filter(against="persona")
+
+
 def titles(settings: Settings) -> Settings:
     """The tasks of whose answers something is said, by labels or by judges."""
     found: Settings = {**settings["tasks"], **settings.get("judged_tasks", {})}

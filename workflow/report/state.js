@@ -98,7 +98,7 @@ function linkOf(row) {
   const counted = outcomes.find((outcome) => outcome.metric === key);
   // A bar of a drawing is the answers that are right; a number, all of them.
   if (counted && (key !== "accuracy" || row.key)) wanted.out = counted.id;
-  else if (key === "accuracy" && row.difference !== undefined && row.subgroup === undefined && !row.confidence)
+  else if (key === "accuracy" && row.against === "persona" && row.subgroup === undefined && !row.confidence)
     wanted.flip = "1";
   if (row.judge in index.judges) {
     if (index.actions.includes(key)) wanted.act = key;

@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 
+from .. import names
 from .base import Spec
 
 # Probabilities are rounded to 1 / `PARTS`.
@@ -126,13 +127,14 @@ class AnswerSpec:
     grave: Grave | None = None
 
 
-RIGHT = Outcome("right", "right", "✓", metric="accuracy")
-WRONG = Outcome("wrong", "wrong", "✗")
+RIGHT = Outcome(names.RIGHT, "right", "✓", metric="accuracy")
+WRONG = Outcome(names.WRONG, "wrong", "✗")
+_INVALID = "invalid"
 # Without a label that could be right or wrong; it counts as wrong.
 UNREAD = (
-    Outcome("invalid", "invalid", metric="invalid_rate"),
-    Outcome("refused", "refused", "⊘", within="invalid", metric="refused_rate"),
-    Outcome("unreadable", "unreadable", "?", within="invalid", metric="unreadable_rate"),
+    Outcome(_INVALID, "invalid", metric="invalid_rate"),
+    Outcome(names.REFUSED, "refused", "⊘", within=_INVALID, metric="refused_rate"),
+    Outcome(names.UNREADABLE, "unreadable", "?", within=_INVALID, metric="unreadable_rate"),
 )
 
 
@@ -203,7 +205,7 @@ def columns(scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
     rows = aligned(scores, ids)
     found: Json = {}
     if spec.outcomes:
-        found["outcome"] = places(outcomes(rows), [outcome.id for outcome in spec.outcomes])
+        found["outcome"] = places(rows["outcome"], [outcome.id for outcome in spec.outcomes])
     if spec.labels:
         found |= {
             "label": labels_of(rows, "label", spec),
@@ -212,22 +214,6 @@ def columns(scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
             "confidence": parts(rows["confidence"]),
         }
     return found
-
-
-def outcomes(rows: pl.DataFrame) -> pl.Series:
-    """Outcomes of scores; null where there is no answer."""
-    if "outcome" in rows.columns:
-        return rows["outcome"]
-    found = (
-        pl.when(pl.col("parse_status").is_null())
-        .then(None)
-        .when(pl.col("label").is_null())
-        .then(pl.lit("unreadable"))
-        .when(pl.col("correct"))
-        .then(pl.lit("right"))
-        .otherwise(pl.lit("wrong"))
-    )
-    return rows.select(found.alias("outcome"))["outcome"]
 
 
 def labels_of(rows: pl.DataFrame, column: str, spec: AnswerSpec) -> list[int | None]:
@@ -249,7 +235,7 @@ def parts(values: pl.Series, scale: int = PARTS) -> list[int | None]:
     return (values * scale).round().cast(pl.Int64).to_list()
 
 
-def places(values: pl.Series, names: Sequence[str]) -> list[int | None]:
+def places(values: pl.Series, among: Sequence[str]) -> list[int | None]:
     """The places of values in a list; None of what is not in it."""
-    place = {name: number for number, name in enumerate(names)}
+    place = {name: number for number, name in enumerate(among)}
     return [place.get(value) for value in values]

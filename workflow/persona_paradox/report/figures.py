@@ -81,7 +81,12 @@ def figures(groups: Sequence[str]) -> list[Figure]:
             "percentage points; one row per model.",
             "contrasts",
             _glance(),
-            {"metric": ["accuracy"], "confidence": [None], "variant": ["main"]},
+            {
+                "metric": ["accuracy"],
+                "confidence": [None],
+                "variant": ["main"],
+                "against": ["persona"],
+            },
             every_model=True,
             lines="model_title",
         ),
@@ -103,6 +108,7 @@ def figures(groups: Sequence[str]) -> list[Figure]:
             {
                 "metric": list(METRICS),
                 "confidence": [None],
+                "against": ["persona"],
             },
             ("metric",),
             wordings=True,

@@ -71,12 +71,14 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
             continue
         spec = settings["tasks"][task]
         teaching = ", author-written teaching cases, not clinically validated" * spec["teaching"]
-        answers = int(rows["n"].sum())
+        answers, invalid, refused, unreadable = (
+            int(rows[name].sum()) for name in ("n", "n_invalid", "n_refused", "n_unreadable")
+        )
         yield (
             f"- **{spec['title']}** ({spec['dataset']}{teaching}): n = {span(rows['n'])} items; "
             f"{rows.height} wordings × models with {answers} greedy answers, "
-            f"{int(rows['n_invalid'].sum())} of them invalid (counted as wrong)."
-            + (f" {spec['sample']}" if spec["sample"] else "")
+            f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable; counted as "
+            "wrong)." + (f" {spec['sample']}" if spec["sample"] else "")
         )
         below = statistics["label_mass_warning_below"]
         low = rows.filter(pl.col("label_mass") < below).sort("label_mass")

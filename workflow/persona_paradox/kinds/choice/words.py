@@ -16,6 +16,7 @@ from ...words import (
     excludes_zero,
     heading,
     named,
+    of_personas,
     p_text,
     percent,
     place_of,
@@ -41,7 +42,7 @@ _VERDICTS = {
 
 def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
     alpha = 1 - settings["confidence"]
-    contrasts = tables["contrasts"].filter(
+    contrasts = of_personas(tables).filter(
         (pl.col("metric") == "accuracy")
         & pl.col("confidence").is_null()
         & (pl.col("variant") == "main")
@@ -132,6 +133,31 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
         yield ""
 
 
+def _arms(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    """Of tasks that change the cases of another; nothing where there are none."""
+    table = tables["contrasts"].filter(
+        (pl.col("against") != "persona")
+        & (pl.col("metric") == "accuracy")
+        & (pl.col("variant") == "main")
+    )
+    for (model, task), part in table.group_by("model", "task", maintain_order=True):
+        base = part.filter(against="arm", persona=settings["baseline"])
+        for row in base.iter_rows(named=True):
+            yield (
+                f"- {place_of(settings, model, task)}, {row['n']} changed cases (n), "
+                f"{row['n_unchanged']} left out: accuracy of the baseline minus that on the same "
+                f"cases unchanged {_difference(row, 'unchanged')}."
+            )
+        both = part.filter(against="both")
+        shown = both.filter(excludes_zero(settings)).iter_rows(named=True)
+        effects = "; ".join(effect(row, settings, in_points=True) for row in shown)
+        yield (
+            f"  - The change does more or less to a persona than to the baseline (difference of "
+            f"differences in points, unadjusted interval excludes 0) for: {effects or 'none'} "
+            f"(of {both.height})."
+        )
+
+
 def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
     table = tables["interaction"].filter(pl.col("versus").is_not_null())
     if table.is_empty():
@@ -203,7 +229,7 @@ def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> It
         where = {"model": model, "task": task, "confidence": confidence, "variant": "main"}
         changes = (
             [
-                *tables["contrasts"]
+                *of_personas(tables)
                 .filter(excludes_zero(settings), metric="smooth_ece", **where)
                 .iter_rows(named=True)
             ]
@@ -291,11 +317,11 @@ def _between_brackets(row: Row) -> str:
     return f"[{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: Row, other: str = "baseline") -> str:
     return (
         f"{points(row['difference'])} points {points_within(row['low'], row['high'])}, "
         f"{row['n_gained']} answers turned right and {row['n_lost']} wrong, {row['n_invalid']} "
-        f"invalid (baseline {row['n_invalid_baseline']})"
+        f"invalid ({other} {row['n_invalid_baseline']})"
     )
 
 
@@ -307,6 +333,7 @@ def _between(values: pl.Series) -> str:
 SECTIONS: tuple[Section, ...] = (
     ("Does a persona change the accuracy?", ("contrasts",), _effects),
     ("Is it more than wording, and more than any sentence does?", ("robustness",), _robust),
+    ("What do changed cases change?", ("contrasts",), _arms),
     ("Does the effect depend on the context?", ("interaction",), _context),
     ("Consistency", ("cells",), _consistency),
     ("Calibration", ("calibration",), _calibration),

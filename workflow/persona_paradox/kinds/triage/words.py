@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from ...words import Section, Settings, Tables, effect, excludes_zero, place_of
+from ...words import Section, Settings, Tables, effect, excludes_zero, of_personas, place_of
 from ..choice import words as choice
 
 # Measures whose contrasts stand in the section on risk.
@@ -20,7 +20,7 @@ _POINTS = frozenset({"under_triage_rate", "over_triage_rate"})
 
 
 def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
-    main = tables["contrasts"].filter(pl.col("variant") == "main")
+    main = of_personas(tables).filter(pl.col("variant") == "main")
     told = False
     for (model, task), part in main.filter(pl.col("metric").is_in(list(_RISK))).group_by(
         "model", "task", maintain_order=True
