@@ -1,0 +1,15 @@
+"""What the summary says of a coin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...words import Section, Settings, Tables, named, rows_of
+
+
+def _heads(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
+    for row in rows_of(tables, "sides", side="heads", variant="main"):
+        yield f"- {named(settings, row['persona'])}: {row['n_answered']} times heads."
+
+
+SECTIONS: tuple[Section, ...] = (("How often is it heads?", ("sides",), _heads),)
