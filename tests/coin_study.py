@@ -34,17 +34,17 @@ TASK = {
     "title": "Heads or tails",
     "kind": "coin",
     "dataset": "coin",
-    "instruction": "Say how the coin falls. Answer with H or T.",
+    "instruction": "Say how the coin falls. A is heads, B is tails.",
     "user": "{case} It is made of {metal}.",
-    "labels": [{"label": "H", "class": "heads"}, {"label": "T", "class": "tails"}],
-    "decoding": {"max_tokens": 1, "grammar": "root ::= [HT]"},
+    "labels": [{"label": "A", "class": "heads"}, {"label": "B", "class": "tails"}],
+    "decoding": {"max_tokens": 1, "grammar": "root ::= [AB]"},
 }
 
 
 def coin_study(path: Path, **change: object) -> Project:
     """A project with the kind's folder, its data set and its task; nothing has run."""
     project = new_project(path)
-    add_model(project)
+    add_model(project, seed=4)
     shutil.copytree(KIND, path / "workflow/persona_paradox/kinds/coin")
     tosses = pl.DataFrame(
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...words import Section, Settings, Tables, named, rows_of
+from ..choice import words as choice
 
 
 def _heads(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
@@ -12,4 +13,7 @@ def _heads(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         yield f"- {named(settings, row['persona'])}: {row['n_answered']} times heads."
 
 
-SECTIONS: tuple[Section, ...] = (("How often is it heads?", ("sides",), _heads),)
+SECTIONS: tuple[Section, ...] = (
+    *choice.SECTIONS,
+    ("How often is it heads?", ("sides",), _heads),
+)

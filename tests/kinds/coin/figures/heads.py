@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-from matplotlib.figure import Figure
 
 
-def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
+def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
+    """One row per persona."""
+    heads = tables["sides"].filter(side="heads", variant="main")
+    titles = {id_: persona["title"] for id_, persona in settings["personas"].items()}
+    return heads.select(pl.col("persona").replace_strict(titles), "n_answered")
+
+
+def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A bar for each persona."""
-    rows = tables["sides"].filter(side="heads", variant="main")
-    figure = Figure(figsize=(4, 3))
-    axes = figure.subplots()
-    axes.bar([settings["personas"][p]["title"] for p in rows["persona"]], rows["n_answered"])
-    axes.set_ylabel("answers")
-    return figure
+    return {
+        "title": settings["title"],
+        "mark": "bar",
+        "encoding": {
+            "y": {"field": "persona", "type": "nominal", "title": None},
+            "x": {"field": "n_answered", "type": "quantitative", "title": "heads"},
+        },
+    }
