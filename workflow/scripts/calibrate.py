@@ -77,7 +77,7 @@ def main(arguments: Namespace) -> None:
     inputs = {"scores": arguments.scores, "settings": arguments.settings}
     files.write_table(pl.DataFrame(draws, schema=DRAWS_SCHEMA), arguments.draws, inputs)
     files.write_table(table, arguments.calibration, inputs)
-    cli.log.info("%d figures and bins", table.height)
+    cli.log.info("%d measures and bins", table.height)
 
 
 if __name__ == "__main__":

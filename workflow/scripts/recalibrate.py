@@ -58,7 +58,7 @@ def main(arguments: Namespace) -> None:
         rows += recalibrate(persona, scores.filter(repeat=0, variant="main"), settings)
     table = pl.DataFrame(rows, schema=SCHEMA).with_columns(pl.col(pl.Float64).fill_nan(None))
     files.write_table(table, arguments.recalibration, {"settings": arguments.settings})
-    cli.log.info("%d figures of %d cells", table.height, len(settings["personas"]))
+    cli.log.info("%d measures of %d cells", table.height, len(settings["personas"]))
 
 
 if __name__ == "__main__":

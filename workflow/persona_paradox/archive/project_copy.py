@@ -277,7 +277,7 @@ class Copy:
 
 
 def is_of(name: str, file: Answered) -> bool:
-    """Whether figures in a file are read in the words of these answers: of its cell, or of all.
+    """Whether numbers in a file are read in the words of these answers: of its cell, or of all.
 
     None are read in a thought.
     """

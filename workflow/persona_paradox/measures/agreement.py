@@ -1,7 +1,7 @@
 """How far raters agree, and how much of it chance would give them.
 
 Ratings have the shape (items, raters), or (items,) for one rater, with nan where a rater did not
-rate an item. Every figure is a float, that of the sample, or with `counts`, how often every draw
+rate an item. Every measure is a float, that of the sample, or with `counts`, how often every draw
 takes every item, one per draw: `resampling.Draws.measure` makes intervals of it over items. The
 raters are those at hand: an interval says nothing of other raters.
 """
@@ -127,7 +127,7 @@ def krippendorff_alpha(
     (interval), or the squared number of ratings from one category to the other, these two
     counting half (ordinal); that number is of the draw, not of the sample.
 
-    A draw repeats whole items, as for every other figure here; Krippendorff's own bootstrap
+    A draw repeats whole items, as for every other measure here; Krippendorff's own bootstrap
     draws pairs of ratings.
 
     Args:
