@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from persona_paradox.figures.catalogue import Figure, figures
 from persona_paradox.imports import imported_names
 from persona_paradox.kinds import base
 from persona_paradox.version import VERSION
@@ -161,6 +162,18 @@ def test_a_kind_has_what_others_ask_it_for(kind: str) -> None:
         for path in paths:
             if path.name != "__init__.py":
                 assert entry_points(path, wanted) == wanted, path.relative_to(folder)
+
+
+@pytest.mark.parametrize("figure", figures().values(), ids=lambda figure: figure.id)
+def test_a_figure_is_drawn_from_tables_and_settings(figure: Figure) -> None:
+    path = LIBRARY / figure.path
+    drawn = entry_points(path, {"draw": ["tables", "settings"]})
+    specified = entry_points(path, {"rows": ["tables", "settings"], "spec": ["settings"]})
+    assert [drawn, specified] in (
+        [{"draw": ["tables", "settings"]}, {}],
+        [{}, {"rows": ["tables", "settings"], "spec": ["settings"]}],
+    )
+    assert (path.parent / "__init__.py").is_file()
 
 
 def test_the_modules_of_a_kind_are_explained() -> None:
