@@ -1,0 +1,73 @@
+"""Words of the case replaced by others, all at once, so that two may change places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ...errors import InputError
+from ..changes import filled, with_cases
+
+
+def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
+    """Replace what each of `pairs` finds; see `changes`.
+
+    Args:
+        items: of the base's data set.
+        arm: `pairs`, each of `find` (a text, whose places are filled from columns) or `pattern` (a
+            regular expression), and `with`.
+        seed: nothing is drawn.
+
+    Returns:
+        The items; `change` says what was replaced by what.
+    """
+    del seed
+    patterns = [_pattern(number, pair) for number, pair in enumerate(arm["pairs"])]
+
+    def replaced(row: dict[str, Any]) -> tuple[str, str] | str:
+        found = []
+        for number, (pair, pattern) in enumerate(zip(arm["pairs"], patterns, strict=True)):
+            key = f"pairs.{number}"
+            text = filled(pair["find"], row, f"{key}.find") if "find" in pair else None
+            by = filled(pair["with"], row, f"{key}.with")
+            if by is not None and (text or pattern):
+                found.append((re.compile(re.escape(text)) if text else pattern, by))
+        case, done = _at_once(row["case"], found)
+        if not done:
+            return "the case has nothing that key `pairs` finds"
+        return case, "; ".join(done)
+
+    return with_cases(items, replaced)
+
+
+def _at_once(case: str, found: list[tuple[re.Pattern[str] | None, str]]) -> tuple[str, list[str]]:
+    """The case with the leftmost match of any pair replaced, and so on; what was replaced."""
+    parts: list[str] = []
+    done: list[str] = []
+    at = 0
+    while True:
+        matches = [
+            (match.start(), number, match, by)
+            for number, (pattern, by) in enumerate(found)
+            if pattern is not None and (match := pattern.search(case, at)) and match[0]
+        ]
+        if not matches:
+            return "".join(parts) + case[at:], list(dict.fromkeys(done))
+        start, _, match, by = min(matches, key=lambda one: one[:2])
+        parts += [case[at:start], by]
+        done.append(f"{match[0]} → {by}")
+        at = match.end()
+
+
+def _pattern(number: int, pair: Mapping[str, str]) -> re.Pattern[str] | None:
+    if "pattern" not in pair:
+        return None
+    try:
+        return re.compile(pair["pattern"])
+    except re.error as error:
+        raise InputError(
+            f"key `pairs.{number}.pattern` is no regular expression ({error}); mend it"
+        ) from error

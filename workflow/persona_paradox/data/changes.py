@@ -1,0 +1,131 @@
+"""Arms of a task: the same items, changed by a rule that is a module of `arms`.
+
+A rule's module has `change(items, arm, seed) -> items`. It takes the items of the base's data set,
+the keys of the arm with those of `case` (how the data set makes a case, as its file says), and the
+study's seed. It returns the same rows with another `case` where it can, and two columns more:
+`change`, what it did, and `unchanged`, why it left a case as it was; one of them is null.
+`reference` stays, but where the rule says that it moves. The keys of an arm are in
+`<rule>.schema.yaml` beside it. An error begins with `key`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from ..errors import InputError
+
+# In front of the column by which a sample of the base is drawn, where a rule moves it.
+BASE = "base_"
+
+_PLACE = re.compile(r"\{([^{}]+)\}")
+
+Rule = Callable[[pl.DataFrame, Mapping[str, Any], int], pl.DataFrame]
+
+
+def perturb(
+    items: pl.DataFrame, rule: Rule, arm: Mapping[str, Any], seed: int, name: str
+) -> pl.DataFrame:
+    """The items of an arm.
+
+    Args:
+        items: of the base's data set, as `items.read_items` makes them.
+        rule: `change` of the rule's module.
+        arm: its keys, and `case`.
+        seed: of the study.
+        name: the arm in errors.
+
+    Returns:
+        The same rows in the same order, without the levels of human raters, who saw the base's
+        cases; `changed`, whether the case or the reference is another one; `change` and
+        `unchanged`. Where the reference or category is another one, the base's stands in a column
+        `base_reference` or `base_category`.
+
+    Raises:
+        InputError: the rule cannot be used on this data set, or changes no item.
+    """
+    seen = items.select(pl.exclude(r"^human_.*$"))
+    try:
+        made = rule(seen, arm, seed)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    if made["item_id"].to_list() != items["item_id"].to_list():
+        raise ValueError(f"rule {arm['rule']!r} has other items than its base")
+    stratum = "category" if "category" in items.columns else "reference"
+    moved = made[stratum].ne_missing(items[stratum])
+    changed = made["case"].ne_missing(items["case"]) | moved
+    shown = items["excluded"].is_null()
+    if not (changed & shown).any():
+        why = made.filter(shown)["unchanged"].drop_nulls().unique().sort().to_list()
+        raise InputError(
+            f"{name}: the rule changes no case of the data set"
+            + (f" ({'; '.join(why[:3])})" if why else "")
+            + "; mend the arm, or take it out"
+        )
+    made = made.with_columns(
+        changed=changed,
+        change=pl.when(changed).then("change"),
+        unchanged=pl.when(~changed).then(
+            pl.col("unchanged").fill_null("the rule leaves the case as it is")
+        ),
+    )
+    return made.with_columns(items[stratum].alias(BASE + stratum)) if moved.any() else made
+
+
+def drawn_as(items: pl.DataFrame) -> pl.DataFrame:
+    """The items as a sample of their base is drawn of them."""
+    moved = [column for column in items.columns if column.startswith(BASE)]
+    return items.with_columns(pl.col(column).alias(column.removeprefix(BASE)) for column in moved)
+
+
+def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:
+    """A text with its places filled from an item's columns; None where one of them is empty.
+
+    Raises:
+        InputError: a place names no column that may be shown.
+    """
+    may = [column for column in row if column not in _HIDDEN and not column.startswith(BASE)]
+    for place in _PLACE.findall(template):
+        if place not in may:
+            raise InputError(
+                f"key `{key}` has the place {{{place}}}, which is no kept column of the data set; "
+                f"use one of {', '.join(may) or 'none'}, or add it to key `columns.keep`"
+            )
+    found = {place: row[place] for place in _PLACE.findall(template)}
+    if any(value is None for value in found.values()):
+        return None
+    return _PLACE.sub(lambda place: str(found[place[1]]), template)
+
+
+# Columns of items that are no kept columns of the file.
+_HIDDEN = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+
+
+def with_cases(
+    items: pl.DataFrame, change: Callable[[dict[str, Any]], tuple[str, str] | str]
+) -> pl.DataFrame:
+    """The items with what `change` makes of each: the case and what was done, or why nothing was.
+
+    Args:
+        items: with a `case`; a case that no model sees may be empty, and stays.
+        change: of a row.
+    """
+    rows = [
+        "there is no case" if row["case"] is None else change(row)
+        for row in items.iter_rows(named=True)
+    ]
+    cases = [
+        case if isinstance(made, str) else made[0]
+        for case, made in zip(items["case"], rows, strict=True)
+    ]
+    done = [None if isinstance(made, str) else made[1] for made in rows]
+    why = [made if isinstance(made, str) else None for made in rows]
+    text = pl.String()
+    return items.with_columns(
+        pl.Series("case", cases, dtype=text),
+        pl.Series("change", done, dtype=text),
+        pl.Series("unchanged", why, dtype=text),
+    )
