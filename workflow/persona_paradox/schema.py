@@ -24,6 +24,8 @@ _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 # Those of the kinds of tasks.
 KINDS = Path(__file__).resolve().parent / "kinds"
+# Those of the rules of arms.
+ARMS = Path(__file__).resolve().parent / "data/arms"
 
 # Keywords of our own: what a value must be, in words, where JSON Schema has a pattern or a
 # combination; that capitals count as small letters; and what keys of a former version are now.
@@ -48,8 +50,8 @@ def check_schema(data: Any, kind: str, name: str) -> None:
 
     Args:
         data: content of a configuration file, or a study.
-        kind: of the schema `{kind}.schema.yaml`; of a kind of task with its folder, such as
-            `triage/dataset`.
+        kind: of the schema `{kind}.schema.yaml`; of a kind of task, or of a rule of arms, with its
+            folder, such as `triage/dataset` and `arms/append`.
         name: of the file in errors.
 
     Raises:
@@ -205,7 +207,8 @@ def _schemas() -> dict[Path, Any]:
     """Every schema, by its file."""
     found = {
         path: yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506
-        for path in [*FOLDER.glob("*.schema.yaml"), *KINDS.glob("*/*.schema.yaml")]
+        for folder, pattern in ((FOLDER, "*"), (KINDS, "*/*"), (ARMS, "*"))
+        for path in folder.glob(f"{pattern}.schema.yaml")
     }
     for content in found.values():
         # Where it is met behind a reference, jsonschema would go on without what is our own.
@@ -227,7 +230,8 @@ def _validator(kind: str) -> Any:
         Draft202012Validator, {"properties": _properties}, type_checker=types
     )
     # A reference in a schema begins at its own file.
-    path = (KINDS if "/" in kind else FOLDER) / f"{kind}.schema.yaml"
+    folder = ARMS.parent if kind.startswith("arms/") else KINDS if "/" in kind else FOLDER
+    path = folder / f"{kind}.schema.yaml"
     return validator({"$ref": path.as_uri()}, registry=registry)
 
 

@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 from persona_paradox.engine import sizes
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, HUMAN
+from persona_paradox.study.conditions import base_of, file_of
 from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of

@@ -23,12 +23,13 @@ rule deliver:
         ENVIRONMENT
     params:
         model_file=model_file,
+        task_file=lambda wildcards: file_of("tasks", wildcards.task),
     shell:
         script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
         " --template {input.template} --manifest {input.manifest}"
         " --window {input.window}"
         " --config-file {params.model_file}"
-        " --task-file config/tasks/{wildcards.task}.yaml"
+        " --task-file {params.task_file}"
         " --delivered {output} --log {log}"
 
 

@@ -102,6 +102,8 @@ rule download_dataset:
         manifest="resources/datasets/{dataset}.manifest.json",
     log:
         "logs/download_dataset/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of([id_ for id_ in STUDY.datasets if id_ not in STUDY.changed_datasets]),
     priority: 10
     conda:
         ENVIRONMENT

@@ -4,8 +4,8 @@
 
 rule perturb:
     input:
-        cases=lambda w: f"resources/datasets/{split(w.dataset)[0]}.parquet",
-        manifest=lambda w: f"resources/datasets/{split(w.dataset)[0]}.manifest.json",
+        cases=lambda w: f"resources/datasets/{base_of(w.dataset)}.parquet",
+        manifest=lambda w: f"resources/datasets/{base_of(w.dataset)}.manifest.json",
         arm=view("arms/{dataset}"),
         code=lambda w: code(
             "perturb", f"data/arms/{STUDY.datasets[w.dataset]['arm']['rule']}.py"

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
+from persona_paradox.data.changes import drawn_as
 from persona_paradox.data.items import null_cases, sample
 from persona_paradox.kinds import base
 from persona_paradox.prompting.prompts import build_prompts
@@ -19,14 +20,16 @@ def main(arguments: Namespace) -> None:
     task = files.read_json(arguments.task)
     texts = files.read_json(arguments.persona)["texts"]
     items = files.read_table(arguments.items).filter(pl.col("excluded").is_null())
-    items = sample(
-        items,
+    # An arm has the items that its base has.
+    drawn = sample(
+        drawn_as(items),
         task["limit"],
         task.get("seed", 0),
         task.get("limit_keeps", ()),
         task.get("stratum", ""),
         evenly=task.get("evenly", False),
     )
+    items = items.filter(pl.col("item_id").is_in(drawn["item_id"].implode()))
     nulls = null_cases(task["null_cases"])
     places = items.select(nulls.columns)
     if base.has(arguments.kind, "prompting"):

@@ -27,7 +27,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     study = copy.study
     fetched = [f"resources/datasets/{id_}.parquet" for id_ in restricted(study)]
     prompts = [f"results/prompts/{t}/{p}.parquet" for t in study.tasks for p in study.personas]
-    why = copy.snakemake(("download_dataset",), fetched) if fetched else None
+    why = copy.snakemake(("download_dataset", "perturb"), fetched) if fetched else None
     # By itself: else the items of the archive would be fetched again, too.
     why = why or copy.snakemake(("write_prompts",), prompts)
     if why is not None:
@@ -170,12 +170,14 @@ def check_items(copy: Copy, findings: Findings) -> None:
             continue
         name = f"resources/datasets/{id_}.parquet"
         manifest = f"resources/datasets/{id_}.manifest.json"
-        if not {source["kind"] for source in files.sources_of(spec)} <= {"bundled", "path"}:
+        made = id_ in copy.study.changed_datasets
+        local = {source["kind"] for source in files.sources_of(spec)} <= {"bundled", "path"}
+        if not made and not local:
             findings.unchecked(f"items of {id_}, whose source is not on this machine")
             continue
         for one in (name, manifest):
             (copy.path / one).unlink(missing_ok=True)
-        why = copy.snakemake(("download_dataset",), [name])
+        why = copy.snakemake(("perturb",) if made else ("download_dataset",), [name])
         if why is not None:
             findings.unchecked(f"items of {id_}, whose source cannot be read here: {why}")
             # What is missing is asked for with the next set again.

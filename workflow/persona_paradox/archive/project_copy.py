@@ -19,7 +19,7 @@ import yaml
 from .. import cli, files
 from ..errors import InputError, printable
 from ..kinds.choice.scoring import with_repeat
-from ..study.conditions import plain
+from ..study.conditions import base_of, plain
 from ..study.inventory import (
     Answered,
     answered,
@@ -160,7 +160,8 @@ class Copy:
     def _configure(self) -> None:
         study = self.study
         settings = dict(study.settings) | {"data_dir": None, "tasks": list(study.tasks)}
-        settings["limits"] = {k: v for k, v in settings["limits"].items() if k in study.tasks}
+        tasks = {base_of(id_) for id_ in study.tasks}
+        settings["limits"] = {k: v for k, v in settings["limits"].items() if k in tasks}
         self._write("config", settings)
         for kind in CHECKED:
             specs = study.written_models if kind == "models" else getattr(study, kind)
@@ -172,6 +173,8 @@ class Copy:
                 # What is derived of a file is made of it again.
                 if id_ in plain(specs):
                     self._write(f"{kind}/{id_}", spec)
+        for id_, spec in study.base_tasks.items():
+            self._write(f"tasks/{id_}", spec)
         for kind, titles in study.titles.items():
             for id_, title in titles.items():
                 if is_safe(id_):

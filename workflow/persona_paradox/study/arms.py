@@ -6,13 +6,13 @@ A task's file declares them; `task@arm` becomes a task like any other, on the da
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..names import ALL
-from .conditions import MARK, MOST_CHARACTERS, split
+from .conditions import MARK, MOST_CHARACTERS, base_of, split
 
 RULES = Path(__file__).parents[1] / "data/arms"
 
@@ -20,6 +20,24 @@ RULES = Path(__file__).parents[1] / "data/arms"
 def rules() -> list[str]:
     """Names of all rules, sorted."""
     return sorted(path.stem for path in RULES.glob("[!_]*.py"))
+
+
+def check_arms(
+    name: str, arms: Mapping[str, dict[str, Any]], check: Callable[[dict[str, Any], str, str], None]
+) -> None:
+    """Check the keys of a task's arms, each by the schema of its rule; `name` is of its file.
+
+    Raises:
+        InputError: a rule is unknown, or a key is not as it must be.
+    """
+    for id_, arm in arms.items():
+        where = f"{name}: key `arms.{id_}`"
+        if arm["rule"] not in rules():
+            raise InputError(
+                f"{where} has the rule {arm['rule']!r}, which is none; use one of "
+                f"{', '.join(rules())}, or add a module to workflow/persona_paradox/data/arms"
+            )
+        check(arm, f"arms/{arm['rule']}", where)
 
 
 def tasks_of(
@@ -42,16 +60,18 @@ def tasks_of(
     for id_ in wanted:
         base, part = split(id_)
         task = written[base]
-        for arm in [*task["arms"]] if part == ALL else [part] if part else []:
-            if arm not in task["arms"]:
-                known = ", ".join(f"{base}{MARK}{one}" for one in (ALL, *task["arms"]))
+        arms = task.get("arms", {})
+        chosen = list(arms) if part == ALL else [part] if part else []
+        for arm in chosen:
+            if arm not in arms:
+                known = ", ".join(f"{base}{MARK}{one}" for one in (ALL, *arms))
                 raise InputError(
                     f"key `tasks` of the study names {id_!r}, but config/tasks/{base}.yaml has no "
                     f"such arm; use one of {known}, or add it to key `arms`"
                 )
         if part in ("", ALL):
             found.setdefault(base, task)
-        for arm in [*task["arms"]] if part == ALL else [part] if part else []:
+        for arm in chosen:
             found.setdefault(f"{base}{MARK}{arm}", _arm(base, arm, task))
     _check_alike(found)
     return found
@@ -117,7 +137,7 @@ def datasets_of(
     found: dict[str, dict[str, Any]] = {}
     for task in tasks.values():
         id_ = task["dataset"]
-        base = split(id_)[0]
+        base = base_of(id_)
         found.setdefault(base, written[base])
         if "arm" in task:
             arm = task["arm"]
@@ -140,7 +160,7 @@ def view_of(id_: str, dataset: Mapping[str, Any], seed: int) -> dict[str, Any]:
     arm = {key: value for key, value in dataset["arm"].items() if key != "name"}
     return {
         "arm": arm,
-        "base": split(id_)[0],
+        "base": base_of(id_),
         "case": dataset["columns"]["case"],
         "seed": seed,
     }

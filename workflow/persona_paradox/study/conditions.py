@@ -34,6 +34,11 @@ def split(id_: str) -> tuple[str, str]:
     return base, part
 
 
+def base_of(id_: str) -> str:
+    """The base of a derived id, or the id itself."""
+    return split(id_)[0]
+
+
 def bases(ids: Iterable[str]) -> list[str]:
     """The bases of derived ids, each once."""
     return list(dict.fromkeys(split(id_)[0] for id_ in ids if MARK in id_))

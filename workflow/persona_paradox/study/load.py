@@ -13,8 +13,9 @@ from ..data.parts import parts_of
 from ..errors import InputError
 from ..kinds import base
 from ..names import ALL, READ
+from .arms import check_arms, datasets_of, tasks_of
 from .checks import cross_check
-from .conditions import MARK, bases, personas_of, plain, split
+from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
 from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
@@ -59,10 +60,13 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
-    tasks = {id_: _load_task(id_, config, check) for id_ in settings["tasks"]}
+    # An arm is made of its base, which a study may leave out.
+    written = {id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])}
     datasets = {
-        task["dataset"]: _load_dataset(id_, tasks, config, check) for id_, task in tasks.items()
+        task["dataset"]: _load_dataset(id_, written, config, check) for id_, task in written.items()
     }
+    tasks = tasks_of(settings["tasks"], written)
+    datasets = datasets_of(tasks, datasets)
     contexts = settings["contexts"]
     if contexts != ALL:
         there = {one["context"] for one in datasets.values()}
@@ -102,7 +106,8 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         tasks=tasks,
         personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
         persona_sets=sets,
-        datasets={spec["dataset"]: datasets[spec["dataset"]] for spec in tasks.values()},
+        datasets=datasets_of(tasks, datasets),
+        base_tasks={base: written[base] for base in bases(tasks)},
     )
     read = [reads for reads in READ if study.read_tasks(reads)]
     study = replace(
@@ -127,6 +132,7 @@ def _load_task(id_: str, config: Path, check: Check) -> dict[str, Any]:
             "workflow/persona_paradox/kinds"
         )
     check(task, f"{task['kind']}/task", name)
+    check_arms(name, task.get("arms", {}), check)
     return task
 
 

@@ -9,7 +9,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from .conditions import personas_of, plain
+from .arms import datasets_of, tasks_of
+from .conditions import base_of, bases, personas_of, plain
 from .derived_models import models_of
 from .study import Study
 
@@ -21,7 +22,8 @@ def configuration(study: Study) -> dict[str, Any]:
     because the order of its keys means something.
     """
     settings = {key: value for key, value in study.settings.items() if key != "data_dir"}
-    tasks = deepcopy(study.tasks)
+    # What is derived of a file is made of it again.
+    tasks = deepcopy(study.base_tasks | {id_: study.tasks[id_] for id_ in plain(study.tasks)})
     for task in tasks.values():
         if task["decoding"]["json_schema"] is not None:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
@@ -30,10 +32,9 @@ def configuration(study: Study) -> dict[str, Any]:
         "models": study.written_models,
         "adapters": study.adapters,
         "tasks": tasks,
-        # What is derived of a file is made of it again.
         "personas": {id_: study.personas[id_] for id_ in plain(study.personas)},
         "persona_sets": study.persona_sets,
-        "datasets": study.datasets,
+        "datasets": {id_: study.datasets[id_] for id_ in plain(study.datasets)},
         "judges": study.judges,
         "forms": study.forms,
         "titles": study.titles,
@@ -50,20 +51,22 @@ def study_of(configured: Mapping[str, Any]) -> Study:
 
     # JSON has sorted ids; a study has them in the order in which it names them.
     def named(kind: str) -> dict[str, Any]:
-        known = tasks if kind == "tasks" else configured[kind]
+        known = configured[kind]
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
     sets = dict(configured["persona_sets"])
+    chosen = tasks_of([id_ for id_ in settings["tasks"] if base_of(id_) in tasks], tasks)
     # What is derived of files is made of them again.
     named_models = [*settings["models"], *(judge["model"] for judge in named("judges").values())]
     models = models_of(dict.fromkeys(named_models), configured["models"], configured["adapters"])
     return Study(
         settings=settings,
         models={id_: models[id_] for id_ in settings["models"]},
-        tasks=named("tasks"),
+        tasks=chosen,
+        base_tasks={base: tasks[base] for base in bases(chosen)},
         personas=personas_of(settings["personas"], configured["personas"], sets),
         persona_sets=sets,
-        datasets=dict(configured["datasets"]),
+        datasets=datasets_of(chosen, configured["datasets"]),
         judges=named("judges"),
         judge_models={id_: m for id_, m in models.items() if id_ not in settings["models"]},
         base_models={id_: m for id_, m in configured["models"].items() if id_ not in models},

@@ -13,7 +13,7 @@ from ..figures.catalogue import figures
 from ..files import sources_of
 from ..kinds import base
 from ..names import ALL, HUMAN, READ, REASONING
-from .conditions import MARK, plain, split
+from .conditions import MARK, base_of, plain, split
 from .products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
@@ -61,6 +61,7 @@ class Study:
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
     base_models: dict[str, dict[str, Any]] = field(default_factory=dict)
     adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base_tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -86,7 +87,8 @@ class Study:
 
     def kind_of(self, dataset: str) -> str:
         """The kind of the tasks that name a data set; all are of one, see `load_study`."""
-        kind: str = next(t["kind"] for t in self.tasks.values() if t["dataset"] == dataset)
+        kinds = {base_of(task["dataset"]): task["kind"] for task in self.tasks.values()}
+        kind: str = kinds[base_of(dataset)]
         return kind
 
     def dataset_of(self, task: str) -> dict[str, Any]:
@@ -276,6 +278,16 @@ class Study:
         """Ids of the models that run on this machine."""
         return [id_ for id_ in self.all_models if id_ not in self.servers]
 
+    @cached_property
+    def changed_datasets(self) -> list[str]:
+        """Ids of the data sets of arms, which are made of others."""
+        return [id_ for id_, dataset in self.datasets.items() if "arm" in dataset]
+
+    def limit_of(self, task: str) -> int | None:
+        """Most items of a task; an arm has those of its base."""
+        limit: int | None = self.settings["limits"].get(base_of(task), self.settings["limit"])
+        return limit
+
     @property
     def written_models(self) -> dict[str, dict[str, Any]]:
         """The models that have a file of their own: those of the study, and bases of the others."""
@@ -318,5 +330,8 @@ def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]
         ("adapters", study.adapters),
     ):
         for id_, spec in specs.items():
+            # What is made of another data set has no source of its own.
+            if "arm" in spec:
+                continue
             for source in sources_of(spec):
                 yield kind, id_, source

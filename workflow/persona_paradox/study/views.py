@@ -17,6 +17,7 @@ from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ACTIONS, ALL, USER
+from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
 from .study import Study
@@ -30,14 +31,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     settings = study.settings
     yield from _model_views(study)
     for id_, dataset in study.datasets.items():
-        reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
-        reading |= {"where": dataset["where"]} if "where" in dataset else {}
-        reading |= base.spec(study.kind_of(id_)).reading(dataset)
-        # Which kept column names the clusters matters to the scores alone.
-        reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
-        yield f"datasets/{id_}", reading
-        if dataset.get("subgroups"):
-            yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
+        yield from _dataset_views(id_, dataset, study)
     for id_ in study.personas:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_, task in study.tasks.items():
@@ -102,10 +96,27 @@ def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
 
+def _dataset_views(
+    id_: str, dataset: Mapping[str, Any], study: Study
+) -> Iterator[tuple[str, Any]]:
+    """How items are read, or made of others, and their subgroups."""
+    if id_ in study.changed_datasets:
+        yield f"arms/{id_}", arm_view(id_, dataset, study.settings["seed"])
+    else:
+        reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
+        reading |= {"where": dataset["where"]} if "where" in dataset else {}
+        reading |= base.spec(study.kind_of(id_)).reading(dataset)
+        # Which kept column names the clusters matters to the scores alone.
+        reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
+        yield f"datasets/{id_}", reading
+    if dataset.get("subgroups"):
+        yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
+
+
 def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """What the chats of a task depend on besides the data set and the persona."""
     settings = study.settings
-    limit = settings["limits"].get(id_, settings["limit"])
+    limit = study.limit_of(id_)
     prompt = {"instruction": task.get("instruction", ""), "user": task["user"]}
     prompt |= {"null_cases": task.get("null_cases", []), "limit": limit}
     # Only where it is not where it always was, so that prompts that were written stay.
@@ -288,7 +299,7 @@ def measured(id_: str, study: Study) -> dict[str, Any]:
 
 def _sample_note(id_: str, study: Study) -> str | None:
     """What figures say of a sample, in a sentence."""
-    limit = study.settings["limits"].get(id_, study.settings["limit"])
+    limit = study.limit_of(id_)
     if limit is None:
         return None
     traits, strata = study.traits(id_), study.strata(id_)
