@@ -18,8 +18,8 @@ from .study import Study
 def configuration(study: Study) -> dict[str, Any]:
     """Everything that the files of a study say, by kind and id; `study_of` reads it back.
 
-    The data folder is left out: where it lies is no part of a study. A JSON schema stands as text,
-    because the order of its keys means something.
+    The data folder is left out: where it lies is no part of a study. A JSON schema, arms and the
+    factors of a set stand as text, because the order of their keys means something.
     """
     settings = {key: value for key, value in study.settings.items() if key != "data_dir"}
     # What is derived of a file is made of it again.
@@ -27,13 +27,17 @@ def configuration(study: Study) -> dict[str, Any]:
     for task in tasks.values():
         if task["decoding"]["json_schema"] is not None:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
+        task["arms"] = json.dumps(task.get("arms", {}))
+    sets = deepcopy(study.persona_sets)
+    for content in sets.values():
+        content["factors"] = json.dumps(content["factors"])
     return {
         "study": settings,
         "models": study.written_models,
         "adapters": study.adapters,
         "tasks": tasks,
         "personas": {id_: study.personas[id_] for id_ in plain(study.personas)},
-        "persona_sets": study.persona_sets,
+        "persona_sets": sets,
         "datasets": {id_: study.datasets[id_] for id_ in plain(study.datasets)},
         "judges": study.judges,
         "forms": study.forms,
@@ -48,13 +52,16 @@ def study_of(configured: Mapping[str, Any]) -> Study:
     for task in tasks.values():
         text = task["decoding"]["json_schema"]
         task["decoding"]["json_schema"] = None if text is None else json.loads(text)
+        task["arms"] = json.loads(task["arms"])
 
     # JSON has sorted ids; a study has them in the order in which it names them.
     def named(kind: str) -> dict[str, Any]:
         known = configured[kind]
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
-    sets = dict(configured["persona_sets"])
+    sets = deepcopy(configured["persona_sets"])
+    for content in sets.values():
+        content["factors"] = json.loads(content["factors"])
     chosen = tasks_of([id_ for id_ in settings["tasks"] if base_of(id_) in tasks], tasks)
     # What is derived of files is made of them again.
     named_models = [*settings["models"], *(judge["model"] for judge in named("judges").values())]
