@@ -16,7 +16,7 @@ DOCUMENTS = [
     ),
 ]
 # A block is of commands unless it says that it is of something else.
-OTHER = {"yaml", "text"}
+OTHER = {"yaml", "text", "python"}
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 # In a sentence: a program of ours with a word behind it.
 _INLINE = re.compile(r"`((?:snakemake|python|make)\s[^`]+)`")

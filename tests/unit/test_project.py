@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.imports import code_of, imported_names
 from persona_paradox.kinds import base
+from persona_paradox.study.arms import rules
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = [
@@ -203,6 +204,7 @@ PLUGINS += [
     if base.has(kind, "measures")
     for name in ("spec", "measures", *(f"tables/{table}" for table in base.tables(kind)))
 ]
+PLUGINS += [(ROOT / "workflow/scripts/perturb.py", f"data/arms/{rule}.py") for rule in rules()]
 
 # Other libraries stay loaded from one script to the next, for they are what takes long.
 READY = """

@@ -41,7 +41,7 @@ PLANNED = [
         f"snakemake --configfile config/studies/{study}.yaml --cores all"
         for study in (
             *("real-data", "effects", "paper", "safety", "safety-cpu", "rationale"),
-            "persona-sets",
+            *("persona-sets", "arms"),
         )
     ),
     "snakemake --cores all results/clinician/packet.zip",

@@ -103,7 +103,7 @@ rule download_dataset:
     log:
         "logs/download_dataset/{dataset}.log",
     wildcard_constraints:
-        dataset=one_of([id_ for id_ in STUDY.datasets if id_ not in STUDY.changed_datasets]),
+        dataset=one_of(STUDY.read_datasets),
     priority: 10
     conda:
         ENVIRONMENT

@@ -178,7 +178,8 @@ class Study:
     def shown_cells(self) -> list[Cell]:
         """The cells whose answers clinicians may see."""
         personas = self.personas_of(self.settings["clinicians"]["groups"])
-        tasks = {task for ids in self.form_tasks.values() for task in ids}
+        # Nobody rates the answers to changed cases.
+        tasks = {task for ids in self.form_tasks.values() for task in plain(ids)}
         return [c for c in self.cells if c.task in tasks and c.persona in personas]
 
     def ids_of(self, kind: str) -> list[str]:
@@ -282,6 +283,11 @@ class Study:
     def changed_datasets(self) -> list[str]:
         """Ids of the data sets of arms, which are made of others."""
         return [id_ for id_, dataset in self.datasets.items() if "arm" in dataset]
+
+    @cached_property
+    def read_datasets(self) -> list[str]:
+        """Ids of the data sets that are read from a source."""
+        return [id_ for id_ in self.datasets if id_ not in self.changed_datasets]
 
     def limit_of(self, task: str) -> int | None:
         """Most items of a task; an arm has those of its base."""

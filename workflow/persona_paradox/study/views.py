@@ -96,9 +96,7 @@ def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
 
-def _dataset_views(
-    id_: str, dataset: Mapping[str, Any], study: Study
-) -> Iterator[tuple[str, Any]]:
+def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterator[tuple[str, Any]]:
     """How items are read, or made of others, and their subgroups."""
     if id_ in study.changed_datasets:
         yield f"arms/{id_}", arm_view(id_, dataset, study.settings["seed"])
