@@ -61,11 +61,12 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
     # An arm is made of its base, which a study may leave out.
-    written = {id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])}
+    base_tasks = {id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])}
     datasets = {
-        task["dataset"]: _load_dataset(id_, written, config, check) for id_, task in written.items()
+        task["dataset"]: _load_dataset(id_, base_tasks, config, check)
+        for id_, task in base_tasks.items()
     }
-    tasks = tasks_of(settings["tasks"], written)
+    tasks = tasks_of(settings["tasks"], base_tasks)
     datasets = datasets_of(tasks, datasets)
     contexts = settings["contexts"]
     if contexts != ALL:
@@ -107,7 +108,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
         persona_sets=sets,
         datasets=datasets_of(tasks, datasets),
-        base_tasks={base: written[base] for base in bases(tasks)},
+        base_tasks={id_: base_tasks[id_] for id_ in bases(tasks)},
     )
     read = [reads for reads in READ if study.read_tasks(reads)]
     study = replace(
