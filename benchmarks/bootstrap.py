@@ -7,8 +7,9 @@
 10,000 draws of 10 models × 12 personas × 4 tasks × 1,245 items, simulated (simulation.py).
 
 - The tables: cells, paired contrasts (of calibration figures too), AUC, confusion, robustness;
-  with subgroups and without. By aggregate.py through its command line, in two processes, with
-  reading and writing. With fewer models than 10, time is extrapolated in proportion.
+  with subgroups and without. By measure.py through its command line, two jobs at a time, and
+  by tabulate.py, with reading and writing. With fewer models than 10, time is extrapolated in
+  proportion.
 - The calibration of cells and their recalibration by five maps, by the code of calibrate.py and of
   recalibrate.py, of a sample of cells; extrapolated to all of them in 2 processes.
 - A loop over draws, of a few draws, against all draws at once: what that saves.
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,14 +42,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import calibrate
+import measure
 import readme
-from aggregate import measure
 from recalibrate import recalibrate
 from simulated_study import STATISTICS
 from simulation import BASELINE, World, ask
 
 from persona_paradox.kinds.triage import formulas as triage
-from persona_paradox.measures import tables
+from persona_paradox.kinds.triage.measures import answers
+from persona_paradox.measures import confidences
 from persona_paradox.measures.calibration import calibration_draws, calibration_metrics
 from persona_paradox.measures.recalibration import METHODS
 from persona_paradox.measures.statistics import cluster_counts, clusters_of
@@ -56,7 +59,7 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 SEED = 2026
 MODELS, PERSONAS, TASKS, ITEMS, DRAWS = 10, 12, 4, 1245, 10_000
 PROCESSES = 2
-PARTS = ("aggregate", "subgroups", "calibrate", "recalibrate", "draws")
+PARTS = ("tables", "subgroups", "calibrate", "recalibrate", "draws")
 TARGET_S, TARGET_GIB = 300, 4.0
 # As those of the KTAS records.
 SUBGROUPS = [
@@ -75,7 +78,7 @@ def settings(draws: int) -> dict[str, Any]:
 def view(models: int, subgroups: bool) -> dict[str, Any]:
     """The view of all cells, as far as the tables need it."""
     about = {"context": "emergency", "origin": "real", "dataset": "items"}
-    about |= {"subgroups": SUBGROUPS if subgroups else []}
+    about |= {"subgroups": SUBGROUPS if subgroups else [], "kind": "triage"}
     return {
         "baseline": BASELINE,
         "cells": [[f"m{m}", t, p] for t in TASK_IDS for m in range(models) for p in PERSONA_IDS],
@@ -105,7 +108,7 @@ def write(folder: Path, models: int, draws: int) -> None:
         row | {"draws": np.resize(row["draws"], draws) + generator.normal(0, 1e-3, draws)}
         for row in drawn
     ]
-    pl.DataFrame(rows, schema=calibrate.SCHEMA).with_columns(
+    pl.DataFrame(rows, schema=confidences.CALIBRATION).with_columns(
         pl.col(pl.Float64).fill_nan(None)
     ).write_parquet(calibrated / "one.parquet")
     pl.DataFrame(drawn, schema=calibrate.DRAWS_SCHEMA).write_parquet(calibrated / "one.draws")
@@ -143,38 +146,64 @@ def timed(work: Callable[[], object]) -> Measured:
     return Measured(wall, cpu, int(peak[1]) / 2**20 if peak else float("nan"))
 
 
-def aggregate(folder: Path, models: int, draws: int, subgroups: bool) -> Measured:
-    """All tables, by aggregate.py; its memory is that of its largest process times all of them."""
-    written = {"cells": view(models, subgroups), "statistics": settings(draws)}
-    for name, value in written.items():
-        (folder / f"{name}.json").write_text(json.dumps(value))
-    (folder / "tables").mkdir(exist_ok=True)
-    places = {name: folder / f"{name}.json" for name in written}
-    places |= {name: folder / name for name in ("scores", "calibration", "tables")}
-    places |= {"items": folder, "log": folder / "log"}
-    command = [sys.executable, str(SCRIPTS / "aggregate.py"), f"--threads={PROCESSES}"]
+def of_task(models: int, subgroups: bool) -> dict[str, Any]:
+    """The measures' view of every task."""
+    whole = view(models, subgroups)
+    own = {"baseline": BASELINE, "personas": PERSONA_IDS, "groups": whole["groups"], "raters": []}
+    return whole["tasks"][TASK_IDS[0]] | own
+
+
+def options_of(folder: Path, model: str, task: str) -> dict[str, str]:
+    """What measure.py is told of a model in a task."""
+    place = f"{model}/{task}"
+    return {
+        **{"kind": "triage", "model": model, "task": task},
+        **{"view": f"{folder}/measures.json", "statistics": f"{folder}/statistics.json"},
+        **{name: f"{folder}/{name}/{place}" for name in ("scores", "calibration", "measures")},
+        "items": f"{folder}/items.parquet",
+    }
+
+
+def tables(folder: Path, models: int, draws: int, subgroups: bool) -> Measured:
+    """All tables; the memory is that of the largest program times the programs at a time."""
+    write_views(folder, models, draws, subgroups)
+    places = [(f"m{model}", task) for model in range(models) for task in TASK_IDS]
     wall = time.perf_counter()
-    subprocess.run(
-        [*command, *(f"--{k}={v}" for k, v in places.items())],
-        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        list(pool.map(lambda place: run("measure", options_of(folder, *place)), places))
+    made = {name: f"{folder}/{name}" for name in ("measures", "tables")}
+    run("tabulate", made | {n: f"{folder}/{n}.json" for n in ("cells", "statistics")})
     wall = time.perf_counter() - wall
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    gib = used.ru_maxrss / 2**20 * (PROCESSES + 1)
+    gib = used.ru_maxrss / 2**20 * PROCESSES
     return Measured(wall, used.ru_utime + used.ru_stime, gib)
+
+
+def run(script: str, options: Mapping[str, str]) -> None:
+    """Run a script of the workflow."""
+    command = [sys.executable, str(SCRIPTS / f"{script}.py")]
+    subprocess.run(
+        [*command, *(f"--{key}={value}" for key, value in options.items())],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def write_views(folder: Path, models: int, draws: int, subgroups: bool) -> None:
+    """What the scripts read besides scores and calibration."""
+    written = {"cells": view(models, subgroups), "statistics": settings(draws)}
+    written["measures"] = of_task(models, subgroups)
+    for name, value in written.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
 
 
 def profiled(folder: Path, draws: int, subgroups: bool) -> None:
     """Where the time of the tables of a model and task goes."""
-    names = argparse.Namespace(scores=folder / "scores", calibration=folder / "calibration")
-    names.recalibration = None
-    names.cells, names.statistics, names.items = (
-        folder / "cells.json", folder / "statistics.json", folder,
-    )  # fmt: skip
-    names.cells.write_text(json.dumps(view(1, subgroups)))
-    names.statistics.write_text(json.dumps(settings(draws)))
+    write_views(folder, 1, draws, subgroups)
+    options: dict[str, Any] = dict.fromkeys(("recalibration", "base", "asked", "rated"))
+    for name, value in options_of(folder, "m0", TASK_IDS[0]).items():
+        options[name] = value if name in ("kind", "model", "task") else Path(value)
     profile = cProfile.Profile()
-    profile.runcall(measure, names, "m0", TASK_IDS[0])
+    profile.runcall(measure.main, argparse.Namespace(**options))
     pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
@@ -202,7 +231,7 @@ def one_part(options: argparse.Namespace) -> Measured:
     if options.part == "draws":
         confidence, correct, counts = sample(folder, draws)
         return timed(lambda: [calibration_draws(confidence, correct, 10, counts) for _ in range(2)])
-    return aggregate(folder, options.models, draws, options.part == "subgroups")
+    return tables(folder, options.models, draws, options.part == "subgroups")
 
 
 def sample(folder: Path, draws: int) -> tuple[Any, Any, Any]:
@@ -217,7 +246,7 @@ def ratios(folder: Path, draws: int, looped: int) -> dict[str, float]:
     """Time of a plain loop over draws ÷ that of all draws at once, both of the processor."""
     scores = pl.read_parquet(folder / "scores" / "m0" / TASK_IDS[0] / "persona_0.parquet")
     spec = view(1, False)["tasks"][TASK_IDS[0]]
-    this = tables.wording(scores, spec)
+    this = answers(scores, spec)
     confidence, correct, counts = sample(folder, draws)
     p_high = scores["high_acuity_probability"].to_numpy()
 
@@ -237,11 +266,11 @@ def ratios(folder: Path, draws: int, looped: int) -> dict[str, float]:
             calibration_metrics(confidence[rows], correct[rows], 10)
 
     with threadpool_limits(1):
-        this.figures(counts[:10])
+        this.points(counts[:10])
         calibration_metrics(confidence, correct, 10)  # the libraries take seconds to import
         loops = [timed(work).cpu * draws / looped for work in (loop_figures, loop_calibration)]
         at_once = [
-            timed(lambda: this.figures(counts)).cpu,
+            timed(lambda: this.points(counts)).cpu,
             timed(lambda: calibration_draws(confidence, correct, 10, counts)).cpu,
         ]
     names = ("figures of a cell", "calibration figures of a confidence")
@@ -253,7 +282,7 @@ def report(options: argparse.Namespace, load: float, parts: Mapping[str, Measure
     cells = MODELS * PERSONAS * TASKS
     scale = MODELS / options.models
     of_models = "measured" if scale == 1 else f"from {options.models} of {MODELS} models"
-    plain, split = parts["aggregate"], parts["subgroups"]
+    plain, split = parts["tables"], parts["subgroups"]
     whole, drawn = parts["calibrate"], parts["draws"]
 
     def minutes(seconds: float) -> str:
@@ -261,12 +290,12 @@ def report(options: argparse.Namespace, load: float, parts: Mapping[str, Measure
 
     rows = [
         (
-            f"all tables without subgroups, minutes in {PROCESSES} processes ({of_models})",
+            f"all tables without subgroups, minutes, {PROCESSES} jobs at a time ({of_models})",
             plain,
             scale,
         ),
         (
-            f"all tables with 3 subgroupings, minutes in {PROCESSES} processes ({of_models})",
+            f"all tables with 3 subgroupings, minutes, {PROCESSES} jobs at a time ({of_models})",
             split,
             scale,
         ),

@@ -1,12 +1,13 @@
-"""What a study of many cells costs: planning, scheduling and putting together.
+"""What a study of many cells costs: planning, scheduling, measuring and putting together.
 
     python benchmarks/scaling.py --write                    # hours of one core, 10² to 10⁵ cells
     python benchmarks/scaling.py --cells 100 1000           # a trial run
 
 Nothing is answered. The study has copies of a model, a task and a persona, and every program that a
 rule would start is replaced by one that makes the files it was told to write; so what is timed is
-Snakemake with our rules. The tables are made by the real program, from copies of the scores and
-calibrations of a real small study.
+Snakemake with our rules. One model in one task is measured by the real program, from copies of the
+scores and calibrations of a real small study, and what that gives, named as that of every model and
+task, is put together by the real program.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from pathlib import Path
 
 import numpy as np
 import paths
+import polars as pl
 import readme
 import yaml
 from matplotlib import pyplot as plt
 from project import STUDY, Project, add_model, new_project
 from scipy import stats
+
+from persona_paradox.files import write_table
 
 DOCUMENT = paths.ROOT / "docs" / "scaling.md"
 FIGURE = paths.ROOT / "docs" / "figures" / "scaling.png"
@@ -67,7 +71,8 @@ TITLES = {
     "batch": f"dry run of one of {BATCHES} batches",
     "schedule": "all jobs of the cells, each doing nothing",
     "schedule_batch": f"jobs of one of {BATCHES} batches, each doing nothing",
-    "aggregate": "tables, by the real program",
+    "measure": "one model in one task, by the real program",
+    "tabulate": "tables, by the real program",
 }
 
 
@@ -184,37 +189,71 @@ def template(folder: Path) -> Project:
     return project
 
 
-def aggregate(project: Project, real: Project, cells: int) -> Cost:
-    """The tables of a study, in one process."""
+def measure(project: Project, real: Project, cells: int) -> Cost:
+    """The measures of all personas of a model in a task; leaves those of every model and task."""
     # The views of the study are written when Snakemake reads it.
     project.run("-n", "--quiet", "all", "--", "resources/models/models_0/model.gguf")
-    (cells_view,) = (project.path / "results" / "config").glob("cells-*.json")
-    (statistics,) = (project.path / "results" / "config").glob("statistics-*.json")
-    view = json.loads(cells_view.read_text())
+    views = project.path / "results" / "config"
+    (of_task,) = (views / "measures").glob("tasks_0-*.json")
+    (statistics,) = views.glob("statistics-*.json")
+    personas = json.loads(of_task.read_text())["personas"]
     for stage, suffixes in (
         ("scores", [".parquet"]),
         ("calibration", [".parquet", ".draws.parquet"]),
     ):
-        for model, task, persona in view["cells"]:
+        folder = project.path / "results" / stage / "models_0" / "tasks_0"
+        folder.mkdir(parents=True, exist_ok=True)
+        for persona in personas:
+            source = "no_persona" if persona == "no_persona" else "ed_nurse"
             for suffix in suffixes:
-                source = "no_persona" if persona == "no_persona" else "ed_nurse"
-                kept = project.path / "kept" / stage / model / f"{source}{suffix}"
-                if not kept.exists():
-                    # One for each model: ext4 gives a file at most 65,000 links.
-                    kept.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(real.path / f"results/{stage}/tiny/triage_ed/{kept.name}", kept)
-                path = project.path / f"results/{stage}/{model}/{task}/{persona}{suffix}"
-                path.unlink(missing_ok=True)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                os.link(kept, path)
+                kept = real.path / f"results/{stage}/tiny/triage_ed/{source}{suffix}"
+                shutil.copy(kept, folder / f"{persona}{suffix}")
     datasets = project.path / "resources" / "datasets"
     shutil.copytree(real.path / "resources" / "datasets", datasets, dirs_exist_ok=True)
-    command = [sys.executable, "workflow/scripts/aggregate.py"]
-    command += ["--cells", str(cells_view), "--statistics", str(statistics)]
-    command += ["--scores", "results/scores", "--calibration", "results/calibration"]
-    command += ["--items", "resources/datasets", "--tables", "results/tables"]
+    place = "models_0/tasks_0"
+    command = [sys.executable, "workflow/scripts/measure.py", "--kind=triage"]
+    command += ["--model=models_0", "--task=tasks_0"]
+    command += [f"--view={of_task}", f"--statistics={statistics}"]
+    command += [f"--scores=results/scores/{place}", f"--calibration=results/calibration/{place}"]
+    command += [
+        f"--items={datasets / 'teaching_ed.parquet'}",
+        f"--measures=results/measures/{place}",
+    ]
     _, *cost = timed(command, project.path, user())
-    return Cost("aggregate", cells, 0, *cost)
+    multiply(project.path / "results" / "measures", cells)
+    return Cost("measure", len(personas), 0, *cost)
+
+
+def multiply(measures: Path, cells: int) -> None:
+    """Name the tables of a model in a task as those of every other one; numbers differ a little.
+
+    Equal numbers would be packed into almost nothing.
+    """
+    models, tasks, _ = SHAPES[cells]
+    generator = np.random.default_rng(cells)
+    for path in (measures / "models_0" / "tasks_0").iterdir():
+        table = pl.read_parquet(path)
+        numbers = [name for name, dtype in table.schema.items() if dtype == pl.Float64]
+        for model in range(models):
+            for task in range(tasks):
+                place = {"model": f"models_{model}", "task": f"tasks_{task}"}
+                noise = 1 + 1e-9 * generator.standard_normal((len(numbers), table.height))
+                other = table.with_columns(
+                    *(pl.lit(value).alias(key) for key, value in place.items()),
+                    *(pl.col(name) * pl.lit(pl.Series(noise[i])) for i, name in enumerate(numbers)),
+                )
+                write_table(other, measures / place["model"] / place["task"] / path.name, {})
+
+
+def tabulate(project: Project, cells: int) -> Cost:
+    """The tables of a study, of what was measured."""
+    views = project.path / "results" / "config"
+    (of_cells,), (statistics,) = views.glob("cells-*.json"), views.glob("statistics-*.json")
+    command = [sys.executable, "workflow/scripts/tabulate.py"]
+    command += [f"--cells={of_cells}", f"--statistics={statistics}"]
+    command += ["--measures=results/measures", "--tables=results/tables"]
+    _, *cost = timed(command, project.path, user())
+    return Cost("tabulate", cells, 0, *cost)
 
 
 @dataclass(frozen=True)
@@ -279,7 +318,7 @@ def report(costs: Sequence[Cost], load: float) -> str:
 def draw(costs: Sequence[Cost], path: Path) -> None:
     """Time and memory by the number of cells."""
     figure, axes = plt.subplots(1, 2, figsize=(7.1, 3.6), layout="constrained")
-    looks = dict(zip(TITLES, ("o-", "s--", "^-.", "v-.", "D:"), strict=True))
+    looks = dict(zip(TITLES, ("o-", "s--", "^-.", "v-.", "D:", "P:"), strict=True))
     for kind, title in TITLES.items():
         ours = [one for one in costs if one.kind == kind]
         cells = [one.cells for one in ours]
@@ -319,16 +358,16 @@ def main(arguments: argparse.Namespace) -> None:
         folder = Path(name)
         real: list[Project] = []
 
-        def tables(project: Project, cells: int) -> Cost:
+        def measured(project: Project, cells: int) -> Cost:
             if not real:
                 real.append(template(folder / "real"))
-            return aggregate(project, real[0], cells)
+            return measure(project, real[0], cells)
 
         for cells in sorted(arguments.cells):
             project = many(folder / str(cells), cells)
             keep("plan", cells, partial(plan, project, cells))
             if cells >= arguments.batched_from:
-                one = ("--batch", f"aggregate=1/{BATCHES}")
+                one = ("--batch", f"tabulate=1/{BATCHES}")
                 keep("batch", cells, partial(plan, project, cells, *one))
                 part = many(folder / f"{cells}-batch", cells)
                 one = (*one, "--", "results/tables/cells.csv")
@@ -337,8 +376,9 @@ def main(arguments: argparse.Namespace) -> None:
             if cells <= arguments.scheduled_to:
                 all_ = ("--until", "calibrate")
                 keep("schedule", cells, partial(schedule, project, cells, *all_))
-            if cells <= arguments.aggregated_to:
-                keep("aggregate", cells, partial(tables, project, cells))
+            if cells <= arguments.tabulated_to:
+                keep("measure", cells, partial(measured, project, cells))
+                keep("tabulate", cells, partial(tabulate, project, cells))
             shutil.rmtree(project.path)
     costs.sort(key=lambda cost: cost.cells)
     text = report(costs, load)
@@ -353,7 +393,7 @@ if __name__ == "__main__":
     options.add_argument("--cells", type=int, nargs="+", default=list(SHAPES), choices=list(SHAPES))
     options.add_argument("--batched-from", type=int, default=1_000)
     options.add_argument("--scheduled-to", type=int, default=100_000)
-    options.add_argument("--aggregated-to", type=int, default=100_000)
+    options.add_argument("--tabulated-to", type=int, default=100_000)
     options.add_argument(
         "--record", type=Path, help="JSON file of what was measured: goes on there"
     )

@@ -39,10 +39,12 @@ from simulation import BASELINE, Asked, World, ask
 from persona_paradox import files
 from persona_paradox.figures import catalogue, ink, marks, typeset, words
 from persona_paradox.figures.page import Entry, Sheet
-from persona_paradox.measures import robustness, tables
+from persona_paradox.kinds.triage.measures import METRICS, answers
+from persona_paradox.measures import contrasts as contrasting
+from persona_paradox.measures import robustness
 from persona_paradox.measures.resampling import Draws
 from persona_paradox.measures.statistics import wilson
-from persona_paradox.study.products import CELL_TABLES, DECOMPOSED_TABLES
+from persona_paradox.study.products import DECOMPOSED_TABLES, MEASURED_TABLES, STUDY_TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -71,7 +73,7 @@ STATISTICS: dict[str, Any] = {
 }
 ALPHA = 1 - STATISTICS["confidence"]
 CONTRASTS = {"model": pl.String, "task": pl.String, "persona": pl.String, "variant": pl.String}
-CONTRASTS |= tables.CONTRAST
+CONTRASTS |= {"against": pl.String} | contrasting.CONTRAST
 
 
 # --- verdicts, by the library's functions --------------------------------------------------
@@ -80,26 +82,28 @@ CONTRASTS |= tables.CONTRAST
 def contrasts(
     asked: Asked, world: World, task: str, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The contrasts of a task, as aggregate.py makes them.
+    """The contrasts of a task, as measure.py makes them.
 
     Only the main wordings get all draws: of the others a verdict needs the effects alone.
     """
     spec = world.task()
-    baseline = tables.wording(asked.scores[BASELINE, "main"], spec)
+    baseline = answers(asked.scores[BASELINE, "main"], spec)
     draws = {
         main: Draws.of(baseline.clusters, {**settings, "draws": settings["draws"] if main else 2})
         for main in (True, False)
     }
-    theirs = {main: drawn.measure(baseline.figures) for main, drawn in draws.items()}
+    theirs = {main: drawn.measure(baseline.points) for main, drawn in draws.items()}
     rows = []
     for (persona, variant), scores in asked.scores.items():
         if persona == BASELINE:
             continue
-        this, main = tables.wording(scores, spec, baseline), variant == "main"
-        mine = draws[main].measure(this.figures)
+        this, main = answers(scores, spec, baseline), variant == "main"
+        mine = draws[main].measure(this.points)
         place = {"model": MODEL, "task": task, "persona": persona, "variant": variant}
-        found = tables.contrast_rows(
-            this, baseline, mine - theirs[main], (mine, theirs[main]), settings
+        place |= {"against": contrasting.PERSONA}
+        values = mine, theirs[main]
+        found = contrasting.contrast_rows(
+            (this, baseline), values[0] - values[1], values, METRICS, settings
         )
         rows += [{**place, **row} for row in found]
     return rows
@@ -113,7 +117,7 @@ def judge(
     table = table.filter(~pl.col("persona").is_in(CONTROLS[controls:]))
     groups = {p: "control" if p in CONTROLS else "paper" for p in table["persona"].unique()}
     groups[BASELINE] = "paper"
-    table = tables.with_family(table, settings["family"], groups)
+    table = contrasting.with_family(table.lazy(), settings["family"], groups).collect()
     table = table.filter(pl.col("metric") == "accuracy")
     verdicts = [
         {"task": task, **row}
@@ -334,7 +338,10 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
             parts = [table for (persona, _), table in asked.scores.items() if persona == name]
             pl.concat(parts).write_parquet(path)
         about = {"context": task, "origin": "real", "dataset": task, "subgroups": []}
-        view["tasks"][task] = {**world.task(), **about}
+        view["tasks"][task] = {**world.task(), **about, "kind": "triage"}
+        own = {"baseline": BASELINE, "personas": list(PERSONAS), "groups": view["groups"]}
+        measured = view["tasks"][task] | own | {"raters": []}
+        files.write_text(folder / f"measures-{task}.json", files.canonical_json(measured))
         drawn[task] = {
             "title": f"Simulated {task.replace('_', ' ')}",
             "dataset": "simulated items",
@@ -389,10 +396,22 @@ def run_scripts(study: Study) -> Check:
             f"--settings={folder}/recalibrate.json",
             f"--recalibration={folder}/recalibration/{MODEL}/{task}.parquet",
         )
-    calibration = [f"--{name}={folder}/{name}" for name in ("calibration", "recalibration")]
-    study.run("aggregate", cells, statistics, scores, *calibration, f"--items={folder}", made)
+        study.run(
+            "measure",
+            "--kind=triage",
+            f"--model={MODEL}",
+            f"--task={task}",
+            f"--view={folder}/measures-{task}.json",
+            statistics,
+            f"{scores}/{MODEL}/{task}",
+            f"--calibration={folder}/calibration/{MODEL}/{task}",
+            f"--recalibration={folder}/recalibration/{MODEL}/{task}.parquet",
+            f"--items={folder}",
+            f"--measures={folder}/measures/{MODEL}/{task}",
+        )
+    study.run("tabulate", cells, statistics, f"--measures={folder}/measures", made)
     study.run("decompose", cells, statistics, scores, made)
-    names = ("--names", *CELL_TABLES, *DECOMPOSED_TABLES)
+    names = ("--names", *MEASURED_TABLES, *STUDY_TABLES, "confusion", *DECOMPOSED_TABLES)
     study.run("summarize", made, *names, figures, statistics, f"--summary={folder}/summary.md")
     drawn = []
     of_triage = {

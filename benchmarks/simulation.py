@@ -120,7 +120,8 @@ class World:
         levels = [f"level_{label}" for label in labels]
         return {
             "levels": levels,
-            "labels_by_urgency": labels,
+            "labels": labels,
+            "label_mass_warning_below": 0.5,
             "high_acuity": levels[: self.levels // 2],
             "cost": {"under": 2, "over": 1},
         }
@@ -166,7 +167,7 @@ def ask(
     shifts = {(BASELINE, "main"): 0.0}
     for persona, shift in personas.items():
         shifts |= {(persona, name): shift + spread * generator.standard_normal() for name in names}
-    labels = np.array([*world.task()["labels_by_urgency"], None], dtype=object)
+    labels = np.array([*world.task()["labels"], None], dtype=object)
     ids = pl.Series([f"item_{i:05d}" for i in range(n)])
     asked = pl.Series(labels[reference].tolist())
     no_text, no_number = (pl.Series([None] * n, dtype=kind) for kind in (pl.String, pl.Float64))
@@ -191,6 +192,9 @@ def ask(
             ),
             "label_logprob_argmax": no_text,
             "parse_status": pl.Series(np.where(valid, "label", "no_label").tolist()),
+            "outcome": pl.Series(
+                np.where(valid, np.where(right, "right", "wrong"), "unreadable").tolist()
+            ),
             "correct": pl.Series(right & valid),
             "backend": pl.repeat("simulation", n, eager=True),
             "cluster": no_text,
