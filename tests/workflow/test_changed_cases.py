@@ -195,3 +195,28 @@ def test_an_archive_of_arms_and_a_set_is_made_again_from_its_files(
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert "nothing differs" in done.stdout
+
+
+def test_an_arm_is_compared_with_its_base(scored: Project, tmp_path: Path) -> None:
+    project = scored.copy(tmp_path / "compared")
+    project.run("--cores", "1", "results/tables/contrasts.csv")
+    rows = pl.read_parquet(project.path / "results/tables/contrasts.parquet")
+    assert set(rows.filter(pl.col("against") != "persona")["task"]) == {*TASKS[1:]}
+    for task in TASKS[1:]:
+        changed = items(project, "@" + task.partition("@")[2]).select("item_id", "changed")
+        for persona in PERSONAS:
+            mine, base = (
+                table(project, "scores", one, persona).filter(repeat=0) for one in (task, TASKS[0])
+            )
+            both = mine.join(base, on="item_id", suffix="_base").join(changed, on="item_id")
+            kept = both.filter("changed")
+            (row,) = rows.filter(
+                task=task, persona=persona, against="arm", metric="accuracy"
+            ).to_dicts()
+            assert (row["n"], row["n_unchanged"]) == (kept.height, both.height - kept.height)
+            assert row["value"] == pytest.approx(kept["correct"].mean())
+            assert row["baseline_value"] == pytest.approx(kept["correct_base"].mean())
+            turned = kept.filter(pl.col("correct") & ~pl.col("correct_base")).height
+            assert row["n_wrong_to_right"] == turned
+        both = rows.filter(task=task, against="both", metric="accuracy")
+        assert both["persona"].to_list() == PERSONAS[1:]
