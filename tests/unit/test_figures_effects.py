@@ -99,6 +99,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     | COUNTS
     | dict.fromkeys(("n_invalid_baseline", "n_changed", "n_gained", "n_lost"), WHOLE)
     | dict.fromkeys(("value", "baseline_value", "difference", "low", "high"), SHARE)
+    | {"against": TEXT}
     | {"test": TEXT, "p": SHARE, "in_family": FLAG, "p_holm": SHARE}
     | dict.fromkeys(("detectable", "margin", "equivalence_p"), SHARE)
     | {"equivalent": FLAG},
@@ -243,6 +244,7 @@ def _add_contrast(
     half = float(1.2 / np.sqrt(row["n"]))
     p = float(generator.uniform(0, 0.2)) ** 2
     contrast = row | {
+        "against": "persona",
         "metric": "accuracy",
         "n_invalid_baseline": 3,
         "n_changed": int(generator.integers(row["n"])),
@@ -263,7 +265,8 @@ def _add_contrast(
     other = {"metric": "under_triage_rate", "difference": 0.31}
     of_confidence = {"metric": "brier", "confidence": "top_label", "difference": 0.5}
     of_label = {"confidence": "top_label", "difference": 0.4, "n": 2}
-    others = (other, of_confidence, of_label)
+    of_arm = {"against": "arm", "difference": 0.22}
+    others = (other, of_confidence, of_label, of_arm)
     rows["contrasts"] += [contrast, *(contrast | changed for changed in others)]
 
 
@@ -271,7 +274,8 @@ def _accuracy(rows: Rows) -> dict[tuple[str, str], dict[str, list[dict[str, Any]
     """Contrasts in accuracy by model and task, then by persona."""
     found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
     for row in rows["contrasts"]:
-        if row["metric"] == "accuracy" and row.get("confidence") is None:
+        of_answers = row["metric"] == "accuracy" and row.get("confidence") is None
+        if of_answers and row["against"] == "persona":
             of = found.setdefault((row["model"], row["task"]), {})
             of.setdefault(row["persona"], []).append(row)
     return found

@@ -54,13 +54,19 @@ def test_every_bar_has_four_parts_that_make_one(study: Study) -> None:
         assert parts[0]["share"] == cell["accuracy"]
         ends = [cell["accuracy_low"], cell["accuracy_high"]]
         assert [parts[0]["low"], parts[0]["high"]] == ends
-        assert parts[3]["share"] == pytest.approx(cell["invalid_rate"])
-        assert f"{cell['n_invalid']}/{cell['n']} unreadable" in parts[0]["said"]
+        invalid = parts[2]["share"] + parts[3]["share"]
+        assert invalid == pytest.approx(cell["invalid_rate"])
+        assert parts[2]["share"] == cell["refused_rate"]
+        assert f"{cell['n_unreadable']}/{cell['n']} unreadable" in parts[0]["said"]
+        assert (f"{cell['n_refused']} refused" in parts[0]["said"]) == (cell["n_refused"] > 0)
 
 
 def test_a_refusal_is_no_unreadable_answer(study: Study) -> None:
-    whole = {"accuracy": pl.lit(0.2), "invalid_rate": pl.lit(0.5), "refused_rate": pl.lit(0.4)}
+    shares = {"accuracy": 0.2, "refused_rate": 0.4, "unreadable_rate": 0.1}
+    counts = {"n": 10, "n_refused": 4, "n_unreadable": 1}
+    whole = {name: pl.lit(value) for name, value in (shares | counts).items()}
     for parts in bars(rows(study, **whole)).values():
+        assert parts[0]["said"].endswith(" · 1/10 unreadable · 4 refused")
         assert [part["share"] for part in parts] == pytest.approx([0.2, 0.3, 0.4, 0.1])
         assert [part["label"] for part in parts] == ["20", "30", "40", ""], "no room for the last"
 

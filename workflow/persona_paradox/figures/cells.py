@@ -78,7 +78,8 @@ DIFFERENCE = ("difference", "low", "high")
 def accuracy_contrasts(tables: Mapping[str, pl.DataFrame]) -> Cells:
     """The contrasts with the baseline in accuracy: of the answers, not of a confidence's label."""
     of_answers = (pl.col("metric") == "accuracy") & pl.col("confidence").is_null()
-    return read_cells(tables["contrasts"].filter(of_answers))
+    against_baseline = pl.col("against") == "persona"
+    return read_cells(tables["contrasts"].filter(of_answers, against_baseline))
 
 
 def accuracy_robustness(

@@ -60,7 +60,7 @@ def sentence(characters: Collection[str]) -> str:
 
 def postscript(names: Iterable[str]) -> bool:
     """Whether the outlines of one of these families are PostScript's, in a file of OpenType."""
-    return any(_installed()[name].postscript for name in {*names} - {OWN})
+    return any(name in _installed() and _installed()[name].postscript for name in {*names} - {OWN})
 
 
 @dataclass

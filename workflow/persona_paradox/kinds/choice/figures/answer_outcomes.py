@@ -17,6 +17,8 @@ _OUTCOMES = {
     "refused": ("#E0A03A", False),
     "unreadable": ("#2B2B2B", True),
 }
+# Columns of the cells; what is left is wrong.
+_SHARES = ("accuracy", "refused_rate", "unreadable_rate")
 _TITLES = {"refused": "refused or abstained"}
 
 # As wide as a column of a journal.
@@ -84,10 +86,7 @@ def _parts(
 
 def _shares(row: Mapping[str, Any]) -> dict[str, float]:
     """The shares of the four outcomes, in their order."""
-    right, refused = row["accuracy"], row.get("refused_rate") or 0.0
-    unreadable = row.get("unreadable_rate")
-    if unreadable is None:
-        unreadable = row["invalid_rate"] - refused
+    right, refused, unreadable = (row[key] for key in _SHARES)
     # Whatever is left, so that the four make one.
     wrong = max(0.0, 1.0 - right - refused - unreadable)
     return {"right": right, "wrong": wrong, "refused": refused, "unreadable": unreadable}
@@ -99,9 +98,8 @@ def _said(share: float, low: float | None, high: float | None) -> str:
 
 
 def _unreadable(row: Mapping[str, Any]) -> str:
-    n = row["n"]
-    count = row["n_invalid"] - round(n * (row.get("refused_rate") or 0.0))
-    return f"{count}/{n} unreadable"
+    refused = f" · {row['n_refused']} refused" if row["n_refused"] else ""
+    return f"{row['n_unreadable']}/{row['n']} unreadable{refused}"
 
 
 def _percent(share: float) -> str:
