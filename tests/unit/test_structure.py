@@ -176,6 +176,16 @@ def test_a_figure_is_drawn_from_tables_and_settings(figure: Figure) -> None:
     assert (path.parent / "__init__.py").is_file()
 
 
+def test_an_arm_has_its_rule_and_its_keys() -> None:
+    folder = LIBRARY / "data/arms"
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert names == {path.name.partition(".")[0] for path in folder.glob("*.schema.yaml")}
+    assert names
+    for name in names:
+        wanted: dict[str, list[str] | None] = {"change": ["items", "arm", "seed"]}
+        assert entry_points(folder / f"{name}.py", wanted) == wanted, name
+
+
 def test_the_modules_of_a_kind_are_explained() -> None:
     guide = (ROOT / "docs/how-to/extend.md").read_text(encoding="utf-8")
     for module in ENTRY_POINTS:
