@@ -158,6 +158,43 @@ def test_a_rule_that_cannot_be_used_stops_its_job_in_a_sentence(
     assert not (project.path / "resources/datasets/teaching_ed@older.parquet").exists()
 
 
+def test_contrasts_are_with_the_persona_the_unchanged_case_and_both(
+    scored: Project, tmp_path: Path
+) -> None:
+    project = scored.copy(tmp_path / "contrasts")
+    project.run("--cores", "2", "results/tables/contrasts.csv")
+    contrasts = pl.read_csv(project.path / "results/tables/contrasts.csv")
+    found = contrasts.filter(pl.col("metric") == "accuracy", pl.col("confidence").is_null())
+    baseline, persona = PERSONAS
+    rows = {
+        (task, who, against)
+        for task, who, against in found.select("task", "persona", "against").iter_rows()
+    }
+    assert rows == {
+        *((task, persona, "persona") for task in TASKS),
+        *((task, who, "arm") for task in TASKS[1:] for who in PERSONAS),
+        *((task, persona, "both") for task in TASKS[1:]),
+    }
+    # By hand, from what was answered: only what the rule changed is compared.
+    changed = items(project, "@short").select("item_id", "changed")
+    sides = {}
+    for who in PERSONAS:
+        for task in ("triage_ed", "triage_ed@short"):
+            scores = table(project, "scores", task, who).filter(
+                pl.col("repeat") == 0, ~pl.col("item_id").str.starts_with("null:")
+            )
+            asked = scores.join(changed, on="item_id").filter("changed")
+            sides[task, who] = asked["correct"].mean()
+            n = asked.height
+    effect = {who: sides["triage_ed@short", who] - sides["triage_ed", who] for who in PERSONAS}
+    short = found.filter(pl.col("task") == "triage_ed@short")
+    for row in short.filter(pl.col("against") != "persona").iter_rows(named=True):
+        assert (row["n"], row["n_unchanged"]) == (n, 10 - n)
+        both = row["against"] == "both"
+        expected = effect[row["persona"]] - effect[baseline] * both
+        assert row["difference"] == pytest.approx(expected)
+
+
 def test_an_archive_of_arms_and_a_set_is_made_again_from_its_files(
     scored: Project, tmp_path: Path
 ) -> None:

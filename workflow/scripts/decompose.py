@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from persona_paradox import cli, files
 from persona_paradox.analyses.interaction import PersonaEffect, persona_by_context
 from persona_paradox.analyses.variance import variance_table
+from persona_paradox.study.conditions import MARK
 
 VARIANCE = {
     "model": pl.String,
@@ -108,8 +109,12 @@ def variance_rows(
 def interaction_rows(
     table: pl.DataFrame, view: Mapping[str, Any], confidence: float
 ) -> Iterator[dict[str, Any]]:
-    """Effects by context, of the main wordings; teaching cases and real ones are kept apart."""
-    main = table.filter(pl.col("variant") == "main")
+    """Effects by context, of the main wordings; teaching cases and real ones are kept apart.
+
+    Arms of a task are left out: the same items changed are no further ones.
+    """
+    is_arm = pl.col("task").str.contains(MARK, literal=True)
+    main = table.filter(pl.col("variant") == "main", ~is_arm)
     for (origin,), part in main.group_by("origin", maintain_order=True):
         contexts = part["context"].unique().sort().to_list()
         if len(contexts) < 2:

@@ -327,7 +327,8 @@ class Measurement:
     def _against_arm(self, place: Mapping[str, str], this: Scored, before: _Unchanged) -> None:
         """Compare a wording with the same one on the unchanged items, and both differences."""
         found = before.compared(place["persona"], place["variant"], this)
-        if found is None:
+        # A sample may hold no item that the arm could change.
+        if found is None or not found[0].answers.n:
             return
         mine, theirs = found
         metrics, settings = self._kind.metrics, self._settings
