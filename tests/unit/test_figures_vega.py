@@ -57,7 +57,8 @@ def test_every_bar_has_four_parts_that_make_one(study: Study) -> None:
         invalid = parts[2]["share"] + parts[3]["share"]
         assert invalid == pytest.approx(cell["invalid_rate"])
         assert parts[2]["share"] == cell["refused_rate"]
-        assert f"{cell['n_unreadable']}/{cell['n']} unreadable" in parts[0]["said"]
+        assert f"{cell['n_unreadable']} unreadable" in parts[0]["said"]
+        assert f", n = {cell['n']}\n" in parts[0]["said"]
         assert (f"{cell['n_refused']} refused" in parts[0]["said"]) == (cell["n_refused"] > 0)
 
 
@@ -66,7 +67,7 @@ def test_a_refusal_is_no_unreadable_answer(study: Study) -> None:
     counts = {"n": 10, "n_refused": 4, "n_unreadable": 1}
     whole = {name: pl.lit(value) for name, value in (shares | counts).items()}
     for parts in bars(rows(study, **whole)).values():
-        assert parts[0]["said"].endswith(" · 1/10 unreadable · 4 refused")
+        assert parts[0]["said"].endswith(", n = 10\n4 refused, 1 unreadable")
         assert [part["share"] for part in parts] == pytest.approx([0.2, 0.3, 0.4, 0.1])
         assert [part["label"] for part in parts] == ["20", "30", "40", ""], "no room for the last"
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ....figures import ink, typeset, vega, words
-from ....figures.cells import Cells, read_cells
+from ....figures.cells import read_cells
 
 # Colour, and whether it is dark: neighbours differ in lightness too, in the order of the bar.
 _OUTCOMES = {
@@ -23,8 +23,10 @@ _TITLES = {"refused": "refused or abstained"}
 
 # As wide as a column of a journal.
 _WIDTH_MM, _EDGE_MM = 89.0, 1.5
-_LABEL_MM, _BAR_MM, _TEXT_MM = 26.0, 29.0, 29.0
-_STEP, _THICK = 13.0, 8.0
+_LABEL_MM, _BAR_MM, _TEXT_MM = 26.0, 32.0, 25.0
+# In points: of a bar with the line below it, of a bar, of a line of small words.
+_STEP, _THICK = 15.0, 8.0
+_LINE = 1.2 * ink.SMALL_PT
 # A label of several lines.
 _SPLIT = "split(datum.label, '\\n')"
 _NARROWEST = 0.11  # of a part with a number in it
@@ -41,27 +43,22 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     found = []
     for task in (id_ for id_ in cells.tasks if id_ in settings["tasks"]):
         for row in cells.main(task):
-            found += _parts(cells, row, settings)
+            found += _parts(row, settings)
     return pl.DataFrame(found, infer_schema_length=None)
 
 
-def _parts(
-    cells: Cells, row: Mapping[str, Any], settings: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def _parts(row: Mapping[str, Any], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     task = words.task_title(settings["tasks"][row["task"]])
     model = settings["models"][row["model"]]
     title = typeset.wrap(f"{task} · {model}", _BAR_MM + _TEXT_MM, ink.PANEL_PT, "bold")
-    persona = settings["personas"][row["persona"]]["title"]
-    place = {
-        "panel": title,
-        "persona": typeset.wrap(persona, _LABEL_MM, ink.SMALL_PT),
-        "n": row["n"],
-    }
+    persona = _label(settings["personas"][row["persona"]])
+    place = {"panel": title, "persona": persona, "n": row["n"]}
     instead = words.instead(row, settings)
     if instead:
-        nothing = dict.fromkeys(("from", "middle", "to", "share", "low", "high"))
+        # At the start, so that the row keeps its place.
+        nothing = {"from": 0.0, "middle": 0.0, "to": 0.0, "share": None, "low": None, "high": None}
         nothing |= {"label": "", "dark": False}
-        said = f"{instead} · {_unreadable(row)}"
+        said = f"{instead}, {_counted(row)}"
         return [place | nothing | {"outcome": "right", "said": said}]
     shares = _shares(row)
     parts, left = [], 0.0
@@ -77,7 +74,7 @@ def _parts(
         own: dict[str, Any] = {"low": None, "high": None, "said": ""}
         if outcome == "right":
             low, high = row["accuracy_low"], row["accuracy_high"]
-            said = f"{_said(share, low, high)} · {_unreadable(row)}"
+            said = f"{_said(share, low, high)}, {_counted(row)}"
             own = {"low": low, "high": high, "said": said}
         parts.append(place | ends | own | {"outcome": _TITLES.get(outcome, outcome)})
         left += share
@@ -97,9 +94,14 @@ def _said(share: float, low: float | None, high: float | None) -> str:
     return f"{_percent(share)}%{ends}"
 
 
-def _unreadable(row: Mapping[str, Any]) -> str:
-    refused = f" · {row['n_refused']} refused" if row["n_refused"] else ""
-    return f"{row['n_unreadable']}/{row['n']} unreadable{refused}"
+def _counted(row: Mapping[str, Any]) -> str:
+    """The number of items, and on a second line those without a label."""
+    refused = f"{row['n_refused']} refused, " if row["n_refused"] else ""
+    return f"n = {row['n']}\n{refused}{row['n_unreadable']} unreadable"
+
+
+def _label(persona: Mapping[str, Any]) -> str:
+    return typeset.wrap(persona["title"], _LABEL_MM, ink.SMALL_PT)
 
 
 def _percent(share: float) -> str:
@@ -126,12 +128,26 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "rowPadding": 1,
         },
     }
+    # A label begins at the middle of its row, and goes on below it.
+    most = 1 + max(_label(persona).count("\n") for persona in settings["personas"].values())
+    higher = [
+        {"test": f"length({_SPLIT}) == {n}", "value": -(n - 1) / 2 * _LINE}
+        for n in range(2, most + 1)
+    ]
+    axis = {
+        "ticks": False,
+        "domain": False,
+        "labelPadding": 4,
+        "labelExpr": _SPLIT,
+        "labelLineHeight": _LINE,
+        "labelOffset": {"condition": higher, "value": 0} if higher else 0,
+    }
     y = {
         "field": "persona",
         "type": "nominal",
         "sort": None,
         "title": None,
-        "axis": {"ticks": False, "domain": False, "labelPadding": 4, "labelExpr": _SPLIT},
+        "axis": axis,
     }
     x = {
         "type": "quantitative",
@@ -174,7 +190,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "spacing": 14,
         "spec": {
             "width": bar,
-            "height": {"step": _STEP},
+            "height": {"step": max(_STEP, most * _LINE + 2)},
             "encoding": {"y": y},
             "layer": [
                 {
@@ -210,7 +226,14 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                     },
                 },
                 {
-                    "mark": {"type": "text", "align": "left", "fontSize": ink.SMALL_PT},
+                    "mark": {
+                        "type": "text",
+                        "align": "left",
+                        "fontSize": ink.SMALL_PT,
+                        "lineBreak": "\n",
+                        "lineHeight": _LINE,
+                        "yOffset": -_LINE / 2,
+                    },
                     "encoding": {"x": {"value": bar + 4}, "text": {"field": "said"}},
                 },
             ],
@@ -223,9 +246,10 @@ def _about(settings: Mapping[str, Any]) -> str:
     tasks = list(settings["tasks"])
     return (
         "What becomes of the answers, in percent of all items. At the right of a bar the share of "
-        "right answers with its interval, which is the line below the bar, and how many of the n "
-        f"items have an unreadable answer. Intervals: "
-        f"{words.share_note(settings, tasks)}. Main wording. {words.study_note(settings, tasks)}"
+        "right answers with its interval, which is the line below the bar; n items; how many "
+        "answers refuse or abstain, where some do, and how many are unreadable. Intervals: "
+        f"{words.share_note(settings, tasks)}. Main wording. Of fewer than "
+        f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
 
 
