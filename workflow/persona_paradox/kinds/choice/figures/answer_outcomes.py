@@ -56,7 +56,14 @@ def _parts(row: Mapping[str, Any], settings: Mapping[str, Any]) -> list[dict[str
     instead = words.instead(row, settings)
     if instead:
         # At the start, so that the row keeps its place.
-        nothing = {"from": 0.0, "middle": 0.0, "to": 0.0, "share": None, "low": None, "high": None}
+        nothing: dict[str, Any] = {
+            "from": 0.0,
+            "middle": 0.0,
+            "to": 0.0,
+            "share": None,
+            "low": None,
+            "high": None,
+        }
         nothing |= {"label": "", "dark": False}
         said = f"{instead}, {_counted(row)}"
         return [place | nothing | {"outcome": "right", "said": said}]
