@@ -136,7 +136,8 @@ def many(folder: Path, cells: int) -> Project:
     ):
         study[key] = [f"{key}_{number}" for number in range(count)]
         for id_ in study[key]:
-            (config / key / f"{id_}.yaml").write_text(text)
+            about = yaml.safe_load(text) | {"title": id_}
+            (config / key / f"{id_}.yaml").write_text(yaml.safe_dump(about, sort_keys=False))
     study["personas"] = ["no_persona", *(f"persona_{n}" for n in range(1, personas))]
     for number, id_ in enumerate(study["personas"][1:], start=1):
         persona = {"title": id_, "group": "own", "texts": {"main": f"You are number {number}."}}

@@ -338,7 +338,7 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
             parts = [table for (persona, _), table in asked.scores.items() if persona == name]
             pl.concat(parts).write_parquet(path)
         about = {"context": task, "origin": "real", "dataset": task, "subgroups": []}
-        view["tasks"][task] = {**world.task(), **about, "kind": "triage"}
+        view["tasks"][task] = {**world.task(), **about, "kind": "triage", "reference": True}
         own = {"baseline": BASELINE, "personas": list(PERSONAS), "groups": view["groups"]}
         measured = view["tasks"][task] | own | {"raters": []}
         files.write_text(folder / f"measures-{task}.json", files.canonical_json(measured))

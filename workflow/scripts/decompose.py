@@ -55,9 +55,14 @@ Rows = list[dict[str, Any]]
 
 
 def answers(view: Mapping[str, Any], folder: Path) -> pl.DataFrame:
-    """The greedy answers of all cells: item, model, task, persona, variant, right, readable."""
+    """The greedy answers to items that have a right one, of all cells.
+
+    Columns item, model, task, persona, variant, right, readable.
+    """
     parts = []
     for model, task, persona in view["cells"]:
+        if not view["tasks"][task]["reference"]:
+            continue
         scores = files.read_table(folder / model / task / f"{persona}.parquet")
         parts.append(
             scores.filter(pl.col("repeat") == 0).select(

@@ -215,9 +215,10 @@ class Study:
     @cached_property
     def possible_tables(self) -> list[str]:
         """Ids of the tables that the study has the answers for."""
+        measured = self.cells_having("measures")
         return [
             *self.cell_tables,
-            *(DECOMPOSED_TABLES if self.measured_kinds else ()),
+            *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",

@@ -291,6 +291,7 @@ def measured(id_: str, study: Study) -> dict[str, Any]:
         "dataset": task["dataset"],
         "context": dataset["context"],
         "origin": dataset["origin"],
+        "reference": study.traits(id_).reference,
         "cluster": dataset["columns"]["cluster"],
     }
 
