@@ -169,23 +169,6 @@ def read(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Jud
 # --- words ---------------------------------------------------------------------------------
 
 
-def with_interval(row: Row, digits: int, scale: float = 1.0, *, signed: bool = False) -> str:
-    """A value and its interval in words."""
-    names = ("difference", "low", "high") if "difference" in row else ("value", "low", "high")
-    texts = [
-        "–" if row[name] is None else words.number(scale * row[name], digits, signed)
-        for name in names
-    ]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
-
-
-def p_text(value: float | None) -> str:
-    """A p value in words."""
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def why_nothing(study: Judged, what: str) -> str:
     """Why a study has no judged answers of some kind, named by what is missing else."""
     if not study.settings["judged_tasks"]:

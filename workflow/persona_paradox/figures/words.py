@@ -21,6 +21,24 @@ def percent(share: float) -> str:
     return f"{100 * share:g}%"
 
 
+def with_interval(
+    row: Mapping[str, Any], digits: int, scale: float = 1.0, *, signed: bool = False
+) -> str:
+    """A value and its interval in words."""
+    names = ("difference", "low", "high") if "difference" in row else ("value", "low", "high")
+    texts = [
+        "–" if row[name] is None else number(scale * row[name], digits, signed) for name in names
+    ]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def p_text(value: float | None) -> str:
+    """A p value in words."""
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def n_text(numbers: Iterable[int]) -> str:
     """`n = 60`, or `n = 58–60` where cells differ."""
     known = sorted(set(numbers))

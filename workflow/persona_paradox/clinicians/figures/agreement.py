@@ -161,7 +161,7 @@ def _together(study: Judged, matrix: _Matrix) -> str:
                 continue  # the mean of one
             name = "mean " * of_pairs + STATISTICS[row["statistic"]]
             kind = f"{_TOGETHER.get(row['kind'], 'All raters')} (n = {row['n']})"
-            text = study.few(row) or judged.with_interval(row, 2)
+            text = study.few(row) or words.with_interval(row, 2)
             found.setdefault(kind, []).append(f"{name} {text}")
     lines = [f"{kind}: {'; '.join(texts)}." for kind, texts in found.items()]
     return "\n".join(typeset.wrap(line, matrix.width, ink.SMALL_PT) for line in lines)

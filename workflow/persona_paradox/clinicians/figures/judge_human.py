@@ -153,7 +153,7 @@ def _draw_forest(sheet: Sheet, study: Judged, forest: _Forest, top: float) -> No
         for row in group.rows:
             places.append((y + _ROW_MM / 2, group, row))
             y += _ROW_MM
-    values = [(at, study.few(row) or judged.with_interval(row, 2)) for at, _, row in places]
+    values = [(at, study.few(row) or words.with_interval(row, 2)) for at, _, row in places]
     counts = [(at, str(row["n"])) for at, _, row in places]
     columns = [Column(f"κ\n[{level} int.]", values), Column("n", counts)]
     width = ink.INNER_MM - _LABELS_MM - parts.width_of(columns) - 1
@@ -341,7 +341,7 @@ def _columns(study: Judged, rows: Sequence[Row], place: Rows) -> list[Column]:
         y = place.of(row["persona"], "")
         stated = {"value": row["confidence"], "n": row["n"]}
         stated |= {end: row[f"confidence_{end}"] for end in ("low", "high")}
-        values.append((y, study.few(stated) or judged.with_interval(stated, 1)))
+        values.append((y, study.few(stated) or words.with_interval(stated, 1)))
         low.append((y, study.few(stated) or f"{100 * row['low_confidence_share']:.0f}%"))
         counts.append((y, f"{row['n_ratings']} ({row['n_annotators']})"))
     level = words.percent(study.settings["confidence"])

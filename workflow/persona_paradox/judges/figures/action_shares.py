@@ -150,7 +150,7 @@ def _columns(study: Judged, table: Mapping[str, Mapping[str, Row]], rows: Rows) 
             [
                 (
                     rows.of(persona, ""),
-                    study.few(by[action]) or judged.with_interval(by[action], 0, 100.0),
+                    study.few(by[action]) or words.with_interval(by[action], 0, 100.0),
                 )
                 for persona, by in table.items()
             ],

@@ -287,7 +287,7 @@ def _columns(judge: _Judge) -> list[Column]:
                 rule = f"{'≥' if measure.least else '≤'} {words.percent(judge.rule[measure.key])}"
             texts = {
                 "value": judge.study.few(row)
-                or judged.with_interval(row, digits, scale, signed=signed),
+                or words.with_interval(row, digits, scale, signed=signed),
                 "rule": rule,
                 "n": str(row["n"]),
                 "unjudged": str(row["n_unjudged"] or 0),

@@ -48,7 +48,7 @@ class _Measure:
 
     def words(self, row: Row) -> str:
         """A difference with its interval."""
-        return judged.with_interval(row, 0 if self.percent else 2, self.scale, signed=True)
+        return words.with_interval(row, 0 if self.percent else 2, self.scale, signed=True)
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ def _columns(
         y = rows.of(row["persona"], "")
         few = study.few(row, "n", "difference")
         differences.append((y, few or measure.words(row)))
-        tests.append((y, "" if few else judged.p_text(row["p_holm"])))
+        tests.append((y, "" if few else words.p_text(row["p_holm"])))
     what = "points" if measure.percent else "difference"
     level = words.percent(study.settings["confidence"])
     return [

@@ -205,7 +205,9 @@ def _columns(study: _Shown) -> list[Column]:
         return lambda row: "" if words.instead(row, settings, "difference") else text(row)
 
     def difference(row: Mapping[str, Any]) -> str:
-        return words.instead(row, settings, "difference") or _with_interval(row)
+        return words.instead(row, settings, "difference") or words.with_interval(
+            row, 1, 100, signed=True
+        )
 
     def invalid(row: Mapping[str, Any]) -> str:
         return f"{row['n_invalid']}/{row['n']} ({row['n_invalid_baseline']}/{row['n']})"
@@ -217,7 +219,7 @@ def _columns(study: _Shown) -> list[Column]:
     level = words.percent(settings["confidence"])
     columns = [
         column(f"difference\n[{level} interval]", difference),
-        column("p\n(Holm)", shown(lambda row: _p(row["p_holm"]))),
+        column("p\n(Holm)", shown(lambda row: words.p_text(row["p_holm"]))),
         column("answers\nchanged", lambda row: f"{row['n_changed']}/{row['n']}"),
         replace(
             column("invalid\n(baseline)", invalid),
@@ -230,20 +232,6 @@ def _columns(study: _Shown) -> list[Column]:
         mark = shown(lambda row: _EQUIVALENT if row["equivalent"] else "")
         columns.append(column(f"within\n±{100 * settings['margin']:g}", mark, "center"))
     return columns
-
-
-def _with_interval(row: Mapping[str, Any]) -> str:
-    texts = [
-        "–" if row[name] is None else words.number(100 * row[name], 1, signed=True)
-        for name in DIFFERENCE
-    ]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 # --- key and notes -------------------------------------------------------------------------
