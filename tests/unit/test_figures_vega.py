@@ -17,7 +17,6 @@ from drawings import Study
 from root import ROOT
 
 from persona_paradox.figures import pdf, vega
-from persona_paradox.figures.catalogue import figures
 from persona_paradox.kinds.choice.figures import answer_outcomes
 
 FIGURE = "answer_outcomes"
@@ -141,10 +140,3 @@ def test_order_alone_changes_in_a_document() -> None:
     assert b"x 3 0 R y" in one
     assert b"1 0 obj\n<<\n  /a 2 0 R\n  /b 2 0 R\n>>" in one
     assert b"/Root 1 0 R" in one
-
-
-def test_every_figure_is_of_one_form() -> None:
-    for figure in figures().values():
-        text = (ROOT / "workflow/persona_paradox" / figure.path).read_text(encoding="utf-8")
-        entries = set(re.findall(r"^def (draw|rows|spec)\(", text, re.MULTILINE))
-        assert entries in ({"draw"}, {"rows", "spec"}), figure.id

@@ -12,6 +12,7 @@ from root import ROOT
 
 from persona_paradox.archive.check_tables import made_tables
 from persona_paradox.errors import InputError
+from persona_paradox.figures import catalogue
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.kinds import base
 from persona_paradox.measures import recalibration
@@ -31,6 +32,8 @@ TABLES = [
     "thoughts",
 ]
 TRIAGE_FIGURES = [id_ for id_, figure in figures().items() if figure.kind is not None]
+ABOUT = "{title: A, shows: a, needs: [cells], caption: A.}"
+ENDS = ("yaml", "py")
 
 
 def study(**change: Any) -> Study:
@@ -54,6 +57,39 @@ def test_all_is_what_the_study_has_answers_for() -> None:
     triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
     assert study(**TRIAGE).tables == triage
     assert study(**TRIAGE).possible_figures == TRIAGE_FIGURES
+
+
+@pytest.mark.parametrize("figure", figures().values(), ids=lambda figure: figure.id)
+def test_a_figure_needs_tables_that_there_are(figure: catalogue.Figure) -> None:
+    assert set(figure.needs) <= set(products.all_tables())
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"judges/figures/a.yaml": "title: A"}, "^workflow/lib/judges/.*a.yaml: a figure has the"),
+        ({"judges/figures/a.yaml": ABOUT}, "nothing draws it; write a.py beside it"),
+        (
+            {
+                f"{folder}/figures/a.{end}": ABOUT
+                for folder in ("kinds/b", "judges")
+                for end in ENDS
+            },
+            "there is a figure a in kinds/b too; rename one of them",
+        ),
+    ],
+    ids=["keys", "module", "twice"],
+)
+def test_a_figure_that_is_not_whole_is_refused(
+    files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "_LIBRARY", tmp_path / "workflow/lib")
+    for name, text in files.items():
+        path = tmp_path / "workflow/lib" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        figures.__wrapped__()
 
 
 def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:

@@ -72,8 +72,8 @@ def figures() -> dict[str, Figure]:
             figure = _read(path)
             if figure.id in found:
                 raise InputError(
-                    f"{path}: there is a figure {figure.id} in {found[figure.id].folder} too; "
-                    "rename one of them"
+                    f"{_shown(path)}: there is a figure {figure.id} in {found[figure.id].folder} "
+                    "too; rename one of them"
                 )
             found[figure.id] = figure
     return found
@@ -83,9 +83,9 @@ def _read(path: Path) -> Figure:
     about = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(about, dict) or set(about) != _KEYS:
         keys = ", ".join(f"`{key}`" for key in sorted(_KEYS))
-        raise InputError(f"{path}: a figure has the keys {keys} and no others; write these")
+        raise InputError(f"{_shown(path)}: a figure has the keys {keys} and no others; write these")
     if not path.with_suffix(".py").is_file():
-        raise InputError(f"{path}: nothing draws it; write {path.stem}.py beside it")
+        raise InputError(f"{_shown(path)}: nothing draws it; write {path.stem}.py beside it")
     return Figure(
         id=path.stem,
         folder=path.parents[1].relative_to(_LIBRARY).as_posix(),
@@ -94,3 +94,8 @@ def _read(path: Path) -> Figure:
         needs=tuple(about["needs"]),
         caption=about["caption"],
     )
+
+
+def _shown(path: Path) -> str:
+    """A path below the project's folder."""
+    return path.relative_to(_LIBRARY.parents[1]).as_posix()
