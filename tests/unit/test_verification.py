@@ -20,6 +20,7 @@ from persona_paradox.archive.reading import read_study
 from persona_paradox.archive.verification import Findings, difference
 from persona_paradox.archive.withholding import MARK
 from persona_paradox.engine.decoding import Decoding, Wanted
+from persona_paradox.engine.prepared import composite
 from persona_paradox.engine.responses import LOCAL
 from persona_paradox.errors import InputError
 from persona_paradox.schema import check_schema
@@ -304,14 +305,18 @@ SPEC = {"source": {"kind": "path", "sha256": "1"}, "licence": "MIT"}
 ENGINE = {"context": 8, "width": 1, "gpu_layers": 0, "main_gpu": 0, "tensor_split": []}
 ORIGIN = {"sha256": "1", "size": 9}
 PREPARED = {"sha256": "1", "format": "none", "cache_bytes_per_token": 4, "size": 9}
-PREPARED |= {"origin": ORIGIN}
+PREPARED |= {"origin": ORIGIN, "files": [{"role": "weights", "sha256": "1", "size": 9}]}
+OF_2 = {"files": [{"role": "weights", "sha256": "2"}], "sha256": "2"}
+OF_3 = {"files": [{"role": "weights", "sha256": "3"}], "sha256": "3"}
 
 
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
         (PREPARED, None),
-        (PREPARED | {"format": "f16", "sha256": "2"}, None),
+        (PREPARED | {"format": "f16"} | OF_2, None),
+        (PREPARED | {"format": "f16", "sha256": "2"}, "lists the files"),
+        (PREPARED | {"files": [1]}, "lists the files"),
         (PREPARED | {"sha256": "2"}, "were not converted"),
         (PREPARED | {"origin": {"sha256": "2"}}, "the configuration pins 1"),
         (PREPARED | {"origin": {"sha256": "1", "licence": "X"}}, "has licence 'X'"),
@@ -320,8 +325,7 @@ PREPARED |= {"origin": ORIGIN}
         (PREPARED | {"size": "many"}, "has size 'many', which no weights have"),
         (PREPARED | {"cache_bytes_per_token": -1}, "has cache_bytes_per_token -1"),
         (
-            PREPARED
-            | {"origin": {"sha256": "3", "size": 9, "parts": [{"sha256": "1"}]}, "sha256": "3"},
+            PREPARED | {"origin": {"sha256": "3", "size": 9, "parts": [{"sha256": "1"}]}} | OF_3,
             None,
         ),
         (PREPARED | {"origin": {"sha256": "1", "parts": [{"sha256": "2"}]}}, "pins 1"),
@@ -333,6 +337,41 @@ PREPARED |= {"origin": ORIGIN}
 def test_weights_are_those_of_the_source_that_is_pinned(manifest: Any, says: str | None) -> None:
     told = contradictions.of_weights(manifest, SPEC)
     assert told is None if says is None else says in (told or "")
+
+
+ADAPTER = {"sha256": "5", "size": 2, "licence": "CC0-1.0"}
+DERIVED_SPEC = {"adapter": {"source": {"sha256": "5"}, "licence": "CC0-1.0", "scale": 0.5}}
+BOTH = [
+    {"role": "weights", "sha256": "1"},
+    {"role": "adapter", "sha256": "5", "scale": 0.5},
+]
+DERIVED = PREPARED | {"files": BOTH, "sha256": composite(BOTH), "size": 11, "adapter": ADAPTER}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, None),
+        ({"sha256": "1"}, "weights, adapter and scale lead to"),
+        ({"size": 9}, "has size 9, which is not that of weights and adapter"),
+        ({"files": BOTH[::-1]}, "lists the files"),
+        ({"format": "f16"}, "has format 'f16', but its base 'none'"),
+        ({"origin": {}}, "has origin {}, but its base"),
+        ({"adapter": ADAPTER | {"sha256": "6"}}, "`adapter` has SHA-256 6, but the configuration"),
+        ({"adapter": ADAPTER | {"licence": "MIT"}}, "`adapter` has licence 'MIT'"),
+        ({"adapter": None}, "does not say what the adapter was made of"),
+    ],
+)
+def test_an_adapter_is_that_of_the_configuration_on_its_base(
+    change: dict[str, Any], says: str | None
+) -> None:
+    told = contradictions.of_derived(DERIVED | change, PREPARED, DERIVED_SPEC)
+    assert told is None if says is None else says in (told or "")
+
+
+def test_another_scale_contradicts_the_configuration() -> None:
+    spec = {"adapter": DERIVED_SPEC["adapter"] | {"scale": 1.0}}
+    assert "and scale lead to" in (contradictions.of_derived(DERIVED, PREPARED, spec) or "")
 
 
 @pytest.mark.parametrize(

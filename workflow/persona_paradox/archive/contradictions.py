@@ -87,7 +87,7 @@ def of_weights(manifest: Any, spec: Mapping[str, Any]) -> str | None:
             f"has SHA-256 {manifest.get('sha256')}, but the weights were not converted and their "
             f"source has {origin['sha256']}"
         )
-    return None
+    return _of_files(manifest, [{"role": WEIGHTS, "sha256": manifest.get("sha256")}])
 
 
 def of_derived(manifest: Any, base: Any, spec: Mapping[str, Any]) -> str | None:
@@ -113,12 +113,25 @@ def of_derived(manifest: Any, base: Any, spec: Mapping[str, Any]) -> str | None:
             f"has SHA-256 {manifest.get('sha256')}, but weights, adapter and scale lead to "
             f"{expected}"
         )
-    for key in ("format", "cache_bytes_per_token", "spells_alone"):
+    for key in ("format", "cache_bytes_per_token", "spells_alone", "origin"):
         if manifest.get(key) != base.get(key):
             return f"has {key} {manifest.get(key)!r}, but its base {base.get(key)!r}"
     sizes = [one for one in (base.get("size"), origin.get("size")) if isinstance(one, int)]
     if len(sizes) < len(listed) or manifest.get("size") != sum(sizes):
         return f"has size {manifest.get('size')!r}, which is not that of weights and adapter"
+    return _of_files(manifest, listed)
+
+
+def _of_files(manifest: Mapping[str, Any], expected: Sequence[Mapping[str, Any]]) -> str | None:
+    """How the files of a manifest are not those that are expected."""
+    listed = manifest.get("files")
+    keys = ("role", "sha256", "scale")
+    try:
+        found = [{key: one[key] for key in keys if key in one} for one in listed or ()]
+    except TypeError:
+        found = []
+    if canonical_json(found) != canonical_json(expected):
+        return f"lists the files {listed!r}, which are not those that its checksum stands for"
     return None
 
 

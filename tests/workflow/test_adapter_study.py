@@ -1,0 +1,212 @@
+"""A model with an adapter beside its base: answers, caching, archive, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from answer_store import look_after
+from project import STUDY, Project, add_model, new_project
+from refusals import refused, set_key
+from studies import shared
+from tiny_adapter import add_adapter, draw_adapter, write_adapter
+
+from persona_paradox.engine.prepared import Prepared
+from persona_paradox.files import sha256_file
+
+TINY, BOLD = "config/models/tiny.yaml", "config/adapters/bold.yaml"
+SERVER = {"kind": "server", "url": "http://localhost/v1", "model": "tiny", "revision": "1"}
+SERVER |= {"template": "resources/template.jinja"}
+PERSONAS = ["no_persona", "ed_nurse"]
+MODELS = ["tiny", "tiny@bold"]
+CELL = "results/responses/{}/triage_ed/{}.parquet"
+MANIFEST = "resources/models/tiny@bold/manifest.json"
+ARCHIVE = "results/archive.zip"
+
+
+def in_data_dir(spec: dict) -> None:
+    """Let a file be in the data folder, where whoever verifies an archive has it."""
+    spec["source"]["path"] = "{data_dir}/" + spec["source"]["path"]
+
+
+@pytest.fixture(scope="session")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study of a model with and without an adapter, and its archive. Not to be changed."""
+
+    def build(path: Path) -> None:
+        project = new_project(path)
+        add_model(project)
+        add_adapter(project)
+        study = STUDY | {"models": MODELS, "tasks": ["triage_ed"], "personas": PERSONAS}
+        study |= {"figures": ["persona_effect"], "data_dir": str(path)}
+        (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+        for file in (TINY, BOLD):
+            project.edit(file, in_data_dir)
+        project.run("--cores", "1", "all", ARCHIVE)
+
+    return shared(tmp_path_factory, "adapter_study", build)
+
+
+def answers(project: Project, model: str) -> pl.DataFrame:
+    """The answers of a model under all personas."""
+    files = [project.path / CELL.format(model, persona) for persona in PERSONAS]
+    return pl.concat([pl.read_parquet(file) for file in files])
+
+
+def test_both_answer_the_same_prompts_each_in_its_own_way(answered: Project) -> None:
+    base, bold = (answers(answered, model) for model in MODELS)
+    same = ["item_id", "variant", "repeat", "prompt_sha256"]
+    assert base.select(same).equals(bold.select(same))
+    assert base["text"].to_list() != bold["text"].to_list()
+    assert not set(base["response_key"]) & set(bold["response_key"])
+    table = pl.read_parquet(answered.path / "results/tables/cells.parquet")
+    assert set(table["model"]) == set(MODELS)
+
+
+def test_the_weights_are_there_once(answered: Project) -> None:
+    folder = answered.path / "resources/models"
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*.gguf")}
+    assert names == {"tiny/source.gguf", "tiny/model.gguf", "tiny@bold/adapter.gguf"}
+    base, both = (Prepared.read(folder / model / "manifest.json") for model in MODELS)
+    assert base.sha256 == sha256_file(folder / "tiny/model.gguf")
+    assert both.model == base.model
+    assert base.sha256 != both.sha256
+
+
+def test_provenance_names_both_files_and_both_licences(answered: Project) -> None:
+    said = json.loads((answered.path / "results/provenance.json").read_text())
+    assert said["licences"]["models"]["tiny@bold"] == "MIT (weights), CC0-1.0 (adapter)"
+    about = said["models"]["tiny@bold"]
+    assert [file["role"] for file in about["files"]] == ["weights", "adapter"]
+    assert about["adapter"]["sha256"] == sha256_file(answered.path / "bold.gguf")
+    assert about["origin"]["sha256"] == sha256_file(answered.path / "tiny.gguf")
+    (engine,) = about["engines"]
+    assert engine["weights"] == about["sha256"]
+    # The files themselves are kept, from which it is made again.
+    assert set(said["configuration"]["models"]) == {"tiny"}
+    assert set(said["configuration"]["adapters"]) == {"bold"}
+
+
+def test_another_scale_runs_its_own_cells_again(answered: Project, tmp_path: Path) -> None:
+    project = answered.copy(tmp_path / "project")
+    targets = [CELL.format(model, persona) for model in MODELS for persona in PERSONAS]
+    assert project.jobs("--", *targets) == []
+    project.edit(BOLD, lambda adapter: adapter.update(scale=1.0, title="Bolder"))
+    assert project.jobs("--", *targets) == []
+    project.edit(BOLD, lambda adapter: adapter.update(scale=0.5))
+    stages = ("deliver tiny@bold/triage_ed", "generate tiny@bold/triage_ed")
+    cells = sorted(f"{stage}/{persona}" for stage in stages for persona in PERSONAS)
+    assert project.jobs("--", *targets) == ["adapt_model tiny@bold", *cells]
+    project.run("--cores", "1", "--", *targets)
+    half = answers(project, "tiny@bold")
+    assert not set(half["response_key"]) & set(answers(answered, "tiny@bold")["response_key"])
+    # Back again, everything comes out of the store.
+    project.edit(BOLD, lambda adapter: adapter.update(scale=1))
+    assert "model loaded" not in project.run("--cores", "1", "--", *targets)
+    assert answers(project, "tiny@bold").equals(answers(answered, "tiny@bold"))
+
+
+def test_answers_of_an_adapter_are_audited_and_verified(answered: Project, tmp_path: Path) -> None:
+    project = answered.copy(tmp_path / "project")
+    audit = "results/audit/tiny@bold/triage_ed/ed_nurse.parquet"
+    project.run("--cores", "1", "--", audit)
+    found = pl.read_parquet(project.path / audit)
+    assert found["n"].min() > 0
+    assert found.select(pl.col("^.*(flips|changes)$")).sum().row(0) == (0,) * 3
+    assert ", 0 differences" in look_after(project, "verify")
+
+
+def verify(project: Project, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Verify the archive as `make verify` does; stdout holds all output."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
+    script = "workflow/scripts/verify.py"
+    return subprocess.run(
+        [sys.executable, script, "--cores", "1", *options, str(project.path / ARCHIVE)],
+        cwd=project.path,
+        env=env | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_archive_is_computed_again_from_its_sources(answered: Project, tmp_path: Path) -> None:
+    """By somebody who has the sources in a folder of theirs, and nothing that is prepared."""
+    project = answered.copy(tmp_path / "project")
+    shutil.rmtree(project.path / "resources/models")
+    done = verify(project, "--sample", "8", PERSONA_DATA_DIR=str(project.path))
+    assert done.returncode == 0, done.stdout
+    assert "manifests of models: 2 of 2 agree" in done.stdout
+    assert "weights from their own source: 2 of 2 agree" in done.stdout
+    assert "answers: 8 of 8 agree" in done.stdout
+
+
+def test_a_judge_has_an_adapter_whose_base_answers_nothing(
+    answered: Project, tmp_path: Path
+) -> None:
+    project = answered.copy(tmp_path / "project")
+    add_model(project, "other", seed=1)
+    project.edit("config/models/other.yaml", lambda model: model.update(family="other"))
+    add_adapter(project, "stern", "other")
+    project.edit(
+        "config/judges/smollm2_safety.yaml", lambda judge: judge.update(model="other@stern")
+    )
+    study = {"tasks": ["safety_teaching_short"], "judges": ["smollm2_safety"], "figures": []}
+    project.edit("config/config.yaml", lambda content: content.update(study))
+    jobs = project.jobs("--", "results/tables/judgements.parquet")
+    assert {"download_model other", "prepare_model other"} <= set(jobs)
+    assert {"download_adapter other@stern", "adapt_model other@stern"} <= set(jobs)
+    assert not any("other/" in job for job in jobs)
+
+
+def test_what_cannot_be_run_is_refused_before_any_work(answered: Project, tmp_path: Path) -> None:
+    config = "config/config.yaml"
+    for change, *words in (
+        (set_key(config, "models", value=["tiny@bolt"]), "'bolt'", "known ids: bold"),
+        (set_key(config, "models", value=["tinny@bold"]), "'tinny'", "known ids:"),
+        (set_key(config, "models", value=["tiny@"]), "`models.0`", "must be an id"),
+        (set_key(BOLD, "base", value="smollm2_135m_instruct"), BOLD, "key `base`", "mend the key"),
+        (set_key(BOLD, "source", "path", value="gone.gguf"), BOLD, "`source.path`", "mend the"),
+        (set_key(BOLD, "source", "kind", value="server"), BOLD, "`source.kind`"),
+        (set_key(BOLD, "scale", value="much"), BOLD, "`scale`", "a number"),
+        (set_key(TINY, "source", value=SERVER), BOLD, "key `base`", "which runs on a server"),
+    ):
+        changed = answered.copy(tmp_path / "changed")
+        shutil.rmtree(changed.path / "resources/models")
+        change(changed)
+        refused(changed, *words)
+        shutil.rmtree(changed.path)
+
+
+def test_an_adapter_that_does_not_fit_is_refused_before_answers(
+    answered: Project, tmp_path: Path
+) -> None:
+    project = answered.copy(tmp_path / "project")
+    folder = project.path / "resources/models/tiny@bold"
+    project.edit(BOLD, lambda adapter: adapter["source"].update(path="bold.gguf"))
+
+    def refused_by(rule: str) -> str:
+        shutil.rmtree(folder, ignore_errors=True)
+        done = project.snakemake("--cores", "1", "--", MANIFEST)
+        assert done.returncode != 0
+        assert f"Error in rule {rule}:" in done.stdout
+        assert not (folder / "manifest.json").exists()
+        (line,) = {one for one in done.stdout.splitlines() if one.startswith("error: ")}
+        return line
+
+    write_adapter(project.path / "bold.gguf", draw_adapter(seed=1))
+    line = refused_by("download_adapter")
+    assert line.startswith(f"error: {BOLD}: key `source.sha256`: expected")
+    write_adapter(project.path / "bold.gguf", draw_adapter(), architecture="gemma3")
+    sha256 = sha256_file(project.path / "bold.gguf")
+    project.edit(BOLD, lambda adapter: adapter["source"].update(sha256=sha256))
+    line = refused_by("adapt_model")
+    assert line.startswith(f"error: {BOLD}: the adapter does not fit the model of key `base`")
