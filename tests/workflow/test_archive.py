@@ -786,5 +786,5 @@ def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> 
     again = {"download_dataset", "check_groups", "write_prompts", *MODELS}
     again |= {*TABLES, *DELIVER}
     answers = {"generate", "reason", "answer_behind", "state", "judge"}
-    shown = {"plot", "report", "archive"}
+    shown = {"plot", "specify", "report", "archive"}
     assert rules - again == answers | shown

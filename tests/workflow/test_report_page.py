@@ -54,6 +54,7 @@ def make(path: Path) -> Project:
         "limits": {SAFETY: 6},
         "judges": ["careful"],
         "statistics": {"draws": 100},
+        "figures": ["answer_outcomes", "triage_accuracy"],
     }
     write(project, "config/config.yaml", STUDY | settings)
     persona = {"title": f"Hostile {MARKUP}", "group": "own", "texts": {"main": f"You are {MARKUP}"}}
@@ -675,6 +676,23 @@ def test_a_mark_says_its_numbers_and_leads_to_its_cases(
             part.click()
             break
     assert listed(page) == under
+
+
+def test_a_figure_of_vega_lite_is_that_of_the_files(
+    ran: Project, open_report: Callable[..., Page]
+) -> None:
+    page = open_report()
+    figure = page.locator("#drawing-answer_outcomes")
+    expect(figure.locator("svg")).to_be_visible(timeout=PATIENCE_MS)
+    assert page.locator("#drawings-list .figure").count() == 1
+    expect(figure.locator("h3")).to_have_text("Answer outcomes")
+    held = json.loads((ran.path / "results/specifications/answer_outcomes.json").read_text())
+    personas = {json.dumps(row) for row in held["datasets"]["rows"]}
+    assert len(personas) >= len(PERSONAS)
+    said = figure.locator("svg").text_content()
+    assert "ED nurse" in said
+    assert "<b>bold</b>" in said
+    assert (ran.path / "results/figures/answer_outcomes.pdf").is_file() is False
 
 
 def test_names_in_figures_are_text(open_report: Callable[..., Page]) -> None:

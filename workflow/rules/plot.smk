@@ -63,3 +63,22 @@ rule plot:
     shell:
         script("plot") + " --figure {wildcards.figure} --tables {input.tables}"
         " --settings {input.settings} --pdf {output.pdf} --png {output.png} --log {log}"
+
+
+# Those of Vega-Lite, with their rows, as the report's page draws them.
+rule specify:
+    input:
+        tables=figure_tables,
+        settings=figure_settings,
+        code=lambda wildcards: code("plot", ALL_FIGURES[wildcards.figure].path),
+    output:
+        "results/specifications/{figure}.json",
+    log:
+        "logs/specify/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(ALL_FIGURES),
+    conda:
+        ENVIRONMENT
+    shell:
+        script("plot") + " --figure {wildcards.figure} --tables {input.tables}"
+        " --settings {input.settings} --json {output} --log {log}"

@@ -2,6 +2,8 @@
 # open first; and the folder that holds its data where a study is too large for one file.
 
 REPORT = "results/report.html"
+# Figures that stand in the page as they are.
+IN_PAGE = [id_ for id_ in FIGURES if ALL_FIGURES[id_].in_page]
 TEXTS_SHOWN = STUDY.settings["report"]["withheld_texts"]
 
 
@@ -11,6 +13,12 @@ rule report:
         provenance="results/provenance.json",
         tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
         summary="results/summary.md",
+        drawings=expand("results/specifications/{figure}.json", figure=IN_PAGE),
+        # What they are called.
+        told=[
+            os.path.relpath((LIBRARY / "persona_paradox" / path).with_suffix(".yaml"))
+            for path in (ALL_FIGURES[id_].path for id_ in IN_PAGE)
+        ],
         cells=report_cells(),
         cases=expand("resources/datasets/{dataset}.parquet", dataset=STUDY.datasets),
         reference="config/README.md",
@@ -34,6 +42,6 @@ rule report:
     shell:
         script("write_report") + " --provenance {input.provenance}"
         " --tables results/tables --names {params.names} --summary {input.summary}"
-        " --reference {input.reference} --citation {input.citation}"
+        " --drawings {input.drawings} --reference {input.reference} --citation {input.citation}"
         " --configfiles {params.configfiles}"
         " --report {output.page} --folder {output.folder} --log {log}"

@@ -1,4 +1,4 @@
-"""Draw a figure from the tables, as PDF and as PNG."""
+"""Draw a figure from the tables, as PDF and as PNG, or as the report's page draws it."""
 
 import importlib
 import sys
@@ -33,10 +33,10 @@ def main(arguments: Namespace) -> None:
         drawing, save = module.draw(tables, settings), ink.save
     if lacking := fonts.missing(ink.characters([tables, settings])):
         cli.log.warning("%s: %s", arguments.figure, fonts.sentence(lacking))
-    with files.atomic_path(arguments.pdf) as temporary:
-        save(drawing, temporary, "pdf")
-    with files.atomic_path(arguments.png) as temporary:
-        save(drawing, temporary, "png")
+    for form in ("pdf", "png", "json"):
+        if path := getattr(arguments, form):
+            with files.atomic_path(path) as temporary:
+                save(drawing, temporary, form)
     rows = sum(table.height for table in tables.values())
     cli.log.info("%s: %d rows of %d tables", arguments.figure, rows, len(tables))
 
@@ -45,9 +45,13 @@ if __name__ == "__main__":
     options = cli.parser(
         __doc__,
         settings="view of the figures' settings",
-        pdf="PDF file to write",
-        png="PNG file to write",
     )
+    for form, what in (
+        ("pdf", "PDF"),
+        ("png", "PNG"),
+        ("json", "JSON (of a figure of Vega-Lite)"),
+    ):
+        options.add_argument(f"--{form}", type=Path, help=f"{what} file to write")
     options.add_argument("--figure", choices=sorted(figures()), required=True, help="which figure")
     # A study without judges has none of their tables.
     options.add_argument("--tables", nargs="*", type=Path, default=[], help="Parquet files")

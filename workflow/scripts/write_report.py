@@ -16,6 +16,7 @@ import yaml
 
 from persona_paradox import cli, files
 from persona_paradox.archive.withholding import Texts
+from persona_paradox.figures.catalogue import figures
 from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import has
 from persona_paradox.report import cells, chunks, prose
@@ -222,12 +223,17 @@ def main(arguments: Namespace) -> None:
     for task, found, told in places(study, texts):
         tasks[task] = told
         contents |= {name: chunks.packed(value) for name, value in found}
+    drawings = []
+    for path in arguments.drawings:
+        figure = figures()[path.stem]
+        contents[f"figures/{figure.id}"] = chunks.packed(files.read_json(path))
+        drawings.append({"id": figure.id, "title": figure.title, "shows": figure.shows})
     contents["provenance"] = chunks.packed(provenance)
 
     inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
     sums = {name: chunks.fingerprint(content) for name, content in contents.items()}
     template = {
-        "index": index(study, tables, tasks, []) | {"chunks": sums},
+        "index": index(study, tables, tasks, drawings) | {"chunks": sums},
         "about": about(study, provenance, {task: told["n"] for task, told in tasks.items()}),
         "title": study.settings["title"],
         "summary": prose.summary(arguments.summary.read_text(encoding="utf-8")),
@@ -265,6 +271,9 @@ if __name__ == "__main__":
     )
     # An older study's tables may lie in the folder.
     options.add_argument("--names", nargs="+", required=True, help="tables that there are")
+    options.add_argument(
+        "--drawings", nargs="*", type=Path, default=[], help="figures that stand in the page"
+    )
     options.add_argument(
         "--configfiles", nargs="*", default=[], help="files of the study, as given"
     )

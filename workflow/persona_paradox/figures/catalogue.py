@@ -58,6 +58,11 @@ class Figure:
         return f"{self.folder}/figures/{self.id}.py"
 
     @property
+    def in_page(self) -> bool:
+        """Whether it is one of Vega-Lite, which the report's page shows as it is."""
+        return "\ndef spec(" in (_LIBRARY / self.path).read_text(encoding="utf-8")
+
+    @property
     def module(self) -> str:
         """Name of its module."""
         return ".".join([_LIBRARY.name, *self.path.removesuffix(".py").split("/")])

@@ -16,6 +16,7 @@ import matplotlib
 import polars as pl
 import vl_convert
 
+from ..files import canonical_json
 from . import fonts, ink, pdf
 
 # The version of the language that figures are written in, and that the report's page reads.
@@ -79,8 +80,11 @@ def report_figure(
     }
 
 
-def save(spec: Mapping[str, Any], path: Path, form: Literal["pdf", "png"]) -> None:
+def save(spec: Mapping[str, Any], path: Path, form: Literal["pdf", "png", "json"]) -> None:
     """Save a specification with its rows; equal ones give equal bytes."""
+    if form == "json":
+        path.write_text(canonical_json(dict(spec)), encoding="utf-8")
+        return
     _own_font()
     # Nothing is loaded from the web.
     given: dict[str, Any] = {"vl_version": _VERSION, "allowed_base_urls": []}
