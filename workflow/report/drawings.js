@@ -4,6 +4,9 @@
 // Figures that kinds of tasks, judges and clinicians bring: each a whole specification of Vega-Lite,
 // of all models and tasks, the same that is in the files for papers.
 
+// They are as large as a column of a paper is wide, whose type is too small for a screen.
+const LARGER = 2;
+
 /** Draw them all, one after the other. */
 async function showDrawings() {
   const box = byId("drawings-list");
@@ -17,8 +20,13 @@ async function showDrawings() {
       renderer: "svg",
       actions: false,
       ast: true,
+      // Errors alone: what the language would rather have otherwise is nothing to a reader.
+      logLevel: 1,
     });
-    target.querySelector("svg")?.setAttribute("role", "group");
-    target.querySelector("svg")?.setAttribute("aria-label", title);
+    const svg = target.querySelector("svg");
+    if (!svg) continue;
+    svg.setAttribute("role", "group");
+    svg.setAttribute("aria-label", title);
+    for (const side of ["width", "height"]) svg.setAttribute(side, String(LARGER * Number(svg.getAttribute(side))));
   }
 }
