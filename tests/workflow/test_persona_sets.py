@@ -86,6 +86,7 @@ def test_the_provenance_has_the_set_and_not_what_it_makes(answered: Project) -> 
     (path,) = (answered.path / "results/config").glob("provenance-*.json")
     configuration = json.loads(path.read_text())["configuration"]
     assert list(configuration["personas"]) == ["no_persona"]
+    assert configuration["titles"]["groups"]["shifts"] == "Role and shift"
     # As text: the order of factors and levels is that of the ids, and JSON has sorted keys.
     factors = json.loads(configuration["persona_sets"]["shifts"]["factors"])
     assert json.dumps(factors) == json.dumps(CONTENT["factors"])

@@ -130,7 +130,9 @@ rule check_groups:
     priority: 20
     conda:
         ENVIRONMENT
+    params:
+        config_file=lambda wildcards: file_of("datasets", wildcards.dataset),
     shell:
         script("check_groups") + " --items {input.cases} --groups {input.groups}"
-        " --config-file config/datasets/{wildcards.dataset}.yaml"
+        " --config-file {params.config_file}"
         " --sizes {output} --log {log}"

@@ -47,15 +47,15 @@ def cross_check(study: Study) -> None:
             )
     _check_titles(study)
     for id_, dataset in study.datasets.items():
-        base.spec(study.kind_of(id_)).check_dataset(f"config/datasets/{id_}.yaml", dataset)
-        _check_kept(f"config/datasets/{id_}.yaml", dataset)
-        _check_format(f"config/datasets/{id_}.yaml", dataset)
+        base.spec(study.kind_of(id_)).check_dataset(file_of("datasets", id_), dataset)
+        _check_kept(file_of("datasets", id_), dataset)
+        _check_format(file_of("datasets", id_), dataset)
     for id_, task in study.tasks.items():
-        study.spec(id_).check(f"config/tasks/{id_}.yaml", task, study.dataset_of(id_))
-        _check_words(f"config/tasks/{id_}.yaml", "instruction", task.get("instruction", ""), study)
-        _check_decoding(f"config/tasks/{id_}.yaml", task["decoding"], study)
+        study.spec(id_).check(file_of("tasks", id_), task, study.dataset_of(id_))
+        _check_words(file_of("tasks", id_), "instruction", task.get("instruction", ""), study)
+        _check_decoding(file_of("tasks", id_), task["decoding"], study)
         if task.get("placement") == USER:
-            _check_words(f"config/tasks/{id_}.yaml", "user", task["user"], study)
+            _check_words(file_of("tasks", id_), "user", task["user"], study)
     for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:

@@ -179,6 +179,10 @@ def _titles(study: Study, config: Path, check: Check) -> dict[str, dict[str, str
         kind: {id_: _title(config, kind, id_, check) for id_ in study.ids_of(kind)}
         for kind in TITLES
     }
+    # A set says what its personas are called together, where no file of theirs does.
+    for id_, content in study.persona_sets.items():
+        if id_ in found["groups"] and id_ not in _written("groups", config):
+            found["groups"][id_] = content["title"]
     # A group that has a file is known, also where the study has nobody of it.
     for id_ in sorted(_written("groups", config)):
         found["groups"].setdefault(id_, _title(config, "groups", id_, check))
