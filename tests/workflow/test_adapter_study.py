@@ -94,6 +94,14 @@ def test_provenance_names_both_files_and_both_licences(answered: Project) -> Non
     assert set(said["configuration"]["adapters"]) == {"bold"}
 
 
+def test_the_report_names_both_files_and_both_licences(answered: Project) -> None:
+    page = (answered.path / "results/report.html").read_text()
+    manifest = json.loads((answered.path / MANIFEST).read_text())
+    weights, adapter = (f"{file['role']} {file['sha256'][:16]}…" for file in manifest["files"])
+    assert f"{weights} {adapter}" in page
+    assert "MIT (weights), CC0-1.0 (adapter)" in page
+
+
 def test_another_scale_runs_its_own_cells_again(answered: Project, tmp_path: Path) -> None:
     project = answered.copy(tmp_path / "project")
     targets = [CELL.format(model, persona) for model in MODELS for persona in PERSONAS]

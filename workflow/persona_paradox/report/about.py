@@ -23,7 +23,8 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
                 "id": id_,
                 "title": model["title"],
                 "licence": model["licence"],
-                "sha256": found.get("sha256"),
+                # Of weights, and of an adapter where there is one; a server's are not known.
+                "files": [[file["role"], file["sha256"]] for file in found.get("files", [])],
                 "server": id_ in study.servers,
                 "judges": id_ not in study.models,
                 "engines": [engine["fingerprint"] for engine in found["engines"]],
