@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import llama_cpp
 import numpy as np
+import polars as pl
 import pytest
 from tiny_adapter import SHAPES, draw_adapter, merged, write_adapter
 from tiny_model import write_tiny_model
@@ -14,6 +16,7 @@ from persona_paradox.engine.decoding import Answer, Decoding
 from persona_paradox.engine.engine import Engine, Question
 from persona_paradox.engine.gguf_header import check_adapter, check_gguf
 from persona_paradox.engine.prepared import Prepared, composite
+from persona_paradox.engine.responses import Request
 from persona_paradox.engine.settings import Settings
 from persona_paradox.engine.vocabulary import Prompt
 from persona_paradox.errors import InputError
@@ -205,3 +208,25 @@ def test_a_manifest_of_an_archive_names_no_other_files(
     (tmp_path / "manifest.json").write_text(canonical_json({"files": [weights], "sha256": "0"}))
     with pytest.raises(InputError, match="is no file of a prepared model"):
         Prepared.read(tmp_path / "manifest.json")
+
+
+# Of version 0.1, by its own code: whatever changes them loses every answer that is stored.
+FINGERPRINT = "796cb67bf543106fe67610525e6591f75a5609e070b1b76b10df51d47ba524fd"
+GREEDY = "8d1c0196159728d4dd15836be2ddae90d4c7d8e50a9180645c38e124dc4adfc6"
+SAMPLED = "d8435e055d6124a3fe0c133fa86caccc6785b32d3354e8069b5d67fb363f1964"
+
+
+def test_stored_answers_keep_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model without an adapter, on one processor, with one llama.cpp."""
+    built_with = b"CPU : AVX512 = 1 | REPACK = 1 | "
+    monkeypatch.setattr(llama_cpp, "llama_print_system_info", lambda: built_with)
+    monkeypatch.setattr(llama_cpp, "__version__", "0.3.36")
+    weights = composite([{"role": "weights", "path": "model.gguf", "sha256": "ab" * 32}])
+    fingerprint = Settings(context=2048, width=16).fingerprint(weights)
+    assert fingerprint == FINGERPRINT
+    sampled = {"answers": 1, "temperature": 0.7, "top_p": 1.0, "min_p": 0.05, "wordings": "main"}
+    decoding = {"labels": ["A", "B"], "max_tokens": 2, "stop": [], "token_logprobs": False}
+    decoding |= {"grammar": None, "json_schema": None, "seed": 7, "sampled": sampled}
+    row = {"item_id": "a", "variant": "main", "repeat": None, "pieces": [[1, 2], [3]], "text": "x"}
+    asked = Request.of(decoding, fingerprint).wanted(pl.DataFrame([row | {"thought_close": None}]))
+    assert [one.key for one in asked] == [GREEDY, SAMPLED]
