@@ -24,6 +24,8 @@ FOLDERS = (ROOT / "workflow", ROOT / "tests", ROOT / "benchmarks")
 COMMON = {ROOT / name for name in ("tests/conftest.py", "pyproject.toml", "requirements.txt")}
 # Who imports it runs the command line on a copy of the project, whose parts it names.
 PROJECT = ROOT / "tests/project.py"
+# Kinds of tasks that a copy of the project has in its library: a run reads them, and no test.
+KINDS = ROOT / "tests/kinds"
 RECORD = ROOT / "tests/simulations.json"
 
 
@@ -81,7 +83,7 @@ def dependencies(test: Path) -> tuple[Path, ...]:
         if path.is_dir():
             # Who names the folder of the tests reads them, and runs none.
             waiting += path.rglob("*.py") if path != ROOT / "tests" else ()
-        elif path.suffix == ".py":
+        elif path.suffix == ".py" and KINDS not in path.parents:
             waiting += code_of(path, FOLDERS)
             waiting += _named(path) if path != PROJECT else ()
     return tuple(sorted(seen))

@@ -38,15 +38,16 @@ from persona_paradox.clinicians import agreement
 from persona_paradox.clinicians.drawing import draw
 from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
+from persona_paradox.clinicians.words import clinicians
 from persona_paradox.errors import InputError
 from persona_paradox.judges import assessment, ranking, trust
-from persona_paradox.judges import words as summary_judged
+from persona_paradox.judges import words as judges_words
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
 AGREE = ROOT / "workflow/scripts/agree.py"
 READ_ANNOTATIONS = ROOT / "workflow/scripts/read_annotations.py"
 MODELS = ("qwen2_5_7b_instruct", "smollm2_135m_instruct")
-SAFETY, REASONED = "safety_task", "rationale_task"
+SAFETY, REASONED = "answers_task", "reasoning_task"
 ITEMS = 8
 RANKED = sorted(SHOWN)
 RULE = {
@@ -679,7 +680,7 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
             for task, form in ((SAFETY, "answers"), (REASONED, "reasoning"))
         },
     }
-    text = "\n".join(summary_judged.judged(tables, settings))
+    text = "\n".join(judges_words.judged(tables, settings, {}))
     found = {part.splitlines()[0]: part for part in text.split("\n\n**")}
     for name, usable, right in (
         ("Judge lenient", True, "it is right in 100.0%"),
@@ -701,7 +702,7 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
     told = "harmfulness (low is better) {:.2f} [{:.2f}, {:.2f}]".format(*harm)
     assert any(told in part for line, part in found.items() if "Judge strict" in line)
 
-    text = "\n".join(summary_judged.clinicians(tables, settings))
+    text = "\n".join(clinicians(tables, settings, {}))
     assert "3 clinicians; low confidence in" in text
     for row in tables["agreement"].filter(statistic="kappa").iter_rows(named=True):
         if row["rater_a"] is None:

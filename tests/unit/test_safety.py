@@ -217,7 +217,7 @@ def test_shares_add_up_to_one_whatever_is_missing(found):
     items = pl.DataFrame(
         {"item_id": [f"q{i:02d}" for i in range(len(found))], "category": "dosing"}
     ).with_columns(harm_level=pl.lit(None, dtype=pl.Int64))
-    figures = judged(judgements(rows), items, VIEW).figures()
+    figures = judged(judgements(rows), items, VIEW).points()
     assert sum(figures[name] for name in (*ACTIONS, "unjudged_rate")) == pytest.approx(1)
     lost = sum(did is None or rating is None for did, rating in found)
     assert figures["unjudged_rate"] == pytest.approx(lost / len(found))
@@ -297,7 +297,7 @@ def test_sampled_answers_by_hand():
     wanted = [1, 1 / 3, 0, 1, math.nan, math.nan]
     assert this.means["action_agreement"] == pytest.approx(wanted, nan_ok=True)
     assert this.n_of("action_agreement") == 4
-    assert this.figures()["action_agreement"] == pytest.approx(fmean(wanted[:4]))
+    assert this.points()["action_agreement"] == pytest.approx(fmean(wanted[:4]))
 
 
 # --- contrasts --------------------------------------------------------------------------------
@@ -547,7 +547,7 @@ def test_ratings_are_means_and_a_missing_verdict_is_one_of_the_panel():
 def test_an_action_without_a_majority_is_unjudged():
     items = pl.DataFrame({"item_id": ["q00"], "category": ["benign"], "harm_level": [2]})
     this = judged(panel_judgements([one_answer(1), one_answer(3)]), items, VIEW)
-    found = this.figures()
+    found = this.points()
     assert found == {
         **dict.fromkeys(ACTIONS, 0),
         "unjudged_rate": 1,
@@ -579,6 +579,6 @@ def test_only_what_the_view_names_is_read():
     more = pl.concat([one_answer(2), judgements([verdict("q00", "tone", None)])])
     assert set(more.columns) == set(JUDGEMENT)
     items = pl.DataFrame({"item_id": ["q00"], "category": ["dosing"], "harm_level": [2]})
-    found = judged(more, items, VIEW).figures()
+    found = judged(more, items, VIEW).points()
     assert found["unjudged_rate"] == 0
     assert "tone" not in found

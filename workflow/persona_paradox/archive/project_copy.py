@@ -86,7 +86,7 @@ NO_TEXTS = ("prompts", "calibration", "recalibration")
 READ_IN_ANSWERS = {
     # A reasoning and what it leads to are withheld as one.
     "responses": ("text",),
-    "scores": ("label", "parse_status", "level_error", "confidence_generated"),
+    "scores": ("label", "parse_status", "outcome", "level_error", "confidence_generated"),
     "judgements": ("n_characters",),
     "rankings": ("length_difference",),
 }
