@@ -675,6 +675,7 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
             }
             for id_, spec in JUDGES.items()
         },
+        "tasks": {},
         "judged_tasks": {
             task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
             for task, form in ((SAFETY, "answers"), (REASONED, "reasoning"))
