@@ -242,6 +242,12 @@ def test_a_rule_may_move_the_reference_and_the_sample_stays_that_of_the_base() -
     assert sample(drawn_as(arm), 10, 7)["item_id"].to_list() == ids.to_list()
 
 
+@pytest.mark.parametrize("column", ["changed", "change", "unchanged", "base_reference"])
+def test_a_kept_column_does_not_take_the_place_of_what_an_arm_says(column: str) -> None:
+    with pytest.raises(InputError, match=rf"arm: key `columns\.keep` .* '{column}'"):
+        changed("append", items(**{column: ["x"] * 3}), **APPENDED)
+
+
 def test_a_rule_that_loses_an_item_is_found_out() -> None:
     with pytest.raises(ValueError, match="other items"):
         perturb(items(), lambda table, arm, seed: table.head(2), {"rule": "toy"}, 7, "arm")

@@ -18,6 +18,9 @@ import polars as pl
 
 from ..errors import InputError
 
+# Columns that the items of an arm have besides.
+_OWN = ("changed", "change", "unchanged")
+
 # In front of the column by which a sample of the base is drawn, where a rule moves it.
 BASE = "base_"
 
@@ -47,6 +50,12 @@ def perturb(
     Raises:
         InputError: the rule cannot be used on this data set, or changes no item.
     """
+    taken = [column for column in items.columns if column in _OWN or column.startswith(BASE)]
+    if taken:
+        raise InputError(
+            f"{name}: key `columns.keep` of the data set names {taken[0]!r}, which is what the items "
+            "of an arm call a column of their own; rename it in the file"
+        )
     seen = items.select(pl.exclude(r"^human_.*$"))
     try:
         made = rule(seen, arm, seed)
@@ -65,7 +74,8 @@ def perturb(
             + (f" ({'; '.join(why[:3])})" if why else "")
             + "; mend the arm, or take it out"
         )
-    made = made.with_columns(
+    made = made.select(
+        pl.exclude(_OWN),
         changed=changed,
         change=pl.when(changed).then("change"),
         unchanged=pl.when(~changed).then(
