@@ -53,8 +53,8 @@ def perturb(
     taken = [column for column in items.columns if column in _OWN or column.startswith(BASE)]
     if taken:
         raise InputError(
-            f"{name}: key `columns.keep` of the data set names {taken[0]!r}, which is what the items "
-            "of an arm call a column of their own; rename it in the file"
+            f"{name}: key `columns.keep` of the data set names {taken[0]!r}, which is what the "
+            "items of an arm call a column of their own; rename it in the file"
         )
     seen = items.select(pl.exclude(r"^human_.*$"))
     try:
