@@ -134,6 +134,21 @@ def test_what_a_column_says_is_replaced_by_what_another_says() -> None:
     assert found["changed"].to_list() == [True, False, False]
 
 
+@pytest.mark.parametrize("pattern", ["[0-9]*", "(?=[0-9])|[0-9]+"])
+def test_a_match_of_no_characters_hides_no_later_one(pattern: str) -> None:
+    table = changed(
+        "replace", items(["It is 12, not 3."]), pairs=[{"pattern": pattern, "with": "n"}]
+    )
+    assert table["case"].to_list() == ["It is n, not n."]
+
+
+def test_a_case_that_would_be_empty_stays() -> None:
+    pairs = [{"pattern": "It hurts.", "with": ""}]
+    table = changed("replace", items(["It hurts.", "It hurts. A lot."]), pairs=pairs)
+    assert table["case"].to_list() == ["It hurts.", " A lot."]
+    assert table["unchanged"].to_list() == ["nothing of the case would be left", None]
+
+
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"key `pairs\.1\.pattern`"):
         changed(

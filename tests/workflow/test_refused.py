@@ -136,6 +136,14 @@ TRIAGE: Cases = {
         set_key(STUDY, "seed", value="1e3"),
         ("`seed` is '1e3', but must be a whole number: write 1000 without quotes",),
     ),
+    "a small number that YAML takes for a text": (
+        set_key(STUDY, "statistics", value={"margins": {"accuracy": "1e-3"}}),
+        ("`statistics.margins.accuracy` is '1e-3'", "write 0.001 without quotes"),
+    ),
+    "a tiny number that YAML takes for a text": (
+        set_key(STUDY, "statistics", value={"margins": {"accuracy": "1e-05"}}),
+        ("`statistics.margins.accuracy` is '1e-05'", "write 1.0e-05 without quotes"),
+    ),
     "a share of an answer": (
         set_key(STUDY, "seed", value=7.5),
         ("`seed` is 7.5, but must be a whole number",),
@@ -230,7 +238,7 @@ TRIAGE: Cases = {
     ),
     "two personas with one text": (
         set_key(PERSONA, "texts", "main", value="You are a Highway department bridge engineer."),
-        ("ed_nurse.main", "bridge_engineer.main", "same text"),
+        ("config/personas/ed_nurse.yaml", "ed_nurse.main", "bridge_engineer.main", "same text"),
     ),
     "level kept that no data set has": (
         set_key(STUDY, "limit_keeps", value=["esi_0"]),

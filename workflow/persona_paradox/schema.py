@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -179,13 +180,16 @@ def _hint(value: Any, wanted: Any) -> str:
     return ": put quotes around it" if isinstance(value, int | float) else ""
 
 
-def _number(text: str) -> int | float | None:
-    """The number that a text stands for; YAML takes 1e3 for text."""
+def _number(text: str) -> str | None:
+    """The number that a text stands for, as YAML reads it: it takes 1e3 and 1e-05 for text."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return int(value) if _is_whole(value) else value
+    if not math.isfinite(value):
+        return None
+    digits, e, exponent = repr(int(value) if _is_whole(value) else value).partition("e")
+    return f"{digits}.0e{exponent}" if e and "." not in digits else f"{digits}{e}{exponent}"
 
 
 # Of a value in an error.

@@ -13,12 +13,11 @@ from snakemake.utils import update_config
 from persona_paradox.engine import sizes
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, HUMAN
-from persona_paradox.study.conditions import base_of, file_of
 from persona_paradox.study.yaml_reading import given
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
-from persona_paradox.study.conditions import file_of, split
+from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.inventory import (
     answered,
     code_files,
@@ -30,7 +29,6 @@ from persona_paradox.study.inventory import (
     restricted,
     study_files,
 )
-from persona_paradox.study.conditions import split
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,

@@ -12,7 +12,7 @@ from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
 from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, NOT_RECORDED, USER
-from .conditions import file_of
+from .conditions import file_of, split
 from .products import all_tables
 from .study import Study, sources_of_study
 
@@ -42,20 +42,22 @@ def cross_check(study: Study) -> None:
     for texts in _by_text(study).values():
         if len(texts) > 1:
             raise InputError(
-                f"config/personas: {' and '.join(texts)} have the same text; "
-                "change one of them or remove it"
+                f"{file_of('personas', texts[0].partition('.')[0])}: {' and '.join(texts)} have "
+                "the same text; change one of them or remove it"
             )
     _check_titles(study)
     for id_, dataset in study.datasets.items():
-        base.spec(study.kind_of(id_)).check_dataset(file_of("datasets", id_), dataset)
-        _check_kept(file_of("datasets", id_), dataset)
-        _check_format(file_of("datasets", id_), dataset)
+        name = file_of("datasets", id_)
+        base.spec(study.kind_of(id_)).check_dataset(name, dataset)
+        _check_kept(name, dataset)
+        _check_format(name, dataset)
     for id_, task in study.tasks.items():
-        study.spec(id_).check(file_of("tasks", id_), task, study.dataset_of(id_))
-        _check_words(file_of("tasks", id_), "instruction", task.get("instruction", ""), study)
-        _check_decoding(file_of("tasks", id_), task["decoding"], study)
+        name = file_of("tasks", id_)
+        study.spec(id_).check(name, task, study.dataset_of(id_))
+        _check_words(name, "instruction", task.get("instruction", ""), study)
+        _check_decoding(name, task["decoding"], study)
         if task.get("placement") == USER:
-            _check_words(file_of("tasks", id_), "user", task["user"], study)
+            _check_words(name, "user", task["user"], study)
     for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
@@ -218,10 +220,26 @@ def _check_titles(study: Study) -> None:
             other = seen.setdefault(" ".join(spec["title"].split()).casefold(), id_)
             if other != id_:
                 raise InputError(
-                    f"{file_of(kind, id_)}: the title of {id_} is {spec['title']!r}, as in "
-                    f"{file_of(kind, other)}, and figures could not tell them apart; change "
+                    f"{_title_file(kind, id_)}: the title of {id_} is {spec['title']!r}, as in "
+                    f"{_title_file(kind, other)}, and figures could not tell them apart; change "
                     "one of them"
                 )
+    for kind, titles in study.titles.items():
+        said: dict[str, str] = {}
+        for id_ in study.ids_of(kind):
+            other = said.setdefault(" ".join(titles[id_].split()).casefold(), id_)
+            if other != id_:
+                raise InputError(
+                    f"config/{kind}/{id_}.yaml: {id_} is called {titles[id_]!r}, as is {other} of "
+                    f"config/{kind}/{other}.yaml, and figures could not tell them apart; write "
+                    "another title there"
+                )
+
+
+def _title_file(kind: str, id_: str) -> str:
+    """The file whose title tells an id from others: of models of one base it is the adapter's."""
+    part = split(id_)[1]
+    return f"config/adapters/{part}.yaml" if part and kind == "models" else file_of(kind, id_)
 
 
 def _check_judge(id_: str, study: Study) -> None:

@@ -38,13 +38,18 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFra
         case, done = _at_once(row["case"], found)
         if not done:
             return "the case has nothing that key `pairs` finds"
+        if not case.strip():
+            return "nothing of the case would be left"
         return case, "; ".join(done)
 
     return with_cases(items, replaced)
 
 
 def _at_once(case: str, found: list[tuple[re.Pattern[str] | None, str]]) -> tuple[str, list[str]]:
-    """The case with the leftmost match of any pair replaced, and so on; what was replaced."""
+    """The case with the leftmost match of any pair replaced, and so on; what was replaced.
+
+    A match of no characters is none: behind it the pattern is looked for on.
+    """
     parts: list[str] = []
     done: list[str] = []
     at = 0
@@ -52,7 +57,8 @@ def _at_once(case: str, found: list[tuple[re.Pattern[str] | None, str]]) -> tupl
         matches = [
             (match.start(), number, match, by)
             for number, (pattern, by) in enumerate(found)
-            if pattern is not None and (match := pattern.search(case, at)) and match[0]
+            if pattern is not None
+            and (match := next((one for one in pattern.finditer(case, at) if one[0]), None))
         ]
         if not matches:
             return "".join(parts) + case[at:], list(dict.fromkeys(done))
