@@ -240,6 +240,10 @@ TRIAGE: Cases = {
         set_key(PERSONA, "texts", "main", value="You are a Highway department bridge engineer."),
         ("config/personas/ed_nurse.yaml", "ed_nurse.main", "bridge_engineer.main", "same text"),
     ),
+    "two contexts with one title": (
+        set_text("config/contexts/emergency.yaml", "title: primary  Care\n"),
+        ("config/contexts/primary_care.yaml", "is called 'Primary care'", "emergency"),
+    ),
     "level kept that no data set has": (
         set_key(STUDY, "limit_keeps", value=["esi_0"]),
         ("`limit_keeps`", "'esi_0'", "esi_1", "use one of"),
