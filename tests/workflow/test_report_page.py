@@ -338,7 +338,7 @@ MARKS = """async () => {
   return found;
 }"""
 SHARES = [
-    *("under_triage_rate", "over_triage_rate", "invalid_rate"),
+    *("under_triage_rate", "over_triage_rate", "invalid_rate", "refused_rate", "unreadable_rate"),
     *("accept", "caution", "refuse", "over_refusal", "unjudged_rate"),
 ]
 

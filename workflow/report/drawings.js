@@ -7,6 +7,12 @@
 // They are as large as a column of a paper is wide, whose type is too small for a screen.
 const LARGER = 2;
 
+// What the language would rather have otherwise is nothing to a reader; errors are thrown.
+/** @type {any} */
+const QUIET = Object.fromEntries(
+  ["level", "error", "warn", "info", "debug"].map((name) => [name, () => QUIET]),
+);
+
 /** Draw them all, one after the other. */
 async function showDrawings() {
   const box = byId("drawings-list");
@@ -15,13 +21,13 @@ async function showDrawings() {
     const frame = h("div", { class: "wide", tabindex: "0", role: "group", "aria-label": title }, target);
     const caption = h("p", { class: "caption" }, `${shows[0].toUpperCase()}${shows.slice(1)}.`);
     box.append(h("section", { class: "figure", id: `drawing-${id}` }, h("h3", {}, title), caption, frame));
-    await /** @type {any} */ (window).vegaEmbed(target, await load(`figures/${id}`), {
-      mode: "vega-lite",
+    const { vegaEmbed, vegaLite } = /** @type {any} */ (window);
+    const { spec } = vegaLite.compile(await load(`figures/${id}`), { logger: QUIET });
+    await vegaEmbed(target, spec, {
+      mode: "vega",
       renderer: "svg",
       actions: false,
       ast: true,
-      // Errors alone: what the language would rather have otherwise is nothing to a reader.
-      logLevel: 1,
     });
     const svg = target.querySelector("svg");
     if (!svg) continue;
