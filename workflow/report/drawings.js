@@ -7,11 +7,16 @@
 // They are as large as a column of a paper is wide, whose type is too small for a screen.
 const LARGER = 2;
 
-// What the language would rather have otherwise is nothing to a reader; errors are thrown.
-/** @type {any} */
-const QUIET = Object.fromEntries(
-  ["level", "error", "warn", "info", "debug"].map((name) => [name, () => QUIET]),
-);
+/** What some work gives, without warnings: what the language would rather have is nothing to a reader. @param {() => Promise<any>} work */
+async function quietly(work) {
+  const { warn } = console;
+  console.warn = () => {};
+  try {
+    return await work();
+  } finally {
+    console.warn = warn;
+  }
+}
 
 /** Draw them all, one after the other. */
 async function showDrawings() {
@@ -21,14 +26,9 @@ async function showDrawings() {
     const frame = h("div", { class: "wide", tabindex: "0", role: "group", "aria-label": title }, target);
     const caption = h("p", { class: "caption" }, `${shows[0].toUpperCase()}${shows.slice(1)}.`);
     box.append(h("section", { class: "figure", id: `drawing-${id}` }, h("h3", {}, title), caption, frame));
-    const { vegaEmbed, vegaLite } = /** @type {any} */ (window);
-    const { spec } = vegaLite.compile(await load(`figures/${id}`), { logger: QUIET });
-    await vegaEmbed(target, spec, {
-      mode: "vega",
-      renderer: "svg",
-      actions: false,
-      ast: true,
-    });
+    const spec = await load(`figures/${id}`);
+    const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true };
+    await quietly(() => /** @type {any} */ (window).vegaEmbed(target, spec, options));
     const svg = target.querySelector("svg");
     if (!svg) continue;
     svg.setAttribute("role", "group");
