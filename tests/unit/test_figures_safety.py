@@ -707,7 +707,7 @@ def test_script_reads_the_tables_that_it_is_given_and_gives_the_same_bytes(
     # A table that lies there from an older run is not read.
     files: dict[str, Any] = {"tables": [], "settings": settings}
     files |= {form: tmp_path / f"b.{form}" for form in ("pdf", "png")}
-    runpy.run_path(str(PLOT))["main"](Namespace(figure="win_matrix", **files))
+    runpy.run_path(str(PLOT))["main"](Namespace(figure="win_matrix", json=None, **files))
     found = tuple((tmp_path / f"b.{form}").read_bytes() for form in ("pdf", "png"))
     assert found == saved(Study({}, small.settings), "win_matrix", tmp_path)
 
