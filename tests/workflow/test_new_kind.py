@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from coin_study import KIND, PERSONAS, TOSSES, coin_study
+from loaded_modules import loaded, named, watch
 from project import Project
 
 CELLS = [f"tiny/coin/{persona}" for persona in PERSONAS]
@@ -18,9 +19,10 @@ ARCHIVE = "results/archive.zip"
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The study of a coin, run from its YAML files to its archive."""
-    project = coin_study(tmp_path_factory.mktemp("coin") / "study")
-    project.run("--cores", "2")
-    project.run("--cores", "2", ARCHIVE)
+    project = coin_study(tmp_path_factory.mktemp("coin") / "study", recalibrations=["logistic"])
+    noting = watch(project.path.parent / "notes")
+    project.run("--cores", "2", **noting)
+    project.run("--cores", "2", ARCHIVE, **noting)
     return project
 
 
@@ -112,6 +114,17 @@ def test_the_archive_holds_its_files(ran: Project) -> None:
         if path.suffix in (".py", ".yaml")
     ]
     assert set(wanted) <= names
+
+
+def test_every_job_names_the_code_that_it_runs(ran: Project) -> None:
+    inputs, notes = named(ran.path), loaded(ran.path.parent / "notes")
+    assert {log.split("/")[1] for log in notes} >= {
+        *("download_dataset", "write_prompts", "deliver", "generate", "score", "calibrate"),
+        *("measure", "tabulate", "plot", "report", "archive"),
+    }
+    for log, modules in notes.items():
+        assert log in inputs, log
+        assert modules <= inputs[log], (log, sorted(modules - inputs[log]))
 
 
 def test_an_edited_kind_runs_its_own_jobs_alone(ran: Project, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ rule calibrate:
         draws="results/calibration/{model}/{task}/{persona}.draws.parquet",
     log:
         "logs/calibrate/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        task=one_of(STUDY.calibrated_tasks),
     priority: 2
     conda:
         ENVIRONMENT
@@ -36,7 +38,7 @@ rule recalibrate:
         "logs/recalibrate/{model}/{task}.log",
     wildcard_constraints:
         task=one_of(
-            STUDY.tasks_having("scoring") if STUDY.settings["recalibrations"] else []
+            STUDY.calibrated_tasks if STUDY.settings["recalibrations"] else []
         ),
     priority: 2
     conda:

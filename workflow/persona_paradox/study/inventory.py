@@ -149,8 +149,9 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
             yield f"results/verbalized/{cell.path}.parquet", cell.task
         if cell.task in study.tasks_having("scoring"):
             yield f"results/scores/{cell.path}.parquet", cell.task
+        if cell.task in study.calibrated_tasks:
             yield f"results/calibration/{cell.path}.parquet", cell.task
-    for task in study.tasks_having("scoring") if study.settings["recalibrations"] else ():
+    for task in study.calibrated_tasks if study.settings["recalibrations"] else ():
         for model in study.models:
             yield f"results/recalibration/{model}/{task}.parquet", task
     for cell in study.human_cells:

@@ -114,6 +114,12 @@ class Study:
         return [cell for cell in self.cells if cell.task in tasks]
 
     @cached_property
+    def calibrated_tasks(self) -> list[str]:
+        """Ids of the tasks whose scores have the probabilities of labels, and so a calibration."""
+        scored = self.tasks_having("scoring")
+        return [task for task in self.tasks_with("labels") if task in scored]
+
+    @cached_property
     def kinds(self) -> list[str]:
         """The kinds of the study's tasks, sorted."""
         return sorted({task["kind"] for task in self.tasks.values()})

@@ -1,0 +1,49 @@
+"""Which modules of the project the jobs of a run load, as the interpreter has it at their end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+# Python runs a module of this name at every start.
+_AT_START = """
+import atexit, json, os, sys, uuid
+
+def note():
+    files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+    mine = sorted({os.path.relpath(file) for file in files if "/workflow/persona_paradox/" in file})
+    name = os.path.join({folder!r}, uuid.uuid4().hex + ".json")
+    if mine and "--log" in sys.argv:
+        with open(name, "w") as file:
+            json.dump({"log": sys.argv[sys.argv.index("--log") + 1], "modules": mine}, file)
+
+atexit.register(note)
+"""
+
+
+def watch(folder: Path) -> dict[str, str]:
+    """The environment in which jobs leave a note in a folder of what they have loaded."""
+    (folder / "notes").mkdir(parents=True)
+    text = _AT_START.replace("{folder!r}", repr(str(folder / "notes")))
+    (folder / "sitecustomize.py").write_text(text)
+    return {"PYTHONPATH": str(folder)}
+
+
+def loaded(folder: Path) -> dict[str, set[str]]:
+    """Log of a job → files of the modules it has loaded, relative to the project."""
+    found: dict[str, set[str]] = {}
+    for path in (folder / "notes").glob("*.json"):
+        note = json.loads(path.read_text())
+        found.setdefault(note["log"], set()).update(note["modules"])
+    return found
+
+
+def named(project: Path) -> dict[str, set[str]]:
+    """Log of a job → the files that its rule names as inputs."""
+    found: dict[str, set[str]] = {}
+    for path in (project / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            about: dict[str, Any] = json.loads(path.read_text())
+            found |= {log: set(about["input"]) for log in about["log"] or ()}
+    return found
