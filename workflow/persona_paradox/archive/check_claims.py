@@ -152,8 +152,8 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
     view, spec = copy.view(f"judges/{judge}"), copy.study.judges[judge]
     if form == "checks":
         sanity, injections = known.checks_of(
-            spec["sanity"] and copy.theirs / spec["sanity"],
-            spec["injections"] and copy.theirs / spec["injections"],
+            copy.theirs / spec["sanity"] if spec["sanity"] else None,
+            copy.theirs / spec["injections"] if spec["injections"] else None,
             f"config/judges/{judge}.yaml",
         )
         if cell == ["pairs"]:

@@ -159,7 +159,10 @@ class Copy:
 
     def _configure(self) -> None:
         study = self.study
-        settings = dict(study.settings) | {"data_dir": None, "tasks": list(study.tasks)}
+        settings: dict[str, Any] = {**study.settings} | {
+            "data_dir": None,
+            "tasks": list(study.tasks),
+        }
         tasks = {base_of(id_) for id_ in study.tasks}
         settings["limits"] = {k: v for k, v in settings["limits"].items() if k in tasks}
         self._write("config", settings)

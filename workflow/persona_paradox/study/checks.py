@@ -109,8 +109,11 @@ def _check_settings(study: Study) -> None:
                 f"of its data sets; use one of {', '.join(sorted(strata))}"
             )
     _check_metrics(settings["statistics"])
-    for key, possible in (("tables", study.possible_tables), ("figures", study.possible_figures)):
-        for id_ in settings[key] if settings[key] != ALL else ():
+    for key, asked, possible in (
+        ("tables", settings["tables"], study.possible_tables),
+        ("figures", settings["figures"], study.possible_figures),
+    ):
+        for id_ in asked if asked != ALL else ():
             if id_ not in possible:
                 unknown = id_ not in (figures() if key == "figures" else all_tables())
                 why = "which there is not" if unknown else "for which it has no tasks or judges"

@@ -65,7 +65,7 @@ def personas_of(
     wanted: Sequence[str],
     written: Mapping[str, dict[str, Any]],
     sets: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """The personas that a study names, in its order.
 
     Args:

@@ -18,7 +18,7 @@ def models_of(
     wanted: Iterable[str],
     written: Mapping[str, dict[str, Any]],
     adapters: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """The models of some ids, in their order.
 
     Args:

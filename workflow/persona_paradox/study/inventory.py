@@ -222,10 +222,10 @@ def referred(study: Study) -> list[str]:
         InputError: one lies elsewhere than a study's own files do.
     """
     named = {
-        (f"config/judges/{id_}.yaml: key `{key}`", judge[key])
+        (f"config/judges/{id_}.yaml: key `{key}`", path)
         for id_, judge in study.judges.items()
-        for key in ("sanity", "injections")
-        if judge[key] is not None
+        for key, path in (("sanity", judge["sanity"]), ("injections", judge["injections"]))
+        if path is not None
     } | {
         (
             f"config/models/{id_}.yaml: key `source.template`",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..data.parts import parts_of
 from ..errors import InputError
@@ -17,6 +17,7 @@ from .arms import check_arms, datasets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
+from .specs import Settings
 from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 
@@ -57,7 +58,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     check_plain(settings, name)
     check(settings, "study", name)
 
-    def load(kind: str, ids: list[str], named_by: str) -> dict[str, dict[str, Any]]:
+    def load(kind: str, ids: list[str], named_by: str) -> dict[str, Any]:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
     # An arm is made of its base, which a study may leave out.
@@ -82,7 +83,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     asked = dict.fromkeys(settings["models"], "key `models` of the study")
     for id_, judge in judges.items():
         asked.setdefault(judge["model"], f"key `model` of config/judges/{id_}.yaml")
-    written: dict[str, dict[str, Any]] = {}
+    written: dict[str, Any] = {}
     adapters: dict[str, dict[str, Any]] = {}
     for id_, named_by in asked.items():
         whole, part = split(id_)
@@ -98,7 +99,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     wanted, named_by = settings["personas"], "key `personas` of the study"
     sets = load("persona_sets", bases(wanted), named_by)
     study = Study(
-        settings=settings,
+        settings=cast(Settings, settings),
         models={id_: models[id_] for id_ in settings["models"]},
         judges=judges,
         judge_models={id_: m for id_, m in models.items() if id_ not in settings["models"]},
@@ -213,7 +214,7 @@ def _check_groups(study: Study) -> None:
     _check_known("statistics.family.groups", [] if family == ALL else family, known)
 
 
-def _check_known(key: str, ids: list[str], known: set[str]) -> None:
+def _check_known(key: str, ids: Sequence[str], known: set[str]) -> None:
     for id_ in ids:
         if id_ not in known:
             raise InputError(
@@ -260,10 +261,10 @@ def check_sources(study: Study, resources: str) -> None:
             or one that tests a judge.
     """
     for id_, judge in study.judges.items():
-        for key in ("sanity", "injections"):
-            if judge[key] is not None and not Path(judge[key]).is_file():
+        for key, path in (("sanity", judge["sanity"]), ("injections", judge["injections"])):
+            if path is not None and not Path(path).is_file():
                 raise InputError(
-                    f"config/judges/{id_}.yaml: key `{key}` names {judge[key]}, which does not "
+                    f"config/judges/{id_}.yaml: key `{key}` names {path}, which does not "
                     "exist; mend the path"
                 )
     for kind, id_, source in sources_of_study(study):

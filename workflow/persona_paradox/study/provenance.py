@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .arms import datasets_of, tasks_of
 from .conditions import base_of, bases, personas_of, plain
 from .derived_models import models_of
+from .specs import Settings
 from .study import Study
 
 
@@ -67,7 +68,7 @@ def study_of(configured: Mapping[str, Any]) -> Study:
     named_models = [*settings["models"], *(judge["model"] for judge in named("judges").values())]
     models = models_of(dict.fromkeys(named_models), configured["models"], configured["adapters"])
     return Study(
-        settings=settings,
+        settings=cast(Settings, settings),
         models={id_: models[id_] for id_ in settings["models"]},
         tasks=chosen,
         base_tasks={base: tasks[base] for base in bases(chosen)},

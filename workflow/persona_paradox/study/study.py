@@ -22,6 +22,7 @@ from .products import (
     STUDY_TABLES,
     TRUST_TABLES,
 )
+from .specs import FormSpec, JudgeSpec, ModelSpec, PersonaSpec, Settings
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,17 @@ class Study:
         titles: `contexts`, `groups` (of personas) and `families` (of models) → id → title.
     """
 
-    settings: dict[str, Any]
-    models: dict[str, dict[str, Any]]
+    settings: Settings
+    models: dict[str, ModelSpec]
     tasks: dict[str, dict[str, Any]]
-    personas: dict[str, dict[str, Any]]
+    personas: dict[str, PersonaSpec]
     datasets: dict[str, dict[str, Any]]
-    judges: dict[str, dict[str, Any]] = field(default_factory=dict)
-    judge_models: dict[str, dict[str, Any]] = field(default_factory=dict)
-    forms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judges: dict[str, JudgeSpec] = field(default_factory=dict)
+    judge_models: dict[str, ModelSpec] = field(default_factory=dict)
+    forms: dict[str, FormSpec] = field(default_factory=dict)
     persona_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
-    base_models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base_models: dict[str, ModelSpec] = field(default_factory=dict)
     adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
     base_tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -198,7 +199,7 @@ class Study:
         return list(dict.fromkeys(found[kind]))
 
     @cached_property
-    def all_models(self) -> dict[str, dict[str, Any]]:
+    def all_models(self) -> dict[str, ModelSpec]:
         """The models that answer and those that judge."""
         return self.models | self.judge_models
 
@@ -302,7 +303,7 @@ class Study:
         return limit
 
     @property
-    def written_models(self) -> dict[str, dict[str, Any]]:
+    def written_models(self) -> dict[str, ModelSpec]:
         """The models that have a file of their own: those of the study, and bases of the others."""
         known = self.all_models | self.base_models
         return {id_: known[id_] for id_ in plain(known)}

@@ -43,7 +43,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from _judge_views(id_, study)
-    statistics = {**settings["statistics"], "seed": settings["seed"]}
+    statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
     yield "calibrate", resampling
     methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
@@ -166,11 +166,13 @@ def _judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
     listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
     most = max(judge["scale"], len(ACTIONS), listed)
     labels = [str(number) for number in range(1, most + 1)]
-    asked = ("instruction", "user", "pairs", "list")
     yield (
         f"judges/{id_}",
         {
-            **{key: judge[key] for key in asked},
+            "instruction": judge["instruction"],
+            "user": judge["user"],
+            "pairs": judge["pairs"],
+            "list": judge["list"],
             "questions": {rating["id"]: rating["question"] for rating in judge["ratings"]}
             | ({} if judge["action"] is None else {"action": judge["action"]["question"]}),
         },
@@ -271,14 +273,13 @@ def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measures_view(id_: str, study: Study) -> dict[str, Any]:
     """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
-    low_mass = "label_mass_warning_below"
     return {
         **measured(id_, study),
         "baseline": study.settings["baseline"],
         "personas": list(study.personas),
         "groups": {persona: about["group"] for persona, about in study.personas.items()},
         "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
-        low_mass: study.settings["statistics"][low_mass],
+        "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
     }
 
 

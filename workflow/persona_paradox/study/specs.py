@@ -1,0 +1,183 @@
+"""What the files of the configuration hold once they are checked: keys, and types of values.
+
+The YAML schemas are what checks them and fills in defaults; a test holds these keys against those.
+Tasks and data sets have more keys, those of their kinds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+Source = dict[str, Any]
+
+
+class Licence(TypedDict):
+    """Of a data set."""
+
+    id: str
+    redistribution: bool
+
+
+class Thinking(TypedDict):
+    """How a model thinks aloud."""
+
+    think: bool
+    open: str | None
+    close: str | None
+    max_tokens: int
+
+
+class EngineSpec(TypedDict):
+    """How llama.cpp runs a model."""
+
+    context: int
+    threads: int
+    width: int | None
+    cache_gib: float
+    gpu_layers: int
+    main_gpu: int
+    tensor_split: list[float] | None
+
+
+class ModelSpec(TypedDict):
+    """A file of `models`; a derived one has its adapter besides."""
+
+    title: str
+    family: str
+    licence: str
+    source: Source
+    prepare: dict[str, Any]
+    accepted_template_text: str
+    thinking: Thinking
+    engine: EngineSpec
+    adapter: NotRequired[dict[str, Any]]
+
+
+class PersonaSpec(TypedDict):
+    """A file of `personas`; of a set's one, `factors` besides."""
+
+    title: str
+    group: str
+    role: NotRequired[str]
+    style: NotRequired[str]
+    texts: dict[str, str]
+    factors: NotRequired[dict[str, Any]]
+
+
+class Rating(TypedDict):
+    """A dimension that a judge rates."""
+
+    id: str
+    title: str
+    better: Literal["low", "high"]
+    question: str
+
+
+class JudgeSpec(TypedDict):
+    """A file of `judges`."""
+
+    title: str
+    model: str
+    reads: Literal["answers", "reasoning"]
+    own_family: bool
+    instruction: str
+    user: str
+    answer_prefix: str
+    rationale_tokens: int
+    ratings: list[Rating]
+    scale: int
+    action: dict[str, str] | None
+    pairs: dict[str, str] | None
+    list: dict[str, str] | None
+    sanity: str | None
+    injections: str | None
+    usable: dict[str, float]
+
+
+class FormSpec(TypedDict):
+    """A file of `forms`."""
+
+    title: str
+    instructions: str
+    question_title: str
+    answer_title: str
+    questions: list[dict[str, Any]]
+    preference: dict[str, str]
+    confidence: dict[str, Any]
+    disclaimer: str
+
+
+class Rankings(TypedDict):
+    """Which answers judges compare."""
+
+    groups: list[str]
+    pairs: Literal["all", "baseline"]
+    listwise: bool
+
+
+class Clinicians(TypedDict):
+    """What clinicians see."""
+
+    groups: list[str]
+    answers: int
+    pairs: int
+
+
+class Report(TypedDict):
+    """What the page holds."""
+
+    single_file_mb: float
+    withheld_texts: bool
+
+
+class Family(TypedDict):
+    """The tests of the study."""
+
+    metrics: list[str]
+    wordings: Literal["main", "all"]
+    groups: list[str] | Literal["all"]
+
+
+class Statistics(TypedDict):
+    """Settings of the statistics."""
+
+    draws: int
+    confidence: float
+    bins: int
+    binned_ece_warning_below: int
+    too_few_below: int
+    label_mass_warning_below: float
+    small_group_below: int
+    interval: Literal["percentile", "bca"]
+    folds: int
+    power: float
+    margins: dict[str, float]
+    cares: list[list[float]]
+    family: Family
+
+
+class Settings(TypedDict):
+    """A study, as merged from its files."""
+
+    title: str
+    models: list[str]
+    tasks: list[str]
+    personas: list[str]
+    published: bool
+    baseline: str
+    contexts: list[str] | Literal["all"]
+    variants: Literal["main", "all"]
+    limit: int | None
+    limits: dict[str, int | None]
+    judges: list[str]
+    rankings: Rankings
+    clinicians: Clinicians
+    limit_keeps: list[str]
+    seed: int
+    data_dir: str | None
+    report: Report
+    recalibrations: list[str]
+    tables: list[str] | Literal["all"]
+    figures: list[str] | Literal["all"]
+    audit_sample: int
+    statistics: Statistics
