@@ -377,8 +377,10 @@ def main(arguments: argparse.Namespace) -> None:
             if cells <= arguments.scheduled_to:
                 all_ = ("--until", "calibrate")
                 keep("schedule", cells, partial(schedule, project, cells, *all_))
-            if cells <= arguments.tabulated_to:
-                keep("measure", cells, partial(measured, project, cells))
+            done = ("tabulate", cells) in {(cost.kind, cost.cells) for cost in costs}
+            if cells <= arguments.tabulated_to and not done:
+                # What it leaves is what the tables are made of.
+                costs.append(measured(project, cells))
                 keep("tabulate", cells, partial(tabulate, project, cells))
             shutil.rmtree(project.path)
     costs.sort(key=lambda cost: cost.cells)
