@@ -36,6 +36,7 @@ from persona_paradox.judges.verdicts import (
     preferences,
 )
 from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
+from persona_paradox.prompting.prompts import build_prompts
 from persona_paradox.study.study import Cell, Study
 
 JUDGE: dict[str, Any] = {
@@ -635,6 +636,18 @@ def test_answers_have_the_questions_of_their_own_wording() -> None:
         ("b", "main", 0, "b in main", None),
         ("a", "paraphrase_1", 0, "a in paraphrase_1", "Other wording."),
     ]
+
+
+@pytest.mark.parametrize("placement", ["system", "user"])
+@pytest.mark.parametrize("instruction", ["", "Be brief."])
+def test_nobody_is_shown_the_persona(placement: str, instruction: str) -> None:
+    """The question is what the user asks, also where the persona's sentence stands before it."""
+    items = pl.DataFrame({"item_id": ["a"], "case": ["You are a nurse.\n\nIs it safe?"]})
+    task = {"instruction": instruction, "user": "{case} Now?", "placement": placement}
+    said = pl.DataFrame([{"item_id": "a", "variant": "main", "repeat": 0}], schema=RESPONSES)
+    for persona in ("", "You are a nurse.", "I am a cook."):
+        found = questioned(said, build_prompts(items, {"main": persona}, task))
+        assert found["question"].to_list() == ["You are a nurse.\n\nIs it safe? Now?"]
 
 
 def test_nobody_is_shown_a_thought() -> None:

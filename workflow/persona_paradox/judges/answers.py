@@ -9,11 +9,12 @@ import polars as pl
 
 from ..data.items import is_null_case
 from ..files import read_table
+from ..prompting.prompts import without_persona
 from ..prompting.thinking import shown
 
 
 def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
-    """Answers with the questions that they are about: the user's messages.
+    """Answers with the questions that they are about: the user's messages, without a persona.
 
     Args:
         responses: table of `responses.SCHEMA`; null cases are left out.
@@ -23,7 +24,7 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
         Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
         text, and an answer that ends inside one has none.
     """
-    users = prompts.select("item_id", "variant", question="user")
+    users = prompts.select("item_id", "variant", question=without_persona())
     asked = responses.filter(~is_null_case())
     joined = asked.join(users, on=["item_id", "variant"], how="left", maintain_order="left")
     return joined.select("item_id", "variant", "repeat", "question", shown())

@@ -20,6 +20,9 @@ SCHEMA = {
     "user": pl.String,
 }
 
+# Between the persona's sentence and the user's words that it stands in front of.
+_BEHIND_PERSONA = "\n\n"
+
 
 def build_prompts(
     items: pl.DataFrame, texts: Mapping[str, str], task: Mapping[str, Any]
@@ -44,7 +47,7 @@ def build_prompts(
         in_user = task.get("placement") == USER
         parts = [task["instruction"]] if in_user else [persona, task["instruction"]]
         system = "\n".join(part for part in parts if part)
-        lead = f"{persona}\n\n" if in_user and persona else ""
+        lead = persona + _BEHIND_PERSONA if in_user and persona else ""
         for item in items.iter_rows(named=True):
             item_id = item.pop("item_id")
             user = lead + _filled(task["user"], item)
@@ -59,6 +62,18 @@ def build_prompts(
                 }
             )
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def without_persona() -> pl.Expr:
+    """The user's message of a table of `SCHEMA`, without the persona's sentence in front of it.
+
+    Who reads answers blind must not read it there. It stands there where it does not begin the
+    system message.
+    """
+    persona = pl.col("persona")
+    in_user = (persona != "") & ~pl.col("system").str.starts_with(persona)
+    bare = pl.col("user").str.strip_prefix(persona + _BEHIND_PERSONA)
+    return pl.when(in_user).then(bare).otherwise(pl.col("user"))
 
 
 def _filled(text: str, values: Mapping[str, str | None]) -> str:
