@@ -11,10 +11,11 @@ from root import ROOT
 from persona_paradox.study import specs
 
 # What is added when a study is read, besides what its files may say.
-ADDED = {"model": {"adapter"}, "persona": {"factors"}}
+ADDED = {"model": {"adapter"}, "adapter": {"id"}, "persona": {"factors"}}
 TYPES = {
     "study": specs.Settings,
     "model": specs.ModelSpec,
+    "adapter": specs.AdapterSpec,
     "persona": specs.PersonaSpec,
     "judge": specs.JudgeSpec,
     "form": specs.FormSpec,

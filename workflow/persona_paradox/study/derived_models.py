@@ -9,11 +9,6 @@ from ..errors import InputError
 from .conditions import MARK, split
 
 
-def adapters_of(ids: Iterable[str]) -> list[str]:
-    """The adapters of some models, each once."""
-    return list(dict.fromkeys(split(id_)[1] for id_ in ids if MARK in id_))
-
-
 def models_of(
     wanted: Iterable[str],
     written: Mapping[str, dict[str, Any]],

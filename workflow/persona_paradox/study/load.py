@@ -84,7 +84,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     for id_, judge in judges.items():
         asked.setdefault(judge["model"], f"key `model` of config/judges/{id_}.yaml")
     written: dict[str, Any] = {}
-    adapters: dict[str, dict[str, Any]] = {}
+    adapters: dict[str, Any] = {}
     for id_, named_by in asked.items():
         whole, part = split(id_)
         written |= load("models", [whole], named_by)

@@ -39,6 +39,17 @@ class EngineSpec(TypedDict):
     tensor_split: list[float] | None
 
 
+class AdapterSpec(TypedDict):
+    """A file of `adapters`; of a derived model, with its `id`."""
+
+    title: str
+    base: str
+    licence: str
+    source: Source
+    scale: float
+    id: NotRequired[str]
+
+
 class ModelSpec(TypedDict):
     """A file of `models`; a derived one has its adapter besides."""
 
@@ -50,7 +61,7 @@ class ModelSpec(TypedDict):
     accepted_template_text: str
     thinking: Thinking
     engine: EngineSpec
-    adapter: NotRequired[dict[str, Any]]
+    adapter: NotRequired[AdapterSpec]
 
 
 class PersonaSpec(TypedDict):

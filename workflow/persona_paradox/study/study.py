@@ -22,7 +22,7 @@ from .products import (
     STUDY_TABLES,
     TRUST_TABLES,
 )
-from .specs import FormSpec, JudgeSpec, ModelSpec, PersonaSpec, Settings
+from .specs import AdapterSpec, FormSpec, JudgeSpec, ModelSpec, PersonaSpec, Settings
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Study:
     persona_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
     base_models: dict[str, ModelSpec] = field(default_factory=dict)
-    adapters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    adapters: dict[str, AdapterSpec] = field(default_factory=dict)
     base_tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
