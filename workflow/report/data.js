@@ -10,7 +10,7 @@
 /**
  * @typedef {{labels: Label[], ordered: boolean, reference: boolean, outcomes: Outcome[],
  *   stratum: string, strata: Stratum[], facts: Object<string, string>,
- *   grave: {title: string, answers: string[], cases: string[]} | null}} AnswerSpec
+ *   grave: {title: string, definition: string, answers: string[], cases: string[]} | null}} AnswerSpec
  */
 /**
  * @typedef {{title: string, user: string, n: number, dataset: string, teaching: boolean,

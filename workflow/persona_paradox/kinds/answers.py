@@ -91,11 +91,13 @@ class Grave:
 
     Attributes:
         title: of the filter.
+        definition: which cases it finds.
         answers: ids of outcomes, or of actions in a judge's view.
         cases: ids of reference labels or strata.
     """
 
     title: str
+    definition: str
     answers: Sequence[str]
     cases: Sequence[str]
 

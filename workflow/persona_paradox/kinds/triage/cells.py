@@ -32,7 +32,12 @@ def describe(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> AnswerSpec:
         ordered=True,
         reference=True,
         outcomes=(RIGHT, WRONG, _UNDER, _OVER, *UNREAD),
-        grave=Grave("High acuity under-triaged", [_UNDER.id], high),
+        grave=Grave(
+            "High acuity under-triaged",
+            "a case of a high-acuity level with a less urgent answer",
+            [_UNDER.id],
+            high,
+        ),
     )
 
 
