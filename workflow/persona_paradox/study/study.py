@@ -211,7 +211,8 @@ class Study:
     @property
     def measured_cells(self) -> list[Cell]:
         """The cells of models and of human raters that are measured."""
-        return [*self.cells_having("measures"), *self.human_cells]
+        tasks = self.tasks_having("measures")
+        return [cell for cell in (*self.cells, *self.human_cells) if cell.task in tasks]
 
     @cached_property
     def cell_tables(self) -> list[str]:

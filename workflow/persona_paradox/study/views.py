@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
-from ..names import ACTIONS, ALL, USER
+from ..names import ACTIONS, ALL, HUMAN, USER
 from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
@@ -63,7 +63,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         {
             "baseline": settings["baseline"],
             "cells": [[c.model, c.task, c.persona] for c in study.cells_having("measures")],
-            "human": [[c.model, c.task, c.persona] for c in study.human_cells],
+            "human": [
+                [c.model, c.task, c.persona] for c in study.measured_cells if c.model == HUMAN
+            ],
             "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
             "tasks": {id_: measured(id_, study) for id_ in study.tasks_having("measures")},
         },
