@@ -44,6 +44,21 @@ def compare(kind: Any, about: dict[str, Any], added: set[str], at: str) -> None:
             compare(deeper, inner, set(), f"{at}.{key}")
 
 
+# Keys that kinds may have or not; what they hold is theirs to say.
+SHARED = {"task": specs.TaskSpec, "dataset": specs.DatasetSpec}
+OF_KINDS = {"task": {"null_cases", "rationale", "verbalized", "arms", "arm"}}
+OF_KINDS |= {"dataset": {"columns", "source", "arm"}}
+# Keys of `columns`, and what others refer to.
+INSIDE = {"task": set(), "dataset": {"item_id", "case", "never_shown", "keep", "cluster", "value"}}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_shared_type_has_the_keys_that_kinds_share(name: str) -> None:
+    shared = schema(name)["$defs"]
+    about = {"properties": {key: one for key, one in shared.items() if key not in INSIDE[name]}}
+    compare(SHARED[name], about, OF_KINDS[name], name)
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_a_type_has_the_keys_of_its_schema(name: str) -> None:
     compare(TYPES[name], schema(name), ADDED.get(name, set()), name)

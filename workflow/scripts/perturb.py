@@ -18,19 +18,17 @@ def main(arguments: Namespace) -> None:
     rule = import_module(f"persona_paradox.data.arms.{arm['rule']}")
     items = files.read_table(arguments.items)
     keys = arm | {"case": view["case"]}
-    made = perturb(items, rule.change, keys, view["seed"], arguments.name)
+    made = perturb(items, rule.change, keys, view["seed"], arguments.name, stratum=view["stratum"])
     files.write_table(made, arguments.changed, {"items": arguments.items, "arm": arguments.arm})
     changed = made["changed"].sum()
     left = made.drop_nulls("unchanged").group_by("unchanged").len().sort("unchanged")
-    stratum = "category" if "category" in made.columns else "reference"
+    stratum = view["stratum"]
     manifest = files.read_json(arguments.base_manifest) | {
         "base": view["base"],
         "arm": arm,
         "changed": changed,
         "unchanged": dict(left.iter_rows()),
-        "categories" if stratum == "category" else "levels": dict(
-            made.group_by(stratum).len().sort(stratum).iter_rows()
-        ),
+        "strata": dict(made.group_by(stratum).len().sort(stratum).iter_rows()),
     }
     files.write_text(arguments.manifest, files.canonical_json(manifest))
     cli.log.info("%s: %d of %d items changed", arguments.name, changed, made.height)

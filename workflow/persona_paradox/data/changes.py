@@ -30,7 +30,13 @@ Rule = Callable[[pl.DataFrame, Mapping[str, Any], int], pl.DataFrame]
 
 
 def perturb(
-    items: pl.DataFrame, rule: Rule, arm: Mapping[str, Any], seed: int, name: str
+    items: pl.DataFrame,
+    rule: Rule,
+    arm: Mapping[str, Any],
+    seed: int,
+    name: str,
+    *,
+    stratum: str = "reference",
 ) -> pl.DataFrame:
     """The items of an arm.
 
@@ -40,6 +46,7 @@ def perturb(
         arm: its keys, and `case`.
         seed: of the study.
         name: the arm in errors.
+        stratum: column by which a sample is drawn, which the rule may change as well.
 
     Returns:
         The same rows in the same order, without the levels of human raters, who saw the base's
@@ -63,7 +70,6 @@ def perturb(
         raise InputError(f"{name}: {error}") from error
     if made["item_id"].to_list() != items["item_id"].to_list():
         raise ValueError(f"rule {arm['rule']!r} has other items than its base")
-    stratum = "category" if "category" in items.columns else "reference"
     moved = made[stratum].ne_missing(items[stratum])
     changed = made["case"].ne_missing(items["case"]) | moved
     shown = items["excluded"].is_null()

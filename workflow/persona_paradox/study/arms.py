@@ -40,9 +40,7 @@ def check_arms(
         check(arm, f"arms/{arm['rule']}", where)
 
 
-def tasks_of(
-    wanted: Sequence[str], written: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def tasks_of(wanted: Sequence[str], written: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """The tasks that a study names, in its order.
 
     Args:
@@ -122,7 +120,7 @@ def rule_of(arm: Mapping[str, Any]) -> dict[str, Any]:
 
 def datasets_of(
     tasks: Mapping[str, Mapping[str, Any]], written: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Any]:
     """The data sets of tasks, each arm's behind its base.
 
     Args:

@@ -62,7 +62,9 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
     # An arm is made of its base, which a study may leave out.
-    base_tasks = {id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])}
+    base_tasks: dict[str, Any] = {
+        id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])
+    }
     datasets = {
         task["dataset"]: _load_dataset(id_, base_tasks, config, check)
         for id_, task in base_tasks.items()

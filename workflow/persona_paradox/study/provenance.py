@@ -24,7 +24,9 @@ def configuration(study: Study) -> dict[str, Any]:
     """
     settings = {key: value for key, value in study.settings.items() if key != "data_dir"}
     # What is derived of a file is made of it again.
-    tasks = deepcopy(study.base_tasks | {id_: study.tasks[id_] for id_ in plain(study.tasks)})
+    tasks: dict[str, Any] = deepcopy(
+        study.base_tasks | {id_: study.tasks[id_] for id_ in plain(study.tasks)}
+    )
     for task in tasks.values():
         if task["decoding"]["json_schema"] is not None:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])

@@ -75,6 +75,60 @@ class PersonaSpec(TypedDict):
     factors: NotRequired[dict[str, Any]]
 
 
+class Sampled(TypedDict):
+    """Answers that are drawn besides the greedy one."""
+
+    answers: int
+    wordings: Literal["main", "all"]
+    temperature: float
+    min_p: float
+    top_p: float
+
+
+class Decoding(TypedDict):
+    """How the answers of a task are produced."""
+
+    max_tokens: int
+    stop: list[str]
+    grammar: str | None
+    json_schema: dict[str, Any] | None
+    token_logprobs: bool
+    sampled: Sampled
+
+
+class TaskSpec(TypedDict):
+    """A file of `tasks`, as far as several kinds have its keys; `arm` where it is one."""
+
+    title: str
+    kind: str
+    dataset: str
+    instruction: NotRequired[str]
+    user: str
+    placement: NotRequired[Literal["system", "user"]]
+    decoding: Decoding
+    null_cases: NotRequired[list[str]]
+    rationale: NotRequired[dict[str, Any] | None]
+    verbalized: NotRequired[dict[str, Any] | None]
+    arms: NotRequired[dict[str, dict[str, Any]]]
+    arm: NotRequired[dict[str, Any]]
+
+
+class DatasetSpec(TypedDict):
+    """A file of `datasets`, as far as several kinds have its keys; `arm` where it is changed."""
+
+    title: str
+    description: str
+    origin: Literal["teaching", "real"]
+    context: str
+    licence: Licence
+    source: Source
+    format: dict[str, Any]
+    where: NotRequired[dict[str, Any]]
+    columns: dict[str, Any]
+    subgroups: NotRequired[list[dict[str, Any]]]
+    arm: NotRequired[dict[str, Any]]
+
+
 class Rating(TypedDict):
     """A dimension that a judge rates."""
 

@@ -22,7 +22,16 @@ from .products import (
     STUDY_TABLES,
     TRUST_TABLES,
 )
-from .specs import AdapterSpec, FormSpec, JudgeSpec, ModelSpec, PersonaSpec, Settings
+from .specs import (
+    AdapterSpec,
+    DatasetSpec,
+    FormSpec,
+    JudgeSpec,
+    ModelSpec,
+    PersonaSpec,
+    Settings,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,9 @@ class Study:
 
     settings: Settings
     models: dict[str, ModelSpec]
-    tasks: dict[str, dict[str, Any]]
+    tasks: dict[str, TaskSpec]
     personas: dict[str, PersonaSpec]
-    datasets: dict[str, dict[str, Any]]
+    datasets: dict[str, DatasetSpec]
     judges: dict[str, JudgeSpec] = field(default_factory=dict)
     judge_models: dict[str, ModelSpec] = field(default_factory=dict)
     forms: dict[str, FormSpec] = field(default_factory=dict)
@@ -62,7 +71,7 @@ class Study:
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
     base_models: dict[str, ModelSpec] = field(default_factory=dict)
     adapters: dict[str, AdapterSpec] = field(default_factory=dict)
-    base_tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base_tasks: dict[str, TaskSpec] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -92,15 +101,15 @@ class Study:
         kind: str = kinds[base_of(dataset)]
         return kind
 
-    def dataset_of(self, task: str) -> dict[str, Any]:
+    def dataset_of(self, task: str) -> DatasetSpec:
         """The data set of a task."""
         return self.datasets[self.tasks[task]["dataset"]]
 
-    def tasks_with(self, trait: base.Trait) -> dict[str, dict[str, Any]]:
+    def tasks_with(self, trait: base.Trait) -> dict[str, TaskSpec]:
         """The tasks whose kind has a trait, such as `free_text`."""
         return {t: task for t, task in self.tasks.items() if getattr(self.traits(t), trait)}
 
-    def tasks_having(self, module: str) -> dict[str, dict[str, Any]]:
+    def tasks_having(self, module: str) -> dict[str, TaskSpec]:
         """The tasks whose kind has a module, such as `scoring`."""
         return {t: task for t, task in self.tasks.items() if base.has(task["kind"], module)}
 
