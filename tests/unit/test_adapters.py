@@ -139,6 +139,9 @@ def test_an_adapter_of_another_model_is_refused(
 def test_a_file_that_is_no_adapter_is_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InputError, match=r"`source`: the file is no adapter: .* is None; name"):
         check_adapter(folder / "model.gguf", NAME)
+    write_adapter(tmp_path / "other.gguf", {})
+    with pytest.raises(InputError, match="`source`: the adapter changes no weight"):
+        check_adapter(tmp_path / "other.gguf", NAME)
     write_adapter(tmp_path / "other.gguf", PAIRS, kind="dora")
     with pytest.raises(InputError, match="of the type 'dora'; only"):
         check_adapter(tmp_path / "other.gguf", NAME)

@@ -750,5 +750,7 @@ def test_caption_tells_the_sample_of_a_task() -> None:
 
     assert "at most" not in of(limit=None, limits={"a": None, "gone": 3})
     assert "(at most 6 items of ``b``, drawn with seed 77)" in of(limits={"b": 6})
+    arms = of(limits={"b": 6}, tasks=["a", "b@older"])
+    assert "(at most 6 items of ``b``, drawn with seed 77)" in arms
     both = of(limit=9, limits={"a": 4, "b": 6})
     assert "(at most 9 items per task, 4 items of ``a``, 6 items of ``b``, drawn" in both

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from persona_paradox.errors import InputError
 from persona_paradox.figures.catalogue import Figure, figures
 from persona_paradox.imports import imported_names
 from persona_paradox.kinds import base
@@ -277,3 +278,17 @@ def test_what_snakemake_reads_at_its_start_is_light() -> None:
 )
 def test_no_file_is_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("name", base.REQUIRED[1:])
+def test_a_kind_that_lacks_a_file_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "FOLDER", tmp_path)
+    (tmp_path / "dice").mkdir()
+    for other in base.REQUIRED:
+        (tmp_path / "dice" / other).touch()
+    base.check_whole("dice")
+    (tmp_path / "dice" / name).unlink()
+    with pytest.raises(InputError, match=f"kinds/dice lacks {name}"):
+        base.check_whole("dice")

@@ -229,6 +229,8 @@ def _no_adapter(gguf: _Gguf) -> str | None:
         )
     if (kind := gguf.texts.get(b"adapter.type")) != "lora":
         return f"the file is an adapter of the type {kind!r}; only those of type 'lora' are run"
+    if not gguf.tensors:
+        return "the adapter changes no weight, so that it is the base; name another file"
     return None
 
 

@@ -90,11 +90,13 @@ def _percent(share: float) -> str:
 
 
 def _sample(settings: Mapping[str, Any]) -> str:
+    # Arms have the items of their base: `base@arm`.
+    bases = {task.partition("@")[0] for task in settings["tasks"]}
     most = [f"{settings['limit']} items per task"] if settings["limit"] else []
     most += [
         f"{limit} items of ``{task}``"
         for task, limit in settings["limits"].items()
-        if limit and task in settings["tasks"]
+        if limit and task in bases
     ]
     if not most:
         return ""

@@ -41,7 +41,12 @@ from typing import Any, Literal, Protocol, cast
 
 import yaml
 
+from ..errors import InputError
+
 FOLDER = Path(__file__).parent
+
+# What every kind has.
+REQUIRED = ("task.schema.yaml", "dataset.schema.yaml", "spec.py")
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,20 @@ class Spec(Protocol):
 def kinds() -> list[str]:
     """Ids of all kinds, sorted."""
     return sorted(path.parent.name for path in FOLDER.glob("*/task.schema.yaml"))
+
+
+def check_whole(kind: str) -> None:
+    """See that a kind has what every kind has.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for name in REQUIRED:
+        if not (FOLDER / kind / name).is_file():
+            raise InputError(
+                f"workflow/persona_paradox/kinds/{kind} lacks {name}, which every kind has; add "
+                "it, or take the folder out"
+            )
 
 
 def has(kind: str, module: str) -> bool:

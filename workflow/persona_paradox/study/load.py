@@ -135,6 +135,7 @@ def _load_task(id_: str, config: Path, check: Check) -> dict[str, Any]:
             f"{name}: key `kind` {what}; write one of {', '.join(known)}, or add a folder to "
             "workflow/persona_paradox/kinds"
         )
+    base.check_whole(task["kind"])
     check(task, f"{task['kind']}/task", name)
     check_arms(name, task.get("arms", {}), check)
     return task
