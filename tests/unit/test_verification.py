@@ -137,6 +137,29 @@ def renamed(id_: str) -> Callable[[dict[str, Any]], object]:
     return change
 
 
+def with_set(factors: str) -> Callable[[dict[str, Any]], object]:
+    """A change that adds all personas of a set."""
+
+    def change(given: dict[str, Any]) -> None:
+        content = {"title": "S", "group": None, "title_template": None, "only": None, "except": []}
+        content |= {"texts": {"main": "You are {a}."}, "factors": factors}
+        given["persona_sets"]["s"] = content
+        given["study"]["personas"].append("s@all")
+
+    return change
+
+
+def with_arm(id_: str) -> Callable[[dict[str, Any]], object]:
+    """A change that adds an arm to a task."""
+
+    def change(given: dict[str, Any]) -> None:
+        arm = {"title": "x", "rule": "append", "text": "y"}
+        given["tasks"]["triage_ed"]["arms"] = json.dumps({id_: arm})
+        given["study"]["tasks"].append("triage_ed@all")
+
+    return change
+
+
 HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "no limits": lambda c: c["study"].pop("limits"),
     "limits that are none": lambda c: c["study"].update(limits=3),
@@ -146,6 +169,12 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "tasks that are none": lambda c: c.update(tasks=[1]),
     "an id that leads out": renamed("../../outside"),
     "an id that is too long": renamed("a" * 300),
+    "a level that leads out": with_set('{"a": {"../../outside": "b"}}'),
+    "levels that are none": with_set("[]"),
+    "factors that are no JSON": with_set("{"),
+    "a set without an end": with_set(json.dumps({"a": {f"l{i}": f"{i}" for i in range(2000)}})),
+    "an arm that leads out": with_arm("../../outside"),
+    "an arm that is no name": with_arm("Ä"),
     "code among the files of a judge": lambda c: c["judges"]["smollm2_safety"].update(
         sanity="yaml.py"
     ),
