@@ -388,7 +388,7 @@ def signed(share: float) -> str:
 
 def test_forest_plot_stands_at_the_tables_values(study: Study) -> None:
     drawn = study.draw("persona_effect")
-    rows = study.rows("contrasts", confidence=None, metric="accuracy")
+    rows = study.rows("contrasts", against="persona", confidence=None, metric="accuracy")
     main = [row for row in rows if row["variant"] == "main"]
     points = lines(drawn, "point")
     assert {name: place(line)[0] for name, line in points.items()} == {
@@ -418,7 +418,9 @@ def test_spread_of_the_controls_is_shaded_where_it_is(study: Study, figure: str)
 
 def test_forest_plot_says_what_the_tables_say(study: Study) -> None:
     drawn = words(study.draw("persona_effect"))
-    for row in study.rows("contrasts", confidence=None, metric="accuracy", variant="main"):
+    for row in study.rows(
+        "contrasts", against="persona", confidence=None, metric="accuracy", variant="main"
+    ):
         value, low, high = (signed(row[name]) for name in ("difference", "low", "high"))
         assert f"{value} [{low}, {high}]" in drawn
         assert f"{row['n_changed']}/{row['n']}" in drawn
@@ -429,12 +431,20 @@ def test_forest_plot_says_what_the_tables_say(study: Study) -> None:
     for verdict in VERDICTS:
         assert found.count(verdict) == sum(row["verdict"] == verdict for row in rows)
     controls = [
-        row for row in study.rows("contrasts", confidence=None, metric="accuracy", variant="main")
+        row
+        for row in study.rows(
+            "contrasts", against="persona", confidence=None, metric="accuracy", variant="main"
+        )
     ]
     controls = [row for row in controls if PERSONAS[row["persona"]][1] == "control"]
     assert found.count("–") == len(controls)
     equal = study.rows(
-        "contrasts", confidence=None, metric="accuracy", variant="main", equivalent=True
+        "contrasts",
+        against="persona",
+        confidence=None,
+        metric="accuracy",
+        variant="main",
+        equivalent=True,
     )
     assert equal
     assert found.count("≈") == len(equal)
@@ -456,7 +466,7 @@ def test_forest_plot_has_a_panel_per_context(study: Study, smallest: Study) -> N
 
 def test_spread_stands_at_the_tables_values(study: Study) -> None:
     drawn = study.draw("spread")
-    rows = study.rows("contrasts", confidence=None, metric="accuracy")
+    rows = study.rows("contrasts", against="persona", confidence=None, metric="accuracy")
     points = lines(drawn, "point")
     assert {name: place(line)[0] for name, line in points.items()} == {
         name_of(row, "variant"): 100 * row["difference"] for row in rows
@@ -569,6 +579,7 @@ def test_figures_of_tables_that_the_workflow_made(
 ) -> None:
     made = random_answers.study(tmp_path_factory, "one model")
     of_answers = (pl.col("metric") == "accuracy") & pl.col("confidence").is_null()
+    of_answers &= pl.col("against") == "persona"
     wordings = made.tables["contrasts"].filter(of_answers)
     groups = made.tables["subgroups"].filter(
         (pl.col("metric") == "accuracy") & pl.col("difference").is_not_null() & (pl.col("n") >= 5)

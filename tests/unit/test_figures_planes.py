@@ -28,6 +28,7 @@ from drawings import (
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from titles import TITLES
 
 from persona_paradox.figures import ink
 from persona_paradox.kinds.triage import formulas as triage
@@ -199,6 +200,7 @@ def settings_of(
             for persona in sorted(personas)
         },
         "raters": {"nurse": "Triage nurse"},
+        **TITLES,
         "tasks": {
             task: {
                 "title": f"Triage of {task}",
