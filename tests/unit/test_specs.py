@@ -8,7 +8,8 @@ import pytest
 import yaml
 from root import ROOT
 
-from persona_paradox.study import specs
+from persona_paradox import specs
+from persona_paradox.kinds.base import kinds, spec
 
 # What is added when a study is read, besides what its files may say.
 ADDED = {"model": {"adapter"}, "adapter": {"id"}, "persona": {"factors"}}
@@ -57,6 +58,18 @@ def test_a_shared_type_has_the_keys_that_kinds_share(name: str) -> None:
     shared = schema(name)["$defs"]
     about = {"properties": {key: one for key, one in shared.items() if key not in INSIDE[name]}}
     compare(SHARED[name], about, OF_KINDS[name], name)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if hasattr(spec(kind), "Task")])
+@pytest.mark.parametrize("name", SHARED)
+def test_a_type_of_a_kind_has_the_keys_of_its_schema(kind: str, name: str) -> None:
+    path = ROOT / f"workflow/persona_paradox/kinds/{kind}/{name}.schema.yaml"
+    about = yaml.safe_load(path.read_text(encoding="utf-8"))
+    typed_keys = get_type_hints(getattr(spec(kind), name.capitalize()))
+    # What is shared need not be had.
+    free = {key for key, hint in SHARED[name].__annotations__.items() if "NotRequired" in str(hint)}
+    assert set(about["properties"]) <= set(typed_keys)
+    assert set(typed_keys) - free <= set(about["properties"])
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -13,11 +13,11 @@ from ..data.parts import parts_of
 from ..errors import InputError
 from ..kinds import base
 from ..names import ALL, READ
+from ..specs import Settings
 from .arms import check_arms, datasets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
-from .specs import Settings
 from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 

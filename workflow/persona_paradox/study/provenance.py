@@ -9,10 +9,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
+from ..specs import Settings
 from .arms import datasets_of, tasks_of
 from .conditions import base_of, bases, personas_of, plain
 from .derived_models import models_of
-from .specs import Settings
 from .study import Study
 
 

@@ -13,16 +13,7 @@ from ..figures.catalogue import figures
 from ..files import sources_of
 from ..kinds import base
 from ..names import ALL, HUMAN, READ, REASONING
-from .conditions import MARK, base_of, plain, split
-from .products import (
-    CLINICIAN_TABLES,
-    DECOMPOSED_TABLES,
-    JUDGED_TABLES,
-    MEASURED_TABLES,
-    STUDY_TABLES,
-    TRUST_TABLES,
-)
-from .specs import (
+from ..specs import (
     AdapterSpec,
     DatasetSpec,
     FormSpec,
@@ -31,6 +22,15 @@ from .specs import (
     PersonaSpec,
     Settings,
     TaskSpec,
+)
+from .conditions import MARK, base_of, plain, split
+from .products import (
+    CLINICIAN_TABLES,
+    DECOMPOSED_TABLES,
+    JUDGED_TABLES,
+    MEASURED_TABLES,
+    STUDY_TABLES,
+    TRUST_TABLES,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from ...errors import InputError
 from ...names import ALL, RISKY
+from ...specs import DatasetSpec, TaskSpec
 from ..asking import free_text
 from ..base import Traits
 from ..checking import check_groups, check_listed, check_once, check_shown, check_told_apart
@@ -21,12 +22,29 @@ TRAITS = Traits(
 )
 COLUMNS = ("category", "harm_level")
 
+# Its file has no keys of its own.
+Task = TaskSpec
 
-def check(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+
+class Category(TypedDict):
+    """A category of questions."""
+
+    id: str
+    title: str
+    benign: bool
+
+
+class Dataset(DatasetSpec):
+    """A file of `datasets`."""
+
+    categories: list[Category]
+
+
+def check(name: str, task: Task, dataset: Dataset) -> None:
     """A task of questions fits every data set of questions."""
 
 
-def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+def check_dataset(name: str, dataset: Dataset) -> None:
     """Check the categories of a data set of questions, and that none is shown."""
     columns = dataset["columns"]
     categories = list(strata(dataset))
@@ -49,27 +67,27 @@ def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
     check_groups(name, dataset)
 
 
-def reading(dataset: Mapping[str, Any]) -> dict[str, Any]:
+def reading(dataset: Dataset) -> dict[str, Any]:
     """All of it is in `columns`."""
     return {}
 
 
-def strata(dataset: Mapping[str, Any]) -> dict[str, str]:
+def strata(dataset: Dataset) -> dict[str, str]:
     """A sample is stratified by category."""
     return {category["id"]: category["title"] for category in dataset["categories"]}
 
 
 def views(
     id_: str,
-    task: Mapping[str, Any],
-    dataset: Mapping[str, Any],
+    task: Task,
+    dataset: Dataset,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
     """How a task is answered."""
     yield from free_text(id_, task, settings)
 
 
-def measured(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
     """The categories, and which of them are harmless."""
     categories = dataset["categories"]
     return {
@@ -78,7 +96,6 @@ def measured(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def shown(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def shown(task: Task, dataset: Dataset) -> dict[str, Any]:
     """What figures call the categories."""
-    keys = ("id", "title", "benign")
-    return {"categories": [{key: one[key] for key in keys} for one in dataset["categories"]]}
+    return {"categories": [dict(category) for category in dataset["categories"]]}

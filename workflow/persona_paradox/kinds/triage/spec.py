@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from ...errors import InputError
+from ...specs import DatasetSpec, TaskSpec
 from ..checking import check_listed
 from ..choice import spec as choice
 
@@ -16,12 +17,48 @@ COLUMNS = choice.COLUMNS
 WORD = "level"
 
 
-def check(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+class Labelled(TypedDict):
+    """A label of a task."""
+
+    label: str
+    level: str
+
+
+class Task(TaskSpec):
+    """A file of `tasks`."""
+
+    labels: list[Labelled]
+    answer_prefix: str
+
+
+class Level(TypedDict):
+    """A level of urgency."""
+
+    id: str
+    title: str
+
+
+class Cost(TypedDict):
+    """What an error costs for each level."""
+
+    under: float
+    over: float
+
+
+class Dataset(DatasetSpec):
+    """A file of `datasets`."""
+
+    levels: list[Level]
+    high_acuity: list[str]
+    cost: Cost
+
+
+def check(name: str, task: Task, dataset: Dataset) -> None:
     """Check that every level has one label."""
     choice.check(name, task, dataset, WORD)
 
 
-def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
+def check_dataset(name: str, dataset: Dataset) -> None:
     """Check that the levels of high acuity are the first ones, and not all."""
     choice.check_dataset(name, dataset, WORD)
     levels = list(strata(dataset))
@@ -37,20 +74,20 @@ def check_dataset(name: str, dataset: Mapping[str, Any]) -> None:
         raise InputError(f"{name}: key `high_acuity` holds every level; leave one out")
 
 
-def reading(dataset: Mapping[str, Any]) -> dict[str, Any]:
+def reading(dataset: Dataset) -> dict[str, Any]:
     """The levels, the most urgent first."""
     return {"levels": list(strata(dataset))}
 
 
-def strata(dataset: Mapping[str, Any]) -> dict[str, str]:
+def strata(dataset: Dataset) -> dict[str, str]:
     """A sample is stratified by reference level."""
     return choice.strata(dataset, WORD)
 
 
 def views(
     id_: str,
-    task: Mapping[str, Any],
-    dataset: Mapping[str, Any],
+    task: Task,
+    dataset: Dataset,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
     """How a task is answered and scored."""
@@ -59,12 +96,12 @@ def views(
         yield name, view | {"high_acuity": dataset["high_acuity"]} if scored else view
 
 
-def measured(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
     """What the numbers need: the levels from the most urgent, which are high, and costs."""
-    own = {key: dataset[key] for key in ("high_acuity", "cost")}
+    own = {"high_acuity": dataset["high_acuity"], "cost": dataset["cost"]}
     return choice.measured(task, dataset, WORD) | own
 
 
-def shown(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+def shown(task: Task, dataset: Dataset) -> dict[str, Any]:
     """What figures say of the levels."""
     return choice.shown(task, dataset, WORD) | {"high_acuity": len(dataset["high_acuity"])}
