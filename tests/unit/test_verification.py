@@ -27,6 +27,7 @@ from persona_paradox.schema import check_schema
 from persona_paradox.study.inventory import Answered
 from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration
+from persona_paradox.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 SUM = "0" * 64
@@ -196,12 +197,34 @@ def test_a_configuration_that_is_none_is_refused_before_anything_runs(
         (theirs / name).parent.mkdir(parents=True, exist_ok=True)
         (theirs / name).write_text("raise SystemExit('it runs')")
     (theirs / "results").mkdir()
-    (theirs / crate.PROVENANCE).write_text(json.dumps({"configuration": changed}))
+    (theirs / crate.PROVENANCE).write_text(
+        json.dumps({"version": VERSION, "configuration": changed})
+    )
     with pytest.raises(InputError):
         Copy(read_study(theirs), theirs, tmp_path / "copy", "1").fill()
     assert not (tmp_path / "copy/yaml.py").exists()
     assert not list(tmp_path.glob("copy/resources/models/*/model.gguf"))
     assert not list(tmp_path.glob("outside*"))
+
+
+def test_titles_are_written_where_titles_are_read(
+    tmp_path: Path, configured: dict[str, Any]
+) -> None:
+    """Neither the kind nor the id of a title leads to another file."""
+    theirs = tmp_path / "archive"
+    changed = json.loads(json.dumps(configured))
+    changed["titles"]["../../outside"] = {"a": "b"}
+    changed["titles"]["../profiles/default"] = {"config": "b"}
+    changed["titles"]["groups"] |= {"../../../outside": "b", "own": "Yours"}
+    (theirs / "results").mkdir(parents=True)
+    (theirs / crate.PROVENANCE).write_text(
+        json.dumps({"version": VERSION, "configuration": changed})
+    )
+    Copy(read_study(theirs), theirs, tmp_path / "copy", "1").fill()
+    assert "Yours" in (tmp_path / "copy/config/groups/own.yaml").read_text()
+    profile = Path("profiles/default/config.yaml")
+    assert (tmp_path / "copy" / profile).read_bytes() == (ROOT / profile).read_bytes()
+    assert not list(tmp_path.rglob("outside*"))
 
 
 # --- what a file of answers says beside the answers ---------------------------------------

@@ -30,7 +30,7 @@ from ..study.inventory import (
     restricted,
     restricted_tasks,
 )
-from ..study.load import CHECKED
+from ..study.load import CHECKED, TITLES
 from ..study.study import Study
 from . import crate
 from .verification import UNREADABLE, difference
@@ -178,9 +178,10 @@ class Copy:
                     self._write(f"{kind}/{id_}", spec)
         for id_, spec in study.base_tasks.items():
             self._write(f"tasks/{id_}", spec)
-        for kind, titles in study.titles.items():
-            for id_, title in titles.items():
-                if is_safe(id_):
+        # Both names of a file are somebody else's words.
+        for kind in TITLES:
+            for id_, title in study.titles[kind].items():
+                if is_safe(id_) and "/" not in id_:
                     self._write(f"{kind}/{id_}", {"title": title})
         for spec in study.datasets.values():
             # A set of this project's own is in every copy of it.
