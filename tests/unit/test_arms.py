@@ -142,6 +142,13 @@ def test_a_match_of_no_characters_hides_no_later_one(pattern: str) -> None:
     assert table["case"].to_list() == ["It is n, not n."]
 
 
+@pytest.mark.parametrize("group", [r"\1", r"\g<number>"])
+def test_a_group_of_a_pattern_is_refused(group: str) -> None:
+    pairs = [{"pattern": "(?P<number>[0-9]+) days", "with": f"{group} hours"}]
+    with pytest.raises(InputError, match=r"key `pairs\.0\.with` holds .* groups of a pattern"):
+        changed("replace", items(["For 3 days."]), pairs=pairs)
+
+
 def test_a_case_that_would_be_empty_stays() -> None:
     pairs = [{"pattern": "It hurts.", "with": ""}]
     table = changed("replace", items(["It hurts.", "It hurts. A lot."]), pairs=pairs)

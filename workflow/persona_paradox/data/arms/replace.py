@@ -11,6 +11,9 @@ import polars as pl
 from ...errors import InputError
 from ..changes import filled, with_cases
 
+# How Python writes what a group of a pattern found.
+_GROUP = re.compile(r"\\(\d+|g<\w+>)")
+
 
 def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
     """Replace what each of `pairs` finds; see `changes`.
@@ -25,6 +28,12 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFra
         The items; `change` says what was replaced by what.
     """
     del seed
+    for number, pair in enumerate(arm["pairs"]):
+        if "pattern" in pair and (group := _GROUP.search(pair["with"])):
+            raise InputError(
+                f"key `pairs.{number}.with` holds {group[0]}, which would stand in the case as it "
+                "is: groups of a pattern are not filled in; write the words themselves"
+            )
     patterns = [_pattern(number, pair) for number, pair in enumerate(arm["pairs"])]
 
     def replaced(row: dict[str, Any]) -> tuple[str, str] | str:
