@@ -204,3 +204,10 @@ def test_clinicians_do_not_read_what_fills_a_place() -> None:
     for text in ("As told, the flying medic goes.", "Work late at night!", "shifts@nurse_day"):
         assert unblinded(text, strings)
     assert not unblinded("Late in the day the medics fly.", strings)
+
+
+def test_clinicians_do_not_read_the_name_of_an_adapter() -> None:
+    model = {"title": "SmolLM2 135M + MedTune (rank 8)", "family": "smollm2"}
+    strings = identifying({}, {"smollm2@med": model | {"adapter": {"title": "MedTune (rank 8)"}}})
+    assert unblinded("I am MedTune.", strings)
+    assert not unblinded("I am well.", strings)

@@ -23,7 +23,8 @@ def identifying(
     Returns:
         Ids, titles and sentences, whom a sentence makes of the reader ("Emergency Department
         Nurse"), roles and what fills the places of a persona set, of more than one word ("none"
-        and "assistant" are everyday words), and families and bare names of models ("SmolLM").
+        and "assistant" are everyday words), and families, bare names ("SmolLM") and
+        adapters of models.
     """
     found = {*personas, *models, *others}
     for persona in personas.values():
@@ -35,6 +36,9 @@ def identifying(
     for model in models.values():
         names = {model["title"], model["title"].partition(" (")[0], model["family"]}
         found |= names | {bare[0] for bare in map(_NAME.match, names) if bare}
+        if "adapter" in model:
+            title = model["adapter"]["title"]
+            found |= {title, title.partition(" (")[0]}
     return sorted(found)
 
 
