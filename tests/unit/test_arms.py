@@ -45,7 +45,7 @@ def items(cases: list[str | None] = CASES, **columns: list[Any]) -> pl.DataFrame
 
 def changed(rule: str, table: pl.DataFrame, case: Mapping[str, Any] = FIELDS, **keys: Any) -> Any:
     arm = {"rule": rule, "case": case, **keys}
-    return perturb(table, import_module(f"persona_paradox.data.arms.{rule}").change, arm, 7, "arm")
+    return perturb(table, import_module(f"persona_paradox.data.arms.{rule}").change, arm, "arm")
 
 
 APPENDED = {"text": "Hurry.", "at": "end", "separator": " "}
@@ -163,6 +163,13 @@ def test_a_pattern_that_is_none_is_refused() -> None:
         )
 
 
+def test_a_pattern_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("persona_paradox.data.arms.replace"), "SECONDS", 0.1)
+    pairs = [{"pattern": "(a+)+$", "with": "b"}]
+    with pytest.raises(InputError, match=r"more than 0\.1 s for item item_0; write"):
+        changed("replace", items(["a" * 40 + "!"]), pairs=pairs)
+
+
 def test_a_field_is_set_to_a_value_as_the_data_set_shows_it() -> None:
     table = changed("field", items(), field="Age", value="82")
     assert table["case"].to_list() == [
@@ -248,8 +255,8 @@ def test_a_rule_may_move_the_reference_and_the_sample_stays_that_of_the_base() -
         }
     )
 
-    def rule(table: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
-        del arm, seed
+    def rule(table: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
+        del arm
         return table.with_columns(
             case=pl.col("case") + "!",
             reference=pl.lit("low"),
@@ -257,7 +264,7 @@ def test_a_rule_may_move_the_reference_and_the_sample_stays_that_of_the_base() -
             unchanged=pl.lit(None, dtype=pl.String),
         )
 
-    arm = perturb(base, rule, {"rule": "toy"}, 7, "arm")
+    arm = perturb(base, rule, {"rule": "toy"}, "arm")
     assert arm["base_reference"].equals(base["reference"].alias("base_reference"))
     ids = sample(base, 10, 7)["item_id"]
     assert sample(arm, 10, 7)["item_id"].to_list() != ids.to_list()
@@ -272,4 +279,4 @@ def test_a_kept_column_does_not_take_the_place_of_what_an_arm_says(column: str) 
 
 def test_a_rule_that_loses_an_item_is_found_out() -> None:
     with pytest.raises(ValueError, match="other items"):
-        perturb(items(), lambda table, arm, seed: table.head(2), {"rule": "toy"}, 7, "arm")
+        perturb(items(), lambda table, arm: table.head(2), {"rule": "toy"}, "arm")

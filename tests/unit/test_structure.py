@@ -183,7 +183,7 @@ def test_an_arm_has_its_rule_and_its_keys() -> None:
     assert names == {path.name.partition(".")[0] for path in folder.glob("*.schema.yaml")}
     assert names
     for name in names:
-        wanted: dict[str, list[str] | None] = {"change": ["items", "arm", "seed"]}
+        wanted: dict[str, list[str] | None] = {"change": ["items", "arm"]}
         assert entry_points(folder / f"{name}.py", wanted) == wanted, name
 
 

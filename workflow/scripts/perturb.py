@@ -18,7 +18,7 @@ def main(arguments: Namespace) -> None:
     rule = import_module(f"persona_paradox.data.arms.{arm['rule']}")
     items = files.read_table(arguments.items)
     keys = arm | {"case": view["case"]}
-    made = perturb(items, rule.change, keys, view["seed"], arguments.name, stratum=view["stratum"])
+    made = perturb(items, rule.change, keys, arguments.name, stratum=view["stratum"])
     files.write_table(made, arguments.changed, {"items": arguments.items, "arm": arguments.arm})
     changed = made["changed"].sum()
     left = made.drop_nulls("unchanged").group_by("unchanged").len().sort("unchanged")

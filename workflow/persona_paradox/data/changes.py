@@ -1,11 +1,11 @@
 """Arms of a task: the same items, changed by a rule that is a module of `arms`.
 
-A rule's module has `change(items, arm, seed) -> items`. It takes the items of the base's data set,
-the keys of the arm with those of `case` (how the data set makes a case, as its file says), and the
-study's seed. It returns the same rows with another `case` where it can, and two columns more:
-`change`, what it did, and `unchanged`, why it left a case as it was; one of them is null.
-`reference` stays, but where the rule says that it moves. The keys of an arm are in
-`<rule>.schema.yaml` beside it. An error begins with `key`.
+A rule's module has `change(items, arm) -> items`. It takes the items of the base's data set,
+the keys of the arm with those of `case` (how the data set makes a case, as its file says). It
+returns the same rows with another `case` where it can, and two columns more: `change`, what it did,
+and `unchanged`, why it left a case as it was; one of them is null. `reference` stays, but where the
+rule says that it moves. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws
+has a `seed` among them. An error begins with `key`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ BASE = "base_"
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
-Rule = Callable[[pl.DataFrame, Mapping[str, Any], int], pl.DataFrame]
+Rule = Callable[[pl.DataFrame, Mapping[str, Any]], pl.DataFrame]
 
 
 def perturb(
     items: pl.DataFrame,
     rule: Rule,
     arm: Mapping[str, Any],
-    seed: int,
     name: str,
     *,
     stratum: str = "reference",
@@ -44,7 +43,6 @@ def perturb(
         items: of the base's data set, as `items.read_items` makes them.
         rule: `change` of the rule's module.
         arm: its keys, and `case`.
-        seed: of the study.
         name: the arm in errors.
         stratum: column by which a sample is drawn, which the rule may change as well.
 
@@ -65,7 +63,7 @@ def perturb(
         )
     seen = items.select(pl.exclude(r"^human_.*$"))
     try:
-        made = rule(seen, arm, seed)
+        made = rule(seen, arm)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     if made["item_id"].to_list() != items["item_id"].to_list():

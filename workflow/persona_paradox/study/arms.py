@@ -153,12 +153,11 @@ def datasets_of(
     return found
 
 
-def view_of(id_: str, dataset: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def view_of(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """What the items of an arm depend on besides those of its base."""
     arm = {key: value for key, value in dataset["arm"].items() if key != "name"}
     return {
         "arm": arm,
         "base": base_of(id_),
         "case": dataset["columns"]["case"],
-        "seed": seed,
     }

@@ -102,7 +102,7 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
     """How items are read, or made of others, and their subgroups."""
     if id_ in study.changed_datasets:
         stratum = {"stratum": base.traits(study.kind_of(id_)).stratum}
-        yield f"arms/{id_}", arm_view(id_, dataset, study.settings["seed"]) | stratum
+        yield f"arms/{id_}", arm_view(id_, dataset) | stratum
     else:
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading |= {"where": dataset["where"]} if "where" in dataset else {}

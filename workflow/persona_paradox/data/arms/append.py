@@ -14,15 +14,13 @@ from ..changes import filled, with_cases
 _END = re.compile(r"[.!?]['\"”’)]*(?=\s)")
 
 
-def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
+def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
     """Put `text` where `at` says; see `changes`.
 
     Args:
         items: of the base's data set.
         arm: `text`, whose places are filled from columns; `at` and `separator`.
-        seed: nothing is drawn.
     """
-    del seed
 
     def added(row: dict[str, Any]) -> tuple[str, str] | str:
         text = filled(arm["text"], row, "text")

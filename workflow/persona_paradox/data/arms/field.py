@@ -12,15 +12,13 @@ from ...errors import InputError
 from ..changes import with_cases
 
 
-def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
+def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
     """Set the field labelled `field` to `value`; see `changes`.
 
     Args:
         items: of the base's data set.
         arm: `field`; `value`, as it would stand in the file, null for none; and `case`.
-        seed: nothing is drawn.
     """
-    del seed
     fields = arm["case"].get("fields")
     if fields is None:
         raise InputError(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import polars as pl
@@ -14,20 +17,21 @@ from ..changes import filled, with_cases
 # How Python writes what a group of a pattern found.
 _GROUP = re.compile(r"\\(\d+|g<\w+>)")
 
+# Of the processor, for one case: a pattern may need longer than anyone waits.
+SECONDS = 2.0
 
-def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFrame:
+
+def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
     """Replace what each of `pairs` finds; see `changes`.
 
     Args:
         items: of the base's data set.
         arm: `pairs`, each of `find` (a text, whose places are filled from columns) or `pattern` (a
             regular expression), and `with`.
-        seed: nothing is drawn.
 
     Returns:
         The items; `change` says what was replaced by what.
     """
-    del seed
     for number, pair in enumerate(arm["pairs"]):
         if "pattern" in pair and (group := _GROUP.search(pair["with"])):
             raise InputError(
@@ -44,7 +48,8 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any], seed: int) -> pl.DataFra
             by = filled(pair["with"], row, f"{key}.with")
             if by is not None and (text or pattern):
                 found.append((re.compile(re.escape(text)) if text else pattern, by))
-        case, done = _at_once(row["case"], found)
+        with _limited(row["item_id"]):
+            case, done = _at_once(row["case"], found)
         if not done:
             return "the case has nothing that key `pairs` finds"
         if not case.strip():
@@ -86,3 +91,22 @@ def _pattern(number: int, pair: Mapping[str, str]) -> re.Pattern[str] | None:
         raise InputError(
             f"key `pairs.{number}.pattern` is no regular expression ({error}); mend it"
         ) from error
+
+
+@contextmanager
+def _limited(item: str) -> Iterator[None]:
+    """Give up on a pattern that takes too long."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise InputError(
+            f"key `pairs` has a pattern that needs more than {SECONDS:g} s for item {item}; write "
+            "it without a repetition inside a repetition, such as (a+)+"
+        )
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
