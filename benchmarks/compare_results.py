@@ -3,9 +3,10 @@
     python benchmarks/compare_results.py OLD/results NEW/results
 
 A table of the old results must stand in the new ones with its columns, rows and values, bit for
-bit; what has another name is in `RENAMED`. New tables and columns, and rows about something new
-(all but those of `ONLY`), do no harm. Figures and the summary are compared by their bytes, and so
-are the answers. Ends with status 1 where anything is otherwise.
+bit; what has another name is in `RENAMED`. New tables, columns and metrics, and rows about
+something new (all but those of `ONLY`), do no harm. Answers are compared by their values, figures
+and the summary by their bytes; a PDF holds parts of fonts, which another version of a library cuts
+otherwise. Ends with status 1 where anything is otherwise.
 """
 
 from __future__ import annotations
@@ -17,38 +18,44 @@ from pathlib import Path
 
 import polars as pl
 
-# Name of a table or of a table's column before → after.
-RENAMED: dict[str, str] = {}
+# Table and column before → column after.
+RENAMED = {("interaction", "kind"): "origin"}
 # Rows of a new table that an old one can have: column → value.
 ONLY = {"against": "persona"}
 
 
-def differences(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
+def differences(name: str, old: pl.DataFrame, new: pl.DataFrame) -> Iterator[str]:
     """What of an old table is otherwise in the new one, in words."""
     new = new.filter(*(pl.col(c) == v for c, v in ONLY.items() if c in new.columns))
-    old = old.rename({name: RENAMED.get(name, name) for name in old.columns})
-    if lost := [name for name in old.columns if name not in new.columns]:
+    if "metric" in old.columns:
+        new = new.filter(pl.col("metric").is_in(old["metric"].unique().to_list()))
+    old = old.rename({column: RENAMED.get((name, column), column) for column in old.columns})
+    if lost := [column for column in old.columns if column not in new.columns]:
         yield f"lost {', '.join(lost)}"
-    both = [name for name in old.columns if name in new.columns]
+    both = [column for column in old.columns if column in new.columns]
     if old.height != new.height:
         yield f"{old.height} rows before, {new.height} after"
         return
-    for name in both:
-        before, after = old[name], new[name]
+    for column in both:
+        before, after = old[column], new[column]
+        if before.null_count() == after.null_count() == old.height:
+            continue
         if before.dtype != after.dtype:
-            yield f"{name}: {before.dtype} before, {after.dtype} after"
+            yield f"{column}: {before.dtype} before, {after.dtype} after"
         elif changed := int(before.ne_missing(after).sum()):
             most = (before - after).abs().max() if before.dtype.is_numeric() else None
-            yield f"{name}: {changed} values" + ("" if most is None else f", by {most:.2g} at most")
+            yield f"{column}: {changed} values" + (
+                "" if most is None else f", by {most:.2g} at most"
+            )
 
 
 def compared(old: Path, new: Path) -> Iterator[tuple[str, list[str]]]:
     """What was compared, and what is otherwise."""
     for path in sorted((old / "tables").glob("*.parquet")):
-        other = new / "tables" / f"{RENAMED.get(path.stem, path.stem)}.parquet"
+        other = new / "tables" / path.name
         yield (
             f"table {path.stem}",
-            [*differences(pl.read_parquet(path), pl.read_parquet(other))]
+            [*differences(path.stem, pl.read_parquet(path), pl.read_parquet(other))]
             if other.is_file()
             else ["is missing"],
         )
@@ -64,7 +71,7 @@ def compared(old: Path, new: Path) -> Iterator[tuple[str, list[str]]]:
         if not other.is_file():
             yield str(path.relative_to(old)), ["is missing"]
         else:
-            found = differences(pl.read_parquet(path), pl.read_parquet(other))
+            found = differences("responses", pl.read_parquet(path), pl.read_parquet(other))
             yield str(path.relative_to(old)), [*found]
 
 
