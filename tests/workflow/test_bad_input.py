@@ -5,7 +5,9 @@ Of every script one refusal goes through Snakemake; the others call the script a
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,12 +44,15 @@ def edit_cases(project: Project, change: Callable[[list[dict[str, str]]], None])
     pl.DataFrame(rows).write_csv(path)
 
 
-def dataset_refused(project: Project, id_: str, *words: str, **options: str) -> None:
+def dataset_refused(
+    project: Project, id_: str, *words: str, kind: str = "triage", **options: str
+) -> None:
     refused_by_a_script(
         project,
         "download_dataset",
         f"config/datasets/{id_}.yaml",
         *words,
+        kind=kind,
         reading=open_here(project)[f"datasets/{id_}"],
         config_file=f"config/datasets/{id_}.yaml",
         items=f"resources/datasets/{id_}.parquet",
@@ -109,7 +114,7 @@ def test_category_that_is_not_mapped(tmp_path: Path) -> None:
     file = "config/datasets/teaching_safety.yaml"
     project.edit(file, lambda d: d["columns"]["category"]["values"].pop("benign"))
     words = ("tsq_01", "'benign'", "`columns.category.values`")
-    dataset_refused(project, "teaching_safety", *words)
+    dataset_refused(project, "teaching_safety", *words, kind="safety")
 
 
 def test_wrong_checksum_of_a_data_set(project: Project, data_dir: Path) -> None:
@@ -190,6 +195,12 @@ def asked(_asked: Project, tmp_path: Path) -> Project:
 
 def delivery_refused(project: Project, *words: str) -> None:
     views = open_here(project)
+    manifest = project.path / GGUF.replace("model.gguf", "manifest.json")
+    manifest.parent.mkdir(parents=True)
+    shutil.copy(project.path / "tiny.gguf", project.path / GGUF)
+    sum_ = sha256_file(project.path / GGUF)
+    weights = {"role": "weights", "path": "model.gguf", "sha256": sum_}
+    manifest.write_text(json.dumps({"sha256": sum_, "files": [weights]}))
     refused_by_a_script(
         project,
         "deliver",
@@ -199,8 +210,7 @@ def delivery_refused(project: Project, *words: str) -> None:
         read_out=views["read_out/triage_ed"],
         template=views["templates/tiny"],
         window=views["window/tiny/triage_ed"],
-        model="tiny.gguf",
-        manifest=GGUF.replace("model.gguf", "manifest.json"),
+        manifest=str(manifest.relative_to(project.path)),
         config_file=MODEL,
         task_file=TASK,
         delivered=DELIVERED,
