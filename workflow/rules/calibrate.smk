@@ -37,9 +37,7 @@ rule recalibrate:
     log:
         "logs/recalibrate/{model}/{task}.log",
     wildcard_constraints:
-        task=one_of(
-            STUDY.calibrated_tasks if STUDY.settings["recalibrations"] else []
-        ),
+        task=one_of(STUDY.calibrated_tasks if STUDY.settings["recalibrations"] else []),
     priority: 2
     conda:
         ENVIRONMENT

@@ -1,9 +1,16 @@
-# Needs: nothing. Leaves: what `snakemake --report` says beside the study and its tables; their
-# captions are in workflow/report. Those of figures stand beside what draws them.
+# Needs: the study. Leaves: what `snakemake --report` says beside the study, its tables and its
+# figures. Captions of tables are in workflow/report, those of figures beside what draws them.
+
+from persona_paradox.figures.captions import Captions
+from persona_paradox.figures.catalogue import figures
 
 
 report: "../report/workflow.rst"
 
+
+ALL_FIGURES = {id_: figures()[id_] for id_ in STUDY.possible_figures}
+# What the captions in workflow/report/figure.rst name.
+config["captions"] = Captions(ALL_FIGURES, STUDY.settings)
 
 # What a row of a table is.
 ROW_IS = {
@@ -42,3 +49,24 @@ def in_report(tables, caption, subcategory):
     paths = {table: f"results/tables/{table}.csv" for table in tables}
     asked = {t: report(paths[t], labels=labels[t], **about) for t in tables}
     return [(asked if table in STUDY.tables else paths)[table] for table in tables]
+
+
+def figure_tables(wildcards):
+    """The tables of a figure; without judges there are none of theirs, and it says so."""
+    needed = ALL_FIGURES[wildcards.figure].needs
+    return [f"results/tables/{t}.parquet" for t in needed if t in STUDY.possible_tables]
+
+
+def figure_settings(wildcards):
+    """The view that a figure takes its words from."""
+    kind = ALL_FIGURES[wildcards.figure].kind
+    return VIEWS["judged_figures" if kind is None else f"figures/{kind}"]
+
+
+def figure_owner(wildcards):
+    """Whose figure it is: the kind of task, or judges, or clinicians."""
+    return ALL_FIGURES[wildcards.figure].folder.rpartition("/")[2].capitalize()
+
+
+def figure_labels(wildcards):
+    return {"figure": wildcards.figure, "shows": ALL_FIGURES[wildcards.figure].shows}

@@ -11,12 +11,12 @@ from shlex import quote
 from snakemake.utils import update_config
 
 from persona_paradox.engine import sizes
-from persona_paradox.kinds import base
-from persona_paradox.names import ALL, HUMAN
-from persona_paradox.study.yaml_reading import given
+from persona_paradox.engine.sizes import Size
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
+from persona_paradox.kinds import base
+from persona_paradox.names import ALL, HUMAN
 from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.inventory import (
     answered,
@@ -29,14 +29,14 @@ from persona_paradox.study.inventory import (
     restricted,
     study_files,
 )
+from persona_paradox.study.opening import open_study
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
 )
-from persona_paradox.engine.sizes import Size
-from persona_paradox.study.opening import open_study
+from persona_paradox.study.yaml_reading import given
 
 try:
     update_config(config, given(workflow.config_settings.config_args or []))
