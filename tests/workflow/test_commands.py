@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,48 @@ def planned(project: Project, *arguments: str) -> dict[str, int]:
     return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
 
 
+def personas_of(project: Project, ids: list[str]) -> list[str]:
+    """The personas of a study; of a set, every combination of the levels of its factors."""
+    found: list[str] = []
+    for id_ in ids:
+        base, _, part = id_.partition("@")
+        if part == "all":
+            content = read(project, f"config/persona_sets/{base}.yaml")
+            assert not {"only", "except"} & content.keys()
+            levels = itertools.product(*content["factors"].values())
+            found += [f"{base}@{'_'.join(each)}" for each in levels]
+        else:
+            found.append(id_)
+    return found
+
+
+def tasks_of(project: Project, ids: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The data set of every task of a study, and its file; an arm has a data set of its own."""
+    found = []
+    for id_ in ids:
+        base, _, part = id_.partition("@")
+        task = read(project, f"config/tasks/{base}.yaml")
+        arms = ["", *task.get("arms", {})] if part == "all" else [part]
+        found += [(f"{task['dataset']}@{arm}" if arm else task["dataset"], task) for arm in arms]
+    return found
+
+
 @pytest.mark.parametrize("file", [DEFAULT, *STUDIES], ids=lambda file: Path(file).stem)
 def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     jobs = planned(untouched, *([] if file == DEFAULT else ["--configfile", file]))
     study = read(untouched, DEFAULT) | read(untouched, file)
     models = [read(untouched, f"config/models/{id_}.yaml") for id_ in study["models"]]
     thinking = sum(model.get("thinking", {}).get("think", False) for model in models)
-    personas = len(study["personas"])
+    personas = len(personas_of(untouched, study["personas"]))
     cells = len(models) * personas
-    tasks = [read(untouched, f"config/tasks/{id_}.yaml") for id_ in study["tasks"]]
-    kinds = [task.get("kind") or ("rationale" if task.get("rationale") else "") for task in tasks]
-    reasoned = kinds.count("rationale")
+    tasks = tasks_of(untouched, study["tasks"])
+    reasoned = sum(bool(task.get("rationale")) for _, task in tasks)
+    free = sum(task["kind"] == "safety" for _, task in tasks)
     judges = [read(untouched, f"config/judges/{id_}.yaml") for id_ in study["judges"]]
     assert jobs["all"] == 1
-    assert jobs["download_dataset"] == len({task["dataset"] for task in tasks})
+    datasets = {dataset for dataset, _ in tasks}
+    assert jobs["download_dataset"] == len({dataset.partition("@")[0] for dataset in datasets})
+    assert jobs.get("perturb", 0) == sum("@" in dataset for dataset in datasets)
     assert jobs["write_prompts"] == len(tasks) * personas
     assert jobs["deliver"] == cells * len(tasks)
     at_once = personas * (len(tasks) - reasoned)
@@ -64,8 +93,8 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     assert jobs.get("answer_behind_thought", 0) == thinking * at_once
     assert jobs.get("generate", 0) == (len(models) - thinking) * at_once
     assert jobs.get("reason", 0) == cells * reasoned
-    rated = sum(kinds.count(judge["kind"]) for judge in judges)
-    assert jobs.get("read_ratings", 0) == cells * rated
+    read_by = {"answers": free, "reasoning": reasoned}
+    assert jobs.get("read_ratings", 0) == cells * sum(read_by[j["reads"]] for j in judges)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ STAGES = (
     "responses",
     "scores",
     "calibration",
+    "measures",
     "tables",
     "figures",
     "config",

@@ -112,7 +112,7 @@ def nobody(project: Project) -> Project:
 def test_a_servers_model_is_asked_and_not_downloaded(ran: Ran) -> None:
     stages = ("deliver", "ask_server", "second_turn", "state_server", "verbalize")
     assert [job for job in ran.plan if "far" in job] == sorted(
-        [f"try_second_turn far/{TASK}"]
+        [f"try_second_turn far/{TASK}", f"measure_triage far/{TASK}"]
         + [f"{stage} {cell}" for stage in (*stages, "score", "calibrate") for cell in CELLS]
     )
     assert [job for job in ran.plan if job.split()[0] in ("generate", "ask_server")] == sorted(
