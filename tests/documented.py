@@ -12,7 +12,7 @@ from root import ROOT
 PAGE = ROOT / "docs/reference/files.md"
 _FILE = re.compile(r"`((?:results|resources)/[^`]+\.(?:parquet|csv))`")
 _HEAD = "| column | type | meaning |"
-# Columns of tables that stand on all models and tasks together.
+# Columns of contrasts that stand on all models and tasks together.
 ADJUSTED = {"in_family", "p_holm"}
 
 
@@ -98,8 +98,9 @@ def check_files(project: Path) -> set[str]:
         part = name.startswith("results/measures/")
         whole = f"results/tables/{path.name}" if part else name
         (table,) = [table for table in documented if table.about(whole)]
-        # What is adjusted over all parts, no part has.
-        columns = {c: t for c, t in table.columns.items() if not part or c not in ADJUSTED}
+        # What is adjusted over all parts, none has.
+        adjusted = ADJUSTED if part and path.stem == "contrasts" else set()
+        columns = {c: t for c, t in table.columns.items() if c not in adjusted}
         assert matches(columns, schema), f"{name}: {dict(schema)}"
         if name.startswith("results/tables/"):
             head = path.with_suffix(".csv").read_text(encoding="utf-8").partition("\n")[0]
