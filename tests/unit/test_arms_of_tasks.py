@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from persona_paradox.errors import InputError
+from persona_paradox.study import arms
 from persona_paradox.study.arms import datasets_of, rules, tasks_of, view_of
 from persona_paradox.study.inventory import restricted, restricted_tasks
 from persona_paradox.study.study import Study
@@ -91,6 +93,13 @@ def test_a_title_is_no_part_of_what_an_arm_depends_on() -> None:
     assert view["arm"] == {"rule": "append", "text": "It is late."}
     assert view["base"] == "cases"
     assert "seed" not in view
+
+
+def test_a_rule_without_keys_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arms, "RULES", tmp_path)
+    (tmp_path / "shorten.py").touch()
+    with pytest.raises(InputError, match=r"shorten\.py: .* write shorten\.schema\.yaml beside it"):
+        arms.check_arms("task", {"short": {"rule": "shorten"}}, lambda *_: None)
 
 
 def test_arms_of_one_name_on_one_data_set_are_one_change() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +70,7 @@ def test_a_figure_needs_tables_that_there_are(figure: catalogue.Figure) -> None:
     [
         ({"judges/figures/a.yaml": "title: A"}, "^workflow/lib/judges/.*a.yaml: a figure has the"),
         ({"judges/figures/a.yaml": ABOUT}, "nothing draws it; write a.py beside it"),
+        ({"judges/figures/a.py": ""}, "a.py: nothing says what it shows; write a.yaml beside it"),
         (
             {
                 f"{folder}/figures/a.{end}": ABOUT
@@ -78,7 +80,7 @@ def test_a_figure_needs_tables_that_there_are(figure: catalogue.Figure) -> None:
             "there is a figure a in kinds/b too; rename one of them",
         ),
     ],
-    ids=["keys", "module", "twice"],
+    ids=["keys", "module", "alone", "twice"],
 )
 def test_a_figure_that_is_not_whole_is_refused(
     files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +92,40 @@ def test_a_figure_that_is_not_whole_is_refused(
         path.write_text(text)
     with pytest.raises(InputError, match=said):
         figures.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.py": ""}, "kinds/triage/tables/a.yaml must be there, beside what makes the table"),
+        ({"a.py": "", "a.yaml": "row_is: a toss"}, "the keys `row_is` and `caption` and no others"),
+        ({"cells.py": ""}, "kinds/triage/tables/cells.py: every study has a table cells already"),
+    ],
+    ids=["alone", "keys", "taken"],
+)
+def test_a_table_that_is_not_whole_is_refused(
+    files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "triage/tables"
+    folder.mkdir(parents=True)
+    (tmp_path / "triage/task.schema.yaml").touch()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    monkeypatch.setattr(base, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match=said):
+        products.all_tables()
+
+
+def test_a_figure_of_a_table_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = figures()["triage_accuracy"]
+    monkeypatch.setitem(figures(), one.id, replace(one, needs=("cels",)))
+    with pytest.raises(InputError, match=r"triage_accuracy\.yaml: key `needs` names the table 'cels'"):
+        study()
+
+
+def test_the_id_of_a_set_is_no_persona() -> None:
+    with pytest.raises(InputError, match="'big_five', which is a set of personas; write big_five@"):
+        study(personas=["no_persona", "big_five"])
 
 
 def test_what_says_whether_to_trust_the_others_is_made_in_any_case() -> None:

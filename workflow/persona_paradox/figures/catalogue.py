@@ -58,6 +58,11 @@ class Figure:
         return f"{self.folder}/figures/{self.id}.py"
 
     @property
+    def about(self) -> str:
+        """The file that tells of it, as errors call it."""
+        return _shown((_LIBRARY / self.path).with_suffix(".yaml"))
+
+    @property
     def in_page(self) -> bool:
         """Whether it is one of Vega-Lite, which the report's page shows as it is."""
         return "\ndef spec(" in (_LIBRARY / self.path).read_text(encoding="utf-8")
@@ -73,6 +78,11 @@ def figures() -> dict[str, Figure]:
     """All figures by id: those of kinds of tasks, then of judges, then of clinicians."""
     found: dict[str, Figure] = {}
     for pattern in ("kinds/*", "judges", "clinicians"):
+        for path in sorted(_LIBRARY.glob(f"{pattern}/figures/[!_]*.py")):
+            if not path.with_suffix(".yaml").is_file():
+                raise InputError(
+                    f"{_shown(path)}: nothing says what it shows; write {path.stem}.yaml beside it"
+                )
         for path in sorted(_LIBRARY.glob(f"{pattern}/figures/*.yaml")):
             figure = _read(path)
             if figure.id in found:

@@ -144,9 +144,18 @@ def tables(kind: str) -> list[str]:
 
 
 def about(kind: str, table: str) -> dict[str, str]:
-    """What the file of a table says of it: `row_is`, and a `caption`."""
-    text = (FOLDER / kind / "tables" / f"{table}.yaml").read_text(encoding="utf-8")
-    found: dict[str, str] = yaml.safe_load(text)
+    """What the file of a table says of it: `row_is`, and a `caption`.
+
+    Raises:
+        InputError: there is no such file, or it says something else.
+    """
+    path = FOLDER / kind / "tables" / f"{table}.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not isinstance(found, dict) or set(found) != {"row_is", "caption"}:
+        raise InputError(
+            f"workflow/persona_paradox/kinds/{kind}/tables/{table}.yaml must be there, beside what "
+            "makes the table, and have the keys `row_is` and `caption` and no others; write it"
+        )
     return found
 
 

@@ -37,6 +37,11 @@ def check_arms(
                 f"{where} has the rule {arm['rule']!r}, which is none; use one of "
                 f"{', '.join(rules())}, or add a module to workflow/persona_paradox/data/arms"
             )
+        if not (RULES / f"{arm['rule']}.schema.yaml").is_file():
+            raise InputError(
+                f"workflow/persona_paradox/data/arms/{arm['rule']}.py: nothing says what keys an "
+                f"arm of this rule has; write {arm['rule']}.schema.yaml beside it"
+            )
         check(arm, f"arms/{arm['rule']}", where)
 
 

@@ -121,6 +121,13 @@ def _check_settings(study: Study) -> None:
                     f"key `{key}` of the study names {id_!r}, {why}; take it out, or use {ALL!r} "
                     f"or some of {', '.join(possible)}"
                 )
+    for figure in map(figures().__getitem__, study.possible_figures):
+        for table in figure.needs:
+            if table not in all_tables():
+                raise InputError(
+                    f"{figure.about}: key `needs` names the table {table!r}, which there is not; "
+                    f"use some of {', '.join(all_tables())}"
+                )
 
 
 def _check_metrics(statistics: Mapping[str, Any]) -> None:

@@ -238,6 +238,11 @@ def _read(kind: str, id_: str, named_by: str, config: Path) -> dict[str, Any]:
     if id_ in RESERVED:
         raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
     if not path.is_file():
+        if kind == "personas" and (config / "persona_sets" / path.name).is_file():
+            raise InputError(
+                f"{named_by} names {id_!r}, which is a set of personas; write {id_}@{ALL}, or one "
+                "of its personas"
+            )
         known = ", ".join(sorted(p.stem for p in (config / kind).glob("*.yaml"))) or "none"
         raise InputError(
             f"{named_by} names {id_!r}, but {os.path.relpath(path)} does not exist; known ids: "

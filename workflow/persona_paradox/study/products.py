@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import InputError
 from ..kinds import base
 
 # What is measured of every model and task, besides the tables of a kind's own.
@@ -20,7 +21,21 @@ TRUST_TABLES = ("judges", "delivery", "thoughts")
 
 
 def all_tables() -> list[str]:
-    """Ids of the tables of any study, those of the kinds' own among them."""
-    own = [id_ for kind in base.kinds() for id_ in base.tables(kind)]
-    of_cells = (*MEASURED_TABLES, *STUDY_TABLES, *own, *DECOMPOSED_TABLES)
-    return list(dict.fromkeys((*of_cells, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES)))
+    """Ids of the tables of any study, those of the kinds' own among them.
+
+    Raises:
+        InputError: a table of a kind has the id of one that every kind has.
+    """
+    found = [*MEASURED_TABLES, *STUDY_TABLES]
+    of_others = {*found, *DECOMPOSED_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES}
+    for kind in base.kinds():
+        for id_ in base.tables(kind):
+            if id_ in of_others:
+                raise InputError(
+                    f"workflow/persona_paradox/kinds/{kind}/tables/{id_}.py: every study has a "
+                    f"table {id_} already; rename this one"
+                )
+            base.about(kind, id_)
+            found.append(id_)
+    found += [*DECOMPOSED_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
+    return list(dict.fromkeys(found))
