@@ -98,7 +98,8 @@ def test_the_summary_says_what_the_kind_has_to_say(ran: Project) -> None:
 def test_the_page_shows_its_answers(ran: Project) -> None:
     page = (ran.path / "results/report.html").read_text(encoding="utf-8")
     assert "Heads or tails" in page
-    assert "Tosses" in page
+    for chunk in ("items/coin", "cells/tiny/coin", "answers/tiny/coin/0"):
+        assert f'"{chunk}"' in page
 
 
 def test_the_archive_holds_its_files(ran: Project) -> None:
