@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from persona_paradox.kinds.choice.labels import (
+from persona_paradox.kinds.labelled.labels import (
     AMBIGUOUS,
     EMPTY,
     LABEL,

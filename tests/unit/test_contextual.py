@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from persona_paradox.kinds.choice.contextual import contextual
+from persona_paradox.kinds.labelled.contextual import contextual
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -15,7 +15,7 @@ from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
 from persona_paradox.judges import assessment, ranking, trust, verdicts
 from persona_paradox.kinds import base, measuring
-from persona_paradox.kinds.choice import verbalized
+from persona_paradox.kinds.labelled import verbalized
 from persona_paradox.kinds.triage import scoring
 from persona_paradox.measures import confidences, recalibration, tabulation, wide
 from persona_paradox.measures.metric import Metric

@@ -17,7 +17,7 @@ from drawings import Study
 from root import ROOT
 
 from persona_paradox.figures import pdf, vega
-from persona_paradox.kinds.choice.figures import answer_outcomes
+from persona_paradox.kinds.labelled.figures import answer_outcomes
 
 FIGURE = "answer_outcomes"
 OUTCOMES = ("right", "wrong", "refused or abstained", "unreadable")

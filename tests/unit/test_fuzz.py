@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes
 from persona_paradox.judges.known import SANITY, checks_of
-from persona_paradox.kinds.choice.labels import LABEL, PARSE_STATUSES, STATED, parse_label
-from persona_paradox.kinds.choice.verbalized import READ, stated_confidence
+from persona_paradox.kinds.labelled.labels import LABEL, PARSE_STATUSES, STATED, parse_label
+from persona_paradox.kinds.labelled.verbalized import READ, stated_confidence
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.views import views

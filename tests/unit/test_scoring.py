@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
-from persona_paradox.kinds.choice.verbalized import SCHEMA as VERBALIZED
+from persona_paradox.kinds.labelled.verbalized import SCHEMA as VERBALIZED
 from persona_paradox.kinds.triage.scoring import SCHEMA, score
 
 SCORING = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_paradox.engine.responses import SCHEMA, human_responses
-from persona_paradox.kinds.choice.scoring import score
+from persona_paradox.kinds.labelled.scoring import score
 from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
 from persona_paradox.prompting.steps import (
     behind_thoughts,

@@ -28,9 +28,9 @@ WORKFLOW = ROOT / "workflow"
 LIBRARY = WORKFLOW / "persona_paradox"
 PACKAGE = LIBRARY.name
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
-# Each is a folder; `choice` is what kinds have in common whose answers are labels.
+# Each is a folder; `labelled` is what kinds have in common whose answers are labels.
 FOLDERS = sorted(path.parent.name for path in (LIBRARY / "kinds").glob("*/__init__.py"))
-KINDS = [name for name in FOLDERS if name != "choice"]
+KINDS = [name for name in FOLDERS if name != "labelled"]
 
 # The entry points of a kind's modules, and the names of their parameters; None where an entry
 # point is no function. `tables` stands for each of its modules.
@@ -136,10 +136,10 @@ def kind_of(path: Path) -> str | None:
     return parts[1] if parts[0] == "kinds" and len(parts) > 2 else None
 
 
-def test_a_kind_imports_no_other_but_choice() -> None:
+def test_a_kind_imports_no_other_but_labelled() -> None:
     for path in MODULES:
         others = {kind_of(other) for other in imported(path)}
-        allowed = {None, "choice", kind_of(path)} if kind_of(path) else {None, "choice"}
+        allowed = {None, "labelled", kind_of(path)} if kind_of(path) else {None, "labelled"}
         assert others <= allowed, name_of(path)
 
 

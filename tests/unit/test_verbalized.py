@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
-from persona_paradox.kinds.choice.verbalized import (
+from persona_paradox.kinds.labelled.verbalized import (
     SCHEMA,
     example,
     second_turns,

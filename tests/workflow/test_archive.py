@@ -35,7 +35,7 @@ from persona_paradox.archive.verification import Findings
 from persona_paradox.engine.responses import Request
 from persona_paradox.errors import InputError
 from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
-from persona_paradox.kinds.choice.labels import parse_label
+from persona_paradox.kinds.labelled.labels import parse_label
 from persona_paradox.version import VERSION
 
 ARCHIVE = "results/archive.zip"

@@ -32,7 +32,7 @@ from triage_study import PRIMARY_RUN as RUN
 from triage_study import PRIMARY_TASK as TASK
 
 from persona_paradox.engine.store import HEADER, Segment, entry
-from persona_paradox.kinds.choice.labels import parse_label
+from persona_paradox.kinds.labelled.labels import parse_label
 
 CELL = CELLS[1]
 SCORES = f"results/scores/{CELL}.parquet"

@@ -309,6 +309,33 @@ def test_a_row_of_a_table_leads_to_its_cases(
     page.go_back()
 
 
+def test_a_table_that_is_read_late_does_not_take_the_place_of_the_one_chosen(
+    open_report: Callable[..., Page],
+) -> None:
+    page = open_report()
+    shown = page.locator("#tables-list")
+    # What it was about to show first comes when another table is there.
+    page.evaluate(
+        """() => {
+          const read = rowsOf;
+          let held = true;
+          window.rowsOf = rowsOf = async (name) => {
+            if (held) {
+              held = false;
+              await new Promise((go) => { window.goOn = go; });
+            }
+            return read(name);
+          };
+          const late = document.querySelector("#tables-name");
+          window.late = showTable(late.value);
+        }"""
+    )
+    page.locator("#tables-name").select_option("confusion")
+    expect(shown).to_have_attribute("aria-label", "Table confusion")
+    page.evaluate("async () => { goOn(); await late; }")
+    expect(shown).to_have_attribute("aria-label", "Table confusion")
+
+
 # The program with its parts in reach, and what every row of every table leads to.
 IN_REACH = "Object.assign(window, {index, linkOf, stateOf, placeOf, chosen, rowsOf});"
 COUNTED = """async () => {

@@ -36,7 +36,7 @@ from safety_study import (
 )
 from scipy import special
 
-from persona_paradox.kinds.choice.labels import parse_label
+from persona_paradox.kinds.labelled.labels import parse_label
 
 
 @pytest.fixture(scope="session")

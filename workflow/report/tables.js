@@ -60,7 +60,10 @@ let table = null;
 /** Show one of the tables. @param {string} name */
 async function showTable(name) {
   const { columns, rows } = index.tables[name];
-  const data = (await rowsOf(name)).map((row) => ({ ...row, "\0cases": linkOf(row) }));
+  const read = await rowsOf(name);
+  // Another one was chosen while this one was read.
+  if (selectOf("tables-name").value !== name) return;
+  const data = read.map((row) => ({ ...row, "\0cases": linkOf(row) }));
   // A figure and its interval are one column, read together.
   const intervals = new Set(
     columns.filter((column) => columns.includes(`${column}_low`) && columns.includes(`${column}_high`)),

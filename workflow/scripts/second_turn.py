@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.engine.prepared import model_of
-from persona_paradox.kinds.choice.verbalized import example, second_turns
+from persona_paradox.kinds.labelled.verbalized import example, second_turns
 from persona_paradox.prompting.delivery import deliver_chats
 
 

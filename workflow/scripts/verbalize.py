@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.kinds.choice.verbalized import verbalized
+from persona_paradox.kinds.labelled.verbalized import verbalized
 
 
 def main(arguments: Namespace) -> None:

@@ -1,5 +1,5 @@
 """What is kept of a toss."""
 
-from ..choice.items import columns
+from ..labelled.items import columns
 
 __all__ = ["columns"]

@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from ...measures.metric import Metric
-from ..choice import measures as choice
-from ..choice.measures import COUNTS, Chosen
+from ..labelled import measures as labelled
+from ..labelled.measures import COUNTS, Chosen
 
 METRICS = (
-    *choice.METRICS,
+    *labelled.METRICS,
     Metric(
         "heads_rate",
         "Heads",
@@ -31,7 +31,7 @@ __all__ = ["COUNTS", "METRICS", "answers"]
 def answers(
     scores: pl.DataFrame, view: Mapping[str, Any], baseline: Chosen | None = None
 ) -> Chosen:
-    """Prepare the scores of one wording; see `choice.measures.answers`."""
-    chosen = choice.answers(scores, view, baseline)
+    """Prepare the scores of one wording; see `labelled.measures.answers`."""
+    chosen = labelled.answers(scores, view, baseline)
     heads = view["levels"].index("heads")
     return replace(chosen, hits=chosen.hits | {"heads_rate": chosen.answer == heads})

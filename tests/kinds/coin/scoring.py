@@ -1,5 +1,5 @@
 """What an answer says of a toss."""
 
-from ..choice.scoring import SCHEMA, score
+from ..labelled.scoring import SCHEMA, score
 
 __all__ = ["SCHEMA", "score"]

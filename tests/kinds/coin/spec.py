@@ -1,6 +1,6 @@
 """A coin: heads or tails, of which neither is more."""
 
-from ..choice.spec import (
+from ..labelled.spec import (
     COLUMNS,
     TRAITS,
     check,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...words import Section, Settings, Tables, named, rows_of
-from ..choice import words as choice
+from ..labelled import words as labelled
 
 
 def _heads(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
@@ -14,6 +14,6 @@ def _heads(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
 
 
 SECTIONS: tuple[Section, ...] = (
-    *choice.SECTIONS,
+    *labelled.SECTIONS,
     ("How often is it heads?", ("sides",), _heads),
 )

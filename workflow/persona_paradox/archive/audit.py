@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from ..engine.decoding import LENGTH, Answer, Wanted
-from ..kinds.choice.labels import parse_label
+from ..kinds.labelled.labels import parse_label
 
 T = TypeVar("T")
 

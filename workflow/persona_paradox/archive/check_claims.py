@@ -13,7 +13,7 @@ from ..engine import server_settings
 from ..engine.responses import LOCAL, SCHEMA, SERVER, Request
 from ..errors import InputError
 from ..judges import answers, chats, known
-from ..kinds.choice.verbalized import second_turns
+from ..kinds.labelled.verbalized import second_turns
 from ..prompting.steps import chats_behind
 from ..study.conditions import split
 from ..study.inventory import Answered, answered, restricted_tasks

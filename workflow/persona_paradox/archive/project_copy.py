@@ -18,7 +18,7 @@ import yaml
 
 from .. import cli, files
 from ..errors import InputError, printable
-from ..kinds.choice.scoring import with_repeat
+from ..kinds.labelled.scoring import with_repeat
 from ..study.conditions import base_of, plain
 from ..study.inventory import (
     Answered,

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ...choice.measures import Chosen
+from ...labelled.measures import Chosen
 
 SCHEMA = {"side": pl.String, "n_fell": pl.Int64, "n_answered": pl.Int64}
 

@@ -15,14 +15,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...measures.metric import Metric
-from ..choice import measures as choice
-from ..choice.measures import COUNTS, Chosen
+from ..labelled import measures as labelled
+from ..labelled.measures import COUNTS, Chosen
 from . import formulas
 
 _SDT = "Stanislaw and Todorov 1999"
 
 METRICS = (
-    *choice.METRICS,
+    *labelled.METRICS,
     Metric(
         "under_triage_rate",
         "Under-triage",
@@ -166,11 +166,11 @@ def answers(
 
     Args:
         scores: rows of the scores, sampled answers among them.
-        view: the measures' view of the task: what `choice` reads, with `labels` from the most
+        view: the measures' view of the task: what `labelled` reads, with `labels` from the most
             urgent, and `levels`, `high_acuity` and `cost`.
         baseline: the answers under the baseline persona, if there are any to compare with.
     """
-    chosen = choice.answers(scores, view, baseline)
+    chosen = labelled.answers(scores, view, baseline)
     valid = chosen.answer >= 0
     hits = {
         "under_triage_rate": valid & (chosen.answer > chosen.reference),

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from ...data.items import is_null_case
-from ..choice import scoring as choice
+from ..labelled import scoring as labelled
 
 
 def _schema() -> dict[str, Any]:
-    """That of `choice`, and the level error and what high acuity has, each behind its kin."""
+    """That of `labelled`, and the level error and what high acuity has, each behind its kin."""
     found: dict[str, Any] = {}
-    for column, kind in choice.SCHEMA.items():
+    for column, kind in labelled.SCHEMA.items():
         if column == "correct":
             found["level_error"] = pl.Int64
         found[column] = kind
@@ -36,7 +36,7 @@ def score(
     """Score every answer of a cell.
 
     Args:
-        responses: see `choice.scoring.score`.
+        responses: see `labelled.scoring.score`.
         items: see there.
         scoring: the task's view, with `levels` from the most urgent and `high_acuity` besides.
         verbalized: see there.
@@ -45,13 +45,13 @@ def score(
         A table of `SCHEMA`, one row per answer to an item. `level_error` counts levels, positive
         for over-triage; `high_acuity_probability` is that of all labels of such levels together.
     """
-    scores = choice.score(responses, items, scoring, verbalized)
+    scores = labelled.score(responses, items, scoring, verbalized)
     label_of = {entry["level"]: entry["label"] for entry in scoring["labels"]}
     # Urgency counts down from 0, the most urgent.
     urgency = {label_of[level]: i for i, level in enumerate(scoring["levels"])}
     high = np.array([entry["level"] in scoring["high_acuity"] for entry in scoring["labels"]])
     answered = responses.filter(~is_null_case())["label_logprob"].to_list()
-    shares = [choice.probabilities(logprob) for logprob in answered]
+    shares = [labelled.probabilities(logprob) for logprob in answered]
     pairs = scores.select("reference", "label").iter_rows()
     return scores.with_columns(
         level_error=pl.Series(

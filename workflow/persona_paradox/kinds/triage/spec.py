@@ -9,10 +9,10 @@ from typing import Any, TypedDict
 from ...errors import InputError
 from ...specs import DatasetSpec, TaskSpec
 from ..checking import check_listed
-from ..choice import spec as choice
+from ..labelled import spec as labelled
 
-TRAITS = replace(choice.TRAITS, ordered=True)
-COLUMNS = choice.COLUMNS
+TRAITS = replace(labelled.TRAITS, ordered=True)
+COLUMNS = labelled.COLUMNS
 
 WORD = "level"
 
@@ -55,12 +55,12 @@ class Dataset(DatasetSpec):
 
 def check(name: str, task: Task, dataset: Dataset) -> None:
     """Check that every level has one label."""
-    choice.check(name, task, dataset, WORD)
+    labelled.check(name, task, dataset, WORD)
 
 
 def check_dataset(name: str, dataset: Dataset) -> None:
     """Check that the levels of high acuity are the first ones, and not all."""
-    choice.check_dataset(name, dataset, WORD)
+    labelled.check_dataset(name, dataset, WORD)
     levels = list(strata(dataset))
     high = dataset["high_acuity"]
     for level in high:
@@ -81,7 +81,7 @@ def reading(dataset: Dataset) -> dict[str, Any]:
 
 def strata(dataset: Dataset) -> dict[str, str]:
     """A sample is stratified by reference level."""
-    return choice.strata(dataset, WORD)
+    return labelled.strata(dataset, WORD)
 
 
 def views(
@@ -91,7 +91,7 @@ def views(
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
     """How a task is answered and scored."""
-    for name, view in choice.views(id_, task, dataset, settings, WORD):
+    for name, view in labelled.views(id_, task, dataset, settings, WORD):
         scored = name.startswith("scoring/")
         yield name, view | {"high_acuity": dataset["high_acuity"]} if scored else view
 
@@ -99,9 +99,9 @@ def views(
 def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
     """What the numbers need: the levels from the most urgent, which are high, and costs."""
     own = {"high_acuity": dataset["high_acuity"], "cost": dataset["cost"]}
-    return choice.measured(task, dataset, WORD) | own
+    return labelled.measured(task, dataset, WORD) | own
 
 
 def shown(task: Task, dataset: Dataset) -> dict[str, Any]:
     """What figures say of the levels."""
-    return choice.shown(task, dataset, WORD) | {"high_acuity": len(dataset["high_acuity"])}
+    return labelled.shown(task, dataset, WORD) | {"high_acuity": len(dataset["high_acuity"])}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from ...words import Section, Settings, Tables, effect, excludes_zero, of_personas, place_of
-from ..choice import words as choice
+from ..labelled import words as labelled
 
 # Measures whose contrasts stand in the section on risk.
 _RISK = {
@@ -47,7 +47,7 @@ def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
     )
 
 
-_ANY = choice.SECTIONS
+_ANY = labelled.SECTIONS
 SECTIONS: tuple[Section, ...] = (
     *_ANY[:2],
     ("Risk: which way the errors go", ("contrasts",), _risk),
