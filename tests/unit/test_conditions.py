@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -17,6 +18,15 @@ from persona_paradox.schema import check_schema
 from persona_paradox.study.conditions import bases, personas_of, plain
 from persona_paradox.study.identities import identifying
 
+# Personas of the bundled sets.
+SIZES = {
+    "big_five": 20,
+    "experts": 13,
+    "identities": 18 * 3,
+    "identities_nurse": 17 * 3,
+    "role_titles": 275,
+    "roles": 18,
+}
 SETS = sorted((ROOT / "config/persona_sets").glob("*.yaml"))
 
 
@@ -72,6 +82,19 @@ def test_a_study_names_single_personas_and_others_in_its_order() -> None:
     assert list(found)[:4] == ["none", "shifts@medic_any", "ed_nurse", "shifts@nurse_day"]
     assert len(found) == 8
     assert found["none"] == written["none"]
+
+
+def test_a_pattern_names_those_that_fit_it_in_the_order_of_the_set() -> None:
+    nurses = ["shifts@nurse_day", "shifts@nurse_late_night", "shifts@nurse_any"]
+    assert list(made(shifts(), "shifts@nurse_*")) == nurses
+    assert list(made(shifts(), "shifts@*_any", "shifts@nurse_*")) == [
+        "shifts@nurse_any",
+        "shifts@medic_any",
+        *nurses[:2],
+    ]
+    assert list(made(shifts(), "shifts@*")) == list(made(shifts()))
+    with pytest.raises(InputError, match=r"'shifts@midwife_\*'.*shifts@nurse_day"):
+        made(shifts(), "shifts@midwife_*")
 
 
 def test_a_set_may_be_held_to_some_and_has_a_group_and_titles_of_its_own() -> None:
@@ -188,13 +211,46 @@ def test_bundled_sets_make_sentences(path: Path) -> None:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     check_schema(content, "persona_set", path.name)
     found = personas_of([f"{path.stem}@all"], {}, {path.stem: content})
-    assert len(found) == {"big_five": 20, "roles": 18}[path.stem]
+    assert len(found) == SIZES[path.stem]
     for persona in found.values():
         for text in persona["texts"].values():
             assert text.endswith(".")
             assert "  " not in text
             assert " ." not in text
             assert "{" not in text
+
+
+def test_roles_by_title_are_those_of_the_assistant_axis(data_dir: Path) -> None:
+    published = json.loads((data_dir / "assistant_axis_roles/role_list.json").read_text())
+    content = yaml.safe_load((ROOT / "config/persona_sets/role_titles.yaml").read_text())
+    levels = content["factors"]["role"]
+    assert list(levels) == list(published)
+    assert len(levels) == 275
+    for name, level in levels.items():
+        said = level["text"].replace("'", "").replace(" ", "_")
+        # The article goes by the letter, as none of these sounds otherwise.
+        if said.split("_", 1)[0] in ("a", "an"):
+            article, noun = said.split("_", 1)
+            assert (article == "an") == (noun[0] in "aeiou"), level
+            assert not noun.startswith(("uni", "eu", "hono", "hour", "one")), level
+            assert noun.startswith(name), level
+        else:
+            assert name in ("void", "wind", "prey", "zeitgeist"), level
+
+
+def test_a_nurse_has_every_identity_that_the_identities_have() -> None:
+    folder = ROOT / "config/persona_sets"
+    plain_, nurse = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text())["factors"]
+        for name in ("identities", "identities_nurse")
+    )
+    assert plain_["instruction"] == nurse["instruction"]
+    shared = set(plain_["identity"]) & set(nurse["identity"])
+    assert len(shared) == 16
+    assert set(plain_["identity"]) - shared == {"human", "average_human"}
+    assert set(nurse["identity"]) - shared == {"nurse"}
+    for level in nurse["identity"].values():
+        assert "nurse" in level["text"].split()
 
 
 def test_clinicians_do_not_read_what_fills_a_place() -> None:

@@ -61,6 +61,11 @@ PANEL, CLINICIANS = "panel", "clinicians"
 # What stands in a case for a value that is not recorded, where a data set does not say.
 NOT_RECORDED = "not recorded"
 
+# The subgroup of a data set whose groups a persona's relations name; what its items then are to the
+# persona, and what tables call the groups by that.
+SUBJECT, RELATION = "subject", "relation"
+RELATIONS = ("in", "adjacent", "off")
+
 # Ids of null cases begin so, and no others.
 NULL_CASE = "null:"
 

@@ -72,6 +72,7 @@ class PersonaSpec(TypedDict):
     role: NotRequired[str]
     style: NotRequired[str]
     texts: dict[str, str]
+    relations: NotRequired[dict[str, str]]
     factors: NotRequired[dict[str, Any]]
 
 

@@ -9,7 +9,8 @@ and there is no register: whoever adds the two files adds a figure. `<id>.py` ha
 
 `<id>.yaml` has `title`; `shows`, in a few words; `needs`, the ids of the tables it is drawn from;
 and `caption`, what the report says below it, in reStructuredText with some Jinja
-(`figures/captions.py`). It is read when Snakemake starts, so nothing heavy is imported here.
+(`figures/captions.py`). A figure of what few studies have names that in `only_with` (`Study.has`);
+no other study has it. It is read when Snakemake starts, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..errors import InputError
 
 _LIBRARY = Path(__file__).parents[1]
 _KEYS = {"title", "shows", "needs", "caption"}
+_FREE_KEYS = {"only_with"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Figure:
         shows: what is seen there, in a few words.
         needs: ids of the tables it is drawn from.
         caption: the text of its caption, a template.
+        only_with: what a study must have for it (`Study.has`); None for any study.
     """
 
     id: str
@@ -45,6 +48,7 @@ class Figure:
     shows: str
     needs: tuple[str, ...]
     caption: str
+    only_with: str | None = None
 
     @property
     def kind(self) -> str | None:
@@ -96,7 +100,7 @@ def figures() -> dict[str, Figure]:
 
 def _read(path: Path) -> Figure:
     about = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(about, dict) or set(about) != _KEYS:
+    if not isinstance(about, dict) or set(about) - _FREE_KEYS != _KEYS:
         keys = ", ".join(f"`{key}`" for key in sorted(_KEYS))
         raise InputError(f"{_shown(path)}: a figure has the keys {keys} and no others; write these")
     if not path.with_suffix(".py").is_file():
@@ -108,6 +112,7 @@ def _read(path: Path) -> Figure:
         shows=about["shows"],
         needs=tuple(about["needs"]),
         caption=about["caption"],
+        only_with=about.get("only_with"),
     )
 
 

@@ -9,7 +9,7 @@ paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from . import confidences, contrasts, robustness, subgroups, wide
+from ..names import RELATION, SUBJECT
+from . import confidences, contrasts, relations, robustness, subgroups, wide
 from .answers import Scored, by_wording, measured
 from .contrasts import ARM, BOTH, PERSONA, Calibrated
 from .metric import Metric
@@ -219,7 +220,8 @@ class Measurement:
                 mine = _Side(this, draws.measure(this.points))
                 place = {**self._about, "persona": persona, "variant": variant}
                 own = calibrated.get(persona, {}).get(variant, {})
-                self._cell(place, mine, calibration.get(persona), groups)
+                related = self._related(persona, baseline, draws) if variant == "main" else []
+                self._cell(place, mine, calibration.get(persona), [*groups, *related])
                 if persona != name:
                     base_ = calibrated.get(name, {}).get("main", {})
                     self._against_persona(place, (mine, theirs), (own, base_))
@@ -278,24 +280,39 @@ class Measurement:
             drawn = group.baseline.drawn if is_baseline else group.draws.measure(here.points)
             other = None if is_baseline else (group.baseline.answers, group.baseline.drawn)
             found = subgroups.subgroup_rows(here, drawn, other, self._kind.metrics, self._settings)
-            self._rows["subgroups"] += [{**place, **group.about, **row} for row in found]
+            own = self._view.get("relations", {}).get(place["persona"], {})
+            about = group.about | {"relation": relations.column(own, **group.about)}
+            self._rows["subgroups"] += [{**place, **about, **row} for row in found]
             self._rows["measures"] += [kind | {**place, **group.about} | row for row in found]
 
     def _groups(self, baseline: Scored, draws: Draws) -> list[_Group]:
-        if self._items is None:
+        return [
+            _group(baseline, draws, group_of == name, subgroup["id"], name)
+            for subgroup, group_of in self._subgroups(baseline)
+            for name in subgroups.ordered_groups(group_of, subgroup)
+        ]
+
+    def _subgroups(self, baseline: Scored) -> Iterator[tuple[Mapping[str, Any], pl.Series]]:
+        """The subgroups of the data set, each with the group of every item that is asked."""
+        if self._items is not None:
+            asked = baseline.item_ids.to_frame()
+            items = asked.join(self._items, on="item_id", how="left", maintain_order="left")
+            for subgroup in self._view["subgroups"]:
+                yield subgroup, subgroups.groups_of(items, subgroup)
+
+    def _related(self, persona: str, baseline: Scored, draws: Draws) -> list[_Group]:
+        """The groups of items by what their subject is to a persona."""
+        own = self._view.get("relations", {}).get(persona)
+        if own is None:
             return []
-        asked = baseline.item_ids.to_frame()
-        items = asked.join(self._items, on="item_id", how="left", maintain_order="left")
-        groups = []
-        for subgroup in self._view["subgroups"]:
-            group_of = subgroups.groups_of(items, subgroup)
-            for name in subgroups.ordered_groups(group_of, subgroup):
-                inside = (group_of == name).to_numpy()
-                theirs, drawn = baseline.among(inside), draws.among(inside)
-                about = {"subgroup": subgroup["id"], "group": name}
-                side = _Side(theirs, drawn.measure(theirs.points))
-                groups.append(_Group(about, inside, drawn, side))
-        return groups
+        found = []
+        for subgroup, group_of in self._subgroups(baseline):
+            if subgroup["id"] == SUBJECT:
+                relation = relations.relations_of(own, group_of)
+                for name in relation.unique().drop_nulls().sort():
+                    inside = (relation == name).fill_null(value=False)
+                    found.append(_group(baseline, draws, inside, RELATION, name))
+        return found
 
     def _against_persona(
         self,
@@ -363,6 +380,14 @@ class Measurement:
             self._rows["spread"] += [
                 {**self._about, **counted, "metric": metric, **row} for row in found
             ]
+
+
+def _group(baseline: Scored, draws: Draws, items: pl.Series, subgroup: str, name: str) -> _Group:
+    """A group of items, a mask, of a subgroup."""
+    inside = items.to_numpy()
+    theirs, drawn = baseline.among(inside), draws.among(inside)
+    about = {"subgroup": subgroup, "group": name}
+    return _Group(about, inside, drawn, _Side(theirs, drawn.measure(theirs.points)))
 
 
 class _Unchanged:

@@ -20,6 +20,7 @@ SUBGROUP = {
     "backend": pl.String,
     "subgroup": pl.String,
     "group": pl.String,
+    "relation": pl.String,
     "n": pl.Int64,
     "n_invalid": pl.Int64,
     "n_invalid_baseline": pl.Int64,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from itertools import product
 from math import prod
 from typing import Any
@@ -49,6 +50,16 @@ def plain(ids: Iterable[str]) -> list[str]:
     return [id_ for id_ in ids if MARK not in id_]
 
 
+def matching(part: str, known: Iterable[str]) -> list[str]:
+    """The parts that one behind an `@` stands for, in their order; none where it fits nothing.
+
+    Args:
+        part: a part, `all`, or a pattern in which `*` stands for any letters, also for none.
+        known: every part of the base.
+    """
+    return [one for one in known if part == ALL or fnmatchcase(one, part)]
+
+
 def file_of(kind: str, id_: str) -> str:
     """The file that says what an id is, as errors call it.
 
@@ -69,13 +80,14 @@ def personas_of(
     """The personas that a study names, in its order.
 
     Args:
-        wanted: ids; `set@part` is one persona of a set, `set@all` every one.
+        wanted: ids; `set@part` is one persona of a set, `set@all` every one, and `set@nurse_*`
+            those whose part fits the pattern.
         written: id → content of its file, for the ids that are not derived.
         sets: id → content of its file, for every set that is named.
 
     Returns:
-        Id → persona: `title`, `group`, `texts`, and of a set's `factors`, factor → its `level`,
-        `title` and `text`.
+        Id → persona: `title`, `group`, `texts`, perhaps `relations`, and of a set's `factors`,
+        factor → its `level`, `title` and `text`.
 
     Raises:
         InputError: a set is not as it must be, or has no such part.
@@ -86,15 +98,16 @@ def personas_of(
         base, part = split(id_)
         if not part:
             found[id_] = written[id_]
-        elif part == ALL:
-            found |= {one: found.get(one, persona) for one, persona in known[base].items()}
-        elif id_ in known[base]:
-            found[id_] = known[base][id_]
-        else:
+            continue
+        chosen = matching(part, (split(one)[1] for one in known[base]))
+        if not chosen:
             raise InputError(
                 f"key `personas` of the study names {id_!r}, which {file_of('personas', id_)} does "
                 f"not make; use {base}{MARK}{ALL} or {_listed(known[base])}"
             )
+        for one in chosen:
+            derived = f"{base}{MARK}{one}"
+            found.setdefault(derived, known[base][derived])
     return found
 
 
@@ -129,6 +142,11 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
             if len(id_) > MOST_CHARACTERS:
                 why = f"has more than {MOST_CHARACTERS} characters"
             raise InputError(f"{name}: the id {id_!r} {why}; rename a level of key `factors`")
+        relations = [about["relations"] for about in levels.values() if "relations" in about]
+        if len(relations) > 1:
+            raise InputError(
+                f"{name}: {id_} has key `relations` of two factors; leave it to the levels of one"
+            )
         found[id_] = {
             "title": _filled(content["title_template"] or _titles(factors), levels, "title"),
             "group": content["group"] or set_,
@@ -136,28 +154,30 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
                 variant: _filled(text, levels, "text") for variant, text in content["texts"].items()
             },
             "factors": levels,
+            **({"relations": relations[0]} if relations else {}),
         }
     _check_told_apart(name, found)
     return _chosen(name, content, found)
 
 
-def _level(level: str, about: str | Mapping[str, str]) -> dict[str, str]:
-    """A level of a factor: its id, its text, and what titles call it."""
-    title = level.replace("_", " ")
+def _level(level: str, about: str | Mapping[str, Any]) -> dict[str, Any]:
+    """A level of a factor: its id, its text, what titles call it, and its relations, if any."""
     if isinstance(about, str):
-        return {"level": level, "title": title, "text": about}
-    return {"level": level, "title": about.get("title", title), "text": about["text"]}
+        about = {"text": about}
+    title = about.get("title", level.replace("_", " "))
+    own = {key: about[key] for key in ("relations",) if key in about}
+    return {"level": level, "title": title, "text": about["text"], **own}
 
 
 def _titles(factors: Iterable[str]) -> str:
     return ", ".join(f"{{{factor}}}" for factor in factors)
 
 
-def _filled(template: str, levels: Mapping[str, Mapping[str, str]], key: str) -> str:
+def _filled(template: str, levels: Mapping[str, Mapping[str, Any]], key: str) -> str:
     """A template with its places filled; an empty text takes the blank before its place along."""
 
     def fill(place: re.Match[str]) -> str:
-        text = levels[place[2]][key]
+        text: str = levels[place[2]][key]
         return place[1] + text if text else ""
 
     return re.sub(rf"( ?){_PLACE.pattern}", fill, template).strip()

@@ -18,6 +18,7 @@ from .arms import check_arms, datasets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
+from .relations import check_relations
 from .study import Study, sources_of_study
 from .yaml_reading import check_plain, read_yaml
 
@@ -120,6 +121,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         titles=_titles(study, config, check),
     )
     _check_groups(study)
+    check_relations(study.personas, study.datasets, (config / "datasets").glob("*.yaml"), read_yaml)
     cross_check(study)
     return study
 

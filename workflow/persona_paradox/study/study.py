@@ -32,6 +32,7 @@ from .products import (
     STUDY_TABLES,
     TRUST_TABLES,
 )
+from .relations import related
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,22 @@ class Study:
             id_
             for id_, figure in figures().items()
             if (judged if figure.kind is None else self.tasks_shown(figure.kind))
+            and (figure.only_with is None or self.has(figure.only_with))
         ]
+
+    def relations(self, task: str) -> dict[str, dict[str, str]]:
+        """Persona → what the subjects of a task's items are to it, where it says so."""
+        return related(self.personas, self.dataset_of(task))
+
+    def has(self, what: str) -> bool:
+        """Whether the study has what a figure is only drawn with: `relations` of its personas.
+
+        Raises:
+            ValueError: a figure asks for something else.
+        """
+        if what == "relations":
+            return any(self.relations(task) for task in self.tasks)
+        raise ValueError(f"no study has {what!r}")
 
     def tasks_shown(self, kind: str) -> list[str]:
         """Ids of the tasks in a kind's figures; what kinds share shows all that have labels."""

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
-from ..names import ACTIONS, ALL, HUMAN, USER
+from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
 from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
@@ -24,6 +24,8 @@ from .study import Study
 
 # What figures call the column by which a sample is drawn.
 STRATA = {"reference": "reference level"}
+# And the groups of items by what they are to a persona.
+RELATION_TITLE = "Relation to the persona's field"
 
 
 def views(study: Study) -> Iterator[tuple[str, Any]]:
@@ -276,11 +278,14 @@ def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measures_view(id_: str, study: Study) -> dict[str, Any]:
     """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
+    relations = study.relations(id_)
     return {
         **measured(id_, study),
         "baseline": study.settings["baseline"],
         "personas": list(study.personas),
         "groups": {persona: about["group"] for persona, about in study.personas.items()},
+        # Only where there are some, so that what was measured of other studies stays.
+        **({"relations": relations} if relations else {}),
         "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
         "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
     }
@@ -322,8 +327,11 @@ def _sample_note(id_: str, study: Study) -> str | None:
 def shown(id_: str, study: Study) -> dict[str, Any]:
     """What figures and summary say of a task, of every kind and of its own."""
     task, dataset = study.tasks[id_], study.dataset_of(id_)
+    own = dict(study.spec(id_).shown(task, dataset))
+    if study.relations(id_):
+        own["subgroups"] = own["subgroups"] | {RELATION: RELATION_TITLE}
     return {
-        **study.spec(id_).shown(task, dataset),
+        **own,
         "kind": task["kind"],
         "title": task["title"],
         "dataset": dataset["title"],
