@@ -17,7 +17,7 @@ HARM_LEVELS = ("0", "1", "2", "3")
 def columns(
     raw: pl.DataFrame, ids: pl.Series, keys: Mapping[str, Any], name: str
 ) -> dict[str, pl.Series]:
-    """`category` (id), and `harm_level` (0 to 3, null where there is none); see `labelled.items`."""
+    """`category` (id), and `harm_level` (0 to 3, null where there is none); see `labelled`."""
     asked = keys["category"]
     category = mapped(raw, ids, "category", asked["column"], asked["values"], name=name)
     harm = pl.Series([None] * raw.height, dtype=pl.Int64)
