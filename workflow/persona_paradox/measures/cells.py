@@ -62,6 +62,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     | contrasts.CONTRAST
     | contrasts.OUTCOMES
     | contrasts.FLIPS
+    | contrasts.RELATIVE_DROP
     | {"n_unchanged": pl.Int64},
     "spread": {key: PLACE[key] for key in ("model", "task")} | ABOUT | robustness.SPREAD,
     "calibration": _without((*_BIN, *_CURVE)),
@@ -224,7 +225,7 @@ class Measurement:
                 self._cell(place, mine, calibration.get(persona), [*groups, *related])
                 if persona != name:
                     base_ = calibrated.get(name, {}).get("main", {})
-                    self._against_persona(place, (mine, theirs), (own, base_))
+                    self._against_persona(place, (mine, theirs), (own, base_), draws)
                 if before is not None:
                     self._against_arm(place, this, before)
         groups_of = self._view["groups"]
@@ -319,6 +320,7 @@ class Measurement:
         place: Mapping[str, str],
         sides: tuple[_Side, _Side],
         calibrated: tuple[Calibrated, Calibrated],
+        draws: Draws,
     ) -> None:
         """Compare a wording with the baseline."""
         mine, theirs = sides
@@ -327,6 +329,7 @@ class Measurement:
         rows = contrasts.contrast_rows(
             answers, difference, values, self._kind.metrics, self._settings
         )
+        rows += contrasts.answered_rows(answers, draws, self._settings)
         rows += contrasts.calibration_contrasts(answers, calibrated, self._settings)
         self._rows["contrasts"] += [{**place, "against": PERSONA, **row} for row in rows]
         effect_of = {name: (difference, name) for name in difference.point}

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from . import paired_tests, statistics
 from .answers import Answers, Scored, number
 from .metric import Metric
-from .resampling import Resampled
+from .resampling import Draws, Resampled, means
 
 # Confidence → its calibration with the draws of it, and how many items have it.
 Calibrated = Mapping[str, tuple[Resampled, int]]
 
 # The share by which answers are told right from wrong, where items have a right answer.
 RIGHT = "accuracy"
+REFUSED_RATE = "refused_rate"
+
+# The same share of the items that neither side refuses.
+RIGHT_ANSWERED = "accuracy_neither_refused"
 
 # What a contrast is against: the baseline persona; the same persona on the unchanged items; both,
 # as a difference of differences.
@@ -56,6 +62,9 @@ OUTCOMES = {
 FLIPS = {name: pl.Int64 for name in ("n_right_to_wrong", "n_wrong_to_right", "n_wrong_to_wrong")}
 
 
+# In the row of the accuracy too: how much smaller it is, in percent of the baseline's.
+RELATIVE_DROP = {f"relative_drop{end}": pl.Float64 for end in ("", "_low", "_high")}
+
 # What tells one test from another.
 _TEST = ("model", "task", "persona", "variant", "against", "metric", "confidence")
 
@@ -77,10 +86,13 @@ def contrast_rows(
         settings: the statistics'.
     """
     about = _about(*sides)
+    of_right: dict[str, Any] = {}
+    if RIGHT in difference.point:
+        of_right = {**flips(*sides), **relative_drop(values)}
     return [
         {**about, "metric": metric.id, "confidence": None}
         | contrast(metric.id, sides, difference, values, settings)
-        | (flips(*sides) if metric.id == RIGHT else {})
+        | (of_right if metric.id == RIGHT else {})
         for metric in metrics
         if metric.contrast != "none" and metric.id in difference.point
     ]
@@ -98,6 +110,61 @@ def flips(this: Scored, other: Scored) -> dict[str, int]:
         ~was_right & ~right & this.differs(other),
     )
     return {name: int(mask.sum()) for name, mask in zip(FLIPS, found, strict=True)}
+
+
+def relative_drop(values: tuple[Resampled, Resampled]) -> dict[str, float | None]:
+    """How much smaller the accuracy is than the baseline's, in percent of that: 100 (b - a) / b.
+
+    Undefined, null, where the baseline's is 0. The interval is that of the paired draws of which
+    it is defined. As in Gupta et al. 2024 (arXiv 2311.04892); the interval is own.
+    """
+    mine, theirs = values
+
+    def drop(these: Mapping[str, Any], those: Mapping[str, Any]) -> dict[str, Any]:
+        if RIGHT not in these:
+            return {}
+        base = np.asarray(those[RIGHT], dtype=np.float64)
+        # Where nothing is right nothing can be lost.
+        share = np.divide(these[RIGHT], base, out=np.full(base.shape, np.nan), where=base > 0)
+        return {RIGHT: 100 * (1 - share)}
+
+    found = replace(
+        mine,
+        point={RIGHT: float(drop(mine.point, theirs.point)[RIGHT])},
+        drawn=drop(mine.drawn, theirs.drawn),
+        left_out=drop(mine.left_out, theirs.left_out),
+    )
+    point = found.point[RIGHT]
+    ends = (point, *((np.nan, np.nan) if np.isnan(point) else found.interval(RIGHT)))
+    return dict(zip(RELATIVE_DROP, map(number, ends), strict=True))
+
+
+def answered_rows(
+    sides: tuple[Scored, Scored], draws: Draws, settings: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The difference in accuracy on the items that neither side refuses, as a row of `CONTRAST`.
+
+    Which items these are depends on the answers of both, so that the difference is not that of a
+    fixed set of items: it tells errors from refusals (Gupta et al. 2024), and no more.
+
+    Args:
+        sides: the answers, and those that they are compared with.
+        draws: of all items.
+        settings: the statistics'.
+    """
+    if any(name not in side.hits for name in (RIGHT, REFUSED_RATE) for side in sides):
+        return []
+    answered = ~(sides[0].hits[REFUSED_RATE] | sides[1].hits[REFUSED_RATE])
+    if not answered.any():
+        return []
+    here = sides[0].among(answered), sides[1].among(answered)
+    among = draws.among(answered)
+    values = (
+        among.measure(partial(means, {RIGHT: here[0].hits[RIGHT]})),
+        among.measure(partial(means, {RIGHT: here[1].hits[RIGHT]})),
+    )
+    found = contrast(RIGHT, here, values[0] - values[1], values, {**settings, "margins": {}})
+    return [_about(*here) | {"metric": RIGHT_ANSWERED, "confidence": None} | found]
 
 
 def arm_rows(
