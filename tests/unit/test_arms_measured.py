@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from persona_paradox.kinds import measuring
-from persona_paradox.measures.cells import Arm, Measurement
+from persona_paradox.measures.arms import Arm
+from persona_paradox.measures.cells import Measurement
 from persona_paradox.measures.statistics import mcnemar_exact
 
 N = 1200
@@ -63,6 +64,7 @@ def scores(right: np.ndarray, refused: np.ndarray) -> pl.DataFrame:
         label_contextual=missing,
         label_mass=missing.cast(pl.Float64),
         high_acuity_probability=missing.cast(pl.Float64),
+        label_probabilities=missing.cast(pl.List(pl.Float64)),
         parse_status=pl.lit("label"),
         backend=pl.lit("test"),
     )

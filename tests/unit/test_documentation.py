@@ -93,8 +93,9 @@ JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "us
 MEASURED = [
     metric
     for kind in base.kinds()
-    if base.has(kind, "measures")
-    for metric in base.load(kind, "measures").METRICS
+    for module in ("measures", "pairs")
+    if base.has(kind, module)
+    for metric in base.load(kind, module).METRICS
 ]
 FIGURES = {
     *(metric.id for metric in MEASURED),

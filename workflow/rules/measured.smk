@@ -93,7 +93,7 @@ def measured_tables(kind):
 def kind_measures_code(kind):
     """The modules of a kind that the measures load, below the library."""
     own = [f"kinds/{kind}/tables/{table}.py" for table in base.tables(kind)]
-    return [*modules(kind, "spec", "measures"), *own]
+    return [*modules(kind, "spec", "measures", "pairs"), *own]
 
 
 def kind_tables_code():

@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
 from persona_paradox.kinds import measuring
-from persona_paradox.measures.cells import Arm, Measurement
+from persona_paradox.measures.arms import Arm
+from persona_paradox.measures.cells import Measurement
 
 
 def measure_models(measurement: Measurement, arguments: Namespace, personas: list[str]) -> None:
@@ -21,7 +22,7 @@ def measure_models(measurement: Measurement, arguments: Namespace, personas: lis
     if arguments.base is not None:
         arm = Arm(
             scores={p: files.read_table(arguments.base / f"{p}.parquet") for p in personas},
-            changed=files.read_table(arguments.items).select("item_id", "changed"),
+            items=files.read_table(arguments.items),
         )
     calibration = {}
     if arguments.calibration is not None:

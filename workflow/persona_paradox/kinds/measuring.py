@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..measures.arms import PairMeasures
 from ..measures.cells import Kind
 from . import base
 
@@ -9,6 +10,7 @@ from . import base
 def load(kind: str) -> Kind:
     """What a folder of a kind brings."""
     module = base.load(kind, "measures")
+    pairs = base.load(kind, "pairs") if base.has(kind, "pairs") else None
     return Kind(
         id=kind,
         labels=base.traits(kind).labels,
@@ -16,4 +18,5 @@ def load(kind: str) -> Kind:
         counts=getattr(module, "COUNTS", ()),
         answers=module.answers,
         tables={name: base.load(kind, f"tables.{name}") for name in base.tables(kind)},
+        pairs=None if pairs is None else PairMeasures(pairs.METRICS, pairs.pairs),
     )

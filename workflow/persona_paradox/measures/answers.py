@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from . import statistics
+from .metric import Metric
 from .resampling import Resampled
 
 
@@ -63,6 +64,16 @@ class Scored(Answers, Protocol):
     def counts(self) -> Mapping[str, int]:
         """What the kind counts besides, by the names in its `COUNTS`."""
 
+    @property
+    def pairs(self) -> Mapping[str, NDArray[np.float64]]:
+        """Of an arm: what it does to every item, shape (items,), nan where it does not say.
+
+        Measures of answers against those to the unchanged items, by their ids.
+        """
+
+    def with_pairs(self, pairs: Mapping[str, NDArray[np.float64]]) -> Self:
+        """The same answers with these."""
+
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,).
 
@@ -92,6 +103,24 @@ def measured(name: str, this: Answers, resampled: Resampled) -> dict[str, float 
         n = np.unique(this.clusters).size
         low, high = statistics.wilson(point * n, n, resampled.confidence)
     return {"value": number(point), "low": number(low), "high": number(high)}
+
+
+def measured_pair(metric: Metric, this: Scored, resampled: Resampled) -> dict[str, Any]:
+    """A measure of an arm against the unchanged items, with its interval and what it counts."""
+    own = this.among(~np.isnan(this.pairs[metric.id]))
+    counted = {key: getattr(own, key) for key in ("n", "n_invalid", "n_refused", "n_unreadable")}
+    if metric.id not in resampled.point:
+        return counted | {"value": None, "low": None, "high": None}
+    point = resampled.point[metric.id]
+    low, high = resampled.interval(metric.id)
+    share = metric.contrast == "paired"
+    if share and not this.clustered:
+        low, high = statistics.wilson(point * own.n, own.n, resampled.confidence)
+    elif share and np.isclose(low, high):
+        # As for any share, see `measured`.
+        n = np.unique(own.clusters).size
+        low, high = statistics.wilson(point * n, n, resampled.confidence)
+    return counted | {"value": number(point), "low": number(low), "high": number(high)}
 
 
 def number(value: Any) -> float | None:

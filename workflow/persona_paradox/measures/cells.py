@@ -19,8 +19,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..names import RELATION, SUBJECT
-from . import confidences, contrasts, relations, robustness, subgroups, wide
-from .answers import Scored, by_wording, measured
+from . import confidences, contrasts, pairs, relations, robustness, subgroups, wide
+from .answers import Scored, by_wording, measured, measured_pair
+from .arms import Arm, PairMeasures, Side, Unchanged
 from .contrasts import ARM, BOTH, PERSONA, Calibrated
 from .metric import Metric
 from .resampling import Draws, Resampled
@@ -87,6 +88,7 @@ class Kind:
         counts: names of what it counts besides.
         answers: prepares the scores of one wording.
         tables: id → module with `SCHEMA` and `rows`.
+        pairs: what it measures of an arm's answers against those to the unchanged items.
     """
 
     id: str
@@ -95,6 +97,12 @@ class Kind:
     counts: Sequence[str]
     answers: Callable[..., Scored]
     tables: Mapping[str, ModuleType]
+    pairs: PairMeasures | None = None
+
+    @property
+    def pair_metrics(self) -> Sequence[Metric]:
+        """Its measures of an arm's answers against those to the unchanged items."""
+        return () if self.pairs is None else self.pairs.metrics
 
     @property
     def schemas(self) -> dict[str, dict[str, Any]]:
@@ -105,34 +113,13 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """Answers with their measures."""
-
-    answers: Scored
-    drawn: Resampled
-
-
-@dataclass(frozen=True)
 class _Group:
     """The items of a subgroup: which they are, their draws, and the baseline's answers to them."""
 
     about: dict[str, str]
     inside: NDArray[np.bool_]
     draws: Draws
-    baseline: _Side
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What an arm of a task is compared with.
-
-    Attributes:
-        scores: persona → its scores of the task on the unchanged items.
-        changed: `item_id` and `changed`, which of the items the arm could change.
-    """
-
-    scores: Mapping[str, pl.DataFrame]
-    changed: pl.DataFrame
+    baseline: Side
 
 
 class Measurement:
@@ -201,9 +188,21 @@ class Measurement:
         name = self._view["baseline"]
         baseline = self._kind.answers(by_wording(scores[name])["main"], self._view)
         draws = Draws.of(baseline.clusters, self._settings)
-        theirs = _Side(baseline, draws.measure(baseline.points))
+        unchanged = before = None
+        if arm is not None:
+            kind = self._kind
+            unchanged = Unchanged(
+                arm,
+                answers=kind.answers,
+                pairs=kind.pairs,
+                view=self._view,
+                baseline=baseline,
+                draws=draws,
+            )
+            before = unchanged.before(name, "main", baseline)
+            baseline = unchanged.beside(baseline, before)
+        theirs = Side(baseline, draws.measure(baseline.points))
         groups = self._groups(baseline, draws)
-        before = None if arm is None else _Unchanged(arm, baseline, draws, self._kind, self._view)
         calibrated = {
             persona: _calibrated(*tables, draws.least_p, self._settings)
             for persona, tables in calibration.items()
@@ -218,7 +217,10 @@ class Measurement:
                 self._calibration.append(table.select(*named, "*").select(*_CALIBRATION))
             for variant, wording in by_wording(rows).items():
                 this = self._kind.answers(wording, self._view, baseline)
-                mine = _Side(this, draws.measure(this.points))
+                if unchanged is not None:
+                    before = unchanged.before(persona, variant, this)
+                    this = unchanged.beside(this, before)
+                mine = Side(this, draws.measure(this.points))
                 place = {**self._about, "persona": persona, "variant": variant}
                 own = calibrated.get(persona, {}).get(variant, {})
                 related = self._related(persona, baseline, draws) if variant == "main" else []
@@ -226,8 +228,8 @@ class Measurement:
                 if persona != name:
                     base_ = calibrated.get(name, {}).get("main", {})
                     self._against_persona(place, (mine, theirs), (own, base_), draws)
-                if before is not None:
-                    self._against_arm(place, this, before)
+                if unchanged is not None and before is not None:
+                    self._against_arm(place, (this, before), unchanged)
         groups_of = self._view["groups"]
         if self._drawn:
             self._spread(scores, baseline, groups_of)
@@ -247,12 +249,12 @@ class Measurement:
             this = self._kind.answers(rows, self._view)
             drawn = Draws.of(this.clusters, self._settings).measure(this.points)
             place = {**self._about, "persona": rater, "variant": variant}
-            self._cell(place, _Side(this, drawn), None, [])
+            self._cell(place, Side(this, drawn), None, [])
 
     def _cell(
         self,
         place: Mapping[str, str],
-        mine: _Side,
+        mine: Side,
         calibration: tuple[pl.DataFrame, pl.DataFrame] | None,
         groups: Sequence[_Group],
     ) -> None:
@@ -268,10 +270,14 @@ class Measurement:
         for row in [] if calibration is None else _plain(calibration[0], place["variant"]):
             named = {key: row[key] for key in ("metric", "confidence", "n", "value", "low", "high")}
             long.append(counted | named)
+        self._rows["cells"].append({**place, **wide.row(long, this.counts)})
+        for metric in self._kind.pair_metrics:
+            if metric.id in this.pairs:
+                of_pair = measured_pair(metric, this, mine.drawn)
+                long.append({"metric": metric.id, "confidence": None} | counted | of_pair)
         kind = {"kind": self._kind.id}
         known = [row for row in long if row["value"] is not None]
         self._rows["measures"] += [kind | dict(place) | row for row in known]
-        self._rows["cells"].append({**place, **wide.row(long, this.counts)})
         for name, module in self._kind.tables.items():
             rows = module.rows(this, self._view, self._settings)
             self._rows[name] += [{**place, **row} for row in rows]
@@ -280,7 +286,8 @@ class Measurement:
             here = this.among(group.inside)
             drawn = group.baseline.drawn if is_baseline else group.draws.measure(here.points)
             other = None if is_baseline else (group.baseline.answers, group.baseline.drawn)
-            found = subgroups.subgroup_rows(here, drawn, other, self._kind.metrics, self._settings)
+            measures = self._kind.metrics, self._kind.pair_metrics
+            found = subgroups.subgroup_rows(here, drawn, other, measures, self._settings)
             own = self._view.get("relations", {}).get(place["persona"], {})
             about = group.about | {"relation": relations.column(own, **group.about)}
             self._rows["subgroups"] += [{**place, **about, **row} for row in found]
@@ -318,7 +325,7 @@ class Measurement:
     def _against_persona(
         self,
         place: Mapping[str, str],
-        sides: tuple[_Side, _Side],
+        sides: tuple[Side, Side],
         calibrated: tuple[Calibrated, Calibrated],
         draws: Draws,
     ) -> None:
@@ -330,6 +337,9 @@ class Measurement:
             answers, difference, values, self._kind.metrics, self._settings
         )
         rows += contrasts.answered_rows(answers, draws, self._settings)
+        rows += pairs.contrast_rows(
+            answers, difference, values, self._kind.pair_metrics, self._settings
+        )
         rows += contrasts.calibration_contrasts(answers, calibrated, self._settings)
         self._rows["contrasts"] += [{**place, "against": PERSONA, **row} for row in rows]
         effect_of = {name: (difference, name) for name in difference.point}
@@ -344,22 +354,23 @@ class Measurement:
                 effect = resampled.point[name], resampled.drawn[name].astype(np.float32)
                 self._drawn.setdefault(metric, {})[place["persona"], place["variant"]] = effect
 
-    def _against_arm(self, place: Mapping[str, str], this: Scored, before: _Unchanged) -> None:
+    def _against_arm(
+        self, place: Mapping[str, str], sides: tuple[Scored, Scored], unchanged: Unchanged
+    ) -> None:
         """Compare a wording with the same one on the unchanged items, and both differences."""
-        found = before.compared(place["persona"], place["variant"], this)
+        mine, theirs = unchanged.compared(*sides)
         # A sample may hold no item that the arm could change.
-        if found is None or not found[0].answers.n:
+        if not mine.answers.n:
             return
-        mine, theirs = found
         metrics, settings = self._kind.metrics, self._settings
         effect = mine.drawn - theirs.drawn
         answers, values = (mine.answers, theirs.answers), (mine.drawn, theirs.drawn)
-        left_out = {"n_unchanged": before.n_unchanged}
+        left_out = {"n_unchanged": unchanged.n_unchanged}
         rows = contrasts.contrast_rows(answers, effect, values, metrics, settings)
         self._rows["contrasts"] += [{**place, "against": ARM, **row} | left_out for row in rows]
         if place["persona"] != self._view["baseline"]:
-            sides = mine.answers, before.baseline.answers
-            rows = contrasts.arm_rows(sides, (effect, before.effect), metrics, settings)
+            both = mine.answers, unchanged.baseline
+            rows = contrasts.arm_rows(both, (effect, unchanged.effect), metrics, settings)
             self._rows["contrasts"] += [
                 {**place, "against": BOTH, **row} | left_out for row in rows
             ]
@@ -390,38 +401,7 @@ def _group(baseline: Scored, draws: Draws, items: pl.Series, subgroup: str, name
     inside = items.to_numpy()
     theirs, drawn = baseline.among(inside), draws.among(inside)
     about = {"subgroup": subgroup, "group": name}
-    return _Group(about, inside, drawn, _Side(theirs, drawn.measure(theirs.points)))
-
-
-class _Unchanged:
-    """The answers to the unchanged items of an arm, at the items that it could change."""
-
-    def __init__(
-        self, arm: Arm, baseline: Scored, draws: Draws, kind: Kind, view: Mapping[str, Any]
-    ) -> None:
-        asked = baseline.item_ids.to_frame()
-        items = asked.join(arm.changed, on="item_id", how="left", maintain_order="left")
-        self._changed = items["changed"].fill_null(value=False).to_numpy()
-        self._draws = draws.among(self._changed)
-        self._kind, self._view = kind, view
-        self._wordings = {name: by_wording(rows) for name, rows in arm.scores.items()}
-        self.n_unchanged = int((~self._changed).sum())
-        both = self.compared(view["baseline"], "main", baseline)
-        if both is None:
-            raise ValueError("the baseline has no main wording on the unchanged items")
-        self.baseline = both[0]
-        self.effect = both[0].drawn - both[1].drawn
-
-    def compared(self, persona: str, variant: str, this: Scored) -> tuple[_Side, _Side] | None:
-        """The answers to the changed items and to what they were; None without such a wording."""
-        if variant not in self._wordings.get(persona, {}):
-            return None
-        before = self._kind.answers(self._wordings[persona][variant], self._view)
-        if not before.item_ids.equals(this.item_ids):
-            raise ValueError("an arm needs the same items as its task")
-        sides = this.among(self._changed), before.among(self._changed)
-        mine, theirs = (_Side(one, self._draws.measure(one.points)) for one in sides)
-        return mine, theirs
+    return _Group(about, inside, drawn, Side(theirs, drawn.measure(theirs.points)))
 
 
 def _plain(calibration: pl.DataFrame, variant: str) -> Rows:

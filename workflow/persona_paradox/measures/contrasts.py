@@ -85,12 +85,12 @@ def contrast_rows(
         metrics: the kind's.
         settings: the statistics'.
     """
-    about = _about(*sides)
+    shared = _about(*sides)
     of_right: dict[str, Any] = {}
     if RIGHT in difference.point:
         of_right = {**flips(*sides), **relative_drop(values)}
     return [
-        {**about, "metric": metric.id, "confidence": None}
+        {**shared, "metric": metric.id, "confidence": None}
         | contrast(metric.id, sides, difference, values, settings)
         | (of_right if metric.id == RIGHT else {})
         for metric in metrics
@@ -188,13 +188,18 @@ def arm_rows(
     difference = effects[0] - effects[1]
     return [
         {**_about(*sides), "metric": metric.id, "confidence": None}
-        | _difference(metric.id, difference, effects, settings)
+        | difference_row(metric.id, difference, effects, settings)
         for metric in metrics
         if metric.contrast != "none" and metric.id in difference.point
     ]
 
 
 def _about(this: Scored, other: Scored) -> dict[str, Any]:
+    return counted(this, other) | {"n_changed": int(this.differs(other).sum())}
+
+
+def counted(this: Scored, other: Scored) -> dict[str, Any]:
+    """How many answers either side has, and how many of them have no label."""
     return {
         "backend": this.backend,
         "n": this.n,
@@ -205,7 +210,6 @@ def _about(this: Scored, other: Scored) -> dict[str, Any]:
         "n_refused_baseline": other.n_refused,
         "n_unreadable": this.n_unreadable,
         "n_unreadable_baseline": other.n_unreadable,
-        "n_changed": int(this.differs(other).sum()),
     }
 
 
@@ -225,11 +229,11 @@ def contrast(
         values: the measures themselves.
         settings: the statistics'.
     """
-    row = _difference(name, difference, values, settings)
+    row = difference_row(name, difference, values, settings)
     return row | (paired(name, *sides, settings) if name in sides[0].hits else {})
 
 
-def _difference(
+def difference_row(
     name: str,
     difference: Resampled,
     values: tuple[Resampled, Resampled],
@@ -300,13 +304,13 @@ def calibration_contrasts(
         if confidence not in measures[1]:
             continue
         (mine, n), (theirs, n_baseline) = measures[0][confidence], measures[1][confidence]
-        about = _about(*sides) | {"confidence": confidence, "n": n, "n_baseline": n_baseline}
+        shared = _about(*sides) | {"confidence": confidence, "n": n, "n_baseline": n_baseline}
         difference = mine - theirs
         for name in difference.point:
             margin = settings["margins"].get(f"{name}_{confidence}")
             own = {**settings, "margins": {} if margin is None else {name: margin}}
-            found = _difference(name, difference, (mine, theirs), own)
-            rows.append({**about, "metric": name, **found})
+            found = difference_row(name, difference, (mine, theirs), own)
+            rows.append({**shared, "metric": name, **found})
     return rows
 
 

@@ -11,9 +11,10 @@ import polars as pl
 
 from ..errors import InputError
 from . import statistics
-from .answers import Scored, measured, number
+from .answers import Scored, measured, measured_pair, number
 from .contrasts import RIGHT, paired
 from .metric import Metric
+from .pairs import tested
 from .resampling import Resampled
 
 SUBGROUP = {
@@ -97,7 +98,7 @@ def subgroup_rows(
     this: Scored,
     mine: Resampled,
     baseline: tuple[Scored, Resampled] | None,
-    metrics: Sequence[Metric],
+    metrics: tuple[Sequence[Metric], Sequence[Metric]],
     settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Measures, and differences from the baseline, of the items of one group.
@@ -106,7 +107,7 @@ def subgroup_rows(
         this: a persona's answers to these items.
         mine: their measures.
         baseline: the baseline's answers and their measures, or None for the baseline itself.
-        metrics: the kind's; those that are compared are measured in groups.
+        metrics: the kind's, and those of pairs; what is compared is measured in groups.
         settings: the statistics'.
     """
     about = {
@@ -116,14 +117,20 @@ def subgroup_rows(
         "n_invalid_baseline": None if baseline is None else baseline[0].n_invalid,
         "n_refused": this.n_refused,
         "n_unreadable": this.n_unreadable,
-        "small": this.n < settings["small_group_below"],
     }
     difference = None if baseline is None else mine - baseline[1]
+    plain, of_pairs = metrics
     rows = []
-    for name in (metric.id for metric in metrics if metric.contrast != "none"):
+    for metric in (one for one in (*plain, *of_pairs) if one.contrast != "none"):
+        name = metric.id
         if name not in mine.point:
             continue
-        row = {**about, "metric": name, **measured(name, this, mine)}
+        if name in this.pairs:
+            row = {**about, "metric": name, **measured_pair(metric, this, mine)}
+            row |= {"n_invalid_baseline": None}
+        else:
+            row = {**about, "metric": name, **measured(name, this, mine)}
+        row["small"] = row["n"] < settings["small_group_below"]
         if difference is not None and baseline is not None and name in difference.point:
             low, high = difference.interval(name)
             row |= {
@@ -134,6 +141,10 @@ def subgroup_rows(
             }
             if name in this.hits:
                 row["p"] = paired(name, this, baseline[0], settings)["p"]
+            elif name in this.pairs:
+                row |= {
+                    "p": tested(name, (this, baseline[0]), of_pairs, settings).get("p", row["p"])
+                }
         rows.append(row)
     return rows
 

@@ -139,8 +139,13 @@ def _check_metrics(statistics: Mapping[str, Any]) -> None:
     if not unknown:
         # Measures are slow to load.
         return
-    kinds = [kind for kind in base.kinds() if base.has(kind, "measures")]
-    metrics = [metric for kind in kinds for metric in base.load(kind, "measures").METRICS]
+    metrics = [
+        metric
+        for kind in base.kinds()
+        for module in ("measures", "pairs")
+        if base.has(kind, module)
+        for metric in base.load(kind, module).METRICS
+    ]
     compared = dict.fromkeys(metric.id for metric in metrics if metric.contrast != "none")
     for key, id_ in unknown:
         if id_ not in compared:

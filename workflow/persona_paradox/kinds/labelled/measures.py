@@ -136,6 +136,7 @@ class Chosen:
         hits: shares of all items: whether each item counts, shape (items,).
         means: means of other values of the items that have one; nan where an item has none.
         counts: numbers by the names of `COUNTS`.
+        pairs: of an arm, measures of its answers against those to the unchanged items, as `means`.
     """
 
     scores: pl.DataFrame
@@ -144,6 +145,7 @@ class Chosen:
     hits: dict[str, NDArray[np.bool_]]
     means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    pairs: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def item_ids(self) -> pl.Series:
@@ -193,7 +195,7 @@ class Chosen:
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
         found = means(self.hits, counts)
-        for name, values in self.means.items():
+        for name, values in (*self.means.items(), *self.pairs.items()):
             known = ~np.isnan(values)
             if known.any():
                 drawn = counts if counts is None or known.all() else counts[:, known]
@@ -210,7 +212,12 @@ class Chosen:
             hits={name: hit[items] for name, hit in self.hits.items()},
             means={},
             counts={},
+            pairs={name: values[items] for name, values in self.pairs.items()},
         )
+
+    def with_pairs(self, pairs: Mapping[str, NDArray[np.float64]]) -> Self:
+        """The same answers with measures against those to the unchanged items."""
+        return replace(self, pairs=pairs)
 
 
 def answers(

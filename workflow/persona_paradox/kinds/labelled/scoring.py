@@ -17,7 +17,7 @@ from ...scorers.refusals import refuses
 from .contextual import contextual
 from .labels import parse_label
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "item_id": pl.String,
     "prompt_id": pl.String,
     "variant": pl.String,
@@ -32,6 +32,7 @@ SCHEMA = {
     "confidence_generated": pl.Float64,
     "entropy": pl.Float64,
     "margin": pl.Float64,
+    "label_probabilities": pl.List(pl.Float64),
     "label_contextual": pl.String,
     "confidence_contextual": pl.Float64,
     "confidence_repeat": pl.Float64,
@@ -54,16 +55,17 @@ def score(
     Args:
         responses: columns of a response; `label_logprob` in the order of the task's labels.
         items: columns `item_id`, `reference` (level) and the one that `scoring` has as `cluster`.
-        scoring: the task's view: `labels` (label and level), and perhaps `cluster`, the column
-            that names an item's cluster, and `header`, the line behind which an answer with
-            reasoning gives its label.
+        scoring: the task's view: `labels` (label and level), `levels` in their order, and perhaps
+            `cluster`, the column that names an item's cluster, and `header`, the line behind which
+            an answer with reasoning gives its label.
         verbalized: table of `verbalized.SCHEMA`; None where no confidence was asked for.
 
     Returns:
         A table of `SCHEMA`, one row per answer to an item; null cases are no items. `reference`,
         `label` and `label_logprob_argmax` are labels of the task; `outcome` is one of
         `names.OUTCOMES`, `refused` by the published phrases where there is no label; entropy is in
-        nats; probabilities are a softmax over the labels.
+        nats; probabilities are a softmax over the labels, and `label_probabilities` are in the
+        order of the levels.
         `label_contextual` and its confidence are after contextual calibration by the null
         cases of the same wording. Greedy answers (`repeat` 0) alone have `confidence_repeat`, the
         share of the sampled answers to the same prompt that give the same label, and
@@ -71,6 +73,7 @@ def score(
     """
     labels = [entry["label"] for entry in scoring["labels"]]
     label_of = {entry["level"]: entry["label"] for entry in scoring["labels"]}
+    order = [labels.index(label_of[level]) for level in scoring["levels"]]
     reference_of = dict(items.select("item_id", "reference").iter_rows())
     cluster_of = _clusters(items, scoring.get("cluster"))
     priors = _priors(responses)
@@ -91,7 +94,7 @@ def score(
                 "label_mass": row["label_mass"],
                 "finish_reason": row["finish_reason"],
                 "backend": row["backend"],
-                **_confidence(row["label_logprob"], label, labels),
+                **_confidence(row["label_logprob"], label, labels, order),
                 **_contextual(row["label_logprob"], priors.get(row["variant"]), labels),
             }
         )
@@ -189,7 +192,10 @@ def probabilities(logprob: Sequence[float] | None) -> NDArray[np.float64] | None
 
 
 def _confidence(
-    logprob: Sequence[float] | None, label: str | None, labels: Sequence[str]
+    logprob: Sequence[float] | None,
+    label: str | None,
+    labels: Sequence[str],
+    order: Sequence[int],
 ) -> dict[str, Any]:
     """What the label probabilities say; nothing where there are none."""
     if not _known(logprob):
@@ -205,4 +211,5 @@ def _confidence(
         "confidence_generated": None if label is None else float(p[labels.index(label)]),
         "entropy": float(-(p * np.where(p > 0, log_p, 0.0)).sum()),
         "margin": float(first - second),
+        "label_probabilities": p[list(order)].tolist(),
     }
