@@ -14,6 +14,7 @@ from root import ROOT
 
 from persona_paradox.errors import InputError
 from persona_paradox.kinds import measuring
+from persona_paradox.kinds.labelled.figures import relation
 from persona_paradox.measures.cells import Measurement
 from persona_paradox.measures.relations import relation_of
 from persona_paradox.measures.statistics import mcnemar_exact
@@ -210,6 +211,36 @@ def test_a_baseline_that_is_never_right_has_no_relative_drop(interval: str) -> N
     assert row["relative_drop_low"] is None
 
 
+SHOWN: dict[str, Any] = {
+    "title": "Cooks and pilots",
+    "baseline": "none",
+    "too_few_below": 3,
+    "models": {"m": "Model"},
+    "personas": {name: {"title": name.capitalize()} for name in ANSWERS},
+    "tasks": {"t": {"title": "Task", "teaching": False}},
+}
+
+
+def test_the_figure_has_a_row_of_every_relation_in_order(made: dict[str, pl.DataFrame]) -> None:
+    found = relation.rows(made, SHOWN)
+    assert found.select("persona", "relation", "n").rows() == [
+        ("Cook", "in the field", 4),
+        ("Cook", "adjacent", 2),
+        ("Cook", "off the field", 3),
+        ("Pilot", "in the field", 3),
+    ]
+    table = made["subgroups"].filter(metric="accuracy", subgroup="relation")
+    row, drawn = one(table, persona="cook", group="off"), found.row(2, named=True)
+    assert drawn["difference"] == pytest.approx(100 * row["difference"])
+    assert drawn["low"] == pytest.approx(100 * row["difference_low"])
+    assert drawn["said"].endswith("; n = 3; invalid 2 / 0")
+    assert drawn["said"].startswith("−33.3 [")
+    assert drawn["small"]
+    # Of fewer than three items nothing is drawn.
+    assert found.row(1, named=True)["difference"] is None
+    assert found.row(1, named=True)["said"] == "too few; n = 2; invalid 0 / 0"
+
+
 # --- as it is written and checked -----------------------------------------------------------
 
 
@@ -250,6 +281,21 @@ def test_relations_are_part_of_what_measures_depend_on_and_of_nothing_before(con
         "subject",
         "relation",
     }
+
+
+def test_the_figure_is_one_of_studies_with_relations(config: Path) -> None:
+    assert "relation" in study(config, {"men": "in"}).possible_figures
+    (config / "datasets/teaching_ed.yaml").write_text(
+        (ROOT / "config/datasets/teaching_ed.yaml").read_text()
+    )
+    path = config / "datasets/other.yaml"
+    content = yaml.safe_load((ROOT / "config/datasets/teaching_ed.yaml").read_text())
+    content["subgroups"] = [
+        {"id": "subject", "title": "S", "column": "sex", "values": {"m": "men"}}
+    ]
+    path.write_text(yaml.safe_dump(content))
+    # The group is one of a data set that the study does not have.
+    assert "relation" not in study(config, {"men": "in"}).possible_figures
 
 
 def test_a_relation_to_nothing_is_refused(config: Path) -> None:
