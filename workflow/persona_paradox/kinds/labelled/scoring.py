@@ -195,9 +195,12 @@ def _confidence(
     logprob: Sequence[float] | None,
     label: str | None,
     labels: Sequence[str],
-    order: Sequence[int],
+    order: Sequence[int] | None = None,
 ) -> dict[str, Any]:
-    """What the label probabilities say; nothing where there are none."""
+    """What the label probabilities say; nothing where there are none.
+
+    `order` has the places of the labels as `label_probabilities` has them, where it is another one.
+    """
     if not _known(logprob):
         return {}
     values = np.asarray(logprob)
@@ -211,5 +214,5 @@ def _confidence(
         "confidence_generated": None if label is None else float(p[labels.index(label)]),
         "entropy": float(-(p * np.where(p > 0, log_p, 0.0)).sum()),
         "margin": float(first - second),
-        "label_probabilities": p[list(order)].tolist(),
+        "label_probabilities": (p if order is None else p[list(order)]).tolist(),
     }
