@@ -82,18 +82,19 @@ def _scores(persona: str) -> pl.DataFrame:
             ]
         ),
         **dict.fromkeys(CONFIDENCES.values(), empty),
-    ).with_columns(confidence=pl.lit(0.75))
+    ).with_columns(
+        confidence=pl.lit(0.75),
+        label_mass=pl.lit(0.99),
+        label_probabilities=pl.Series([[0.75, 0.25]] * IDS.height),
+    )
 
 
 def _responses(task: str, persona: str) -> pl.DataFrame:
     texts = [text_of(task, persona, number) for number in range(IDS.height)]
-    logprob = [[-0.3, -1.4]] * IDS.height if task == "coin" else [None] * IDS.height
     return IDS.with_columns(
         repeat=pl.lit(0),
         text=pl.Series(texts),
         finish_reason=pl.lit("stop"),
-        label_logprob=pl.Series(logprob, dtype=pl.List(pl.Float64)),
-        label_mass=pl.lit(0.99),
         thought=pl.lit(None, dtype=pl.String),
     )
 
@@ -110,7 +111,7 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
     columns, opened = {}, {}
     for persona in PERSONAS:
         scores = _scores(persona) if scored else None
-        answer = cells.opened(_responses(task, persona), scores, IDS, spec, ["H", "T"])
+        answer = cells.opened(_responses(task, persona), scores, IDS, spec)
         column = {"prompt": {"head": "<s>", "tail": "</s>"}, "judged": {}}
         column |= {} if scores is None else answers.columns(scores, IDS, spec)
         column |= {} if scored else {"start": cells.starts(answer["text"])}

@@ -120,4 +120,4 @@ def test_an_id_that_is_too_long_for_files_is_refused() -> None:
 
 
 def test_rules_are_found_by_their_files() -> None:
-    assert rules() == ["append", "field", "replace"]
+    assert rules() == ["append", "field", "order", "replace"]

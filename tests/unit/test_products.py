@@ -27,7 +27,6 @@ CELL_TABLES = [*products.MEASURED_TABLES, *products.STUDY_TABLES, *base.tables("
 TABLES = [
     *CELL_TABLES,
     *products.DECOMPOSED_TABLES,
-    *products.ARM_TABLES,
     *products.JUDGED_TABLES,
     *products.CLINICIAN_TABLES,
     "delivery",
@@ -54,9 +53,7 @@ def test_every_table_is_known_and_every_map() -> None:
 
 
 def test_all_is_what_the_study_has_answers_for() -> None:
-    assert study().tables == [
-        id_ for id_ in TABLES if id_ not in ("thoughts", *products.ARM_TABLES)
-    ]
+    assert study().tables == [id_ for id_ in TABLES if id_ != "thoughts"]
     assert study().possible_figures == list(figures())
     triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
     assert study(**TRIAGE).tables == triage

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from scipy.special import softmax
 
 from persona_paradox.archive.withholding import Texts
 from persona_paradox.errors import InputError
@@ -140,42 +139,39 @@ def test_an_answer_that_lacks_a_verdict_has_no_action() -> None:
     assert found == {"action": [None, 2, None], "harm": [None, 212, 400]}
 
 
-def test_probabilities_are_those_of_a_softmax_in_the_order_of_urgency() -> None:
-    logprob = [-1.5, -0.2, -3.0]
+def test_an_opened_case_shows_the_probabilities_of_its_scores() -> None:
     responses = pl.DataFrame(
         {
             "item_id": ["a", "b"],
             "repeat": [0, 0],
             "text": ["A", "?"],
             "finish_reason": ["stop", "length"],
-            "label_logprob": [logprob, None],
-            "label_mass": [0.5, None],
             "thought": ["Hm.", None],
             "n_thought_tokens": [3, None],
             "thought_cut": [True, None],
         },
-        schema_overrides={"label_logprob": pl.List(pl.Float64)},
     )
     scores = pl.DataFrame(
         {
             "item_id": ["a", "a", "a", "b"],
             "repeat": [0, 1, 2, 0],
             "label": ["A", "C", None, None],
+            "label_mass": [0.5, 0.9, 0.9, None],
+            "label_probabilities": [[0.0471, 0.7418, 0.2111], None, None, None],
             "confidence_verbalized": [0.85, None, None, None],
         }
     )
     spec = triage.describe(TASK, LEVELS)
-    found = cells.opened(responses, scores, IDS, spec, list("ABC"))
-    assert found["probability"][0] is None
-    wanted = 1000 * softmax(logprob)[::-1]
-    assert found["probability"][1] == pytest.approx(wanted, abs=0.5)
+    found = cells.opened(responses, scores, IDS, spec)
+    assert found["probability"] == [None, [47, 742, 211], None]
+    assert found["mass"] == [None, 500, None]
     assert found["sampled"] == [None, [0, INVALID], None]
     assert found["verbalized"] == [None, 850, None]
     assert found["finish"] == ["length", "stop", None]
     assert found["thought"] == [None, "Hm.", None]
     assert (found["thought_tokens"][1], found["thought_cut"][1]) == (3, True)
     silent = responses.with_columns(thought=pl.lit(None, dtype=pl.String))
-    assert "thought" not in cells.opened(silent, scores, IDS, spec, list("ABC"))
+    assert "thought" not in cells.opened(silent, scores, IDS, spec)
 
 
 def test_a_prompt_is_what_stands_around_the_case_or_itself() -> None:

@@ -112,7 +112,7 @@ function facts(place, i) {
   if (place.spec.strata.length) rows.push([place.spec.stratum, stratumOf(place, i)]);
   for (const [id, title] of Object.entries(place.spec.facts)) {
     const value = place.items.facts[id][i];
-    if (value !== null) rows.push([title, String(value)]);
+    if (value !== null) rows.push([title, Array.isArray(value) ? lettered(value) : String(value)]);
   }
   for (const [id, title] of Object.entries(place.task.raters)) {
     rows.push([title, place.spec.labels[place.items.human[id].label[i]]?.title ?? "–"]);
@@ -126,6 +126,15 @@ function facts(place, i) {
     "dl",
     { class: "facts" },
     rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value))),
+  );
+}
+
+/** Options of a case, by their letters. @param {string[]} options */
+function lettered(options) {
+  return h(
+    "ol",
+    { type: "A" },
+    options.map((option) => h("li", {}, option)),
   );
 }
 
@@ -226,7 +235,7 @@ function bars(names, values, beside = false) {
   return h(
     "span",
     { class: beside ? "bars beside" : "bars" },
-    names.map((name, number) =>
+    names.slice(0, values.length).map((name, number) =>
       h(
         "span",
         { class: "probability" },

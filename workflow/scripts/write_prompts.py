@@ -33,8 +33,11 @@ def main(arguments: Namespace) -> None:
     nulls = null_cases(task["null_cases"])
     places = items.select(nulls.columns)
     if base.has(arguments.kind, "prompting"):
-        fields = base.load(arguments.kind, "prompting").fields(items, task)
+        prompting = base.load(arguments.kind, "prompting")
+        fields = prompting.fields(items, task)
         places = places.hstack(fields.select(pl.exclude(places.columns)))
+        if hasattr(prompting, "null_fields"):
+            nulls = nulls.hstack(prompting.null_fields(nulls, task))
     prompts = build_prompts(pl.concat([places, nulls], how="diagonal"), texts, task)
     inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
     files.write_table(prompts, arguments.prompts, inputs)

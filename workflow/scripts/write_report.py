@@ -124,8 +124,6 @@ def wordings(
                 "repeat",
                 "text",
                 "finish_reason",
-                "label_logprob",
-                "label_mass",
                 "thought",
                 "n_thought_tokens",
                 "thought_cut",
@@ -135,7 +133,6 @@ def wordings(
     )
     scored = has(task["kind"], "scoring")
     scores = files.read_table(path_of("scores", *cell)) if scored else None
-    listed = [entry["label"] for entry in task.get("labels", [])]
     judged = {
         judge: cells.without_texts(files.read_table(path_of("judgements", judge, *cell)), texts)
         for judge in judges
@@ -153,7 +150,7 @@ def wordings(
             column |= cells.list_columns(task["kind"], greedy, ids, spec)
             if spec.labels:
                 column["exact"] = cells.confidences(greedy, ids)
-        answer = cells.opened(rows, mine, ids, spec, listed)
+        answer = cells.opened(rows, mine, ids, spec)
         if mine is None and not judges:
             column["start"] = cells.starts(answer["text"])
         if any(text is not None for text in other):

@@ -3,8 +3,7 @@
 A rule's module has `change(items, arm) -> items`. It takes the items of the base's data set,
 the keys of the arm with those of `case` (how the data set makes a case, as its file says). It
 returns the same rows with another `case` where it can, and two columns more: `change`, what it did,
-and `unchanged`, why it left a case as it was, which ends with `already` where the case has what the
-arm would make of it; one of them is null. `reference` stays, but where the
+and `unchanged`, why it left a case as it was; one of them is null. `reference` stays, but where the
 rule says that it moves. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws
 has a `seed` among them. An error begins with `key`.
 """
@@ -25,10 +24,10 @@ _OWN = ("changed", "change", "unchanged")
 # In front of the column by which a sample of the base is drawn, where a rule moves it.
 BASE = "base_"
 
-_PLACE = re.compile(r"\{([^{}]+)\}")
+# What a rule may change of an item, where it has it.
+_CHANGED = ("case", "reference", "options", "order")
 
-# How a rule ends why it left a case that has already what it would make of it.
-ALREADY = "already"
+_PLACE = re.compile(r"\{([^{}]+)\}")
 
 Rule = Callable[[pl.DataFrame, Mapping[str, Any]], pl.DataFrame]
 
@@ -73,7 +72,10 @@ def perturb(
     if made["item_id"].to_list() != items["item_id"].to_list():
         raise ValueError(f"rule {arm['rule']!r} has other items than its base")
     moved = made[stratum].ne_missing(items[stratum])
-    changed = made["case"].ne_missing(items["case"]) | moved
+    changed = moved
+    for column in _CHANGED:
+        if column in items.columns:
+            changed |= made[column].ne_missing(items[column])
     shown = items["excluded"].is_null()
     if not (changed & shown).any():
         why = made.filter(shown)["unchanged"].drop_nulls().unique().sort().to_list()
@@ -99,18 +101,14 @@ def drawn_as(items: pl.DataFrame) -> pl.DataFrame:
     return items.with_columns(pl.col(column).alias(column.removeprefix(BASE)) for column in moved)
 
 
-def has_already(items: pl.DataFrame) -> pl.Series:
-    """Which items of an arm have without it what it would make of them, a mask."""
-    return items["unchanged"].str.ends_with(ALREADY).fill_null(value=False)
-
-
 def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:
     """A text with its places filled from an item's columns; None where one of them is empty.
 
     Raises:
         InputError: a place names no column that may be shown.
     """
-    may = [column for column in row if column not in _HIDDEN and not column.startswith(BASE)]
+    hidden = _HIDDEN | (_OF_OPTIONS if isinstance(row.get("options"), list) else set())
+    may = [column for column in row if column not in hidden and not column.startswith(BASE)]
     for place in _PLACE.findall(template):
         if place not in may:
             raise InputError(
@@ -125,6 +123,7 @@ def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:
 
 # Columns of items that are no kept columns of the file.
 _HIDDEN = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+_OF_OPTIONS = {"options", "order", "stratum"}
 
 
 def with_cases(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -72,17 +73,26 @@ def read_items(
     ids = of(raw, _ID)
     raw = _with_numbers(raw, reading, name)
     cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]
+    kept = own(raw, ids, columns, name) if own else {}
+    # A kind may have reasons of its own.
+    reasons = kept.pop("excluded", pl.Series([None] * raw.height, dtype=pl.String)).to_list()
     items = pl.DataFrame(
         {
             "item_id": ids,
             "case": [text for text, _ in cases],
-            **(own(raw, ids, columns, name) if own else {}),
-            "excluded": [why for _, why in cases],
+            **kept,
+            "excluded": [why or other for (_, why), other in zip(cases, reasons, strict=True)],
         },
         schema_overrides={"item_id": pl.String, "case": pl.String, "excluded": pl.String},
     )
     for column in columns["keep"]:
         items = items.with_columns(of(raw, column).alias(column))
+    if all(reasons):
+        ((why, n),) = Counter(reasons).most_common(1)
+        raise InputError(
+            f"{name}: no item can be shown to a model, {n} of {raw.height} since {why}; mend key "
+            "`columns`, or the file"
+        )
     _check_cases(items, columns["case"], name)
     return items, rows
 
@@ -106,9 +116,15 @@ def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
     named = {k: v for k, v in columns.items() if k != "case"}
     found |= {value: f"columns.{k}" for k, value in named.items() if isinstance(value, str)}
     for key, value in named.items():
-        if isinstance(value, dict) and "column" in value:
-            found[value["column"]] = f"columns.{key}.column"
+        for part in ("column", *_OF_OPTIONS) if isinstance(value, dict) else ():
+            several = value.get(part, [])
+            for column in [several] if isinstance(several, str) else several:
+                found[column] = f"columns.{key}.{part}"
     return found
+
+
+# Keys of a mapping below `columns` that name columns, beside `column`.
+_OF_OPTIONS = ("columns", "right", "wrong")
 
 
 def shown_columns(case: Mapping[str, Any]) -> list[str]:
@@ -129,9 +145,11 @@ def _read_raw(
     of_file = form.get("file_column")
     mappings = [value for key, value in columns.items() if key != "case"]
     coded = [value for value in mappings if isinstance(value, dict) and "values" in value]
+    # A key that may name several options may be a list.
+    lists = {value["column"] for value in mappings if isinstance(value, dict) and "form" in value}
     wanted = Wanted(
         columns={column: key for column, key in keys.items() if column != of_file},
-        nested={*columns["keep"], *columns["never_shown"]},
+        nested={*columns["keep"], *columns["never_shown"], *lists},
         codes={
             each["column"]: each["values"].keys() for each in coded if each["column"] != of_file
         },

@@ -9,7 +9,9 @@ loads.
 - `task.schema.yaml`, `dataset.schema.yaml`: the keys of the kind's files. Required.
 - `spec.py`: see `Spec`. Required. It is read when Snakemake starts, so it imports nothing heavy.
 - `items.py`: `columns`, what is kept of an item beside its case.
-- `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`.
+- `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`;
+  and perhaps `null_fields`, the same for cases without content. What they need of the configuration
+  is in the task's view of its prompts: `prompted` of `spec.py`, where a kind has it.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
@@ -169,6 +171,14 @@ def load(kind: str, module: str) -> ModuleType:
 def spec(kind: str) -> Spec:
     """What a kind's `spec.py` says."""
     return cast(Spec, load(kind, "spec"))
+
+
+def prompted(
+    task: Mapping[str, Any], dataset: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a kind adds to the view of a task's prompts: `prompted` of its `spec.py`, if any."""
+    own = getattr(spec(task["kind"]), "prompted", None)
+    return {} if own is None else dict(own(task, dataset, settings))
 
 
 def traits(kind: str) -> Traits:

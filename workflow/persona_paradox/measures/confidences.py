@@ -15,10 +15,11 @@ from .statistics import percentile_interval
 
 Rows = list[dict[str, Any]]
 
-# What being right means for a confidence that is not in the label that the answer gives.
+# What being right means for a confidence that is not in the label that the answer gives; where
+# several labels are right, a column of the scores says it.
 _RIGHT = {
-    "top_label": pl.col("label_logprob_argmax") == pl.col("reference"),
-    "contextual_label": pl.col("label_contextual") == pl.col("reference"),
+    "top_label": ("label_logprob_argmax", "correct_logprob"),
+    "contextual_label": ("label_contextual", "correct_contextual"),
 }
 # Those that every study has; the others are options of a task. They are recalibrated too, in
 # the main wording.
@@ -72,7 +73,8 @@ def known(
         every study has it.
     """
     for name, column in CONFIDENCES.items():
-        right = _RIGHT.get(name, pl.col("correct"))
+        label, said = _RIGHT.get(name, ("label", "correct"))
+        right = pl.col(said) if said in scores.columns else pl.col(label) == pl.col("reference")
         has = scores[column].is_not_null().to_numpy()
         if has.any() or name in ALWAYS:
             correct = scores.select(right).to_series().to_numpy()[has].astype(bool)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ..archive.withholding import Texts, withhold
@@ -80,6 +79,10 @@ def items(
         "groups": {},
         **answers.items(rows, answers_),
     }
+    for column in answers_.facts if withheld else ():
+        # A list holds texts of the case: its options.
+        if isinstance(rows[column].dtype, pl.List):
+            found["facts"][column] = [None] * rows.height
     for subgroup in spec.get("subgroups", []):
         groups = groups_of(rows, subgroup)
         names = ordered_groups(groups, subgroup)
@@ -173,7 +176,6 @@ def opened(
     scores: pl.DataFrame | None,
     ids: pl.DataFrame,
     spec: AnswerSpec,
-    listed: Sequence[str],
 ) -> Json:
     """What an opened case shows of one wording.
 
@@ -182,7 +184,6 @@ def opened(
         scores: the same; None of a kind that has none.
         ids: the items.
         spec: of the task.
-        listed: labels in the order of `label_logprob`.
     """
     greedy = aligned(responses.filter(pl.col("repeat") == 0), ids)
     found = {
@@ -193,10 +194,10 @@ def opened(
     if scores is None or not spec.labels:
         return found
     marks = [label.mark for label in spec.labels]
-    order = [listed.index(mark) for mark in marks]
-    found["probability"] = [_probabilities(v, order) for v in greedy["label_logprob"].to_list()]
-    found["mass"] = parts(greedy["label_mass"])
-    stated = aligned(scores.filter(pl.col("repeat") == 0), ids)["confidence_verbalized"]
+    read = aligned(scores.filter(pl.col("repeat") == 0), ids)
+    found["probability"] = [_probabilities(p) for p in read["label_probabilities"].to_list()]
+    found["mass"] = parts(read["label_mass"])
+    stated = read["confidence_verbalized"]
     if stated.null_count() < len(stated):
         found["verbalized"] = parts(stated)
     sampled = scores.filter(pl.col("repeat") > 0)
@@ -292,10 +293,6 @@ def _by_dimension(judgements: pl.DataFrame, ids: pl.DataFrame) -> dict[str, pl.D
     return {str(key[0]): aligned(split[key], ids) for key in sorted(split)}
 
 
-def _probabilities(logprob: Sequence[float] | None, order: Sequence[int]) -> list[int] | None:
-    """Softmax of the labels' log-probabilities, in an order, in thousandths."""
-    if logprob is None or any(value is None for value in logprob):
-        return None
-    values = np.array(logprob)[list(order)]
-    weights = np.exp(values - values.max())
-    return [round(p) for p in (PARTS * weights / weights.sum()).tolist()]
+def _probabilities(shares: Sequence[float] | None) -> list[int] | None:
+    """Probabilities of the labels in thousandths."""
+    return None if shares is None else [round(PARTS * p) for p in shares]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..data.parts import parts_of
@@ -48,8 +48,9 @@ def cross_check(study: Study) -> None:
     _check_titles(study)
     for id_, dataset in study.datasets.items():
         name = file_of("datasets", id_)
-        base.spec(study.kind_of(id_)).check_dataset(name, dataset)
-        _check_kept(name, dataset)
+        spec = base.spec(study.kind_of(id_))
+        spec.check_dataset(name, dataset)
+        _check_kept(name, dataset, spec.COLUMNS)
         _check_format(name, dataset)
     for id_, task in study.tasks.items():
         name = file_of("tasks", id_)
@@ -358,10 +359,15 @@ def _check_format(name: str, dataset: Mapping[str, Any]) -> None:
         )
 
 
-def _check_kept(name: str, dataset: Mapping[str, Any]) -> None:
-    """Check that no kept column takes the place of one that is made from the file."""
-    own = {"item_id", "case", "excluded"}
-    own.update(*(base.spec(kind).COLUMNS for kind in base.kinds()))
+def _check_kept(name: str, dataset: Mapping[str, Any], columns: Sequence[str]) -> None:
+    """Check that no kept column takes the place of one that is made from the file.
+
+    Args:
+        name: the data set's file.
+        dataset: what is in it.
+        columns: of the items of its kind.
+    """
+    own = {"item_id", "case", "excluded", *columns}
     own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
     for column in dataset["columns"]["keep"]:
         if column in own:

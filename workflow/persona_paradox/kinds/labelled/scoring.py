@@ -75,12 +75,12 @@ def score(
     label_of = {entry["level"]: entry["label"] for entry in scoring["labels"]}
     order = [labels.index(label_of[level]) for level in scoring["levels"]]
     reference_of = dict(items.select("item_id", "reference").iter_rows())
-    cluster_of = _clusters(items, scoring.get("cluster"))
-    priors = _priors(responses)
+    cluster_of = clusters(items, scoring.get("cluster"))
+    prior_of = priors(responses)
     rows = []
     for row in responses.filter(~is_null_case()).iter_rows(named=True):
         reference = label_of[reference_of[row["item_id"]]]
-        text = _concluded(row["text"], scoring.get("header"))
+        text = concluded(row["text"], scoring.get("header"))
         label, status = parse_label(text, labels, row["finish_reason"] == LENGTH)
         rows.append(
             {
@@ -88,20 +88,20 @@ def score(
                 "reference": reference,
                 "label": label,
                 "parse_status": status,
-                "outcome": _outcome(label, reference, text),
+                "outcome": outcome(label, reference, text),
                 "correct": label == reference,
                 "cluster": cluster_of.get(row["item_id"]),
                 "label_mass": row["label_mass"],
                 "finish_reason": row["finish_reason"],
                 "backend": row["backend"],
-                **_confidence(row["label_logprob"], label, labels, order),
-                **_contextual(row["label_logprob"], priors.get(row["variant"]), labels),
+                **confidence_of(row["label_logprob"], label, labels, order),
+                **contextual_of(row["label_logprob"], prior_of.get(row["variant"]), labels),
             }
         )
-    return _with_verbalized(with_repeat(pl.DataFrame(rows, schema=SCHEMA)), verbalized)
+    return with_verbalized(with_repeat(pl.DataFrame(rows, schema=SCHEMA)), verbalized)
 
 
-def _concluded(text: str | None, header: str | None) -> str | None:
+def concluded(text: str | None, header: str | None) -> str | None:
     """What stands behind the header that ends the reasoning, the first one of its kind.
 
     A human rater's answer has none. A header inside a thought ends nothing: it is all one text.
@@ -112,7 +112,7 @@ def _concluded(text: str | None, header: str | None) -> str | None:
     return said if found and behind_thoughts(before + found) is not None else text
 
 
-def _outcome(label: str | None, reference: str, text: str | None) -> str:
+def outcome(label: str | None, reference: str, text: str | None) -> str:
     """Of four; an answer with a label is not asked whether it refuses."""
     if label is not None:
         return RIGHT if label == reference else WRONG
@@ -120,38 +120,39 @@ def _outcome(label: str | None, reference: str, text: str | None) -> str:
     return REFUSED if said is not None and refuses(said) else UNREADABLE
 
 
-def _clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:
+def clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:
     """The cluster of every item, as text; of none where there are no clusters."""
     if column is None:
         return {}
     return dict(zip(items["item_id"], items[column].cast(pl.String), strict=True))
 
 
-def _known(logprob: Sequence[float] | None) -> TypeGuard[Sequence[float]]:
+def known(logprob: Sequence[float] | None) -> TypeGuard[Sequence[float]]:
+    """Whether there are log-probabilities of labels."""
     # Among the tokens that a server lists there may be no label at all.
     return logprob is not None and max(logprob) > -np.inf
 
 
-def _priors(responses: pl.DataFrame) -> dict[str, list[Sequence[float]]]:
+def priors(responses: pl.DataFrame) -> dict[str, list[Sequence[float]]]:
     """Label log-probabilities of the null cases of every wording that has a usable prior.
 
     A null case that was not run is left out. There is no prior where a label has no probability
     in any of them, as with a server that does not list it: nothing can be divided by 0.
     """
-    priors: dict[str, list[Sequence[float]]] = {}
+    found: dict[str, list[Sequence[float]]] = {}
     for variant, logprob in (
         responses.filter(is_null_case()).select("variant", "label_logprob").iter_rows()
     ):
-        if _known(logprob):
-            priors.setdefault(variant, []).append(logprob)
-    return {v: prior for v, prior in priors.items() if np.isfinite(np.max(prior, axis=0)).all()}
+        if known(logprob):
+            found.setdefault(variant, []).append(logprob)
+    return {v: prior for v, prior in found.items() if np.isfinite(np.max(prior, axis=0)).all()}
 
 
-def _contextual(
+def contextual_of(
     logprob: Sequence[float] | None, prior: Sequence[Sequence[float]] | None, labels: Sequence[str]
 ) -> dict[str, Any]:
     """What the label probabilities say without the habit of the model; nothing without a prior."""
-    if prior is None or not _known(logprob):
+    if prior is None or not known(logprob):
         return {}
     (log_p,) = contextual([logprob], prior)
     return {
@@ -172,7 +173,7 @@ def with_repeat(scores: pl.DataFrame) -> pl.DataFrame:
     return scores.with_columns(confidence_repeat=pl.when(own).then(share)).drop("same")
 
 
-def _with_verbalized(scores: pl.DataFrame, verbalized: pl.DataFrame | None) -> pl.DataFrame:
+def with_verbalized(scores: pl.DataFrame, verbalized: pl.DataFrame | None) -> pl.DataFrame:
     """Fill `confidence_verbalized`."""
     if verbalized is None:
         return scores
@@ -184,24 +185,21 @@ def _with_verbalized(scores: pl.DataFrame, verbalized: pl.DataFrame | None) -> p
 
 def probabilities(logprob: Sequence[float] | None) -> NDArray[np.float64] | None:
     """Softmax over the labels, shape (labels,); None where there are no log-probabilities."""
-    if not _known(logprob):
+    if not known(logprob):
         return None
     values = np.asarray(logprob)
     p: NDArray[np.float64] = np.exp(values - np.logaddexp.reduce(values))
     return p
 
 
-def _confidence(
+def confidence_of(
     logprob: Sequence[float] | None,
     label: str | None,
     labels: Sequence[str],
-    order: Sequence[int] | None = None,
+    order: Sequence[int],
 ) -> dict[str, Any]:
-    """What the label probabilities say; nothing where there are none.
-
-    `order` has the places of the labels as `label_probabilities` has them, where it is another one.
-    """
-    if not _known(logprob):
+    """What the label probabilities say; nothing where there are none."""
+    if not known(logprob):
         return {}
     values = np.asarray(logprob)
     log_p = values - np.logaddexp.reduce(values)
@@ -214,5 +212,5 @@ def _confidence(
         "confidence_generated": None if label is None else float(p[labels.index(label)]),
         "entropy": float(-(p * np.where(p > 0, log_p, 0.0)).sum()),
         "margin": float(first - second),
-        "label_probabilities": (p if order is None else p[list(order)]).tolist(),
+        "label_probabilities": p[list(order)].tolist(),
     }

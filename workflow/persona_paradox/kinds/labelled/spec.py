@@ -90,6 +90,14 @@ def views(
 ) -> Iterator[tuple[str, Any]]:
     """How a task is answered, in one step or two, and scored."""
     labels = [entry["label"] for entry in task["labels"]]
+    yield from answering(id_, task, labels, settings)
+    yield f"scoring/{id_}", scoring(task, dataset, settings, word)
+
+
+def answering(
+    id_: str, task: Mapping[str, Any], labels: list[str], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """How a task is answered, in one step or two; `labels` are those whose probability is read."""
     read_out = {"labels": labels, "answer_prefix": task["answer_prefix"]}
     how = decoding(task, labels, settings["seed"])
     rationale, verbalized = task.get("rationale"), task.get("verbalized")
@@ -110,7 +118,6 @@ def views(
         yield f"verbalized/{id_}", {"question": verbalized["question"]}
         most = verbalized.get("max_tokens", STATED_TOKENS)
         yield f"verbalized_decoding/{id_}", greedy([], most)
-    yield f"scoring/{id_}", scoring(task, dataset, settings, word)
 
 
 def scoring(
@@ -126,6 +133,12 @@ def scoring(
         "levels": [one["id"] for one in classes_of(dataset, word)],
         below: settings["statistics"][below],
     }
+    return view | answered(task, dataset)
+
+
+def answered(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What a score needs of every kind: the line before a label, and the column of clusters."""
+    view: dict[str, Any] = {}
     if task.get("rationale") is not None:
         view["header"] = task["rationale"]["header"]
     if dataset["columns"]["cluster"] is not None:

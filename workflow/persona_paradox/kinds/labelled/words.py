@@ -54,9 +54,13 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
         for row in rows_of(
             tables, "cells", model=model, task=task, persona=settings["baseline"], variant="main"
         ):
+            # Where every item has options of its own, a measure says it.
+            chance = row.get("chance")
+            if chance is None:
+                chance = 1 / len(settings["tasks"][task]["levels"])
             yield (
                 f"- Baseline: accuracy {share_of(row, 'accuracy')}, {row['n_invalid']} invalid; a "
-                f"uniform guess has {100 / len(settings['tasks'][task]['levels']):.0f}%."
+                f"uniform guess has {100 * chance:.0f}%."
             )
         tested = part.filter(pl.col("p_holm").is_not_null())
         shown = tested.filter(pl.col("p_holm") <= alpha)

@@ -1,0 +1,1 @@
+"""Questions of multiple choice: every item brings its own options."""

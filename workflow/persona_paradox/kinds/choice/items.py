@@ -1,0 +1,144 @@
+"""What is kept of a question besides its text: the options, and which of them are right."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from ...data.columns import of
+from .letters import FEWEST, LETTERS, MOST, written
+
+# The stratum of an item where there is none.
+ALL_OF_ONE = "all"
+_NOT_RECORDED = "not recorded"
+
+# What may stand around and between the letters or numbers of a key: "A, C", "(B)", "A and C".
+_BETWEEN = re.compile(r"[\s,;/&+()\[\].]+|\band\b")
+
+
+def columns(
+    raw: pl.DataFrame, ids: pl.Series, keys: Mapping[str, Any], name: str
+) -> dict[str, pl.Series]:
+    """The options of every item, and its key.
+
+    Args:
+        raw: rows of the files, as text.
+        ids: of the items.
+        keys: key `columns` of the data set.
+        name: its file, in errors.
+
+    Returns:
+        - `options`: the texts, in the order of the file;
+        - `reference`: letters of the right options, such as B or ACD; null where the item is
+          excluded;
+        - `order`: null, for the task's order; see `order.shown`;
+        - `stratum`: what key `stratum` reads, or the same for all;
+        - `excluded`: why no model may see the item, in a sentence, or null.
+    """
+    found = [_item(row, keys) for row in raw.iter_rows(named=True)]
+    stratum = keys["stratum"]
+    strata = (
+        pl.repeat(ALL_OF_ONE, raw.height, dtype=pl.String, eager=True)
+        if stratum is None
+        else of(raw, stratum).fill_null(_NOT_RECORDED)
+    )
+    return {
+        "options": pl.Series([options for options, _, _ in found], dtype=pl.List(pl.String)),
+        "reference": pl.Series([right for _, right, _ in found], dtype=pl.String),
+        "order": pl.Series([None] * raw.height, dtype=pl.List(pl.Int64)),
+        "stratum": strata,
+        "excluded": pl.Series([why for _, _, why in found], dtype=pl.String),
+    }
+
+
+def _item(
+    row: Mapping[str, Any], keys: Mapping[str, Any]
+) -> tuple[list[str], str | None, str | None]:
+    """Options, letters of the right ones, and why the item is excluded."""
+    about = keys["options"]
+    if "right" in about:
+        options = [row[about["right"]], *_wrong(row, about)]
+        right: list[int] | str = [0]
+        if options[0] is None:
+            return [], None, "no right option is recorded"
+    else:
+        columns = about.get("columns")
+        given = about["fixed"] if columns is None else [row[column] for column in columns]
+        options = [option for option in given if option is not None]
+        right = _right(row, keys["reference"], given)
+    if why := _wrong_options(options):
+        return options, None, why
+    return (options, None, right) if isinstance(right, str) else (options, written(right), None)
+
+
+def _wrong(row: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
+    """The wrong options of an item, in the order of the columns."""
+    texts = [row[column] for column in about["wrong"] if row[column] is not None]
+    if "separator" in about:
+        texts = [part for text in texts for part in text.split(about["separator"])]
+    return [text.strip() for text in texts if text.strip()]
+
+
+def _wrong_options(options: Sequence[str]) -> str | None:
+    """What is wrong with the options of an item."""
+    if not FEWEST <= len(options) <= MOST:
+        return f"the number of options is {len(options)}, not {FEWEST} to {MOST}"
+    same = [" ".join(option.split()) for option in options]
+    if len(set(same)) < len(same):
+        return "two options are the same"
+    return None
+
+
+def _right(
+    row: Mapping[str, Any], reference: Mapping[str, Any], given: Sequence[str | None]
+) -> list[int] | str:
+    """Places of the right options among those that are there, or why there are none.
+
+    Args:
+        row: of the file.
+        reference: key `columns.reference`.
+        given: the options as the file has them; None where there is none.
+    """
+    value = row[reference["column"]]
+    if value is None:
+        return "no key is recorded"
+    form = reference["form"]
+    listed = _listed(value)
+    if form == "text":
+        texts = [value] if listed is None else listed
+        known = {" ".join(one.split()): place for place, one in enumerate(given) if one is not None}
+        named = [known.get(" ".join(text.split())) for text in texts]
+    else:
+        parts = [part for one in listed or [value] for part in _BETWEEN.split(one) if part]
+        named = [place for part in parts for place in _places(part, form)]
+    if not named or any(place is None or not 0 <= place < len(given) for place in named):
+        return "the key is none of the options"
+    if any(given[place] is None for place in named if place is not None):
+        return "the key is an option that is empty"
+    # An option that is not there takes no letter.
+    there = [place for place, option in enumerate(given) if option is not None]
+    return [there.index(place) for place in named if place is not None]
+
+
+def _places(part: str, form: str) -> list[int | None]:
+    """The places that a part of a key names, None for what names none."""
+    if form == "letter":
+        known = {letter: place for place, letter in enumerate(LETTERS)}
+        return [known.get(letter) for letter in part.upper()]
+    first = {"number_from_0": 0, "number_from_1": 1}[form]
+    return [int(part) - first if part.isascii() and part.isdigit() else None]
+
+
+def _listed(value: str) -> list[str] | None:
+    """The elements of a value that is a list in JSON; None where it is none."""
+    if not value.startswith("["):
+        return None
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return None
+    return [str(one) for one in found] if isinstance(found, list) else None

@@ -1,0 +1,54 @@
+"""What the places of the user's message are filled with: the question, and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from ...errors import InputError
+from .order import seed_of, shown
+
+
+def fields(items: pl.DataFrame, task: Mapping[str, Any]) -> pl.DataFrame:
+    """`{options}`, beside `{case}`: a line for each, such as “A. Rest at home.”
+
+    Args:
+        items: with `options` and `order`.
+        task: its view: `labels`, in the order in which they are shown, and perhaps `order_seed`.
+
+    Raises:
+        InputError: an item has more options than the task has labels.
+    """
+    lines = [_lines(row, task) for row in items.iter_rows(named=True)]
+    return pl.DataFrame({"options": lines}, schema={"options": pl.String})
+
+
+def null_fields(nulls: pl.DataFrame, task: Mapping[str, Any]) -> pl.DataFrame:
+    """`{options}` of cases without content: as many as an item may have, each without content.
+
+    Args:
+        nulls: with a `case`, whose text stands for every option as well.
+        task: its view: `labels`, and `most_options`.
+    """
+    labels = task["labels"][: task["most_options"]]
+    lines = [_listed(labels, [case] * len(labels)) for case in nulls["case"]]
+    return pl.DataFrame({"options": lines}, schema={"options": pl.String})
+
+
+def _lines(row: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    options = row["options"]
+    if len(options) > len(task["labels"]):
+        raise InputError(
+            f"item {row['item_id']} has {len(options)} options, but key `labels` of the task has "
+            f"{len(task['labels'])}; give it more, or leave the key out"
+        )
+    texts = [options[place] for place in shown(row, seed_of(task))]
+    return _listed(task["labels"], texts)
+
+
+def _listed(labels: Sequence[str], texts: Sequence[str]) -> str:
+    return "\n".join(
+        f"{label}. {text}".rstrip() for label, text in zip(labels, texts, strict=False)
+    )
