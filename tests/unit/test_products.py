@@ -32,7 +32,13 @@ TABLES = [
     "delivery",
     "thoughts",
 ]
-TRIAGE_FIGURES = [id_ for id_, figure in figures().items() if figure.kind is not None]
+# Of judges and clinicians, and of kinds that are labelled; none that only some studies have.
+ALL_FIGURES = [
+    id_
+    for id_, figure in figures().items()
+    if figure.kind in (None, "labelled", "triage") and figure.only_with is None
+]
+TRIAGE_FIGURES = [id_ for id_ in ALL_FIGURES if figures()[id_].kind is not None]
 ABOUT = "{title: A, shows: a, needs: [cells], caption: A.}"
 ENDS = ("yaml", "py")
 
@@ -54,7 +60,7 @@ def test_every_table_is_known_and_every_map() -> None:
 
 def test_all_is_what_the_study_has_answers_for() -> None:
     assert study().tables == [id_ for id_ in TABLES if id_ != "thoughts"]
-    assert study().possible_figures == list(figures())
+    assert study().possible_figures == ALL_FIGURES
     triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
     assert study(**TRIAGE).tables == triage
     assert study(**TRIAGE).possible_figures == TRIAGE_FIGURES
