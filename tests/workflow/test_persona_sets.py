@@ -71,6 +71,23 @@ def test_an_edited_level_runs_the_personas_again_whose_sentence_changed(
     assert project.jobs("--", *targets) == []
 
 
+def test_a_new_level_computes_the_answers_of_its_own_personas_only(
+    answered: Project, tmp_path: Path
+) -> None:
+    project = answered.copy(tmp_path / "new")
+    project.edit(SET, lambda content: content["factors"]["role"].update(porter="a porter"))
+    targets = [CELL.format(persona) for persona in (*PERSONAS, "shifts@porter_day")]
+    stages = ("deliver tiny/triage_ed", "generate tiny/triage_ed", "write_prompts triage_ed")
+    assert project.jobs("--", *targets) == [f"{stage}/shifts@porter_day" for stage in stages]
+    # A pattern names those that are there already, and the relations of a persona are for
+    # measures.
+    wanted = ["no_persona", "shifts@nurse_*", "shifts@medic_day"]
+    project.edit("config/config.yaml", lambda study: study.update(personas=wanted))
+    relations = {"text": "a nurse", "relations": {"all": "in"}}
+    project.edit(SET, lambda content: content["factors"]["role"].update(nurse=relations))
+    assert project.jobs("--", *targets[:-1]) == []
+
+
 def test_what_is_no_part_of_a_set_is_refused(answered: Project, tmp_path: Path) -> None:
     project = answered.copy(tmp_path / "refused")
     for personas, words in (
