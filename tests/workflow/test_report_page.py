@@ -313,26 +313,26 @@ def test_a_table_that_is_read_late_does_not_take_the_place_of_the_one_chosen(
     open_report: Callable[..., Page],
 ) -> None:
     page = open_report()
-    shown = page.locator("#tables-list")
-    # What it was about to show first comes when another table is there.
+    drawn(page)
     page.evaluate(
         """() => {
-          const read = rowsOf;
-          let held = true;
-          window.rowsOf = rowsOf = async (name) => {
-            if (held) {
-              held = false;
-              await new Promise((go) => { window.goOn = go; });
-            }
-            return read(name);
-          };
-          const late = document.querySelector("#tables-name");
-          window.late = showTable(late.value);
+          const read = Response.prototype.text;
+          window.held = new Promise((asked) => {
+            Response.prototype.text = async function () {
+              Response.prototype.text = read;
+              await new Promise((go) => { window.goOn = go; asked(); });
+              return read.call(this);
+            };
+          });
         }"""
     )
+    shown = page.locator("#tables-list")
+    page.locator("#tables-name").select_option("variance")
+    page.evaluate("() => held")
     page.locator("#tables-name").select_option("confusion")
     expect(shown).to_have_attribute("aria-label", "Table confusion")
-    page.evaluate("async () => { goOn(); await late; }")
+    # Time enough for what was held to be shown.
+    page.evaluate("() => { goOn(); return new Promise((go) => setTimeout(go, 500)); }")
     expect(shown).to_have_attribute("aria-label", "Table confusion")
 
 
