@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..labelled import pairs as labelled
 from ..labelled.measures import Chosen
-from ..labelled.pairs import METRICS, Floats, at, probabilities, where
+from ..labelled.pairs import METRICS, OUTCOMES, Floats, at, probabilities, where
 from .letters import places
 
-__all__ = ["METRICS", "pairs"]
+__all__ = ["METRICS", "OUTCOMES", "outcomes", "pairs"]
 
 
 def pairs(
@@ -42,6 +42,11 @@ def pairs(
         found["adopted_of_right"] = where(names & ~was & before.hits["accuracy"], taken)
         found["named_rate"] = where(names, taken)
     return found
+
+
+def outcomes(this: Chosen) -> dict[str, Floats]:
+    """The values of `OUTCOMES`, each of shape (items,), nan where an item has none."""
+    return labelled.outcomes(this) | {"p_right": _p_right(this)}
 
 
 def _p_right(this: Chosen) -> Floats:
