@@ -25,6 +25,7 @@ ROW_IS = {
     "subgroups": "a figure in a group of items",
     "variance": "a source of variance",
     "interaction": "a persona's effect in a context, or how far two contexts differ in it",
+    "arm_attributes": "a figure of the arms of one attribute",
     "judgements": "a figure of a persona's judged answers",
     "judgement_contrasts": "such a figure against the baseline, on the same questions",
     "rankings": "a persona's strength in a judge's preferences",

@@ -3,7 +3,8 @@
 A rule's module has `change(items, arm) -> items`. It takes the items of the base's data set,
 the keys of the arm with those of `case` (how the data set makes a case, as its file says). It
 returns the same rows with another `case` where it can, and two columns more: `change`, what it did,
-and `unchanged`, why it left a case as it was; one of them is null. `reference` stays, but where the
+and `unchanged`, why it left a case as it was, which ends with `already` where the case has what the
+arm would make of it; one of them is null. `reference` stays, but where the
 rule says that it moves. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws
 has a `seed` among them. An error begins with `key`.
 """
@@ -28,6 +29,9 @@ BASE = "base_"
 _CHANGED = ("case", "reference", "options", "order")
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
+
+# How a rule ends why it left a case that has already what it would make of it.
+ALREADY = "already"
 
 Rule = Callable[[pl.DataFrame, Mapping[str, Any]], pl.DataFrame]
 
@@ -99,6 +103,11 @@ def drawn_as(items: pl.DataFrame) -> pl.DataFrame:
     """The items as a sample of their base is drawn of them."""
     moved = [column for column in items.columns if column.startswith(BASE)]
     return items.with_columns(pl.col(column).alias(column.removeprefix(BASE)) for column in moved)
+
+
+def has_already(items: pl.DataFrame) -> pl.Series:
+    """Which items of an arm have without it what it would make of them, a mask."""
+    return items["unchanged"].str.ends_with(ALREADY).fill_null(value=False)
 
 
 def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:

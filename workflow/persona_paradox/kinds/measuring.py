@@ -10,7 +10,10 @@ from . import base
 def load(kind: str) -> Kind:
     """What a folder of a kind brings."""
     module = base.load(kind, "measures")
-    pairs = base.load(kind, "pairs") if base.has(kind, "pairs") else None
+    own = base.load(kind, "pairs") if base.has(kind, "pairs") else None
+    pairs = None
+    if own is not None:
+        pairs = PairMeasures(own.METRICS, own.pairs, own.OUTCOMES, own.outcomes)
     return Kind(
         id=kind,
         labels=base.traits(kind).labels,
@@ -18,5 +21,5 @@ def load(kind: str) -> Kind:
         counts=getattr(module, "COUNTS", ()),
         answers=module.answers,
         tables={name: base.load(kind, f"tables.{name}") for name in base.tables(kind)},
-        pairs=None if pairs is None else PairMeasures(pairs.METRICS, pairs.pairs),
+        pairs=pairs,
     )

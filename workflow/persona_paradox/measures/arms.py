@@ -45,10 +45,15 @@ class PairMeasures:
     Attributes:
         metrics: its measures.
         values: gives their values.
+        worse: outcomes in which arms of one attribute are put beside each other, each with 1 or -1
+            where a worse state raises or lowers it, else 0.
+        outcomes: gives the values of answers in these, of shape (items,), nan where there is none.
     """
 
     metrics: Sequence[Metric]
     values: Pairs
+    worse: Mapping[str, int]
+    outcomes: Callable[[Any], dict[str, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)

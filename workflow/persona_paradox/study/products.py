@@ -13,6 +13,8 @@ MEASURED_TABLES = (
 # Tables of all cells that no model and task alone can make.
 STUDY_TABLES = ("robustness",)
 DECOMPOSED_TABLES = ("variance", "interaction")
+# Of tasks whose arms say what they are about.
+ARM_TABLES = ("arm_attributes",)
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
@@ -27,7 +29,8 @@ def all_tables() -> list[str]:
         InputError: a table of a kind has the id of one that every kind has.
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
-    of_others = {*found, *DECOMPOSED_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES}
+    others = (*DECOMPOSED_TABLES, *ARM_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES)
+    of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):
             if id_ in of_others:
@@ -37,5 +40,4 @@ def all_tables() -> list[str]:
                 )
             base.about(kind, id_)
             found.append(id_)
-    found += [*DECOMPOSED_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *others]))

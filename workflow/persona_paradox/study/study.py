@@ -25,6 +25,7 @@ from ..specs import (
 )
 from .conditions import MARK, base_of, plain, split
 from .products import (
+    ARM_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     JUDGED_TABLES,
@@ -237,6 +238,7 @@ class Study:
         return [
             *self.cell_tables,
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
+            *(ARM_TABLES if self.compared_arms else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
@@ -282,6 +284,21 @@ class Study:
         """Ids of the tasks in a kind's figures; what kinds share shows all that have labels."""
         own = [id_ for id_, task in self.tasks.items() if task["kind"] == kind]
         return own if kind in base.kinds() else list(self.tasks_with("labels"))
+
+    @cached_property
+    def compared_arms(self) -> dict[str, list[str]]:
+        """Tasks whose arms are put beside each other → ids of these arms.
+
+        Those that say what they are about: a class of an attribute, or an identity.
+        """
+        found: dict[str, list[str]] = {}
+        for id_, task in self.tasks.items():
+            about = task.get("arm", {}).get("about", {})
+            task_of = base_of(id_)
+            known = task_of in self.tasks and base.has(task["kind"], "pairs")
+            if known and ({"attribute", "class"} <= {*about} or "identity" in about):
+                found.setdefault(task_of, []).append(id_)
+        return found
 
     @property
     def human_cells(self) -> list[Cell]:

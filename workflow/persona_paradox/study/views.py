@@ -74,6 +74,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     )
     for id_ in study.tasks_having("measures"):
         yield f"measures/{id_}", _measures_view(id_, study)
+    if study.compared_arms:
+        yield "arms", _arms_view(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -289,6 +291,20 @@ def _measures_view(id_: str, study: Study) -> dict[str, Any]:
         "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
         "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
     }
+
+
+def _arms_view(study: Study) -> dict[str, Any]:
+    """Which arms are put beside each other, and what they are about."""
+    tasks = {
+        base_: {
+            **_measures_view(base_, study),
+            "base": base_,
+            "arms": {id_: study.tasks[id_]["arm"]["about"] for id_ in arms},
+            "datasets": {id_: study.tasks[id_]["dataset"] for id_ in arms},
+        }
+        for base_, arms in study.compared_arms.items()
+    }
+    return {"models": list(study.models), "tasks": tasks}
 
 
 def measured(id_: str, study: Study) -> dict[str, Any]:

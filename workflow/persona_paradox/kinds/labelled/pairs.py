@@ -189,6 +189,18 @@ def pairs(
     return found
 
 
+# What arms of one attribute are compared in, each with which way worse is: up, down, or neither.
+OUTCOMES = {"p_right": 0, "accuracy": 0}
+
+
+def outcomes(this: Chosen) -> dict[str, Floats]:
+    """The values of `OUTCOMES`, each of shape (items,), nan where an item has none."""
+    return {
+        "p_right": p_right(this, probabilities(this)),
+        "accuracy": this.hits["accuracy"].astype(np.float64),
+    }
+
+
 def where(mask: NDArray[np.bool_], values: NDArray[Any]) -> Floats:
     """The values of some items, nan for all others; shape (items,)."""
     return np.where(mask, values.astype(np.float64), np.nan)

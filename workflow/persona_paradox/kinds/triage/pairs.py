@@ -62,6 +62,15 @@ def pairs(
     return found
 
 
+# Urgency counts down.
+OUTCOMES = {"expected_level": -1, **labelled.OUTCOMES}
+
+
+def outcomes(this: Chosen) -> dict[str, Floats]:
+    """The values of `OUTCOMES`, each of shape (items,), nan where an item has none."""
+    return {"expected_level": expected_level(this), **labelled.outcomes(this)}
+
+
 def expected_level(this: Chosen) -> Floats:
     """Σ k p(k) of every case, k counted from 0, the most urgent; shape (items,)."""
     p = probabilities(this)
