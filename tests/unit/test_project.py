@@ -284,8 +284,7 @@ def test_every_source_file_is_used() -> None:
     library = set((ROOT / "workflow/persona_paradox").rglob("*.py"))
     # What is loaded by its name (`kinds/base.py`, `figures/catalogue.py`).
     plugins = [ROOT / "workflow/persona_paradox" / plugin for _, plugin in PLUGINS]
-    by_name = {"spec", "items", "prompting", "scoring", "measures", "words", "cells"}
-    by_name |= {"pairs"}
+    by_name = {"spec", "items", "prompting", "scoring", "measures", "pairs", "words", "cells"}
     plugins += [path for path in library if path.stem in by_name or path.parent.name == "tables"]
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
     snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
