@@ -271,10 +271,73 @@ def test_a_rule_may_move_the_reference_and_the_sample_stays_that_of_the_base() -
     assert sample(drawn_as(arm), 10, 7)["item_id"].to_list() == ids.to_list()
 
 
-@pytest.mark.parametrize("column", ["changed", "change", "unchanged", "base_reference"])
+@pytest.mark.parametrize("column", ["changed", "change", "unchanged", "base_reference", "named"])
 def test_a_kept_column_does_not_take_the_place_of_what_an_arm_says(column: str) -> None:
     with pytest.raises(InputError, match=rf"arm: key `columns\.keep` .* '{column}'"):
         changed("append", items(**{column: ["x"] * 3}), **APPENDED)
+
+
+def choices() -> pl.DataFrame:
+    """Two items with options, and one that no model sees."""
+    return items(["one?", "two?", None]).with_columns(
+        options=pl.Series([["x", "y"], ["x", "y", "z"], []]),
+        reference=pl.Series(["B", "AC", None]),
+        order=pl.Series([[1, 0], None, None]),
+        excluded=pl.Series([None, None, "no options"]),
+    )
+
+
+def toy(**columns: Any) -> Any:
+    """A rule that gives some columns."""
+
+    def rule(table: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
+        del arm
+        said = {"change": pl.Series(["a", "b", None]), "unchanged": pl.Series([None, None, "c"])}
+        return table.with_columns(**said | columns)
+
+    return rule
+
+
+OPTIONS = pl.Series([["x", "y", "w"], ["x", "y", "z"], []])
+
+
+def test_a_rule_may_change_options_their_key_and_their_order_and_add_two_columns() -> None:
+    named = pl.Series([2, 0, None], dtype=pl.Int64)
+    rule = toy(options=OPTIONS, named=named)
+    found = perturb(choices(), rule, {"rule": "toy"}, "arm", stratum="item_id")
+    assert found["changed"].to_list() == [True, False, False]
+    assert found["change"].to_list() == ["a", None, None]
+    assert found["unchanged"].to_list() == [None, "the rule leaves the case as it is", "c"]
+    # What was not changed has nothing that is named.
+    assert found["named"].to_list() == [2, None, None]
+    assert found["options"].to_list() == OPTIONS.to_list()
+    for change in ({"reference": pl.Series(["A", "AC", None])}, {"order": OPTIONS_TURNED}):
+        found = perturb(choices(), toy(**change), {"rule": "toy"}, "arm", stratum="item_id")
+        assert found["changed"].to_list() == [True, False, False]
+
+
+OPTIONS_TURNED = pl.Series([[0, 1], None, None])
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"more": pl.lit(1)}, "adds the column 'more'"),
+        ({"excluded": pl.lit("x")}, "changes the column 'excluded'"),
+        ({"severity": pl.lit("1")}, "'severity' as String"),
+        ({"options": pl.Series([["x"], ["x", "y", "z"], []])}, "1 options of 2"),
+        ({"options": pl.Series([["x", "x"], ["x", "y", "z"], []])}, "two are the same"),
+        ({"reference": pl.Series(["C", "AC", None])}, "'C' is no option"),
+        ({"order": pl.Series([[1, 1], None, None])}, r"\[1, 1\] has an option twice"),
+        ({"order": pl.Series([[1, 2], None, None])}, r"\[1, 2\] has .* one too many"),
+        ({"named": pl.Series([2, 0, None], dtype=pl.Int64)}, "named is no option"),
+    ],
+)
+def test_a_rule_that_changes_what_it_may_not_is_found_out(
+    columns: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        perturb(choices(), toy(**columns), {"rule": "toy"}, "arm")
 
 
 def test_a_rule_that_loses_an_item_is_found_out() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from persona_paradox.errors import InputError
-from persona_paradox.study import arms
-from persona_paradox.study.arms import datasets_of, rules, tasks_of, view_of
+from persona_paradox.study import arm_rules
+from persona_paradox.study.arm_rules import rules
+from persona_paradox.study.arms import check_arms, datasets_of, tasks_of, view_of
 from persona_paradox.study.inventory import restricted, restricted_tasks
 from persona_paradox.study.study import Study
 
@@ -33,7 +34,7 @@ DATASETS = {
 
 
 def study(*wanted: str, **settings: Any) -> Study:
-    tasks = tasks_of(wanted, TASKS)
+    tasks = tasks_of(wanted, TASKS, {})
     return Study(
         settings={"limit": 5, "limits": {"one": 3}, **settings},
         models={},
@@ -50,16 +51,18 @@ def study(*wanted: str, **settings: Any) -> Study:
         (["one@all"], ["one", "one@late", "one@early"]),
         (["two", "one@early"], ["two", "one@early"]),
         (["one@early", "one@all", "two@all"], ["one@early", "one", "one@late", "two"]),
+        (["one@*", "one"], ["one@late", "one@early", "one"]),
+        (["one@e*y", "one@*a*"], ["one@early", "one@late"]),
     ],
 )
 def test_a_study_has_the_tasks_that_it_names_in_its_order(
     wanted: list[str], tasks: list[str]
 ) -> None:
-    assert list(tasks_of(wanted, TASKS)) == tasks
+    assert list(tasks_of(wanted, TASKS, {})) == tasks
 
 
 def test_an_arm_is_its_base_with_a_title_and_a_data_set_of_its_own() -> None:
-    arm = tasks_of(["one@late"], TASKS)["one@late"]
+    arm = tasks_of(["one@late"], TASKS, {})["one@late"]
     assert (arm["title"], arm["dataset"], arm["user"]) == ("One, late", "cases@late", "{case}")
     assert (arm["arm"]["base"], arm["arm"]["id"]) == ("one", "late")
     assert "arms" not in arm
@@ -96,19 +99,19 @@ def test_a_title_is_no_part_of_what_an_arm_depends_on() -> None:
 
 
 def test_a_rule_without_keys_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arms, "RULES", tmp_path)
+    monkeypatch.setattr(arm_rules, "RULES", tmp_path)
     (tmp_path / "shorten.py").touch()
     with pytest.raises(InputError, match=r"shorten\.py: .* write shorten\.schema\.yaml beside it"):
-        arms.check_arms("task", {"short": {"rule": "shorten"}}, lambda *_: None)
+        check_arms("task", {"short": {"rule": "shorten"}})
 
 
 def test_arms_of_one_name_on_one_data_set_are_one_change() -> None:
     other = {"title": "later", "rule": "append", "text": "It is late."}
     tasks = TASKS | {"two": TASKS["two"] | {"arms": {"late": other}}}
-    assert len(tasks_of(["one@late", "two@late"], tasks)) == 2
+    assert len(tasks_of(["one@late", "two@late"], tasks, {})) == 2
     other["text"] = "It is very late."
     with pytest.raises(InputError) as told:
-        tasks_of(["one@late", "two@late"], tasks)
+        tasks_of(["one@late", "two@late"], tasks, {})
     for word in ("config/tasks/two.yaml", "`arms.late`", "config/tasks/one.yaml", "rename"):
         assert word in str(told.value)
 
@@ -116,8 +119,15 @@ def test_arms_of_one_name_on_one_data_set_are_one_change() -> None:
 def test_an_id_that_is_too_long_for_files_is_refused() -> None:
     tasks = {"one": TASKS["one"] | {"arms": {"a" * 98: ARMS["late"]}}}
     with pytest.raises(InputError, match="more than 100 characters"):
-        tasks_of(["one@all"], tasks)
+        tasks_of(["one@all"], tasks, {})
 
 
 def test_rules_are_found_by_their_files() -> None:
-    assert rules() == ["append", "field", "order", "replace"]
+    assert {"append", "field", "replace"} <= {*rules()}
+
+
+def test_a_pattern_that_fits_no_arm_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError) as told:
+        tasks_of(["one@night*"], TASKS, {})
+    for word in ("'one@night*'", "one@all", "one@late", "one@early"):
+        assert word in str(told.value)

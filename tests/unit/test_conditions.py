@@ -97,6 +97,16 @@ def test_a_pattern_names_those_that_fit_it_in_the_order_of_the_set() -> None:
         made(shifts(), "shifts@midwife_*")
 
 
+def test_a_study_names_those_that_a_pattern_fits() -> None:
+    found = made(shifts(), "shifts@medic_day", "shifts@*_day", "shifts@nurse_late*")
+    assert list(found) == ["shifts@medic_day", "shifts@nurse_day", "shifts@nurse_late_night"]
+    with pytest.raises(InputError, match=r"'shifts@\*_noon'.* shifts@all or one of"):
+        made(shifts(), "shifts@*_noon")
+    content = shifts() | {"only": ["nurse_*", "*_day"], "except": ["*_any"]}
+    parts = ["nurse_day", "nurse_late_night", "medic_day"]
+    assert list(made(content)) == [f"shifts@{part}" for part in parts]
+
+
 def test_a_set_may_be_held_to_some_and_has_a_group_and_titles_of_its_own() -> None:
     content = shifts() | {
         "only": ["nurse_day", "nurse_any", "medic_day"],

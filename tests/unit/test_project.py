@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.imports import code_of, imported_names
 from persona_paradox.kinds import base
-from persona_paradox.study.arms import rules
+from persona_paradox.study.arm_rules import rules
 
 ROOT = Path(__file__).resolve().parents[2]
 PINS = [

@@ -47,7 +47,7 @@ def compare(kind: Any, about: dict[str, Any], added: set[str], at: str) -> None:
 
 # Keys that kinds may have or not; what they hold is theirs to say.
 SHARED = {"task": specs.TaskSpec, "dataset": specs.DatasetSpec}
-OF_KINDS = {"task": {"null_cases", "rationale", "verbalized", "arms", "arm"}}
+OF_KINDS = {"task": {"null_cases", "rationale", "verbalized", "arms", "arm_sets", "arm"}}
 OF_KINDS |= {"dataset": {"columns", "source", "arm"}}
 # Keys of `columns`, and what others refer to.
 INSIDE = {"task": set(), "dataset": {"item_id", "case", "never_shown", "keep", "cluster", "value"}}

@@ -111,6 +111,7 @@ class TaskSpec(TypedDict):
     rationale: NotRequired[dict[str, Any] | None]
     verbalized: NotRequired[dict[str, Any] | None]
     arms: NotRequired[dict[str, dict[str, Any]]]
+    arm_sets: NotRequired[list[str]]
     arm: NotRequired[dict[str, Any]]
 
 

@@ -5,8 +5,11 @@ the keys of the arm with those of `case` (how the data set makes a case, as its 
 returns the same rows with another `case` where it can, and two columns more: `change`, what it did,
 and `unchanged`, why it left a case as it was, which ends with `already` where the case has what the
 arm would make of it; one of them is null. `reference` stays, but where the
-rule says that it moves. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws
-has a `seed` among them. An error begins with `key`.
+rule says that it moves. Of items that have `options`, it may change these, add some behind them,
+and change the `order` in which they are shown. It may add two columns: `named`, the place in
+`options` (or in the levels) that a text of the arm names, and `severity`, by how many classes it
+makes a case worse. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws has
+a `seed` among them. An error begins with `key`.
 """
 
 from __future__ import annotations
@@ -19,14 +22,18 @@ import polars as pl
 
 from ..errors import InputError
 
-# Columns that the items of an arm have besides.
+# Columns that the items of an arm have besides, and those that a rule may add.
 _OWN = ("changed", "change", "unchanged")
+ADDED = {"named": pl.Int64(), "severity": pl.Int64()}
+
+# What a rule may change, besides the column by which a sample is drawn.
+_MAY_CHANGE = ("case", "options", "reference", "order")
+
+# Of an item; each has a letter of its own, from A.
+MOST_OPTIONS = 10
 
 # In front of the column by which a sample of the base is drawn, where a rule moves it.
 BASE = "base_"
-
-# What a rule may change of an item, where it has it.
-_CHANGED = ("case", "reference", "options", "order")
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
@@ -62,7 +69,8 @@ def perturb(
     Raises:
         InputError: the rule cannot be used on this data set, or changes no item.
     """
-    taken = [column for column in items.columns if column in _OWN or column.startswith(BASE)]
+    own = (*_OWN, *ADDED)
+    taken = [column for column in items.columns if column in own or column.startswith(BASE)]
     if taken:
         raise InputError(
             f"{name}: key `columns.keep` of the data set names {taken[0]!r}, which is what the "
@@ -73,11 +81,10 @@ def perturb(
         made = rule(seen, arm)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    if made["item_id"].to_list() != items["item_id"].to_list():
-        raise ValueError(f"rule {arm['rule']!r} has other items than its base")
+    _check_kept(seen, made, arm["rule"], stratum)
     moved = made[stratum].ne_missing(items[stratum])
     changed = moved
-    for column in _CHANGED:
+    for column in _MAY_CHANGE:
         if column in items.columns:
             changed |= made[column].ne_missing(items[column])
     shown = items["excluded"].is_null()
@@ -89,7 +96,8 @@ def perturb(
             + "; mend the arm, or take it out"
         )
     made = made.select(
-        pl.exclude(_OWN),
+        pl.exclude(own),
+        *(pl.when(changed).then(column).alias(column) for column in ADDED if column in made),
         changed=changed,
         change=pl.when(changed).then("change"),
         unchanged=pl.when(~changed).then(
@@ -97,6 +105,49 @@ def perturb(
         ),
     )
     return made.with_columns(items[stratum].alias(BASE + stratum)) if moved.any() else made
+
+
+def _check_kept(items: pl.DataFrame, made: pl.DataFrame, rule: str, stratum: str) -> None:
+    """Check that a rule has changed nothing but what it may; what it breaks is its author's fault.
+
+    Raises:
+        ValueError: it has.
+    """
+    if made["item_id"].to_list() != items["item_id"].to_list():
+        raise ValueError(f"rule {rule!r} has other items than its base")
+    may = {*items.columns, *ADDED, "change", "unchanged"}
+    if extra := [column for column in made.columns if column not in may]:
+        raise ValueError(f"rule {rule!r} adds the column {extra[0]!r}")
+    for column in items.columns:
+        kept = column not in (*_MAY_CHANGE, stratum)
+        if kept and made[column].ne_missing(items[column]).any():
+            raise ValueError(f"rule {rule!r} changes the column {column!r}")
+    for column, dtype in ADDED.items():
+        if column in made.columns and made[column].dtype != dtype:
+            raise ValueError(f"rule {rule!r} gives {column!r} as {made[column].dtype}")
+    if "options" in items.columns:
+        shown = made.with_columns(n=items["options"].list.len()).drop_nulls("reference")
+        for row in shown.iter_rows(named=True):
+            _check_options(row, row["n"] or 0, f"rule {rule!r}, item {row['item_id']}")
+
+
+def _check_options(item: Mapping[str, Any], n: int, where: str) -> None:
+    """Check that the options of an item, of which its file has `n`, its key and order fit."""
+    options = item["options"]
+    if not n <= len(options) <= MOST_OPTIONS or len(set(options)) < len(options):
+        raise ValueError(f"{where}: {len(options)} options of {n}, or two are the same")
+    if not set(item["reference"]) <= set(letters(len(options))):
+        raise ValueError(f"{where}: key {item['reference']!r} is no option")
+    order = item.get("order") or []
+    if not set(order) <= set(range(len(options))) or len(set(order)) < len(order):
+        raise ValueError(f"{where}: the order {order} has an option twice, or one too many")
+    if item.get("named") is not None and not 0 <= item["named"] < len(options):
+        raise ValueError(f"{where}: what is named is no option")
+
+
+def letters(n: int) -> list[str]:
+    """The letters of the first `n` options of an item, in the order of its file."""
+    return [chr(ord("A") + place) for place in range(n)]
 
 
 def drawn_as(items: pl.DataFrame) -> pl.DataFrame:

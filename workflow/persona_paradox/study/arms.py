@@ -1,92 +1,90 @@
 """Arms of tasks: the same task about the same items, changed by a rule.
 
-A task's file declares them; `task@arm` becomes a task like any other, on the data set
-`dataset@arm`, which is made of the base's by a module of `data/arms`.
+A task's file declares them, or a set does that it names; `task@arm` becomes a task like any other,
+on the data set `dataset@arm`, which is made of the base's by a module of `data/arms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
 from ..names import ALL
-from .conditions import MARK, MOST_CHARACTERS, base_of, split
+from .arm_rules import check_rule
+from .arm_sets import arms_of, with_sets
+from .conditions import MARK, MOST_CHARACTERS, base_of, listed, matching, split
 
-RULES = Path(__file__).parents[1] / "data/arms"
-
-
-def rules() -> list[str]:
-    """Names of all rules, sorted."""
-    return sorted(path.stem for path in RULES.glob("[!_]*.py"))
+# Keys of an arm, as a study has it, that change no item.
+_NO_CHANGE = ("base", "id", "title", "about", "set")
 
 
-def check_arms(
-    name: str, arms: Mapping[str, dict[str, Any]], check: Callable[[dict[str, Any], str, str], None]
-) -> None:
+def check_arms(name: str, arms: Mapping[str, dict[str, Any]]) -> None:
     """Check the keys of a task's arms, each by the schema of its rule; `name` is of its file.
 
     Raises:
         InputError: a rule is unknown, or a key is not as it must be.
     """
     for id_, arm in arms.items():
-        where = f"{name}: key `arms.{id_}`"
-        if arm["rule"] not in rules():
-            raise InputError(
-                f"{where} has the rule {arm['rule']!r}, which is none; use one of "
-                f"{', '.join(rules())}, or add a module to workflow/persona_paradox/data/arms"
-            )
-        if not (RULES / f"{arm['rule']}.schema.yaml").is_file():
-            raise InputError(
-                f"workflow/persona_paradox/data/arms/{arm['rule']}.py: nothing says what keys an "
-                f"arm of this rule has; write {arm['rule']}.schema.yaml beside it"
-            )
-        check(arm, f"arms/{arm['rule']}", where)
+        check_rule(arm, f"{name}: key `arms.{id_}`")
 
 
-def tasks_of(wanted: Sequence[str], written: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def tasks_of(
+    wanted: Sequence[str],
+    written: Mapping[str, dict[str, Any]],
+    sets: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
     """The tasks that a study names, in its order.
 
     Args:
-        wanted: ids; `task@arm` is an arm of a task, `task@all` the task and all its arms.
+        wanted: ids; `task@arm` is an arm of a task, `task@all` the task and all its arms,
+            `task@bias_*` the arms that begin so.
         written: id → content of its file, for every base.
+        sets: id → content of its file, for every set of arms that a base names.
 
     Returns:
         Id → task. An arm has the keys of its base, a `title` and a `dataset` of its own, and
-        `arm`: the id of its `base`, its own `id`, and what its file says of it.
+        `arm`: the id of its `base`, its own `id`, what its file says of it, and its `set` if any.
 
     Raises:
         InputError: a task has no such arm, or arms of one data set have one name, but differ.
     """
+    made = {id_: arms_of(id_, content) for id_, content in sets.items()}
     found: dict[str, dict[str, Any]] = {}
     for id_ in wanted:
         base, part = split(id_)
         task = written[base]
-        arms = task.get("arms", {})
-        chosen = list(arms) if part == ALL else [part] if part else []
-        for arm in chosen:
-            if arm not in arms:
-                known = ", ".join(f"{base}{MARK}{one}" for one in (ALL, *arms))
-                raise InputError(
-                    f"key `tasks` of the study names {id_!r}, but config/tasks/{base}.yaml has no "
-                    f"such arm; use one of {known}, or add it to key `arms`"
-                )
+        arms = with_sets(base, task.get("arms", {}), task.get("arm_sets", ()), made)
+        chosen = matching(part, arms) if part else []
+        if not chosen and part not in ("", ALL):
+            known = listed(f"{base}{MARK}{one}" for one in (ALL, *arms))
+            raise InputError(
+                f"key `tasks` of the study names {id_!r}, but config/tasks/{base}.yaml has no "
+                f"such arm; use {known}, or add it to key `arms`"
+            )
         if part in ("", ALL):
             found.setdefault(base, task)
         for arm in chosen:
-            found.setdefault(f"{base}{MARK}{arm}", _arm(base, arm, task))
+            found.setdefault(f"{base}{MARK}{arm}", _arm(base, arm, task, arms[arm]))
     _check_alike(found)
     return found
 
 
-def _arm(base: str, id_: str, task: Mapping[str, Any]) -> dict[str, Any]:
+def file_of_arm(arm: Mapping[str, Any]) -> str:
+    """The file and the key that say what an arm is, as errors call them."""
+    if "set" in arm:
+        part = arm["id"].removeprefix(f"{arm['set']}_")
+        return f"config/arm_sets/{arm['set']}.yaml: arm {part!r}"
+    return f"config/tasks/{arm['base']}.yaml: key `arms.{arm['id']}`"
+
+
+def _arm(base: str, id_: str, task: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """An arm as a task."""
-    about = task["arms"][id_]
     dataset = f"{task['dataset']}{MARK}{id_}"
     if id_ == ALL or max(len(dataset), len(f"{base}{MARK}{id_}")) > MOST_CHARACTERS:
+        key = "arm_sets" if "set" in about else "arms"
         raise InputError(
-            f"config/tasks/{base}.yaml: key `arms` has the id {id_!r}, "
+            f"config/tasks/{base}.yaml: key `{key}` has the id {id_!r}, "
             + (
                 "which stands for every arm"
                 if id_ == ALL
@@ -95,7 +93,7 @@ def _arm(base: str, id_: str, task: Mapping[str, Any]) -> dict[str, Any]:
             + "; rename it"
         )
     return {
-        **{key: value for key, value in task.items() if key != "arms"},
+        **{key: value for key, value in task.items() if key not in ("arms", "arm_sets")},
         "title": f"{task['title']}, {about['title']}",
         "dataset": dataset,
         "arm": {"base": base, "id": id_, **about},
@@ -108,19 +106,26 @@ def _check_alike(tasks: Mapping[str, Mapping[str, Any]]) -> None:
     for task in tasks.values():
         if "arm" not in task:
             continue
-        base = task["arm"]["base"]
-        other, what = seen.setdefault(task["dataset"], (base, rule_of(task["arm"])))
-        if what != rule_of(task["arm"]):
+        arm = task["arm"]
+        other, what = seen.setdefault(task["dataset"], (arm["base"], rule_of(arm)))
+        if what != rule_of(arm):
             raise InputError(
-                f"config/tasks/{base}.yaml: key `arms.{task['arm']['id']}` is another change than "
-                f"the arm of this name in config/tasks/{other}.yaml, which has the same data set; "
-                "rename one of them"
+                f"{file_of_arm(arm)} is another change than the arm of this name of "
+                f"config/tasks/{other}.yaml, which has the same data set; rename one of them"
             )
 
 
 def rule_of(arm: Mapping[str, Any]) -> dict[str, Any]:
     """What an arm changes: its rule and the rule's keys."""
-    return {key: value for key, value in arm.items() if key not in ("base", "id", "title")}
+    return {key: value for key, value in arm.items() if key not in _NO_CHANGE}
+
+
+def sets_of(
+    tasks: Mapping[str, Mapping[str, Any]], written: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Ids of the sets of arms that the bases of a study's tasks name, each once."""
+    bases = dict.fromkeys(map(base_of, tasks))
+    return list(dict.fromkeys(set_ for id_ in bases for set_ in written[id_].get("arm_sets", ())))
 
 
 def datasets_of(
@@ -151,8 +156,7 @@ def datasets_of(
                     **written[base],
                     "title": f"{written[base]['title']}, {arm['title']}",
                     "columns": columns | ({"human": []} if "human" in columns else {}),
-                    "arm": rule_of(arm)
-                    | {"name": f"config/tasks/{arm['base']}.yaml: key `arms.{arm['id']}`"},
+                    "arm": rule_of(arm) | {"name": file_of_arm(arm)},
                 },
             )
     return found

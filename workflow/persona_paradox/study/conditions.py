@@ -20,8 +20,11 @@ from ..names import ALL
 MARK = "@"
 
 # Of one set, and of one id, which is part of the names of files.
-MOST_PERSONAS = 1000
+MOST_OF_A_SET = 1000
 MOST_CHARACTERS = 100
+
+# In the part of an id it stands for any characters.
+ANY = "*"
 
 # Ids that an error names.
 _LISTED = 20
@@ -103,7 +106,7 @@ def personas_of(
         if not chosen:
             raise InputError(
                 f"key `personas` of the study names {id_!r}, which {file_of('personas', id_)} does "
-                f"not make; use {base}{MARK}{ALL} or {_listed(known[base])}"
+                f"not make; use {base}{MARK}{ALL} or {listed(known[base])}"
             )
         for one in chosen:
             derived = f"{base}{MARK}{one}"
@@ -111,7 +114,7 @@ def personas_of(
     return found
 
 
-def _listed(ids: Iterable[str]) -> str:
+def listed(ids: Iterable[str]) -> str:
     """One of some ids, in words."""
     ids = list(ids)
     more = f", or one of {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
@@ -121,24 +124,12 @@ def _listed(ids: Iterable[str]) -> str:
 def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """All personas of a set, in the order of its factors' levels."""
     name = f"config/persona_sets/{set_}.yaml"
-    factors = {
-        factor: [_level(level, about) for level, about in levels.items()]
-        for factor, levels in content["factors"].items()
-    }
-    _check_places(name, content, list(factors))
-    n = prod(map(len, factors.values()))
-    if n > MOST_PERSONAS:
-        raise InputError(
-            f"{name}: key `factors` makes {n} personas, but a set has {MOST_PERSONAS} at most; "
-            "write several sets"
-        )
+    _check_places(name, content, list(content["factors"]))
     found: dict[str, dict[str, Any]] = {}
-    for chosen in product(*factors.values()):
-        levels = dict(zip(factors, chosen, strict=True))
-        part = "_".join(level["level"] for level in chosen)
+    for part, levels in combinations(name, content["factors"], "personas", f"{set_}{MARK}"):
         id_ = f"{set_}{MARK}{part}"
-        if id_ in found or part == ALL or len(id_) > MOST_CHARACTERS:
-            why = "is made twice" if id_ in found else f"stands for every persona of a set ({ALL})"
+        if part == ALL or len(id_) > MOST_CHARACTERS:
+            why = f"stands for every persona of a set ({ALL})"
             if len(id_) > MOST_CHARACTERS:
                 why = f"has more than {MOST_CHARACTERS} characters"
             raise InputError(f"{name}: the id {id_!r} {why}; rename a level of key `factors`")
@@ -148,36 +139,82 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
                 f"{name}: {id_} has key `relations` of two factors; leave it to the levels of one"
             )
         found[id_] = {
-            "title": _filled(content["title_template"] or _titles(factors), levels, "title"),
+            "title": title_of(content, levels),
             "group": content["group"] or set_,
             "texts": {
-                variant: _filled(text, levels, "text") for variant, text in content["texts"].items()
+                variant: filled_with(text, levels, "text")
+                for variant, text in content["texts"].items()
             },
             "factors": levels,
             **({"relations": relations[0]} if relations else {}),
         }
     _check_told_apart(name, found)
-    return _chosen(name, content, found)
+    left = chosen_of(name, content, [split(id_)[1] for id_ in found], "persona")
+    return {id_: persona for id_, persona in found.items() if split(id_)[1] in left}
+
+
+def combinations(
+    name: str, factors: Mapping[str, Mapping[str, Any]], what: str, prefix: str
+) -> list[tuple[str, dict[str, dict[str, Any]]]]:
+    """All combinations of the levels of a set's factors, in their order.
+
+    Args:
+        name: file of the set, in errors.
+        factors: factor → level → its text, or a mapping of `text`, `title` and more.
+        what: what each combination makes, and the `prefix` of their ids, in errors.
+
+    Returns:
+        The part of an id, and factor → its level: `level`, `title`, `text` and what it has besides.
+
+    Raises:
+        InputError: there are too many, or two with the same id.
+    """
+    levels = {
+        factor: [_level(level, about) for level, about in each.items()]
+        for factor, each in factors.items()
+    }
+    n = prod(map(len, levels.values()))
+    if n > MOST_OF_A_SET:
+        raise InputError(
+            f"{name}: key `factors` makes {n} {what}, but a set has {MOST_OF_A_SET} at most; "
+            "write several sets"
+        )
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for chosen in product(*levels.values()):
+        part = "_".join(level["level"] for level in chosen)
+        if part in found:
+            raise InputError(
+                f"{name}: the id {prefix + part!r} is made twice; rename a level of key `factors`"
+            )
+        found[part] = dict(zip(levels, chosen, strict=True))
+    return list(found.items())
 
 
 def _level(level: str, about: str | Mapping[str, Any]) -> dict[str, Any]:
-    """A level of a factor: its id, its text, what titles call it, and its relations, if any."""
-    if isinstance(about, str):
-        about = {"text": about}
-    title = about.get("title", level.replace("_", " "))
-    own = {key: about[key] for key in ("relations",) if key in about}
-    return {"level": level, "title": title, "text": about["text"], **own}
+    """A level of a factor: its id, its text, what titles call it, and what it has besides."""
+    own = {"text": about} if isinstance(about, str) else about
+    return {"level": level, "title": level.replace("_", " "), "text": "", **own}
+
+
+def title_of(content: Mapping[str, Any], levels: Mapping[str, Mapping[str, Any]]) -> str:
+    """The title of one of a set, by the template of its file."""
+    return filled_with(content["title_template"] or _titles(levels), levels, "title")
 
 
 def _titles(factors: Iterable[str]) -> str:
     return ", ".join(f"{{{factor}}}" for factor in factors)
 
 
-def _filled(template: str, levels: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """A template with its places filled; an empty text takes the blank before its place along."""
+def filled_with(template: str, levels: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    """A template with the places of factors filled, and others left.
+
+    An empty text takes the blank before its place along.
+    """
 
     def fill(place: re.Match[str]) -> str:
-        text: str = levels[place[2]][key]
+        if place[2] not in levels:
+            return place[0]
+        text = levels[place[2]][key]
         return place[1] + text if text else ""
 
     return re.sub(rf"( ?){_PLACE.pattern}", fill, template).strip()
@@ -224,24 +261,25 @@ def _check_told_apart(name: str, personas: Mapping[str, Mapping[str, Any]]) -> N
                     )
 
 
-def _chosen(
-    name: str, content: Mapping[str, Any], personas: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """The personas that `only` and `except` leave."""
-    parts = {split(id_)[1]: id_ for id_ in personas}
+def chosen_of(name: str, content: Mapping[str, Any], parts: Sequence[str], what: str) -> list[str]:
+    """The parts that keys `only` and `except` of a set leave; * stands for any characters.
+
+    Raises:
+        InputError: a key names none, or nothing is left.
+    """
+    named: dict[str, set[str]] = {}
     for key in ("only", "except"):
+        named[key] = set()
         for part in content[key] or ():
-            if part not in parts:
+            found = [one for one in parts if fnmatchcase(one, part)]
+            if not found:
                 raise InputError(
                     f"{name}: key `{key}` names {part!r}, which key `factors` does not make; use "
-                    f"{_listed(parts)}"
+                    f"{listed(parts)}"
                 )
-    only = parts if content["only"] is None else content["only"]
-    left = {
-        id_: personas[id_]
-        for part, id_ in parts.items()
-        if part in only and part not in content["except"]
-    }
+            named[key].update(found)
+    only = set(parts) if content["only"] is None else named["only"]
+    left = [part for part in parts if part in only - named["except"]]
     if not left:
-        raise InputError(f"{name}: keys `only` and `except` leave no persona; mend either")
+        raise InputError(f"{name}: keys `only` and `except` leave no {what}; mend either")
     return left

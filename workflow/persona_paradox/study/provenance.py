@@ -20,7 +20,7 @@ def configuration(study: Study) -> dict[str, Any]:
     """Everything that the files of a study say, by kind and id; `study_of` reads it back.
 
     The data folder is left out: where it lies is no part of a study. A JSON schema, arms and the
-    factors of a set stand as text, because the order of their keys means something.
+    factors of sets stand as text, because the order of their keys means something.
     """
     settings = {key: value for key, value in study.settings.items() if key != "data_dir"}
     # What is derived of a file is made of it again.
@@ -31,8 +31,8 @@ def configuration(study: Study) -> dict[str, Any]:
         if task["decoding"]["json_schema"] is not None:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
         task["arms"] = json.dumps(task.get("arms", {}))
-    sets = deepcopy(study.persona_sets)
-    for content in sets.values():
+    sets, arm_sets = deepcopy(study.persona_sets), deepcopy(study.arm_sets)
+    for content in (*sets.values(), *arm_sets.values()):
         content["factors"] = json.dumps(content["factors"])
     return {
         "study": settings,
@@ -41,6 +41,7 @@ def configuration(study: Study) -> dict[str, Any]:
         "tasks": tasks,
         "personas": {id_: study.personas[id_] for id_ in plain(study.personas)},
         "persona_sets": sets,
+        "arm_sets": arm_sets,
         "datasets": {id_: study.datasets[id_] for id_ in plain(study.datasets)},
         "judges": study.judges,
         "forms": study.forms,
@@ -62,10 +63,11 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         known = configured[kind]
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
-    sets = deepcopy(configured["persona_sets"])
-    for content in sets.values():
+    sets, arm_sets = deepcopy(configured["persona_sets"]), deepcopy(configured["arm_sets"])
+    for content in (*sets.values(), *arm_sets.values()):
         content["factors"] = json.loads(content["factors"])
-    chosen = tasks_of([id_ for id_ in settings["tasks"] if base_of(id_) in tasks], tasks)
+    named_tasks = [id_ for id_ in settings["tasks"] if base_of(id_) in tasks]
+    chosen = tasks_of(named_tasks, tasks, arm_sets)
     # What is derived of files is made of them again.
     named_models = [*settings["models"], *(judge["model"] for judge in named("judges").values())]
     models = models_of(dict.fromkeys(named_models), configured["models"], configured["adapters"])
@@ -74,6 +76,7 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         models={id_: models[id_] for id_ in settings["models"]},
         tasks=chosen,
         base_tasks={base: tasks[base] for base in bases(chosen)},
+        arm_sets=arm_sets,
         personas=personas_of(settings["personas"], configured["personas"], sets),
         persona_sets=sets,
         datasets=datasets_of(chosen, configured["datasets"]),

@@ -74,6 +74,7 @@ class Study:
     base_models: dict[str, ModelSpec] = field(default_factory=dict)
     adapters: dict[str, AdapterSpec] = field(default_factory=dict)
     base_tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    arm_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Cell]:

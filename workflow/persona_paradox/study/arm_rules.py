@@ -1,0 +1,39 @@
+"""Rules of arms: modules of `data/arms`, each with the keys of its arms in a schema beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..schema import check_schema
+
+RULES = Path(__file__).parents[1] / "data/arms"
+
+
+def rules() -> list[str]:
+    """Names of all rules, sorted."""
+    return sorted(path.stem for path in RULES.glob("[!_]*.py"))
+
+
+def check_rule(arm: dict[str, Any], where: str) -> None:
+    """Check the keys of an arm by the schema of its rule, and write defaults into it.
+
+    Args:
+        arm: its keys.
+        where: the file and the arm, in errors.
+
+    Raises:
+        InputError: the rule is unknown, or a key is not as it must be.
+    """
+    if arm["rule"] not in rules():
+        raise InputError(
+            f"{where} has the rule {arm['rule']!r}, which is none; use one of "
+            f"{', '.join(rules())}, or add a module to workflow/persona_paradox/data/arms"
+        )
+    if not (RULES / f"{arm['rule']}.schema.yaml").is_file():
+        raise InputError(
+            f"workflow/persona_paradox/data/arms/{arm['rule']}.py: nothing says what keys an "
+            f"arm of this rule has; write {arm['rule']}.schema.yaml beside it"
+        )
+    check_schema(arm, f"arms/{arm['rule']}", where)
