@@ -7,7 +7,7 @@ import statsmodels.formula.api as smf
 from scipy import stats
 from scipy.special import expit, logit
 
-from persona_paradox.analyses import interaction
+from persona_paradox.analyses import gee
 from persona_paradox.analyses.interaction import persona_by_context
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -278,9 +278,7 @@ def unfinished(result):
     ],
 )
 def test_a_fit_that_fails_is_a_reason(rows, monkeypatch, outcome, reason):
-    monkeypatch.setattr(
-        interaction, "GEE", type("G", (Failing,), {"outcome": staticmethod(outcome)})
-    )
+    monkeypatch.setattr(gee, "GEE", type("G", (Failing,), {"outcome": staticmethod(outcome)}))
     effects = fitted(rows.filter(model="m0"))
     assert {effect.reason for effect in effects.values()} == {reason}
     assert {effect.log_odds for effect in effects.values()} == {None}

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from numpy.linalg import LinAlgError
-from numpy.typing import NDArray
-from scipy.special import expit, ndtr, ndtri
-from statsmodels.genmod.cov_struct import Exchangeable
-from statsmodels.genmod.families import Binomial
-from statsmodels.genmod.generalized_estimating_equations import GEE
+from scipy.special import expit
 
-Floats = NDArray[np.float64]
-Linear = tuple[float, Floats]  # a function of the coefficients: its value and its gradient
-
-_EXTREME = 1e-8  # a fitted probability this close to 0 or 1 has no finite log odds
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate with its robust standard error, interval and two-sided p (normal, Wald)."""
-
-    value: float
-    se: float
-    low: float
-    high: float
-    p: float
+from . import gee
+from .gee import EXTREME, Estimate, Floats, Linear, minus
 
 
 @dataclass(frozen=True)
@@ -193,7 +174,7 @@ def _pair_reason(rows: pl.DataFrame, persona: str, baseline: str, context: str) 
     both = share(persona).join(share(baseline), on="item_id", how="full", suffix="_baseline")
     difference = both["correct"] - both["correct_baseline"]
     # An item that one of the two was not asked has no difference.
-    if difference.null_count() == 0 and np.ptp(difference.to_numpy()) < _EXTREME:
+    if difference.null_count() == 0 and np.ptp(difference.to_numpy()) < EXTREME:
         return f"{persona} and {baseline} differ by the same share on every item in {context}"
     return None
 
@@ -223,8 +204,9 @@ class _Fit:
         log_odds, points = self._contrast(persona, context)
         if versus is not None:
             there = self._contrast(persona, versus)
-            log_odds, points = _minus(log_odds, there[0]), _minus(points, there[1])
-        return self._estimate(log_odds, confidence), self._estimate(points, confidence)
+            log_odds, points = minus(log_odds, there[0]), minus(points, there[1])
+        fit = gee.Fit(self.coefficients, self.covariance)
+        return fit.estimate(log_odds, confidence), fit.estimate(points, confidence)
 
     def _contrast(self, persona: str, context: str) -> tuple[Linear, Linear]:
         """The effect of a persona in a context, on both scales."""
@@ -237,17 +219,7 @@ class _Fit:
             points = (100 * float(p.mean()), 100 * (p * (1 - p)) @ design / k)
             scales.append((log_odds, points))
         (log_odds, points), (log_odds_baseline, points_baseline) = scales
-        return _minus(log_odds, log_odds_baseline), _minus(points, points_baseline)
-
-    def _estimate(self, linear: Linear, confidence: float) -> Estimate:
-        value, gradient = linear
-        se = float(np.sqrt(gradient @ self.covariance @ gradient))
-        half = float(ndtri((1 + confidence) / 2)) * se
-        return Estimate(value, se, value - half, value + half, 2 * float(ndtr(-abs(value) / se)))
-
-
-def _minus(one: Linear, other: Linear) -> Linear:
-    return one[0] - other[0], one[1] - other[1]
+        return minus(log_odds, log_odds_baseline), minus(points, points_baseline)
 
 
 def _design(
@@ -275,29 +247,9 @@ def _fitted(rows: pl.DataFrame, personas: list[str], contexts: list[str]) -> _Fi
     design = _design(empty, *(rows[c].to_list() for c in ("persona", "context", "model")))
     clusters = rows["item_id"].rank("dense").to_numpy()
     correct = rows["correct"].cast(pl.Float64).to_numpy()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model_of_all = GEE(
-                correct, design, clusters, family=Binomial(), cov_struct=Exchangeable()
-            )
-            result = model_of_all.fit(cov_type="bias_reduced")
-        except (LinAlgError, ValueError, FloatingPointError) as error:
-            return f"the fit failed: {error}"
-    fit = replace(
-        empty,
-        coefficients=np.asarray(result.params),
-        covariance=np.asarray(result.cov_params()),
-    )
-    p = expit(design @ fit.coefficients)
-    problems = {
-        "a fitted probability is 0 or 1: the cells are separated": (
-            (p < _EXTREME) | (p > 1 - _EXTREME)
-        ).any(),
-        "the fit did not converge": not result.converged,
-        "the covariance of the fit is not defined": (
-            not np.isfinite(fit.covariance).all() or (np.diag(fit.covariance) <= 0).any()
-        ),
-        **{f"the fit warned: {warning.message}": True for warning in caught},
-    }
-    return next((reason for reason, holds in problems.items() if holds), fit)
+    found = gee.fit(correct, design, clusters)
+    if isinstance(found, str):
+        return found
+    if (np.diag(found.covariance) <= 0).any():
+        return "the covariance of the fit is not defined"
+    return replace(empty, coefficients=found.coefficients, covariance=found.covariance)
