@@ -25,7 +25,7 @@ SIZES = {
     "identities": 18 * 3,
     "identities_nurse": 17 * 3,
     "role_titles": 275,
-    "roles": 18,
+    "roles": 54,
 }
 SETS = sorted((ROOT / "config/persona_sets").glob("*.yaml"))
 

@@ -200,6 +200,23 @@ def test_a_trend_is_the_line_through_the_shares() -> None:
     assert effect.rho[1:] == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
 
 
+def test_levels_of_an_order_are_compared_with_its_first() -> None:
+    of = answers(4, 30, (4, 2))
+    low, high = (
+        Trend(name, "role", [f"role{k}" for k in ks])
+        for name, ks in (("low", (1, 0)), ("high", (2, 3)))
+    )
+    found = factor_effects(of, [low, high], confidence=0.95, draws=100)
+    pairs = [(e.level, e.versus) for e in found if e.effect == "level" and e.factor == "role"]
+    assert pairs == [("role0", "role1"), ("role3", "role2")]
+    y = 100 * means(of, 30, (4, 2)).mean(axis=(0, 2))
+    estimates = [e.points.value for e in found if e.points and e.level in ("role0", "role3")][:2]
+    assert estimates == pytest.approx([y[0] - y[1], y[3] - y[2]], abs=1e-4)
+    plain = fitted(of)
+    whole = by_place(found)["factor", "role", None, None, None]
+    assert whole.joint == plain["factor", "role", None, None, None].joint
+
+
 def test_items_of_a_cluster_are_no_further_ones() -> None:
     of = answers(5, 30, (3, 2))
     twice = Answers(

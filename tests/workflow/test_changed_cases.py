@@ -23,7 +23,7 @@ ARMS = {
         "pairs": [{"find": "heart rate", "with": "HR"}],
     },
 }
-PERSONAS = ["no_persona", "roles@nurse_plain_calm"]
+PERSONAS = ["no_persona", "roles@nurse_plain_any_calm"]
 TASKS = ["triage_ed", "triage_ed@hurried", "triage_ed@short"]
 CELL = "results/{}/tiny/{}/{}.parquet"
 STAGES = ("delivered", "responses", "scores")
@@ -220,7 +220,7 @@ def test_an_archive_of_arms_and_a_set_is_made_again_from_its_files(
     ).stdout
     assert "resources/datasets/teaching_ed@short.manifest.json" in listed
     assert "resources/datasets/teaching_ed@short.parquet" not in listed
-    assert "results/scores/tiny/triage_ed@short/roles@nurse_plain_calm.parquet" in listed
+    assert "results/scores/tiny/triage_ed@short/roles@nurse_plain_any_calm.parquet" in listed
     verify = project.path / "workflow/scripts/verify.py"
     done = subprocess.run(
         [sys.executable, verify, "results/archive.zip", "--sample", "4"],

@@ -205,6 +205,13 @@ class Family(TypedDict):
     groups: list[str] | Literal["all"]
 
 
+class Factors(TypedDict):
+    """What is asked of the factors of persona sets."""
+
+    metrics: list[str]
+    family: list[str]
+
+
 class Statistics(TypedDict):
     """Settings of the statistics."""
 
@@ -220,6 +227,7 @@ class Statistics(TypedDict):
     power: float
     margins: dict[str, float]
     cares: list[list[float]]
+    factors: Factors
     family: Family
 
 

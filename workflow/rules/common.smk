@@ -33,6 +33,7 @@ from persona_paradox.study.opening import open_study
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
+    FACTOR_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
 )

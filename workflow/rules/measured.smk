@@ -99,3 +99,20 @@ def kind_measures_code(kind):
 def kind_tables_code():
     """Those of all kinds of the study."""
     return [path for kind in STUDY.measured_kinds for path in kind_measures_code(kind)]
+
+
+def factor_scores():
+    """The scores of the personas of sets whose factors are told apart."""
+    personas = [id_ for one in STUDY.factor_sets.values() for id_ in one["personas"]]
+    return [
+        f"results/scores/{model}/{task}/{persona}.parquet"
+        for model in STUDY.models
+        for task in STUDY.factor_tasks
+        for persona in personas
+    ]
+
+
+def kind_factors_code():
+    """The modules of the kinds of their tasks that say what counts."""
+    kinds = sorted({STUDY.kind(task) for task in STUDY.factor_tasks})
+    return [path for kind in kinds for path in kind_measures_code(kind)]

@@ -40,6 +40,25 @@ rule decompose:
         " --scores results/scores --tables results/tables --log {log}"
 
 
+if STUDY.factor_tasks:
+
+    rule tell_factors:
+        input:
+            scores=factor_scores(),
+            view=VIEWS["factors"],
+            code=code("tell_factors", *kind_factors_code()),
+        output:
+            expand("results/tables/{table}.parquet", table=FACTOR_TABLES),
+            in_report(FACTOR_TABLES, "../report/factors.rst", "Cells"),
+        log:
+            "logs/tabulate/factors.log",
+        conda:
+            ENVIRONMENT
+        shell:
+            script("tell_factors") + " --view {input.view} --scores results/scores"
+            " --tables results/tables --log {log}"
+
+
 rule summarize:
     input:
         tables=expand("results/tables/{table}.parquet", table=STUDY.tables),

@@ -23,6 +23,7 @@ _NONE = 1e-9  # a variance in squared points that is rounding alone
 
 Kind = Literal["level", "factor", "interaction_level", "interaction", "trend"]
 Term = tuple[int, ...]  # one factor or two, by their places
+_Firsts = dict[int, int]  # level → the one that it is compared with, by their places
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Effect:
     """An effect of a set's factors on the share of answers that count.
 
     Attributes:
-        effect: `level`, a level against the first of its factor; `factor`, all of these at once;
-            `interaction_level`, how far that difference is another one under a level of a second
-            factor than under its first; `interaction`, all of these of two factors at once;
-            `trend`, the slope over ordered levels.
+        effect: `level`, a level against the first of its order, or else of its factor; `factor`,
+            whether any two levels differ; `interaction_level`, how far that difference is another
+            one under a level of a second factor than under its first; `interaction`, all of these
+            of two factors at once; `trend`, the slope over ordered levels.
         factor, level, versus: the factor, and the levels compared; of a trend `level` is its id.
         factor_2, level_2, versus_2: those of the second factor of an interaction.
         n_clusters: items, or clusters of items, that the estimate rests on.
@@ -136,8 +137,9 @@ def factor_effects(
         seed: their seed (PCG64).
 
     Returns:
-        For every factor its levels but the first, then the factor; the same for every two
-        factors; then trends. A row without an estimate has its `reason`.
+        For every factor its levels but the first (of those in an order but its first), then the
+        factor; the same for every two factors; then trends. A row without an estimate has its
+        `reason`.
     """
     table = _Table(answers)
     reasons = {term: table.reason(term) for term in table.terms}
@@ -148,9 +150,10 @@ def factor_effects(
         found: _Fit | str = "nothing to fit"
     else:
         found = table.fit([term for term in table.terms if not reasons[term]], confidence)
+    firsts = [table.firsts(name, trends) for name in table.names]
     drawn: dict[str, Any] = {"confidence": confidence, "draws": draws, "seed": seed}
     return [
-        *(e for term in table.terms for e in _of_term(table, term, reasons[term], found)),
+        *(e for term in table.terms for e in _of_term(table, term, reasons[term], found, firsts)),
         *(_of_trend(table, trend, reasons, found, drawn) for trend in trends),
     ]
 
@@ -184,6 +187,15 @@ class _Table:
         elif self.n_clusters < FEWEST_ITEMS:
             self._broken = f"fewer than {FEWEST_ITEMS} items"
 
+    def firsts(self, factor: str, trends: Sequence[Trend]) -> _Firsts:
+        """The place of the first level of an order, for every level that is in one."""
+        place = {level: k for k, level in enumerate(self.answers.factors[factor])}
+        found: _Firsts = {}
+        for trend in (trend for trend in trends if trend.factor == factor):
+            known = [place[level] for level in trend.levels if level in place]
+            found = dict.fromkeys(known, known[0] if known else 0) | found
+        return found
+
     def levels(self, factor: int) -> Sequence[str]:
         return self.answers.factors[self.names[factor]]
 
@@ -209,6 +221,14 @@ class _Table:
         """The mean over all combinations with these levels, shape (combinations,)."""
         here = np.all([self.grid[:, i] == k for i, k in levels.items()], axis=0)
         return np.asarray(here / here.sum())
+
+    def differences(self, compared: Mapping[int, tuple[int, int]]) -> Floats:
+        """One level minus another; of two factors the difference of such differences."""
+        total = np.zeros(len(self.grid))
+        for chosen in product(*((0, 1) for _ in compared)):
+            levels = {i: compared[i][which] for i, which in zip(compared, chosen, strict=True)}
+            total += (-1) ** sum(chosen) * self.weights(levels)
+        return total
 
     def design(self, terms: Sequence[Term], levels: NDArray[np.int64]) -> Floats:
         """An intercept, and for each term the products of its levels but the first."""
@@ -274,40 +294,45 @@ class _Fit:
         return Joint(f, df, within, float(stats.f.sf(f, df, within)))
 
 
-def _of_term(table: _Table, term: Term, reason: str | None, found: _Fit | str) -> Iterator[Effect]:
+def _of_term(
+    table: _Table, term: Term, reason: str | None, found: _Fit | str, firsts: Sequence[_Firsts]
+) -> Iterator[Effect]:
     """The effects of a factor or of two: of levels, then of all at once."""
-    single, whole = ("level", "factor") if len(term) == 1 else ("interaction_level", "interaction")
+    kinds: tuple[Kind, Kind] = ("level", "factor")
+    if len(term) > 1:
+        kinds = ("interaction_level", "interaction")
+    about = Effect(kinds[0], table.names[term[0]], n_clusters=table.n_clusters)
+    if len(term) > 1:
+        about = replace(about, factor_2=table.names[term[1]])
     weights = []
     for places in product(*(range(1, table.sizes[i]) for i in term)):
-        compared = {i: (k, 0) for i, k in zip(term, places, strict=True)}
-        # A product of differences: of both levels and of neither, minus of one alone.
-        weight = sum(
-            (-1) ** sum(k == 0 for k in chosen)
-            * table.weights(dict(zip(term, chosen, strict=True)))
-            for chosen in product(*compared.values())
-        )
-        weights.append(np.asarray(weight))
-        effect = replace(_about(table, term, single), n_answers=int(table.at(compared).sum()))
-        for suffix, i in zip(("", "_2"), term, strict=False):
-            names = [table.levels(i)[k] for k in compared[i]]
-            effect = replace(effect, **dict(zip((f"level{suffix}", f"versus{suffix}"), names)))  # noqa: B905
-        yield _filled(effect, reason, found, lambda fit, w=weights[-1]: fit.difference(w))
-    about = replace(_about(table, term, whole), n_answers=len(table.answers.counts))
-    yield _filled(about, reason, found, lambda fit: fit.joint(weights))
+        weights.append(table.differences(dict(zip(term, [(k, 0) for k in places], strict=True))))
+    for places in product(*(range(table.sizes[i]) for i in term)):
+        compared = {i: (k, firsts[i].get(k, 0)) for i, k in zip(term, places, strict=True)}
+        if any(k == first for k, first in compared.values()):
+            continue
+        named = [(table.levels(i)[k], table.levels(i)[first]) for i, (k, first) in compared.items()]
+        effect = replace(about, level=named[0][0], versus=named[0][1])
+        if len(term) > 1:
+            effect = replace(effect, level_2=named[1][0], versus_2=named[1][1])
+        effect = replace(effect, n_answers=int(table.at(compared).sum()))
+        estimate = reason or _difference(found, table.differences(compared))
+        yield _filled(effect, estimate)
+    about = replace(about, effect=kinds[1], n_answers=len(table.answers.counts))
+    yield _filled(about, reason or (found if isinstance(found, str) else found.joint(weights)))
 
 
-def _about(table: _Table, term: Term, effect: Any) -> Effect:
-    second = table.names[term[1]] if len(term) > 1 else None
-    return Effect(effect, table.names[term[0]], factor_2=second, n_clusters=table.n_clusters)
+def _difference(found: _Fit | str, weights: Floats) -> Estimate | str:
+    return found if isinstance(found, str) else found.difference(weights)
 
 
-def _filled(effect: Effect, reason: str | None, found: _Fit | str, estimate: Any) -> Effect:
+def _filled(effect: Effect, estimate: Estimate | Joint | str) -> Effect:
     """An effect with its estimate, or with the reason why there is none."""
-    if reason or isinstance(found, str):
-        return replace(effect, reason=reason or str(found))
-    value = estimate(found)
-    key = {str: "reason", Joint: "joint", Estimate: "points"}[type(value)]
-    return replace(effect, **{key: value})
+    if isinstance(estimate, str):
+        return replace(effect, reason=estimate)
+    if isinstance(estimate, Joint):
+        return replace(effect, joint=estimate)
+    return replace(effect, points=estimate)
 
 
 def _of_trend(
@@ -326,10 +351,9 @@ def _of_trend(
     places = [table.levels(factor).index(level) for level in trend.levels]
     about = replace(about, n_answers=int(table.at({factor: places}).sum()))
     step = np.arange(len(places)) - (len(places) - 1) / 2
-    weights = sum(
-        s / (step**2).sum() * table.weights({factor: k}) for s, k in zip(step, places, strict=True)
-    )
-    effect = _filled(about, reasons[factor,], found, lambda fit: fit.difference(weights))
+    shares = np.array([table.weights({factor: k}) for k in places])
+    slope = step @ shares / (step**2).sum()
+    effect = _filled(about, reasons[factor,] or _difference(found, slope))
     return effect if effect.reason else replace(effect, rho=_rho(table, factor, places, drawn))
 
 

@@ -52,6 +52,7 @@ TABLES = (
     "recalibrate",
     "tabulate",
     "decompose",
+    "tell_factors",
     "read_ratings",
     "rank",
     "read_list",

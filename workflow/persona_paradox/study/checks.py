@@ -13,6 +13,7 @@ from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
 from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, NOT_RECORDED, USER
 from .conditions import file_of, split
+from .factor_sets import check_trends
 from .products import all_tables
 from .study import Study, sources_of_study
 
@@ -46,6 +47,8 @@ def cross_check(study: Study) -> None:
                 "the same text; change one of them or remove it"
             )
     _check_titles(study)
+    for id_, content in study.persona_sets.items():
+        check_trends(f"config/persona_sets/{id_}.yaml", content)
     for id_, dataset in study.datasets.items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))
@@ -135,6 +138,7 @@ def _check_metrics(statistics: Mapping[str, Any]) -> None:
     """Check that what has a margin, or is of the family, is something that is compared."""
     named = [("margins", id_) for id_ in statistics["margins"]]
     named += [("family.metrics", id_) for id_ in statistics["family"]["metrics"]]
+    named += [("factors.metrics", id_) for id_ in statistics["factors"]["metrics"]]
     calibrated = {f"{name}_{confidence}" for name in CALIBRATION for confidence in CONFIDENCES}
     unknown = [(key, id_) for key, id_ in named if id_ not in {*DEFAULT_METRICS, *calibrated}]
     if not unknown:

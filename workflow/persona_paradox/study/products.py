@@ -15,6 +15,7 @@ STUDY_TABLES = ("robustness",)
 DECOMPOSED_TABLES = ("variance", "interaction")
 # Of tasks whose arms say what they are about.
 ARM_TABLES = ("arm_attributes",)
+FACTOR_TABLES = ("factors",)
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
@@ -29,7 +30,8 @@ def all_tables() -> list[str]:
         InputError: a table of a kind has the id of one that every kind has.
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
-    others = (*DECOMPOSED_TABLES, *ARM_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES)
+    others = (*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *JUDGED_TABLES)
+    others += (*CLINICIAN_TABLES, *TRUST_TABLES)
     of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):

@@ -24,10 +24,12 @@ from ..specs import (
     TaskSpec,
 )
 from .conditions import MARK, base_of, plain, split
+from .factor_sets import factor_sets
 from .products import (
     ARM_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
+    FACTOR_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
     STUDY_TABLES,
@@ -240,11 +242,23 @@ class Study:
             *self.cell_tables,
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(ARM_TABLES if self.compared_arms else ()),
+            *(FACTOR_TABLES if self.factor_tasks else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
             *(("thoughts",) if self.thinking_models else ()),
         ]
+
+    @cached_property
+    def factor_sets(self) -> dict[str, dict[str, Any]]:
+        """What is asked of the factors of the study's persona sets."""
+        return factor_sets(self.personas, self.persona_sets)
+
+    @cached_property
+    def factor_tasks(self) -> list[str]:
+        """Ids of the tasks in which factors are told apart; an arm's items are its base's."""
+        tasks = plain(self.tasks_having("measures")) if self.factor_sets else []
+        return [task for task in tasks if self.traits(task).reference]
 
     @cached_property
     def tables(self) -> list[str]:
@@ -272,13 +286,17 @@ class Study:
         return related(self.personas, self.dataset_of(task))
 
     def has(self, what: str) -> bool:
-        """Whether the study has what a figure is only drawn with: `relations` of its personas.
+        """Whether the study has what a figure is only drawn with.
+
+        `relations` of its personas; `factors` of its persona sets.
 
         Raises:
             ValueError: a figure asks for something else.
         """
         if what == "relations":
             return any(self.relations(task) for task in self.tasks)
+        if what == "factors":
+            return bool(self.factor_tasks)
         raise ValueError(f"no study has {what!r}")
 
     def tasks_shown(self, kind: str) -> list[str]:

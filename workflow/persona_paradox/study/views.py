@@ -51,7 +51,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
     methods |= {"personas": sorted(study.personas)}
     yield "recalibrate", resampling | methods
-    elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds")
+    elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds", "factors")
     if statistics["family"]["groups"] == ALL:
         statistics["family"] = statistics["family"] | {"groups": study.ids_of("groups")}
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
@@ -76,6 +76,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"measures/{id_}", _measures_view(id_, study)
     if study.compared_arms:
         yield "arms", _arms_view(study)
+    if study.factor_tasks:
+        yield "factors", _factors_view(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -307,6 +309,27 @@ def _arms_view(study: Study) -> dict[str, Any]:
     return {"models": list(study.models), "tasks": tasks}
 
 
+def _factors_view(study: Study) -> dict[str, Any]:
+    """What is asked of the factors of persona sets: of whom, in what, and which tests are one."""
+    statistics = study.settings["statistics"]
+    family = {
+        "metrics": statistics["family"]["metrics"],
+        "effects": statistics["factors"]["family"],
+    }
+    metrics = dict.fromkeys([*statistics["family"]["metrics"], *statistics["factors"]["metrics"]])
+    return {
+        "label_mass_warning_below": statistics["label_mass_warning_below"],
+        "confidence": statistics["confidence"],
+        "draws": statistics["draws"],
+        "seed": study.settings["seed"],
+        "models": list(study.models),
+        "tasks": [[task, measured(task, study)] for task in study.factor_tasks],
+        "sets": study.factor_sets,
+        "metrics": list(metrics),
+        "family": family,
+    }
+
+
 def measured(id_: str, study: Study) -> dict[str, Any]:
     """What the numbers of a task's cells need, of every kind and of its own."""
     task, dataset = study.tasks[id_], study.dataset_of(id_)
@@ -396,6 +419,8 @@ def _figures_view(study: Study) -> dict[str, Any]:
             for rater in study.dataset_of(task)["columns"].get("human", ())
         },
         "tasks": {id_: shown(id_, study) for id_ in study.tasks_having("scoring")},
+        # Only where there are some, so that figures of other studies stay.
+        **({"factor_sets": study.factor_sets} if study.factor_sets else {}),
         **{
             key: [{"id": id_, "title": study.titles[key][id_]} for id_ in study.ids_of(key)]
             for key in ("contexts", "groups")

@@ -1,0 +1,213 @@
+"""What the factors of persona sets do: differences of levels, trends, and interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ....figures import ink, typeset, vega, words
+
+# Wider than a column of a journal: levels have long titles.
+_WIDTH_MM, _EDGE_MM = 120.0, 1.5
+_LABEL_MM, _PLOT_MM, _TEXT_MM = 38.0, 36.0, 40.0
+# In points: of a row, and of a line of small words.
+_STEP = 17.0
+_LINE = 1.2 * ink.SMALL_PT
+_SPLIT = "split(datum.label, '\\n')"
+# The colour of what is a test of the study and shown by it, and of all else.
+_SHOWN, _OTHER = "#0B4F86", "white"
+
+
+def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
+    """One row per effect that is drawn, in the order of the table.
+
+    Columns: `panel` and `label` are titles; `points`, `low` and `high` of a level or a trend;
+    `shown`, whether its adjusted p is small; `said` the same in words.
+    """
+    table = tables["factors"].filter(
+        pl.col("task").is_in(list(settings["tasks"])) & (pl.col("effect") != "interaction_level")
+    )
+    found = []
+    for row in table.iter_rows(named=True):
+        of_set = settings["factor_sets"][row["persona_set"]]
+        # With two levels a factor is its one difference; with more its joint test is in the table.
+        if row["effect"] == "factor":
+            continue
+        points = {key: row[key] for key in ("points", "low", "high")}
+        if row["n_items"] < settings["too_few_below"]:
+            points = dict.fromkeys(points)
+        found.append(
+            {
+                "panel": _panel(row, of_set, settings),
+                "label": typeset.wrap(_label(row, of_set), _LABEL_MM, ink.SMALL_PT),
+                **points,
+                "shown": row["p_holm"] is not None and row["p_holm"] <= 1 - settings["confidence"],
+                "said": typeset.wrap(_said(row, settings), _TEXT_MM, ink.SMALL_PT),
+                "n": row["n_items"],
+            }
+        )
+    schema = {"panel": pl.String, "label": pl.String, "said": pl.String, "shown": pl.Boolean}
+    numbers = {"points": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
+    return pl.DataFrame(found, schema=schema | numbers)
+
+
+def _panel(row: Mapping[str, Any], of_set: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    task = words.task_title(settings["tasks"][row["task"]])
+    model = settings["models"][row["model"]]
+    metric = row["metric"].replace("_", " ")
+    title = f"{task} · {model} · {of_set['title']}: {metric}"
+    return typeset.wrap(title, _PLOT_MM + _TEXT_MM, ink.PANEL_PT, "bold")
+
+
+def _label(row: Mapping[str, Any], of_set: Mapping[str, Any]) -> str:
+    titles = {f["id"]: {one["id"]: one["title"] for one in f["levels"]} for f in of_set["factors"]}
+    if row["effect"] == "interaction":
+        return " × ".join(row[key].replace("_", " ").capitalize() for key in ("factor", "factor_2"))
+    if row["effect"] == "trend":
+        (trend,) = [one for one in of_set["trends"] if one["id"] == row["level"]]
+        return f"Trend: {trend['title']}, a step"
+    of = titles[row["factor"]]
+    return f"{of[row['level']]} − {of[row['versus']]}"
+
+
+def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    counted = f"n = {row['n_items']}"
+    if row["n_items"] < settings["too_few_below"]:
+        return f"too few, {counted}"
+    if row["reason"] is not None:
+        return f"{row['reason']}, {counted}"
+    p = f"p {words.p_text(row['p'])}"
+    if row["p_holm"] is not None:
+        p = f"p (Holm) {words.p_text(row['p_holm'])}"
+    if row["points"] is None:
+        return f"F({row['df']}, {row['df_within']}) = {row['f']:.2f}, {p}, {counted}"
+    value, low, high = (words.number(row[key], 1, True) for key in ("points", "low", "high"))
+    return f"{value} [{low}, {high}], {p}, {counted}"
+
+
+def _rows_below(lines: int) -> float:
+    """Half of the height of the lines below the first."""
+    return (lines - 1) / 2 * _LINE
+
+
+def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification: points with intervals and words, one panel per task, model and metric."""
+    plot = vega.points(_PLOT_MM)
+    higher = [{"test": f"length({_SPLIT}) == {n}", "value": -_rows_below(n)} for n in range(2, 5)]
+    axis = {
+        "ticks": False,
+        "domain": False,
+        "labelPadding": 4,
+        "labelExpr": _SPLIT,
+        "labelLineHeight": _LINE,
+        "labelOffset": {"condition": higher, "value": 0},
+    }
+    x = {
+        "type": "quantitative",
+        "title": "percentage points",
+        "axis": {"grid": True, "tickCount": 5},
+    }
+    hover = [
+        {"field": "label", "title": "Levels"},
+        {"field": "points", "title": "Points", "format": "+.1f"},
+        {"field": "low", "title": "from", "format": "+.1f"},
+        {"field": "high", "title": "to", "format": "+.1f"},
+        {"field": "n", "title": "Items (n)"},
+    ]
+    return {
+        "padding": vega.points(_EDGE_MM),
+        "title": {
+            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
+            "subtitle": _lines(_about(settings), ink.SMALL_PT),
+            "anchor": "start",
+            "frame": "bounds",
+            "offset": 6,
+            "subtitleFontSize": ink.SMALL_PT,
+            "subtitleColor": ink.MIDDLE,
+        },
+        "facet": {
+            "field": "panel",
+            "type": "nominal",
+            "sort": None,
+            "title": None,
+            "header": {
+                "labelAnchor": "start",
+                "labelExpr": _SPLIT,
+                "labelLineHeight": 1.25 * ink.PANEL_PT,
+                "labelPadding": 3,
+            },
+        },
+        "columns": 1,
+        "spacing": 14,
+        "spec": {
+            "width": plot,
+            "height": {"step": _STEP},
+            "encoding": {
+                "y": {
+                    "field": "label",
+                    "type": "nominal",
+                    "sort": None,
+                    "title": None,
+                    "axis": axis,
+                }
+            },
+            "layer": [
+                {
+                    "mark": {"type": "rule", "color": ink.GREY, "strokeWidth": 0.6},
+                    "encoding": {"x": x | {"datum": 0}, "y": None},
+                },
+                {
+                    "mark": {"type": "rule", "color": _SHOWN},
+                    "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
+                },
+                {
+                    "mark": {
+                        "type": "point",
+                        "filled": True,
+                        "opacity": 1,
+                        "size": 16,
+                        "stroke": _SHOWN,
+                        "strokeWidth": 0.8,
+                    },
+                    "encoding": {
+                        "x": x | {"field": "points"},
+                        "fill": {
+                            "condition": {"test": "datum.shown", "value": _SHOWN},
+                            "value": _OTHER,
+                        },
+                        "tooltip": hover,
+                    },
+                },
+                {
+                    "mark": {
+                        "type": "text",
+                        "align": "left",
+                        "fontSize": ink.SMALL_PT,
+                        "lineBreak": "\n",
+                        "lineHeight": _LINE,
+                        "yOffset": -_LINE / 2,
+                    },
+                    "encoding": {"x": {"value": plot + 4}, "text": {"field": "said"}},
+                },
+            ],
+        },
+        "resolve": {"scale": {"y": "independent"}},
+    }
+
+
+def _about(settings: Mapping[str, Any]) -> str:
+    tasks = list(settings["tasks"])
+    return (
+        "Differences between levels of a factor in percentage points, on the mean over all "
+        "combinations of the other factors; trends for each step of ordered levels; below, whether "
+        f"two factors depend on each other (joint test). {words.percent(settings['confidence'])} "
+        "intervals of a logistic model clustered by item (not adjusted). Filled: p ≤ "
+        f"{1 - settings['confidence']:.2g} after Holm's adjustment over the study's tests of "
+        f"factors. n, items; main wording. {words.study_note(settings, tasks)}"
+    )
+
+
+def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
+    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")
