@@ -25,6 +25,7 @@ from persona_paradox.prompting import delivery, prompts, steps
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
 CELL = "{model}/{task}/{persona}.parquet"
+FACTORS = runpy.run_path(str(ROOT / "workflow/scripts/tell_factors.py"), run_name="factors")
 SCHEMAS = {
     "results/prompts/{task}/{persona}.parquet": prompts.SCHEMA,
     f"results/delivered/{CELL}": delivery.SCHEMA,
@@ -43,6 +44,7 @@ SCHEMAS = {
         f"results/tables/{name}.parquet": schema
         for name, schema in tabulation.schemas([measuring.load("triage")]).items()
     },
+    "results/tables/factors.parquet": FACTORS["SCHEMA"],
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,
     "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | trust.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | trust.TRUST,

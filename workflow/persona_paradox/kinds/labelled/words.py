@@ -28,6 +28,7 @@ from ...words import (
     span,
     three,
 )
+from .factor_words import factors
 
 # What each verdict says, in the words of config/README.md.
 _VERDICTS = {
@@ -334,74 +335,6 @@ def _between(values: pl.Series) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _factors(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
-    """What is shown of factors, and of how many effects it is not."""
-    alpha = 1 - settings["confidence"]
-    places = ("model", "task", "persona_set")
-    for (model, task, set_), part in tables["factors"].group_by(*places, maintain_order=True):
-        of_set = settings["factor_sets"][set_]
-        yield f"**{place_of(settings, model, task)}, {of_set['title']}** (n = {span(part['n_items'])})"
-        yield ""
-        for (metric,), rows in part.group_by("metric", maintain_order=True):
-            tested = rows.filter(pl.col("p_holm").is_not_null())
-            lacking = rows.filter(pl.col("reason").is_not_null())
-            without = f" Without an estimate: {lacking.height} of {rows.height} effects" + (
-                f" ({lacking.item(0, 'reason')})." if lacking.height else "."
-            )
-            if tested.is_empty():
-                known = rows.filter(pl.col("points").is_not_null() & (pl.col("effect") == "level"))
-                span_of = (
-                    f"differences of levels {points(known['points'].min() / 100)} to "
-                    f"{points(known['points'].max() / 100)} points (exploration, unadjusted; intervals "
-                    "in results/tables/factors.csv)"
-                    if known.height
-                    else "no difference of levels could be estimated"
-                )
-                yield f"- {plain(metric).capitalize()}: {span_of}.{without}"
-                continue
-            shown = tested.filter(pl.col("p_holm") <= alpha)
-            for row in shown.iter_rows(named=True):
-                yield f"- {plain(metric).capitalize()}: {_of_factor(row, of_set)}."
-            rest = tested.filter(pl.col("p_holm") > alpha)
-            if rest.height:
-                single = rest.filter(pl.col("points").is_not_null())
-                between = (
-                    f" Differences and trends from {points(single['points'].min() / 100)} to "
-                    f"{points(single['points'].max() / 100)} points."
-                    if single.height
-                    else ""
-                )
-                yield (
-                    f"- {plain(metric).capitalize()}: not shown for {rest.height} of {tested.height} "
-                    f"effects that are tests of the study (p (Holm) at least "
-                    f"{p_text(min(rest['p_holm']))}).{between}{without}"
-                )
-        yield ""
-
-
-def _of_factor(row: Row, of_set: Settings) -> str:
-    """An effect of factors in words."""
-    titles = {f["id"]: {one["id"]: one["title"] for one in f["levels"]} for f in of_set["factors"]}
-    p = f"p (Holm) {p_text(row['p_holm'])}, {row['n_answers']} answers, {row['n_invalid']} invalid"
-    if row["points"] is None:
-        what = " and ".join(plain(row[key]) for key in ("factor", "factor_2") if row[key])
-        says = "depend on each other" if row["factor_2"] else "makes a difference"
-        return f"{what} {says}: F({row['df']}, {row['df_within']}) = {row['f']:.2f}, {p}"
-    estimate = (
-        f"{points(row['points'] / 100)} points {points_within(row['low'] / 100, row['high'] / 100)}"
-    )
-    if row["effect"] == "trend":
-        (trend,) = [one for one in of_set["trends"] if one["id"] == row["level"]]
-        return (
-            f"trend over {trend['title']}, of {len(trend['levels'])} levels, a step {estimate}, {p}"
-        )
-    compared = f"{titles[row['factor']][row['level']]} minus {titles[row['factor']][row['versus']]}"
-    if row["factor_2"] is not None:
-        two = titles[row["factor_2"]]
-        compared += f", under {two[row['level_2']]} minus under {two[row['versus_2']]}"
-    return f"{compared}: {estimate}, {p}"
-
-
 SECTIONS: tuple[Section, ...] = (
     ("Does a persona change the accuracy?", ("contrasts",), _effects),
     ("Is it more than wording, and more than any sentence does?", ("robustness",), _robust),
@@ -409,7 +342,7 @@ SECTIONS: tuple[Section, ...] = (
     ("Does the effect depend on the context?", ("interaction",), _context),
     ("Consistency", ("cells",), _consistency),
     ("Calibration", ("calibration",), _calibration),
-    ("What do the factors of a persona set do?", ("factors",), _factors),
+    ("What do the factors of a set of personas do?", ("factors",), factors),
     ("Subgroups", ("subgroups",), _subgroups),
     ("Where the variance lies", ("variance",), _variance),
 )

@@ -18,6 +18,13 @@ _LINE = 1.2 * ink.SMALL_PT
 _SPLIT = "split(datum.label, '\\n')"
 # The colour of what is a test of the study and shown by it, and of all else.
 _SHOWN, _OTHER = "#0B4F86", "white"
+_ROWS = {
+    **dict.fromkeys(("panel", "label"), pl.String),
+    **dict.fromkeys(("points", "low", "high"), pl.Float64),
+    "shown": pl.Boolean,
+    "said": pl.String,
+    "n": pl.Int64,
+}
 
 
 def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
@@ -48,9 +55,7 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
                 "n": row["n_items"],
             }
         )
-    schema = {"panel": pl.String, "label": pl.String, "said": pl.String, "shown": pl.Boolean}
-    numbers = {"points": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64}
-    return pl.DataFrame(found, schema=schema | numbers)
+    return pl.DataFrame(found, schema=_ROWS)
 
 
 def _panel(row: Mapping[str, Any], of_set: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
