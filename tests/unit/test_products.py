@@ -28,6 +28,7 @@ TABLES = [
     *CELL_TABLES,
     *products.DECOMPOSED_TABLES,
     *products.ARM_TABLES,
+    *products.FACTOR_TABLES,
     *products.JUDGED_TABLES,
     *products.CLINICIAN_TABLES,
     "delivery",
@@ -61,7 +62,9 @@ def test_every_table_is_known_and_every_map() -> None:
 
 def test_all_is_what_the_study_has_answers_for() -> None:
     assert study().tables == [
-        id_ for id_ in TABLES if id_ not in ("thoughts", *products.ARM_TABLES)
+        id_
+        for id_ in TABLES
+        if id_ not in ("thoughts", *products.ARM_TABLES, *products.FACTOR_TABLES)
     ]
     assert study().possible_figures == ALL_FIGURES
     triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]

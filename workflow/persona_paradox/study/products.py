@@ -30,8 +30,8 @@ def all_tables() -> list[str]:
         InputError: a table of a kind has the id of one that every kind has.
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
-    others = (*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *JUDGED_TABLES)
-    others += (*CLINICIAN_TABLES, *TRUST_TABLES)
+    others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
+    others += [*JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):

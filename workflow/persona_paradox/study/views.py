@@ -74,10 +74,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     )
     for id_ in study.tasks_having("measures"):
         yield f"measures/{id_}", _measures_view(id_, study)
-    if study.compared_arms:
-        yield "arms", _arms_view(study)
-    if study.factor_tasks:
-        yield "factors", _factors_view(study)
+    yield from _comparison_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -293,6 +290,14 @@ def _measures_view(id_: str, study: Study) -> dict[str, Any]:
         "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
         "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
     }
+
+
+def _comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
+    """What is asked of several arms together, and of several personas, where there are such."""
+    if study.compared_arms:
+        yield "arms", _arms_view(study)
+    if study.factor_tasks:
+        yield "factors", _factors_view(study)
 
 
 def _arms_view(study: Study) -> dict[str, Any]:
