@@ -20,6 +20,7 @@ from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
 from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
+from .measured_views import comparison_views, measured, measures_view
 from .study import Study
 
 # What figures call the column by which a sample is drawn.
@@ -73,8 +74,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         },
     )
     for id_ in study.tasks_having("measures"):
-        yield f"measures/{id_}", _measures_view(id_, study)
-    yield from _comparison_views(study)
+        yield f"measures/{id_}", measures_view(id_, study)
+    yield from comparison_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -275,78 +276,6 @@ def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
             f"({error}); put the model's chat template (Jinja) there"
         ) from error
     return view | {"text": text, "bos": source["bos"], "eos": source["eos"]}
-
-
-def _measures_view(id_: str, study: Study) -> dict[str, Any]:
-    """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
-    relations = study.relations(id_)
-    return {
-        **measured(id_, study),
-        "baseline": study.settings["baseline"],
-        "personas": list(study.personas),
-        "groups": {persona: about["group"] for persona, about in study.personas.items()},
-        # Only where there are some, so that what was measured of other studies stays.
-        **({"relations": relations} if relations else {}),
-        "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
-        "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
-    }
-
-
-def _comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
-    """What is asked of several arms together, and of several personas, where there are such."""
-    if study.compared_arms:
-        yield "arms", _arms_view(study)
-    if study.factor_tasks:
-        yield "factors", _factors_view(study)
-
-
-def _arms_view(study: Study) -> dict[str, Any]:
-    """Which arms are put beside each other, and what they are about."""
-    tasks = {
-        base_: {
-            **_measures_view(base_, study),
-            "base": base_,
-            "arms": {id_: study.tasks[id_]["arm"]["about"] for id_ in arms},
-            "datasets": {id_: study.tasks[id_]["dataset"] for id_ in arms},
-        }
-        for base_, arms in study.compared_arms.items()
-    }
-    return {"models": list(study.models), "tasks": tasks}
-
-
-def _factors_view(study: Study) -> dict[str, Any]:
-    """What is asked of the factors of persona sets: of whom, in what, and which tests are one."""
-    statistics = study.settings["statistics"]
-    family = {
-        "metrics": statistics["family"]["metrics"],
-        "effects": statistics["factors"]["family"],
-    }
-    metrics = dict.fromkeys([*statistics["family"]["metrics"], *statistics["factors"]["metrics"]])
-    return {
-        "label_mass_warning_below": statistics["label_mass_warning_below"],
-        "confidence": statistics["confidence"],
-        "draws": statistics["draws"],
-        "seed": study.settings["seed"],
-        "models": list(study.models),
-        "tasks": [[task, measured(task, study)] for task in study.factor_tasks],
-        "sets": study.factor_sets,
-        "metrics": list(metrics),
-        "family": family,
-    }
-
-
-def measured(id_: str, study: Study) -> dict[str, Any]:
-    """What the numbers of a task's cells need, of every kind and of its own."""
-    task, dataset = study.tasks[id_], study.dataset_of(id_)
-    return {
-        **study.spec(id_).measured(task, dataset),
-        "kind": task["kind"],
-        "dataset": task["dataset"],
-        "context": dataset["context"],
-        "origin": dataset["origin"],
-        "reference": study.traits(id_).reference,
-        "cluster": dataset["columns"]["cluster"],
-    }
 
 
 def _sample_note(id_: str, study: Study) -> str | None:

@@ -1,0 +1,80 @@
+"""What measures of a study depend on: those of a task's cells, and of several cells together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .study import Study
+
+
+def measures_view(id_: str, study: Study) -> dict[str, Any]:
+    """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
+    relations = study.relations(id_)
+    return {
+        **measured(id_, study),
+        "baseline": study.settings["baseline"],
+        "personas": list(study.personas),
+        "groups": {persona: about["group"] for persona, about in study.personas.items()},
+        # Only where there are some, so that what was measured of other studies stays.
+        **({"relations": relations} if relations else {}),
+        "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
+        "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
+    }
+
+
+def comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
+    """What is asked of several arms together, and of several personas, where there are such."""
+    if study.compared_arms:
+        yield "arms", _arms_view(study)
+    if study.factor_tasks:
+        yield "factors", _factors_view(study)
+
+
+def _arms_view(study: Study) -> dict[str, Any]:
+    """Which arms are put beside each other, and what they are about."""
+    tasks = {
+        base_: {
+            **measures_view(base_, study),
+            "base": base_,
+            "arms": {id_: study.tasks[id_]["arm"]["about"] for id_ in arms},
+            "datasets": {id_: study.tasks[id_]["dataset"] for id_ in arms},
+        }
+        for base_, arms in study.compared_arms.items()
+    }
+    return {"models": list(study.models), "tasks": tasks}
+
+
+def _factors_view(study: Study) -> dict[str, Any]:
+    """What is asked of the factors of persona sets: of whom, in what, and which tests are one."""
+    statistics = study.settings["statistics"]
+    family = {
+        "metrics": statistics["family"]["metrics"],
+        "effects": statistics["factors"]["family"],
+    }
+    metrics = dict.fromkeys([*statistics["family"]["metrics"], *statistics["factors"]["metrics"]])
+    return {
+        "label_mass_warning_below": statistics["label_mass_warning_below"],
+        "confidence": statistics["confidence"],
+        "draws": statistics["draws"],
+        "seed": study.settings["seed"],
+        "models": list(study.models),
+        "tasks": [[task, measured(task, study)] for task in study.factor_tasks],
+        "sets": study.factor_sets,
+        "metrics": list(metrics),
+        "family": family,
+    }
+
+
+def measured(id_: str, study: Study) -> dict[str, Any]:
+    """What the numbers of a task's cells need, of every kind and of its own."""
+    task, dataset = study.tasks[id_], study.dataset_of(id_)
+    return {
+        **study.spec(id_).measured(task, dataset),
+        "kind": task["kind"],
+        "dataset": task["dataset"],
+        "context": dataset["context"],
+        "origin": dataset["origin"],
+        "reference": study.traits(id_).reference,
+        "cluster": dataset["columns"]["cluster"],
+    }
