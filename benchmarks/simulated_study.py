@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import readme
-from simulation import BASELINE, Asked, World, ask
+from simulation import BASELINE, Asked, Rate, World, ask, rate
 
 from persona_paradox import files
 from persona_paradox.figures import catalogue, ink, marks, typeset, words
@@ -43,7 +43,6 @@ from persona_paradox.kinds.triage.measures import METRICS, answers
 from persona_paradox.measures import contrasts as contrasting
 from persona_paradox.measures import robustness
 from persona_paradox.measures.resampling import Draws
-from persona_paradox.measures.statistics import wilson
 from persona_paradox.study.products import DECOMPOSED_TABLES, MEASURED_TABLES, STUDY_TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,35 +149,6 @@ NULLS = (
     Null("wordings differ by 4 points", 0.04, 0.0),
     Null("any sentence has an effect, by 4 points; wordings by 2", 0.02, 0.04),
 )
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How often something happened."""
-
-    hits: int
-    trials: int
-
-    @property
-    def share(self) -> float:
-        """The share of the trials."""
-        return self.hits / self.trials
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Its 95% Wilson interval."""
-        return wilson(self.hits, self.trials, 0.95)
-
-    def __str__(self) -> str:
-        """In percent, with its interval and the counts."""
-        low, high = self.interval
-        return (
-            f"{100 * self.share:.1f}% ({100 * low:.1f}–{100 * high:.1f}; {self.hits}/{self.trials})"
-        )
-
-
-def rate(happened: Sequence[bool]) -> Rate:
-    return Rate(int(sum(happened)), len(happened))
 
 
 def null_study(null: Null, items: int, draws: int, seed: Sequence[int]) -> tuple[Any, Any]:

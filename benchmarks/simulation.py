@@ -13,8 +13,10 @@ invalid, right or not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr, ndtri
 from scipy.stats import multivariate_normal, norm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from persona_paradox.measures.statistics import wilson
 
 Floats = NDArray[np.float64]
 Key = tuple[str, str]  # persona, variant
@@ -216,3 +222,33 @@ def ask(
             }
         scores[key] = pl.DataFrame(columns)
     return Asked(scores, shifts, item)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened."""
+
+    hits: int
+    trials: int
+
+    @property
+    def share(self) -> float:
+        """The share of the trials."""
+        return self.hits / self.trials
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95% Wilson interval."""
+        return wilson(self.hits, self.trials, 0.95)
+
+    def __str__(self) -> str:
+        """In percent, with its interval and the counts."""
+        low, high = self.interval
+        return (
+            f"{100 * self.share:.1f}% ({100 * low:.1f}–{100 * high:.1f}; {self.hits}/{self.trials})"
+        )
+
+
+def rate(happened: Sequence[bool]) -> Rate:
+    """Of what happened or did not, one entry a trial."""
+    return Rate(int(sum(happened)), len(happened))

@@ -111,6 +111,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         f"{of}_{name}": SHARE
         for of, name in product(("wording", "control"), ("mean", "sd", "min", "max", "low", "high"))
     }
+    | dict.fromkeys(("beyond_low", "beyond_high"), SHARE)
     | {"n_wordings": WHOLE, "n_controls": WHOLE},
     "spread": {name: kind for name, kind in KEYS.items() if name != "persona"}
     | {"metric": TEXT, "kind": TEXT}
@@ -289,7 +290,7 @@ def _add_robustness(rows: Rows) -> None:
         if len(controls) > 1:
             centre, sd = float(np.mean(controls)), float(np.std(controls, ddof=1))
             control |= {"control_mean": centre, "control_sd": sd}
-            control |= {"control_low": centre - 4 * sd, "control_high": centre + 4 * sd}
+            control |= {"beyond_low": centre - 4 * sd, "beyond_high": centre + 4 * sd}
         judged = [of for p, of in personas.items() if PERSONAS[p][1] != "control"]
         for i, of in enumerate(judged):
             verdict = VERDICTS[i % len(VERDICTS)]
@@ -412,7 +413,7 @@ def test_spread_of_the_controls_is_shaded_where_it_is(study: Study, figure: str)
     rows = study.rows("robustness", metric="accuracy")
     assert set(bands) == {name_of(row) for row in rows}
     for row in rows:
-        ends = (100 * row["control_low"], 100 * row["control_high"])
+        ends = (100 * row["beyond_low"], 100 * row["beyond_high"])
         assert bands[name_of(row)] == pytest.approx(ends)
 
 
@@ -699,7 +700,7 @@ def test_without_robustness_there_is_no_verdict(some: Study) -> None:
     for figure in ("persona_effect", "spread"):
         drawn = plain.draw(figure)
         assert "erdict" not in words(drawn)
-        assert "spread of the controls" not in words(drawn)
+        assert "any sentence" not in words(drawn)
         assert not patches(drawn, "band")
         assert len(lines(drawn, "point")) == 2 * 3 * 4 * 3
         assert_page_is_clean(drawn)

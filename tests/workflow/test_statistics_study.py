@@ -132,6 +132,15 @@ def test_verdicts_rest_on_the_contrasts_of_the_same_table(ran: Project) -> None:
         # The prediction interval, at 5% shared between the two personas judged.
         half = stats.t.ppf(1 - 0.05 / 2 / 2, 2) * np.std(controls, ddof=1) * np.sqrt(1 + 1 / 3)
         assert row["control_high"] == pytest.approx(np.mean(controls) + half)
+        p = plain.filter(task=row["task"], persona=row["persona"])["p"]
+        z = np.sign(effects) * stats.norm.isf(p / 2)
+        assert row["p_mean"] == pytest.approx(2 * stats.norm.sf(abs(z.mean())))
+        # Of three controls the farthest from the middle is the tail.
+        middle = np.median([*controls, effects.mean()])
+        _, threshold, farthest = sorted(abs(c - middle) for c in controls)
+        high = threshold + (farthest - threshold) * (2 / 4 / (0.05 / 2) - 1)
+        if farthest - threshold > 1e-9:
+            assert row["beyond_high"] == pytest.approx(middle + high)
     spread = table(ran, "spread").filter(metric="accuracy", task="triage_ed")
     sets = [
         plain.filter(task="triage_ed", persona=persona)["difference"].to_numpy()

@@ -80,10 +80,10 @@ def wording(
 def control_band(
     axes: Axes, row: Mapping[str, Any] | None, y: tuple[float, float], gid: str
 ) -> None:
-    """Shade how far the effects of controls reach, in percentage points, between two heights."""
-    if row is None or row["control_low"] is None or row["control_high"] is None:
+    """Shade how far an effect like that of any sentence reaches, in points, between two heights."""
+    if row is None or row["beyond_low"] is None or row["beyond_high"] is None:
         return
-    low, high = 100 * row["control_low"], 100 * row["control_high"]
+    low, high = 100 * row["beyond_low"], 100 * row["beyond_high"]
     look: dict[str, Any] = {"facecolor": ink.PALE, "linewidth": 0, "zorder": -1}
     axes.add_patch(Rectangle((low, y[0]), high - low, y[1] - y[0], gid=gid, **look))
 

@@ -131,9 +131,9 @@ def too_few_note(settings: Mapping[str, Any], rows: Iterable[Mapping[str, Any]])
 
 ROBUST = "robust"  # the best of the verdicts
 VERDICT_NOTE = (
-    "Verdict (our own definition): an effect is robust where p and interval exclude zero, all "
-    "wordings agree in sign and the t interval of their mean excludes zero, and that mean lies "
-    "beyond every control and their spread, the t prediction interval of the effect of one "
-    "further control (cut where it is wider than the panel)."
+    "Verdict (our own definition): an effect is robust where all wordings have it in one "
+    "direction, and the larger of two p values, over the items and against the controls, is small "
+    "after Holm's adjustment over the personas judged. Band: as far as one further control would "
+    "lie at that level shared among them (cut where it is wider than the panel)."
 )
 NO_PERSONA = "not available: the study has no persona beside the baseline"

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .answers import number
 from .contrasts import full_metric
+from .control_test import judge
 from .paired_tests import robust
 from .statistics import percentile_interval
 
@@ -35,6 +36,13 @@ ROBUSTNESS = {
     "p_holm": pl.Float64,
     "equivalent": pl.Boolean,
     "verdict": pl.String,
+    "p_mean": pl.Float64,
+    "p_control": pl.Float64,
+    "p_robust": pl.Float64,
+    "p_robust_normal": pl.Float64,
+    "beyond_low": pl.Float64,
+    "beyond_high": pl.Float64,
+    "verdict_intervals": pl.String,
     **{
         f"{kind}_{name}": pl.Float64
         for kind in ("wording", "control")
@@ -78,23 +86,25 @@ def robustness_rows(
     rows = []
     contrasts = contrasts.with_columns(metric=full_metric())
     for (metric,), table in contrasts.group_by("metric", maintain_order=True):
-        effects = {
-            persona: dict(zip(part["variant"], part["difference"], strict=True))
+        wordings = {
+            persona: (_values(part, "difference"), _values(part, "p"))
             for (persona,), part in table.group_by("persona", maintain_order=True)
         }
-        controls = [_mean(effects[p].values()) for p in effects if groups[p] == CONTROL]
+        controls = [wordings[p][0] for p in wordings if groups[p] == CONTROL]
         judged = table.filter(
             (pl.col("variant") == "main")
             & pl.col("in_family")
             & (pl.col("persona").replace_strict(groups) != CONTROL)
         )
-        for row in judged.iter_rows(named=True):
-            others = [v for k, v in effects[row["persona"]].items() if k != "main"]
+        verdicts = judge([wordings[p] for p in judged["persona"]], controls, alpha)
+        for row, verdict in zip(judged.iter_rows(named=True), verdicts, strict=True):
+            of_persona = table.filter(pl.col("persona") == row["persona"])
+            others = of_persona.filter(pl.col("variant") != "main")
             found = robust(
                 _known(row["difference"]),
                 (_known(row["low"]), _known(row["high"])),
-                [_known(v) for v in others],
-                controls,
+                _values(others, "difference"),
+                [float(effects.mean()) for effects in controls],
                 p_adjusted=row["p_holm"],
                 alpha=alpha,
                 family=judged.height,
@@ -106,7 +116,14 @@ def robustness_rows(
                     "metric": metric,
                     "effect": row["difference"],
                     "equivalent": row["equivalent"],
-                    "verdict": found.verdict,
+                    "verdict": verdict.verdict,
+                    "p_mean": number(verdict.p_mean),
+                    "p_control": number(verdict.p_control),
+                    "p_robust": number(verdict.p_robust),
+                    "p_robust_normal": number(verdict.p_robust_normal),
+                    "beyond_low": number(verdict.low),
+                    "beyond_high": number(verdict.high),
+                    "verdict_intervals": found.verdict,
                     **_described("wording", found.wordings),
                     "wording_low": number(found.wording_low),
                     "wording_high": number(found.wording_high),
@@ -120,12 +137,13 @@ def robustness_rows(
     return rows
 
 
+def _values(table: pl.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column with nan for null."""
+    return table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
 def _known(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def _mean(values: Any) -> float:
-    return float(np.mean([_known(value) for value in values]))
 
 
 def _described(kind: str, spread: Any) -> dict[str, float | None]:

@@ -125,17 +125,21 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
                 yield f"- {said.capitalize()}: {names}."
                 continue
             for row in rows.iter_rows(named=True):
-                main, mean, control = (
+                main, mean, beyond = (
                     points_within(row[f"{name}low"], row[f"{name}high"])
-                    for name in ("", "wording_", "control_")
+                    for name in ("", "wording_", "beyond_")
                 )
                 yield (
-                    f"- {named(settings, row['persona'])}: {said}. Effect of the main wording "
-                    f"{points(row['effect'])} points {main}; mean of {row['n_wordings']} wordings "
-                    f"{points(row['wording_mean'])} {mean}; one further control would lie within "
-                    f"{control} ({row['n_controls']} controls)."
+                    f"- {named(settings, row['persona'])}: {said}{_robust_p(row)}. Effect of the "
+                    f"main wording {points(row['effect'])} points {main}; mean of "
+                    f"{row['n_wordings']} wordings {points(row['wording_mean'])} {mean}; any "
+                    f"sentence may have an effect within {beyond} ({row['n_controls']} controls)."
                 )
         yield ""
+
+
+def _robust_p(row: Row) -> str:
+    return "" if row["p_robust"] is None else f", p (Holm) {p_text(row['p_robust'])}"
 
 
 def _arms(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:

@@ -247,8 +247,8 @@ def _key(study: _Shown) -> list[Entry]:
     key.append(Entry(text, ink.filled(ink.MIDDLE, "o"), bar))
     if contrasts.paraphrases:
         key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
-    if any(row["control_low"] is not None for row in study.verdicts.values()):
-        key.append(Entry("spread of the controls", band=ink.PALE))
+    if any(row["beyond_low"] is not None for row in study.verdicts.values()):
+        key.append(Entry("effects that any sentence may have", band=ink.PALE))
     if any(row["detectable"] is not None for row in main):
         power = words.percent(settings["power"])
         text = f"smallest difference detectable with {power} power"

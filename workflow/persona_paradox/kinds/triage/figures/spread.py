@@ -236,8 +236,8 @@ def _key(study: _Shown) -> list[Entry]:
         key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
         look = {"marker": "|", "color": ink.DARK, "markersize": 8, "markeredgewidth": 1.1}
         key.append(Entry("mean over wordings", look))
-    if any(row["control_low"] is not None for row in study.verdicts.values()):
-        key.append(Entry("spread of the controls", band=ink.PALE))
+    if any(row["beyond_low"] is not None for row in study.verdicts.values()):
+        key.append(Entry("effects that any sentence may have", band=ink.PALE))
     if any(all_invalid(row) for row in study.contrasts.rows.values()):
         key.append(Entry("every answer invalid", ink.STRUCK))
     return key
