@@ -50,7 +50,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 SEED = 2026
 MODEL = "simulated"
 FIGURE = ROOT / "docs" / "figures" / "simulated_study.png"
-CONTROLS = [f"control_{i}" for i in range(1, 6)]
+CONTROLS = [f"control_{i}" for i in range(1, 21)]
 JUDGED = 7  # personas of a study that are neither the baseline nor controls
 
 STATISTICS: dict[str, Any] = {
@@ -71,6 +71,7 @@ STATISTICS: dict[str, Any] = {
     },
 }
 ALPHA = 1 - STATISTICS["confidence"]
+FAMILY_METRICS = [m for m in METRICS if m.id in STATISTICS["family"]["metrics"]]
 CONTRASTS = {"model": pl.String, "task": pl.String, "persona": pl.String, "variant": pl.String}
 CONTRASTS |= {"against": pl.String} | contrasting.CONTRAST
 
@@ -81,9 +82,10 @@ CONTRASTS |= {"against": pl.String} | contrasting.CONTRAST
 def contrasts(
     asked: Asked, world: World, task: str, settings: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The contrasts of a task, as measure.py makes them.
+    """The contrasts of a task in the family's metric, as measure.py makes them.
 
-    Only the main wordings get all draws: of the others a verdict needs the effects alone.
+    Only the main wordings of personas get all draws: of the others a verdict needs the effects and
+    McNemar's p alone.
     """
     spec = world.task()
     baseline = answers(asked.scores[BASELINE, "main"], spec)
@@ -96,24 +98,37 @@ def contrasts(
     for (persona, variant), scores in asked.scores.items():
         if persona == BASELINE:
             continue
-        this, main = answers(scores, spec, baseline), variant == "main"
+        this = answers(scores, spec, baseline)
+        main = variant == "main" and persona not in CONTROLS
         mine = draws[main].measure(this.points)
         place = {"model": MODEL, "task": task, "persona": persona, "variant": variant}
         place |= {"against": contrasting.PERSONA}
         values = mine, theirs[main]
         found = contrasting.contrast_rows(
-            (this, baseline), values[0] - values[1], values, METRICS, settings
+            (this, baseline), values[0] - values[1], values, FAMILY_METRICS, settings
         )
         rows += [{**place, **row} for row in found]
     return rows
 
 
 def judge(
-    rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], controls: int = len(CONTROLS)
+    rows: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    controls: int = len(CONTROLS),
+    alone: str | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The family's contrasts of a study, and the verdicts, with the first so many controls."""
+    """The family's contrasts of a study, and the verdicts.
+
+    Args:
+        rows: all contrasts.
+        settings: the statistics'.
+        controls: how many of the controls take part, the first ones.
+        alone: the only persona that is judged; without it all are.
+    """
     table = pl.DataFrame(rows, schema=CONTRASTS)
     table = table.filter(~pl.col("persona").is_in(CONTROLS[controls:]))
+    if alone is not None:
+        table = table.filter(pl.col("persona").is_in([alone, *CONTROLS]))
     groups = {p: "control" if p in CONTROLS else "paper" for p in table["persona"].unique()}
     groups[BASELINE] = "paper"
     table = contrasting.with_family(table.lazy(), settings["family"], groups).collect()
@@ -127,6 +142,16 @@ def judge(
 
 
 # --- how often something is claimed where nothing is -----------------------------------------
+
+
+# What the rules call robust: the verdict; where effects of sentences are taken to be normal; the
+# rule by intervals.
+RULES = {
+    "robust": pl.col("verdict") == "robust",
+    "robust if sentences are normal": (pl.col("p_robust_normal") <= ALPHA)
+    & (pl.col("wording_min") * pl.col("wording_max") > 0),
+    "robust by intervals": pl.col("verdict_intervals") == "robust",
+}
 
 
 @dataclass(frozen=True)
@@ -169,7 +194,8 @@ def null_rates(
     null: Null, studies: int, items: int, draws: int, number: int = 0
 ) -> dict[str, Rate]:
     """How often studies of a world without effects claim something; `number` is for the seed."""
-    significant, controls_too, robust, equivalent = [], [], [], []
+    significant, controls_too, equivalent = [], [], []
+    robust: dict[str, list[bool]] = {rule: [] for rule in RULES}
     for i in range(studies):
         table, verdicts = null_study(null, items, draws, (SEED, 1, number, i))
         family = table.filter("in_family")
@@ -177,12 +203,13 @@ def null_rates(
         controls_too.append(bool(claimed.any()))
         significant += list(claimed)
         for _, part in verdicts.group_by("task", maintain_order=True):
-            robust.append(bool((part["verdict"] == "robust").any()))
+            for rule, said in RULES.items():
+                robust[rule].append(bool(part.select(said.any()).item()))
         equivalent += list(verdicts["equivalent"])
     return {
         "any contrast significant after Holm, per study": rate(controls_too),
         "contrasts significant after Holm": rate(significant),
-        "any persona robust, per model and task": rate(robust),
+        **{f"any persona {rule}, per model and task": rate(of) for rule, of in robust.items()},
         "personas equivalent to the baseline within 5 points": rate(equivalent),
     }
 
@@ -195,14 +222,16 @@ SPREADS = {
     "sentences and wordings differ by 1 point": (0.01, 0.01),
     "sentences differ by 3 points, wordings by 2": (0.03, 0.02),
 }
+# Of a setting, an n, a number of controls (ALONE: all, each persona judged alone) and an effect.
 Found = dict[tuple[str, int, int, float], dict[str, Rate]]
+ALONE, FEW = 0, 5
 
 
 def power(studies: int, draws: int, items: Sequence[int] = ITEMS) -> Found:
     """How often effects are significant, robust, or null ones equivalent.
 
-    Every study has four personas with the effects `EFFECTS` and three without any, judged with
-    five controls and again with the first three.
+    Every study has four personas with the effects `EFFECTS` and three without any, judged
+    together with all controls and with the first five, and each of the four alone.
     """
     found: Found = {}
     for number, (title, (sentence, wording)) in enumerate(SPREADS.items()):
@@ -221,14 +250,21 @@ def power(studies: int, draws: int, items: Sequence[int] = ITEMS) -> Found:
                 rows = contrasts(
                     ask(world, shifts, generator, read_out=False), world, "task", settings
                 )
-                for controls in (3, 5):
+                for controls in (FEW, len(CONTROLS)):
                     _, verdicts = judge(rows, settings, controls)
                     for row in verdicts.iter_rows(named=True):
                         said.setdefault((controls, true[row["persona"]]), []).append(row)
+                for persona in [p for p, effect in true.items() if effect]:
+                    _, verdicts = judge(rows, settings, alone=persona)
+                    for row in verdicts.iter_rows(named=True):
+                        said.setdefault((ALONE, true[persona]), []).append(row)
             for (controls, effect), verdicts in said.items():
                 found[title, n, controls, effect] = {
                     "significant": rate([row["p_holm"] <= ALPHA for row in verdicts]),
-                    "robust": rate([row["verdict"] == "robust" for row in verdicts]),
+                    **{
+                        rule: rate(pl.DataFrame(verdicts).select(robust).to_series().to_list())
+                        for rule, robust in RULES.items()
+                    },
                     "equivalent": rate([row["equivalent"] for row in verdicts]),
                 }
     return found
@@ -242,7 +278,7 @@ PERSONAS = {
     "null": ("paper", "No effect"),
     **{f"sentence_{i}": ("paper", f"Any sentence {i}") for i in range(1, 4)},
     **{f"sentence_{i}": ("comparison", f"Any sentence {i}") for i in range(4, 6)},
-    **{name: ("control", f"Control {name[-1]}") for name in CONTROLS},
+    **{name: ("control", name.replace("_", " ").capitalize()) for name in CONTROLS},
 }
 # Gains where the effect is +, loses where it is -.
 TASKS = {"emergency": (5, 0.15), "primary_care": (3, -0.15)}
@@ -526,16 +562,19 @@ def report(
     found: Found,
 ) -> str:
     """Everything, as Markdown."""
+    many = len(CONTROLS)
     lines = [
-        f"One study through the scripts ({sizes['items']} items in each of two tasks, 12 personas "
-        f"of 3 wordings, {sizes['draws']:,} draws; in points):",
+        f"One study through the scripts ({sizes['items']} items in each of two tasks, "
+        f"{len(PERSONAS) - 1} personas of 3 wordings, {len(CONTROLS)} of them controls, "
+        f"{sizes['draws']:,} draws; in points):",
         "",
         "| | truth | found | |",
         "|---|---|---|---|",
         *(f"| {c.what} | {c.truth} | {c.found} | {'✓' if c.right else '**no**'} |" for c in held),
         "",
         f"{sizes['nulls']} studies without any effect of meaning ({sizes['items']} items in each "
-        f"of two tasks, {JUDGED} personas and 5 controls of 3 wordings, {sizes['few']} draws), "
+        f"of two tasks, {JUDGED} personas and {len(CONTROLS)} controls of 3 wordings, "
+        f"{sizes['few']} draws), "
         "with 95% Wilson intervals:",
         "",
         "| claimed | " + " | ".join(nulls) + " |",
@@ -553,12 +592,14 @@ def report(
             "|---|" + "---|" * len(ns),
         ]
         for effect in EFFECTS:
-            for name, controls in (("significant", 5), ("robust", 5), ("robust", 3)):
-                said = f" with {controls} controls" if name == "robust" else ""
-                rates = [str(found[title, n, controls, effect][name]) for n in ns]
-                lines.append(f"| {100 * effect:.0f} points {name}{said} | {' | '.join(rates)} |")
-        for name in ("equivalent", "robust"):
-            rates = [str(found[title, n, 5, 0.0][name]) for n in ns]
+            for name in ("significant", *RULES):
+                for controls in (ALONE, many, FEW) if name == "robust" else (many,):
+                    said = f" with {controls} controls" if controls else ", judged alone"
+                    rates = [str(found[title, n, controls, effect][name]) for n in ns]
+                    points = f"{100 * effect:.0f} points {name}{said}"
+                    lines.append(f"| {points} | {' | '.join(rates)} |")
+        for name in ("equivalent", *RULES):
+            rates = [str(found[title, n, many, 0.0][name]) for n in ns]
             lines.append(f"| no effect, called {name} | {' | '.join(rates)} |")
     return "\n".join(lines)
 
@@ -567,8 +608,9 @@ LEFT_MM, HEIGHT_MM, HEAD_MM, TICKS_MM = 11.0, 52.0, 8.0, 9.0
 FAMILY = (
     "any contrast significant after Holm, per study",
     "any persona robust, per model and task",
+    "any persona robust by intervals, per model and task",
 )
-LOOKS = {FAMILY[0]: ("#D55E00", "s"), FAMILY[1]: ("#009E73", "v")}
+LOOKS = {FAMILY[0]: ("#D55E00", "s"), FAMILY[1]: ("#009E73", "v"), FAMILY[2]: ("#CC79A7", "P")}
 OF_ITEMS = dict(zip(ITEMS, (("#56B4E9", "^"), ("#0072B2", "o"), ("#000000", "D")), strict=True))
 
 
@@ -583,14 +625,15 @@ def draw(
     key = [
         *(Entry(name, ink.filled(*LOOKS[name])) for name in FAMILY),
         Entry("5%", line={"color": ink.DARK, "linestyle": (0, (4, 2))}),
-        *(Entry(f"n = {n:,}, robust with 5 controls", ink.filled(*OF_ITEMS[n])) for n in ns),
-        *(Entry(f"with 3 controls, n = {n:,}", ink.hollow(*OF_ITEMS[n])) for n in ns),
+        *(Entry(f"n = {n:,}, robust, judged alone", ink.filled(*OF_ITEMS[n])) for n in ns),
+        *(Entry(f"{JUDGED} judged together, n = {n:,}", ink.hollow(*OF_ITEMS[n])) for n in ns),
     ]
     notes = [
         f"Left: {sizes['nulls']} studies, n = {sizes['items']} in each of two tasks; {JUDGED} "
-        f"personas, 5 controls, 3 wordings. Right: {sizes['power']} studies of one task each.",
+        f"personas, {len(CONTROLS)} controls, 3 wordings. Right: {sizes['power']} studies of one "
+        "task each.",
         "Lines are 95% Wilson intervals.",
-        "Effects are judged together, so that three controls rarely suffice.",
+        "Judged together: personas of 5, 10, 15 and 20 points, and three without effect.",
         f"Seed {SEED}.",
     ]
     with ink.context():
@@ -615,20 +658,20 @@ def draw(
             if not i:
                 for j, (name, rates) in enumerate(nulls.items()):
                     for k, what in enumerate(FAMILY):
-                        _mark(axes, j + (k - 0.5) / 4, rates[what], LOOKS[what], f"{name}|{what}")
+                        _mark(axes, j + (k - 1) / 4, rates[what], LOOKS[what], f"{name}|{what}")
                 axes.axhline(5, color=ink.DARK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
                 axes.set_xlim(-0.5, len(nulls) - 0.5)
                 short = ["chance\nalone", "wordings\ndiffer", "sentences\ndiffer"]
                 axes.set_xticks(range(len(nulls)), short)
                 continue
             for k, n in enumerate(ns):
-                for controls in (5, 3):
-                    beside = 2 * k - len(ns) + (1.5 if controls == 3 else 0.5)
+                for controls in (ALONE, len(CONTROLS)):
+                    beside = 2 * k - len(ns) + (0.5 if controls == ALONE else 1.5)
                     places = [100 * e + 0.6 * beside for e in EFFECTS]
                     rates = [found[title, n, controls, e]["robust"] for e in EFFECTS]
                     for x, one in zip(places, rates, strict=True):
                         gid = f"{title}|{n}|{controls}|{x}"
-                        _mark(axes, x, one, OF_ITEMS[n], gid, full=controls == 5)
+                        _mark(axes, x, one, OF_ITEMS[n], gid, full=controls == ALONE)
             axes.set_xlim(2, 23)
             axes.set_xticks([100 * e for e in EFFECTS])
             axes.set_xlabel("true effect (points)")
@@ -644,8 +687,8 @@ def _mark(
     marks.point(axes, x, 100 * one.share, f"point|{gid}", **kind(*look))
 
 
-SIZES = {"items": 300, "draws": 2000, "few": 500, "nulls": 200, "power": 60}
-QUICK = {"items": 100, "draws": 300, "few": 200, "nulls": 10, "power": 5}
+SIZES = {"items": 300, "draws": 2000, "few": 500, "nulls": 60, "power": 60}
+QUICK = {"items": 100, "draws": 300, "few": 200, "nulls": 4, "power": 2}
 
 
 def main() -> None:
