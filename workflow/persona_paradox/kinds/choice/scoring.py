@@ -92,7 +92,7 @@ def score(
                 "shown_first": LETTERS[order[0]],
                 "reference_shown": "".join(mark_of[place] for place in order if place in right),
                 "parse_status": status,
-                "outcome": _outcome(label, is_right, text),
+                "outcome": _outcome(label, is_right, text, item["options"]),
                 "correct": is_right,
                 "cluster": cluster_of.get(row["item_id"]),
                 "label_mass": label_mass(logprob),
@@ -126,9 +126,9 @@ def _one(
     return None, status
 
 
-def _outcome(label: str | None, is_right: bool, text: str | None) -> str:
+def _outcome(label: str | None, is_right: bool, text: str | None, options: Sequence[str]) -> str:
     if label is None:
-        return labelled.outcome(None, "", text)
+        return labelled.outcome(None, "", text, options)
     return RIGHT if is_right else WRONG
 
 

@@ -112,12 +112,21 @@ def concluded(text: str | None, header: str | None) -> str | None:
     return said if found and behind_thoughts(before + found) is not None else text
 
 
-def outcome(label: str | None, reference: str, text: str | None) -> str:
-    """Of four; an answer with a label is not asked whether it refuses."""
+def outcome(
+    label: str | None, reference: str, text: str | None, options: Sequence[str] = ()
+) -> str:
+    """Of four; an answer with a label is not asked whether it refuses.
+
+    Args:
+        label: that was read, if any.
+        reference: the right one.
+        text: what was said behind the reasoning.
+        options: texts of the item's options, of which "none of the above" may be one.
+    """
     if label is not None:
         return RIGHT if label == reference else WRONG
     said = None if text is None else behind_thoughts(text)
-    return REFUSED if said is not None and refuses(said) else UNREADABLE
+    return REFUSED if said is not None and refuses(said, options) else UNREADABLE
 
 
 def clusters(items: pl.DataFrame, column: str | None) -> dict[str, str | None]:
