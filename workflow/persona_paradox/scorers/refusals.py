@@ -14,7 +14,7 @@ RULE = Path(__file__).with_suffix(".yaml")
 
 # What is quoted is said by somebody else.
 _QUOTED = re.compile(r"[\"“”„«][^\"“”„«»]*[\"“”»]|(?<!\w)'[^']{3,}'(?!\w)")
-# Where a clause ends: with its sentence, or before a word that goes on with something else.
+# Where a sentence ends, and a clause in it: before a word that goes on with something else.
 _SENTENCES = re.compile(r"[.!?…]+(?=\s|$)|\n+")
 _GOES_ON = re.compile(r"\s*(?:[;:]|,? (?:but|however|yet|still),?(?= )|, (?=so |and so ))\s*")
 _SHORTEST_ANSWER = 2
@@ -71,9 +71,9 @@ def _answers(clause: str, goes_on: bool) -> bool:
 
 
 def _plain(text: str) -> str:
-    """In lower case, with straight apostrophes, single blanks within lines, without quotes."""
+    """In lower case, with straight apostrophes, a line for each paragraph, without quotes."""
     straight = text.lower().replace("’", "'").replace("‘", "'")
     unquoted = _QUOTED.sub(" ", straight)
     # A text that is quoted as a whole is said.
     said = unquoted if re.search(r"\w", unquoted) else straight.strip("\"“”„«»' ")
-    return "\n".join(" ".join(line.split()) for line in said.splitlines())
+    return "\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", said))
