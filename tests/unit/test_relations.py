@@ -303,7 +303,7 @@ def test_a_relation_to_nothing_is_refused(config: Path) -> None:
         study(config, {"man": "in"})
     said = str(told.value)
     assert said.startswith("config/personas/ed_nurse.yaml: key `relations`")
-    for word in ("'man'", "men, women", "'subject'"):
+    for word in ("'man'", "use one of all, anatomy", "'subject'"):
         assert word in said
 
 
@@ -341,3 +341,16 @@ def test_a_set_gives_its_personas_the_relations_of_their_levels() -> None:
     content["factors"]["place"]["here"] = {"text": "here", "relations": {"all": "in"}}
     with pytest.raises(InputError, match=r"work\.yaml: work@cook_here .*two factors"):
         personas_of(["work@all"], {}, {"work": content})
+
+
+def test_bundled_relations_are_to_groups_that_there_are() -> None:
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings |= {"personas": ["no_persona", "experts@all"], "judges": []}
+    made = load_study(settings, ROOT / "config", check_schema)
+    having = {id_ for id_, one in made.personas.items() if "relations" in one}
+    assert {id_.partition("@")[2] for id_ in set(made.personas) - having} == {
+        "",
+        "layperson",
+        "child",
+        "toddler",
+    }

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..names import ALL, RELATION, SUBJECT
-from .conditions import file_of
+from .conditions import file_of, listed
 
 
 def related(
@@ -63,6 +63,6 @@ def check_relations(
             if group not in known:
                 raise InputError(
                     f"{file_of('personas', id_)}: key `relations` of {id_} names {group!r}, which "
-                    f"no data set lists in `values` of its subgroup {SUBJECT!r}; use some of "
-                    f"{', '.join(sorted(known))}"
+                    f"no data set lists in `values` of its subgroup {SUBJECT!r}; use "
+                    f"{listed(sorted(known))}"
                 )
