@@ -235,7 +235,7 @@ def test_a_level_that_is_always_right_leaves_its_factor_out() -> None:
     found = fitted(sure, Trend("t", "role", ["role0", "role1"]))
     for place, effect in found.items():
         if "role" in place[1:]:
-            assert effect.reason == "all answers of role2 counted", place
+            assert effect.reason == "all answers of role2 count", place
             assert (effect.points, effect.joint, effect.rho, effect.p) == (None,) * 4
         else:
             assert effect.reason is None, place
@@ -247,7 +247,7 @@ def test_two_levels_that_are_never_right_leave_their_interaction_out() -> None:
     never = replace(of, counts=of.counts & ~((of.levels[:, 0] == 1) & (of.levels[:, 2] == 0)))
     found = fitted(never)
     assert found["interaction", "role", None, "aim", None].reason == (
-        "no answer of role1 with aim0 counted"
+        "no answer of role1 with aim0 counts"
     )
     others = [e for p, e in found.items() if (p[1], p[3]) != ("role", "aim")]
     assert {e.reason for e in others} == {None}
@@ -264,6 +264,32 @@ def test_levels_that_do_nothing_at_all_have_no_standard_error() -> None:
     assert found["level", "role", "role1", None, None].reason is None
     assert "the same on every item" in (found["factor", "role", None, None, None].reason or "")
     assert found["factor", "style", None, None, None].reason is None
+
+
+def test_nothing_that_counts_is_one_reason() -> None:
+    of = answers(6, 40, (3, 2))
+    for value, reason in ((True, "all answers count"), (False, "no answer counts")):
+        alike = replace(of, counts=np.full_like(of.counts, value))
+        assert {e.reason for e in factor_effects(alike, confidence=0.95)} == {reason}
+
+
+def test_a_factor_of_one_level_has_no_effect() -> None:
+    of = answers(6, 40, (3, 1, 2))
+    found = factor_effects(of, confidence=0.95)
+    assert {(e.factor, e.factor_2) for e in found} == {
+        ("role", None),
+        ("aim", None),
+        ("role", "aim"),
+    }
+    without = factor_effects(
+        replace(
+            of,
+            levels=of.levels[:, [0, 2]],
+            factors={"role": of.factors["role"], "aim": of.factors["aim"]},
+        ),
+        confidence=0.95,
+    )
+    assert [e.p for e in found] == [e.p for e in without]
 
 
 def test_an_incomplete_set_has_a_reason() -> None:

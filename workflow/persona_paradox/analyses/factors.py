@@ -143,7 +143,7 @@ def factor_effects(
     """
     table = _Table(answers)
     reasons = {term: table.reason(term) for term in table.terms}
-    for pair in combinations(range(len(table.sizes)), 2):
+    for pair in (term for term in table.terms if len(term) > 1):
         # No interaction without both of its factors.
         reasons[pair] = reasons[pair[:1]] or reasons[pair[1:]] or reasons[pair]
     if all(reasons[term] for term in table.terms if len(term) == 1):
@@ -186,6 +186,8 @@ class _Table:
             )
         elif self.n_clusters < FEWEST_ITEMS:
             self._broken = f"fewer than {FEWEST_ITEMS} items"
+        elif answers.counts.all() or not answers.counts.any():
+            self._broken = "all answers count" if answers.counts.all() else "no answer counts"
 
     def firsts(self, factor: str, trends: Sequence[Trend]) -> _Firsts:
         """The place of the first level of an order, for every level that is in one."""
@@ -214,7 +216,11 @@ class _Table:
             values = self.answers.counts[self.at({i: [k] for i, k in zip(term, places)})]  # noqa: B905
             if values.all() or not values.any():
                 named = " with ".join(self.levels(i)[k] for i, k in zip(term, places, strict=True))
-                return f"{'all answers' if values.all() else 'no answer'} of {named} counted"
+                return (
+                    f"all answers of {named} count"
+                    if values.all()
+                    else f"no answer of {named} counts"
+                )
         return None
 
     def weights(self, levels: Mapping[int, int]) -> Floats:

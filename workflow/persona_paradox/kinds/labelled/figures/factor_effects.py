@@ -69,7 +69,8 @@ def _panel(row: Mapping[str, Any], of_set: Mapping[str, Any], settings: Mapping[
 def _label(row: Mapping[str, Any], of_set: Mapping[str, Any]) -> str:
     titles = {f["id"]: {one["id"]: one["title"] for one in f["levels"]} for f in of_set["factors"]}
     if row["effect"] == "interaction":
-        return " × ".join(row[key].replace("_", " ").capitalize() for key in ("factor", "factor_2"))
+        both = " × ".join(row[key].replace("_", " ") for key in ("factor", "factor_2"))
+        return both[0].upper() + both[1:]
     if row["effect"] == "trend":
         (trend,) = [one for one in of_set["trends"] if one["id"] == row["level"]]
         return f"Trend: {trend['title']}, a step"
