@@ -288,11 +288,18 @@ class Study:
     def has(self, what: str) -> bool:
         """Whether the study has what a figure is only drawn with.
 
-        `relations` of its personas; `factors` of its persona sets.
+        Args:
+            what: `relations` of its personas; `factors` of its persona sets; `arms` of tasks that
+                have scores and stand beside them; `arms_of_levels`, those of `compared_arms` whose
+                labels have an order.
 
         Raises:
             ValueError: a figure asks for something else.
         """
+        if what == "arms":
+            return bool(self.paired_tasks)
+        if what == "arms_of_levels":
+            return any(self.traits(id_).ordered for id_ in self.compared_arms)
         if what == "relations":
             return any(self.relations(task) for task in self.tasks)
         if what == "factors":
@@ -305,18 +312,25 @@ class Study:
         return own if kind in base.kinds() else list(self.tasks_with("labels"))
 
     @cached_property
+    def paired_tasks(self) -> list[str]:
+        """Ids of the arms whose answers are measured against those to the unchanged items."""
+        return [
+            id_
+            for id_, task in self.tasks.items()
+            if "arm" in task and base_of(id_) in self.tasks and base.has(task["kind"], "pairs")
+        ]
+
+    @cached_property
     def compared_arms(self) -> dict[str, list[str]]:
         """Tasks whose arms are put beside each other → ids of these arms.
 
         Those that say what they are about: a class of an attribute, or an identity.
         """
         found: dict[str, list[str]] = {}
-        for id_, task in self.tasks.items():
-            about = task.get("arm", {}).get("about", {})
-            task_of = base_of(id_)
-            known = task_of in self.tasks and base.has(task["kind"], "pairs")
-            if known and ({"attribute", "class"} <= {*about} or "identity" in about):
-                found.setdefault(task_of, []).append(id_)
+        for id_ in self.paired_tasks:
+            about = self.tasks[id_]["arm"].get("about", {})
+            if {"attribute", "class"} <= {*about} or "identity" in about:
+                found.setdefault(base_of(id_), []).append(id_)
         return found
 
     @property

@@ -312,7 +312,14 @@ def shown(id_: str, study: Study) -> dict[str, Any]:
         "context": dataset["context"],
         "sample": _sample_note(id_, study),
         "clustered": dataset["columns"]["cluster"] is not None,
+        **_arm_shown(task),
     }
+
+
+def _arm_shown(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an arm, what it is called and the task that it is one of."""
+    arm = task.get("arm")
+    return {"arm": {key: arm[key] for key in ("base", "title")}} if arm else {}
 
 
 def _figures_view(study: Study) -> dict[str, Any]:
