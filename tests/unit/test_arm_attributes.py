@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
+from known_arms import attributes
 from scipy.stats import pearsonr
 
-from persona_paradox.analyses.arm_table import SCHEMA, Persona, rows_of
 from persona_paradox.analyses.arms import Edit, Statistic, measured
-from persona_paradox.kinds import measuring
 from persona_paradox.measures.resampling import Draws
 
 SETTINGS: dict[str, Any] = {"draws": 400, "seed": 3, "confidence": 0.95, "interval": "percentile"}
@@ -127,82 +125,9 @@ def test_cues_of_one_identity_agree_as_far_as_their_gaps_do() -> None:
 
 # --- through the scores ------------------------------------------------------------------------
 
-VIEW: dict[str, Any] = {
-    "labels": ["1", "2", "3"],
-    "levels": ["a", "b", "c"],
-    "high_acuity": ["a"],
-    "cost": {"under": 2, "over": 1},
-    "label_mass_warning_below": 0.5,
-    "baseline": "none",
-    "base": "t",
-    "arms": {
-        "t@m1": {"attribute": "pulse", "class": "-1"},
-        "t@p1": {"attribute": "pulse", "class": "1"},
-        "t@p2": {"attribute": "pulse", "class": "2"},
-    },
-}
-STEPS = {"t@m1": -1, "t@p1": 1, "t@p2": 2}
-N = 400
-
-
-def scores(p_urgent: np.ndarray, said: np.ndarray) -> pl.DataFrame:
-    """Answers whose level is 0 with this probability, else 2."""
-    missing = pl.lit(None, dtype=pl.String)
-    rows = [[float(p), 0.0, float(1 - p)] for p in p_urgent]
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(rows))],
-            "reference": "1",
-            "label": pl.Series(np.where(said, "1", "3").tolist()),
-            "label_probabilities": pl.Series(rows, dtype=pl.List(pl.Float64)),
-        }
-    ).with_columns(
-        outcome=pl.when(pl.col("label") == "1").then(pl.lit("right")).otherwise(pl.lit("wrong")),
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
-    )
-
-
-def simulated(slopes: dict[str, float], seed: int) -> pl.DataFrame:
-    """A table of personas that answer a severity step by so much more probability of urgent."""
-    generator = np.random.default_rng(seed)
-    easy = generator.uniform(0.3, 0.7, N)
-    ids = [f"i{i:05d}" for i in range(N)]
-    personas = {}
-    kind = measuring.load("triage")
-    assert kind.pairs is not None
-    for name, slope in slopes.items():
-        tables: dict[str, Any] = {"t": (scores(easy, easy > 0.5), None)}
-        for arm, step in STEPS.items():
-            p = np.clip(easy + slope * step + generator.normal(0, 0.05, N), 0, 1)
-            items = pl.DataFrame(
-                {
-                    "item_id": ids,
-                    # The first hundred lack the sign; the next have this class already in one arm.
-                    "changed": [i >= (200 if arm == "t@p2" else 100) for i in range(N)],
-                    "unchanged": [
-                        "no such sign" if i < 100 else "'Pulse' is 120 already" if i < 200 else None
-                        for i in range(N)
-                    ],
-                    "severity": pl.Series([step] * N, dtype=pl.Int64),
-                }
-            )
-            tables[arm] = (scores(p, p > 0.5), items)
-        personas[name] = Persona(kind, kind.pairs, VIEW, tables)
-    place = {"model": "m", "task": "t", "context": "c", "dataset": "d"}
-    rows = [place | row for row in rows_of(personas, VIEW, SETTINGS)]
-    return pl.DataFrame(rows, schema=SCHEMA)
-
 
 def test_a_persona_that_listens_less_is_found() -> None:
-    table = simulated({"none": 0.08, "nurse": 0.02}, 5)
+    table = attributes({"none": 0.08, "nurse": 0.02}, 5)
     level = table.filter(metric="expected_level", measure="change")
     found = level.filter(persona="nurse", **{"class": "2"}).row(0, named=True)
     # Two steps of .02 and of .08; a level is 2 times the probability of the last one.
@@ -221,7 +146,7 @@ def test_personas_that_do_the_same_differ_as_often_as_intervals_say() -> None:
     """At 95%, of 100 tables about five differ; more than twelve, or none, would be 1 in 150."""
     differs = []
     for seed in range(100):
-        table = simulated({"none": 0.05, "nurse": 0.05}, seed)
+        table = attributes({"none": 0.05, "nurse": 0.05}, seed)
         row = table.filter(
             persona="nurse", metric="expected_level", measure="change", **{"class": "1"}
         ).row(0, named=True)

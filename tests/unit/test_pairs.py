@@ -8,122 +8,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from known_arms import FLAT, NONE, NURSE, pairs
 from statsmodels.stats.proportion import proportion_confint
 
-from persona_paradox.kinds import measuring
-from persona_paradox.measures.arms import Arm
-from persona_paradox.measures.cells import Measurement
 from persona_paradox.measures.pairs import exchange_p
 from persona_paradox.measures.statistics import mcnemar_exact
-
-SETTINGS: dict[str, Any] = {
-    "draws": 400,
-    "seed": 3,
-    "confidence": 0.95,
-    "interval": "percentile",
-    "power": 0.8,
-    "margins": {},
-    "small_group_below": 30,
-    "family": {"metrics": ["adopted"], "wordings": "main", "groups": ["paper"]},
-}
-VIEW: dict[str, Any] = {
-    "context": "emergency",
-    "dataset": "cases@older",
-    "labels": ["1", "2", "3"],
-    "levels": ["a", "b", "c"],
-    "high_acuity": ["a"],
-    "cost": {"under": 2, "over": 1},
-    "subgroups": [{"id": "half", "title": "Half", "column": "half"}],
-    "baseline": "none",
-    "groups": {"none": "paper", "nurse": "paper"},
-    "label_mass_warning_below": 0.5,
-}
-FLAT = [0.25, 0.5, 0.25]
-
-# reference, answer before and after, probabilities before and after, changed, named, severity; R is
-# a refusal, U what cannot be read.
-NURSE = [
-    ("1", "1", "1", [0.5, 0.25, 0.25], [0.25, 0.5, 0.25], True, 1, 1),
-    ("1", "1", "2", [0.5, 0.25, 0.25], [0.25, 0.25, 0.5], True, 1, 1),
-    ("1", "2", "1", [0.25, 0.5, 0.25], [0.5, 0.25, 0.25], True, 1, 2),
-    ("2", "1", "3", [0.5, 0.25, 0.25], [0.25, 0.25, 0.5], True, 2, -1),
-    ("2", "2", "R", FLAT, FLAT, True, 2, 1),
-    ("2", "U", "R", None, FLAT, True, 2, -1),
-    ("3", "3", "2", FLAT, FLAT, True, None, None),
-    ("3", "3", "1", FLAT, [1.0, 0.0, 0.0], False, 0, 3),
-]
-# Answers as before to all of them.
-NONE = [
-    (ref, was, was, p, p, changed, named, worse)
-    for ref, was, _, p, _, changed, named, worse in NURSE
-]
-
-
-def scores(rows: list[tuple[Any, ...]], *, after: bool) -> pl.DataFrame:
-    """Greedy answers before the change, or after it."""
-    missing = pl.lit(None, dtype=pl.String)
-    said = [row[2 if after else 1] for row in rows]
-    outcomes = {"R": "refused", "U": "unreadable"}
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(rows))],
-            "reference": [row[0] for row in rows],
-            "label": pl.Series([None if one in outcomes else one for one in said], dtype=pl.String),
-            "outcome": [
-                outcomes.get(one, "right" if one == row[0] else "wrong")
-                for one, row in zip(said, rows, strict=True)
-            ],
-            "label_probabilities": pl.Series(
-                [row[4 if after else 3] for row in rows], dtype=pl.List(pl.Float64)
-            ),
-        }
-    ).with_columns(
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
-    )
-
-
-def measured(
-    personas: dict[str, list[tuple[Any, ...]]], cluster: pl.Series | None = None
-) -> dict[str, pl.DataFrame]:
-    """The tables of an arm."""
-    rows = personas["none"]
-    items = pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(rows))],
-            "changed": [row[5] for row in rows],
-            "named": pl.Series([row[6] for row in rows], dtype=pl.Int64),
-            "severity": pl.Series([row[7] for row in rows], dtype=pl.Int64),
-            "half": ["one" if i % 2 else "other" for i in range(len(rows))],
-        }
-    )
-    made = {
-        (name, after): scores(rows, after=after)
-        for name, rows in personas.items()
-        for after in (False, True)
-    }
-    if cluster is not None:
-        made = {key: table.with_columns(cluster=cluster) for key, table in made.items()}
-    kind = measuring.load("triage")
-    measurement = Measurement("m", "cases@older", kind, VIEW, SETTINGS, items=items)
-    measurement.measure(
-        {name: made[name, True] for name in personas},
-        {},
-        arm=Arm({name: made[name, False] for name in personas}, items),
-    )
-    return measurement.tables()
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pl.DataFrame]:
-    return measured({"none": NONE, "nurse": NURSE})
+    return pairs({"none": NONE, "nurse": NURSE})
 
 
 def row(table: pl.DataFrame, metric: str, **wanted: str) -> dict[str, Any]:
@@ -218,14 +112,14 @@ def test_they_stand_in_groups_of_items_too(tables: dict[str, pl.DataFrame]) -> N
 
 
 def test_shares_of_the_same_items_are_compared_by_mcnemars_test() -> None:
-    tables = measured({"none": NONE * 5, "nurse": NURSE * 5})
+    tables = pairs({"none": NONE * 5, "nurse": NURSE * 5})
     found = row(tables["contrasts"], "flip_rate", persona="nurse", against="persona")
     assert (found["n"], found["n_baseline"], found["test"]) == (35, 35, "exact McNemar")
     assert found["difference"] == pytest.approx(5 / 7)
     assert (found["n_gained"], found["n_lost"]) == (25, 0)
     assert found["p"] == pytest.approx(mcnemar_exact(25, 0))
     clusters = pl.Series([f"c{i // 8}" for i in range(40)])
-    clustered = measured({"none": NONE * 5, "nurse": NURSE * 5}, clusters)["contrasts"]
+    clustered = pairs({"none": NONE * 5, "nurse": NURSE * 5}, clusters)["contrasts"]
     found = row(clustered, "flip_rate", persona="nurse", against="persona")
     assert found["test"] == "clustered McNemar"
 
@@ -257,7 +151,7 @@ def test_the_difference_is_the_true_one_though_the_denominators_differ() -> None
     """A persona that is right less often, and gives up its right answers more often."""
     truth = {"none": 0.1, "nurse": 0.3}
     rows = flatterers(truth, {"none": 0.8, "nurse": 0.4}, 4000, np.random.default_rng(5))
-    tables = measured(rows)
+    tables = pairs(rows)
     found = row(tables["contrasts"], "lost", persona="nurse", against="persona")
     assert found["test"] == "exchange"
     assert found["n"] == sum(was == "1" for _, was, *_ in rows["nurse"]) < found["n_baseline"]

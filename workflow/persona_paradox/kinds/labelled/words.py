@@ -28,6 +28,7 @@ from ...words import (
     span,
     three,
 )
+from . import arm_words
 from .factor_words import factors
 
 # What each verdict says, in the words of config/README.md.
@@ -343,6 +344,8 @@ SECTIONS: tuple[Section, ...] = (
     ("Does a persona change the accuracy?", ("contrasts",), _effects),
     ("Is it more than wording, and more than any sentence does?", ("robustness",), _robust),
     ("What do changed cases change?", ("contrasts",), _arms),
+    ("Which answers does a change turn?", ("measures",), arm_words.flips),
+    ("Arms of one attribute", ("arm_attributes",), arm_words.attributes),
     ("Does the effect depend on the context?", ("interaction",), _context),
     ("Consistency", ("cells",), _consistency),
     ("Calibration", ("calibration",), _calibration),

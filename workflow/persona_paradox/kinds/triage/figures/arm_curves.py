@@ -13,7 +13,7 @@ _COLOURS = ("#222222", "#0B4F86", "#D08A2E", "#4C9A8A", "#8C4A79", "#7A7A2E")
 
 # As wide as a column of a journal and a half.
 _WIDTH_MM, _EDGE_MM = 120.0, 1.5
-_PLOT_MM, _HIGH_MM, _LEGEND_MM = 62.0, 30.0, 34.0
+_PLOT_MM, _HIGH_MM = 96.0, 30.0
 _SPLIT = "split(datum.label, '\\n')"
 
 
@@ -29,7 +29,7 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     made = []
     for _, part in found.group_by("task", "model", "attribute", "cue", maintain_order=True):
         classes = _in_order(part["class"].unique(maintain_order=True).to_list())
-        made += [_row(row, classes, settings) for row in part.iter_rows(named=True)]
+        made += [_row(row, part, classes, settings) for row in part.iter_rows(named=True)]
     return pl.DataFrame(made, schema=_SCHEMA)
 
 
@@ -51,17 +51,19 @@ def _in_order(classes: list[str]) -> list[str]:
         return classes
 
 
-def _row(row: Mapping[str, Any], classes: list[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _row(
+    row: Mapping[str, Any], part: pl.DataFrame, classes: list[str], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     task = words.task_title(settings["tasks"][row["task"]])
     shown = row["attribute"].replace("_", " ")
     cue = f", {row['cue'].replace('_', ' ')}" if row["cue"] else ""
     instead = words.instead(row, settings, "value")
     title = f"{task} · {settings['models'][row['model']]}: {shown}{cue}"
-    said = f"n = {row['n']}, {row['n_left_out']} left out"
+    said = f"{words.n_text(part['n'])}, {max(part['n_left_out'])} left out"
     said = f"too few, {said}" if instead == "too few" else said
     ends = {"mean": "value", "low": "low", "high": "high"}
     return {
-        "panel": typeset.wrap(f"{title} ({said})", _PLOT_MM + _LEGEND_MM, ink.PANEL_PT, "bold"),
+        "panel": typeset.wrap(f"{title} ({said})", _PLOT_MM, ink.PANEL_PT, "bold"),
         "persona": settings["personas"][row["persona"]]["title"],
         "cls": row["class"],
         "place": classes.index(row["class"]),
@@ -80,7 +82,14 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "field": "persona",
         "type": "nominal",
         "scale": {"domain": titles, "range": colours},
-        "legend": {"title": None, "orient": "right", "symbolType": "stroke"},
+        "legend": {
+            "title": None,
+            "orient": "top",
+            "symbolType": "stroke",
+            "columns": 2,
+            "columnPadding": 8,
+            "labelLimit": vega.points(_WIDTH_MM / 2),
+        },
     }
     dash = {
         "field": "persona",
@@ -93,6 +102,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "type": "ordinal",
         "sort": {"field": "place"},
         "title": None,
+        "scale": {"type": "point", "padding": 0.5},
         "axis": {"labelAngle": 0, "labelOverlap": False},
     }
     y = {
@@ -100,10 +110,9 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "type": "quantitative",
         # The most urgent level is on top.
         "scale": {"zero": False, "reverse": True},
-        "title": "Expected level, 0 the most urgent",
+        "title": "Expected level",
         "axis": {"tickCount": 4, "grid": True},
     }
-    offset = {"field": "persona", "type": "nominal", "sort": titles, "scale": {"domain": titles}}
     hover = [
         {"field": "persona", "title": "Persona"},
         {"field": "cls", "title": "Class"},
@@ -146,19 +155,18 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "layer": [
                 {
                     "mark": {"type": "line", "strokeWidth": 1},
-                    "encoding": {"y": y, "strokeDash": dash, "xOffset": offset},
+                    "encoding": {"y": y, "strokeDash": dash},
                 },
                 {
                     "mark": {"type": "rule"},
                     "encoding": {
                         "y": y | {"field": "low"},
                         "y2": {"field": "high"},
-                        "xOffset": offset,
                     },
                 },
                 {
                     "mark": {"type": "point", "size": 12, "filled": True, "opacity": 1},
-                    "encoding": {"y": y, "xOffset": offset, "tooltip": hover},
+                    "encoding": {"y": y, "tooltip": hover},
                 },
             ],
         },
@@ -169,9 +177,10 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _about(settings: Mapping[str, Any]) -> str:
     tasks = list(dict.fromkeys(settings["tasks"]))
     return (
-        "Mean over items of the level that the label probabilities expect, Σ k p(k), by the class "
-        "that the arms set an attribute to. All classes of an attribute share their n items; left "
-        "out are those that one of the arms cannot change. Bars: "
+        "Mean over items of the level that the label probabilities expect, Σ k p(k) with "
+        "k from 0, the most urgent and on top, by the class that the arms set an attribute to. All "
+        "classes of an attribute share their n items; left out are those that one of the arms "
+        "cannot change. Bars: "
         f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
