@@ -111,8 +111,8 @@ def test_the_labelled_answers_are_whole() -> None:
     path = ROOT / "resources/bundled/refusals_labelled.csv"
     with open(path, encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert [row["id"] for row in rows] == [f"ra_{number:03d}" for number in range(1, 201)]
-    assert len({(row["text"], row["options"]) for row in rows}) == 200
+    assert [row["id"] for row in rows] == [f"ra_{number:03d}" for number in range(1, 225)]
+    assert len({(row["text"], row["options"]) for row in rows}) == 224
     classes = {"refuses", "abstains", "answers", "unreadable"}
     assert {row[key] for row in rows for key in ("pass_1", "pass_2", "label")} == classes
     assert all(row["label"] in (row["pass_1"], row["pass_2"]) for row in rows)

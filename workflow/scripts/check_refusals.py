@@ -54,7 +54,7 @@ def agreement(rows: Sequence[Row]) -> str:
 
 def performance(rows: Sequence[Row]) -> list[str]:
     """Precision and recall on both halves, and on parts of the one that is reported."""
-    report = [row for row in rows if row["half"] == "report"]
+    report = of_half(rows, "report")
     parts: dict[str, Callable[[Row], bool]] = {
         "all": lambda _: True,
         "to a question with options": lambda row: row["form"] == "labelled",
@@ -62,10 +62,15 @@ def performance(rows: Sequence[Row]) -> list[str]:
         "by a model": lambda row: row["origin"] != "written",
         "written": lambda row: row["origin"] == "written",
     }
-    lines = ["| half | answers | n | precision | recall |", "|---|---|---|---|---|"]
-    lines.append(line("development", "all", [row for row in rows if row not in report]))
+    lines = ["| part | answers | n | precision | recall |", "|---|---|---|---|---|"]
+    lines.append(line("development", "all", of_half(rows, "development")))
     lines += [line("report", part, list(filter(of, report))) for part, of in parts.items()]
-    return lines
+    return [*lines, line("fresh", "by a model, in free text", of_half(rows, "fresh"))]
+
+
+def of_half(rows: Sequence[Row], half: str) -> list[Row]:
+    """The answers of a half, or those that were labelled when the rule was done."""
+    return [row for row in rows if row["half"] == half]
 
 
 def line(half: str, part: str, rows: Sequence[Row]) -> str:
