@@ -123,7 +123,7 @@ def test_an_id_that_is_too_long_for_files_is_refused() -> None:
 
 
 def test_rules_are_found_by_their_files() -> None:
-    assert {"append", "field", "replace"} <= {*rules()}
+    assert {"append", "field", "replace", "turns"} <= {*rules()}
 
 
 def test_a_pattern_that_fits_no_arm_is_refused_with_those_there_are() -> None:

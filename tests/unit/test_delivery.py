@@ -740,7 +740,7 @@ SECOND_FAILS = "the model's answer and the next question do not stand in it behi
 
 
 def second(table: pl.DataFrame, answer: str = ANSWER) -> pl.DataFrame:
-    return table.with_columns(answer=pl.lit(answer), question=pl.lit(QUESTION))
+    return table.with_columns(later=pl.lit([answer, QUESTION]))
 
 
 def after(vocabulary: Vocabulary | None, source: str, table: pl.DataFrame) -> pl.DataFrame:
@@ -799,7 +799,7 @@ SECOND = f"{GOOD.removesuffix(PREFIX)}{ANSWER}\nuser\n{QUESTION}\nassistant\n"
 )
 def test_both_turns_stand_in_the_prompt(read: str, expected: str | None) -> None:
     row = {"persona": PERSONA, "system": SYSTEM, "user": USER}
-    found = prove(read, 1, row | {"answer": ANSWER, "question": QUESTION}, "").failure(True, "")
+    found = prove(read, 1, row | {"later": [ANSWER, QUESTION]}, "").failure(True, "")
     assert found == expected if expected is None else expected in str(found)
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.kinds.labelled.verbalized import (
     SCHEMA,
-    example,
     second_turns,
     stated_confidence,
     verbalized,
@@ -183,15 +182,14 @@ PROMPTS = FIRST.filter(pl.col("repeat") == 0).select(
 
 def test_greedy_answers_to_items_are_asked_about() -> None:
     turns = second_turns(PROMPTS, FIRST, "How sure?", "Answer:")
-    assert turns.columns == [*PROMPTS.columns, "answer", "question"]
-    assert turns.select("item_id", "variant", "answer").rows() == [
-        ("a", "main", "Answer: B"),
-        ("d", "main", "Answer:what?"),
-        ("e", "main", "Answer:A"),
-        ("f", "main", "Answer:A"),
-        ("a", "paraphrase_1", "Answer:A"),
+    assert turns.columns == [*PROMPTS.columns, "later"]
+    assert turns.select("item_id", "variant", "later").rows() == [
+        ("a", "main", ["Answer: B", "How sure?"]),
+        ("d", "main", ["Answer:what?", "How sure?"]),
+        ("e", "main", ["Answer:A", "How sure?"]),
+        ("f", "main", ["Answer:A", "How sure?"]),
+        ("a", "paraphrase_1", ["Answer:A", "How sure?"]),
     ]
-    assert turns["question"].unique().to_list() == ["How sure?"]
 
 
 def test_thoughts_are_not_asked_about() -> None:
@@ -201,13 +199,8 @@ def test_thoughts_are_not_asked_about() -> None:
         {"item_id": "e", "text": "<think>A</think>\n"},
     )
     turns = second_turns(PROMPTS, first, "How sure?", "Answer:")
-    assert turns.select("item_id", "answer").rows() == [("a", "Answer:C")]
+    assert turns.select("item_id", "later").rows() == [("a", ["Answer:C", "How sure?"])]
     assert verbalized(first, responses())["status"].to_list() == ["no_answer"] * 3
-
-
-def test_an_example_before_there_are_answers() -> None:
-    turns = second_turns(PROMPTS, example(PROMPTS, "C"), "How sure?", "")
-    assert turns.select("item_id", "answer").rows() == [("a", "C")]
 
 
 def test_a_row_for_every_greedy_answer() -> None:

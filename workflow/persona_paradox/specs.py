@@ -110,6 +110,7 @@ class TaskSpec(TypedDict):
     null_cases: NotRequired[list[str]]
     rationale: NotRequired[dict[str, Any] | None]
     verbalized: NotRequired[dict[str, Any] | None]
+    turns: NotRequired[list[str]]
     arms: NotRequired[dict[str, dict[str, Any]]]
     arm_sets: NotRequired[list[str]]
     arm: NotRequired[dict[str, Any]]

@@ -90,8 +90,9 @@ function withheldNote(place) {
 function changeOf(place, i) {
   const { changed, before } = place.items;
   if (!changed) return [];
-  if (!changed[i] || !before) {
-    const said = changed[i] ? "The task changes this case." : "The task leaves this case as it is.";
+  if (!before?.[i]) {
+    const other = before ? "The text of this case stays, and more is asked." : "The task changes this case.";
+    const said = changed[i] ? other : "The task leaves this case as it is.";
     return [h("p", { class: "soft" }, said)];
   }
   const cards = difference(before[i], place.items.case[i]).map((text, side) =>

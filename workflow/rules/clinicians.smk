@@ -40,7 +40,7 @@ if FORMS:
             ],
             prompts=sorted(
                 {
-                    f"results/prompts/{cell.task}/{cell.persona}.parquet"
+                    f"{STUDY.prompts_of(cell.model, cell.task)}/{cell.persona}.parquet"
                     for cell in STUDY.shown_cells
                 }
             ),
@@ -61,7 +61,8 @@ if FORMS:
         shell:
             script("gather_answers")
             + " --view {input.view} --responses results/responses"
-            " --prompts results/prompts --items resources/datasets --answers {output} --log {log}"
+            " --prompts results/prompts --turns results/turns"
+            " --items resources/datasets --answers {output} --log {log}"
 
     # Made when asked for by name, not with the default study.
     rule write_packet:

@@ -30,6 +30,7 @@ from persona_paradox.study.inventory import (
     study_files,
 )
 from persona_paradox.study.opening import open_study
+from persona_paradox.study.turns import task_of
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
@@ -47,8 +48,9 @@ except InputError as error:
 
 
 RATERS = [cell.persona for cell in STUDY.human_cells]
-# Tasks whose answers have no reasoning before them.
-ONE_STEP = [task for task in STUDY.tasks if task not in STUDY.rationale_tasks]
+# What is answered after a reasoning, and what at once.
+REASONED = [task for task in STUDY.asked_tasks if STUDY.reasons(task)]
+ONE_STEP = [task for task in STUDY.asked_tasks if not STUDY.reasons(task)]
 THINKING_HERE, THINKING_AFAR = (
     [id_ for id_ in STUDY.thinking_models if id_ in there]
     for there in (STUDY.local_models, STUDY.servers)
@@ -145,7 +147,13 @@ def group_sizes():
 
 def task_cases(wildcards):
     """The data set of a task."""
-    return f"resources/datasets/{STUDY.tasks[wildcards.task]['dataset']}.parquet"
+    return f"resources/datasets/{STUDY.asked_tasks[wildcards.task]['dataset']}.parquet"
+
+
+def asked(wildcards):
+    """The chats of a cell: of a further turn, behind the model's answers."""
+    folder = STUDY.prompts_of(wildcards.model, wildcards.task)
+    return f"{folder}/{wildcards.persona}.parquet"
 
 
 def bundled_file(wildcards):
@@ -363,6 +371,6 @@ def one_of(ids):
 
 wildcard_constraints:
     model=one_of([*STUDY.all_models, *STUDY.base_models, HUMAN]),
-    task=one_of(STUDY.tasks),
+    task=one_of(STUDY.asked_tasks),
     persona=one_of([*STUDY.personas, *RATERS]),
     dataset=one_of(STUDY.datasets),

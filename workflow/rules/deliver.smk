@@ -5,7 +5,7 @@
 
 rule deliver:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
         window=view("window/{model}/{task}"),

@@ -84,7 +84,7 @@ rule together:
         expand(
             "results/together/{model}/{task}.json",
             model=[id_ for id_ in STUDY.models if id_ in STUDY.local_models],
-            task=list(STUDY.tasks),
+            task=list(STUDY.asked_tasks),
         ),
 
 

@@ -10,10 +10,16 @@ wildcard_constraints:
     second=one_of(STUDY.personas),
 
 
+def asked_of(wildcards, *personas):
+    """The chats of some personas that a model was asked by in a task."""
+    folder = STUDY.prompts_of(wildcards.model, wildcards.task)
+    return [f"{folder}/{persona}.parquet" for persona in personas]
+
+
 rule deliver_ratings:
     input:
         responses="results/responses/{model}/{task}/{persona}.parquet",
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
@@ -46,10 +52,7 @@ use rule deliver_ratings as deliver_pairs with:
             "results/responses/{{model}}/{{task}}/{persona}.parquet",
             persona=["{first}", "{second}"],
         ),
-        prompts=expand(
-            "results/prompts/{{task}}/{persona}.parquet",
-            persona=["{first}", "{second}"],
-        ),
+        prompts=lambda w: asked_of(w, w.first, w.second),
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
@@ -72,9 +75,7 @@ use rule deliver_ratings as deliver_list with:
             "results/responses/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
-        prompts=expand(
-            "results/prompts/{{task}}/{persona}.parquet", persona=STUDY.ranked
-        ),
+        prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
@@ -158,7 +159,7 @@ use rule ask_server as judge_server with:
 rule read_ratings:
     input:
         responses="results/responses/{model}/{task}/{persona}.parquet",
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         judge=view("judges/{judge}"),
         view=view("verdicts/{judge}"),
         verdicts="results/verdicts/{judge}/ratings/{model}/{task}/{persona}.parquet",
@@ -185,9 +186,7 @@ rule rank:
             "results/responses/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
-        prompts=expand(
-            "results/prompts/{{task}}/{persona}.parquet", persona=STUDY.ranked
-        ),
+        prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         verdicts=pairs_of,
         code=code("rank"),
@@ -202,10 +201,11 @@ rule rank:
         ENVIRONMENT
     params:
         pairs=[".vs.".join(pair) for pair in STUDY.ranked_pairs],
+        asked=lambda w: STUDY.prompts_of(w.model, w.task),
     shell:
         script("rank") + " --judge {input.judge} --pairs {params.pairs}"
         " --responses results/responses/{wildcards.model}/{wildcards.task}"
-        " --prompts results/prompts/{wildcards.task}"
+        " --prompts {params.asked}"
         " --verdicts results/verdicts/{wildcards.judge}/pairs/{wildcards.model}/{wildcards.task}"
         " --preferences {output} --log {log}"
 
@@ -216,9 +216,7 @@ rule read_list:
             "results/responses/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
-        prompts=expand(
-            "results/prompts/{{task}}/{persona}.parquet", persona=STUDY.ranked
-        ),
+        prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         verdicts="results/verdicts/{judge}/list/{model}/{task}/all.parquet",
         code=code("read_list"),
@@ -233,10 +231,11 @@ rule read_list:
         ENVIRONMENT
     params:
         personas=STUDY.ranked,
+        asked=lambda w: STUDY.prompts_of(w.model, w.task),
     shell:
         script("read_list") + " --judge {input.judge} --personas {params.personas}"
         " --responses results/responses/{wildcards.model}/{wildcards.task}"
-        " --prompts results/prompts/{wildcards.task} --verdicts {input.verdicts}"
+        " --prompts {params.asked} --verdicts {input.verdicts}"
         " --preferences {output} --log {log}"
 
 

@@ -23,7 +23,7 @@ use rule generate as think with:
         "logs/benchmarks/think/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
         model=one_of(THINKING_HERE),
-        task=one_of(STUDY.tasks),
+        task=one_of(STUDY.asked_tasks),
         persona=one_of(STUDY.personas),
 
 
@@ -39,13 +39,13 @@ use rule ask_server as think_server with:
         "logs/think/{model}/{task}/{persona}.log",
     wildcard_constraints:
         model=one_of(THINKING_AFAR),
-        task=one_of(STUDY.tasks),
+        task=one_of(STUDY.asked_tasks),
         persona=one_of(STUDY.personas),
 
 
 rule deliver_behind_thoughts:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         thoughts="results/thoughts/{model}/{task}/{persona}.parquet",
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
@@ -117,7 +117,7 @@ use rule generate as reason with:
         "logs/benchmarks/reason/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
         model=one_of(STUDY.local_models),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
 
 
@@ -133,13 +133,13 @@ use rule ask_server as reason_server with:
         "logs/reason/{model}/{task}/{persona}.log",
     wildcard_constraints:
         model=one_of(STUDY.servers),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
 
 
 rule deliver_conclusions:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         thoughts=thoughts,
         reasonings="results/reasonings/{model}/{task}/{persona}.parquet",
         rationale=view("rationale/{task}"),
@@ -153,7 +153,7 @@ rule deliver_conclusions:
         "logs/deliver_conclusions/{model}/{task}/{persona}.log",
     wildcard_constraints:
         model=one_of(STUDY.models),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
     conda:
         ENVIRONMENT
@@ -185,7 +185,7 @@ use rule generate as answer_behind with:
         "logs/benchmarks/conclude/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
         model=one_of(STUDY.local_models),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
 
 
@@ -201,13 +201,13 @@ use rule ask_server as answer_behind_server with:
         "logs/conclude/{model}/{task}/{persona}.log",
     wildcard_constraints:
         model=one_of(STUDY.servers),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
 
 
 rule conclude:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         thoughts=thoughts,
         reasonings="results/reasonings/{model}/{task}/{persona}.parquet",
         rationale=view("rationale/{task}"),
@@ -219,7 +219,7 @@ rule conclude:
         "logs/assemble/{model}/{task}/{persona}.log",
     wildcard_constraints:
         model=one_of(STUDY.models),
-        task=one_of(STUDY.rationale_tasks),
+        task=one_of(REASONED),
         persona=one_of(STUDY.personas),
     conda:
         ENVIRONMENT
@@ -234,7 +234,7 @@ rule conclude:
 
 rule put_thoughts_beside:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         thoughts="results/thoughts/{model}/{task}/{persona}.parquet",
         answers="results/answers/{model}/{task}/{persona}.parquet",
         code=code("conclude"),

@@ -3,38 +3,9 @@
 # the model says to it; and the stated confidences, one row per greedy answer.
 
 
-# Before long work: a template that has no second turn stops here, not behind the answers.
-rule try_second_turn:
-    input:
-        prompts=f"results/prompts/{{task}}/{STUDY.settings['baseline']}.parquet",
-        question=view("verbalized/{task}"),
-        read_out=view("read_out/{task}"),
-        template=view("templates/{model}"),
-        manifest=manifest,
-        code=code("second_turn"),
-    output:
-        "results/second_turns/{model}/{task}.parquet",
-    log:
-        "logs/try_second_turn/{model}/{task}.log",
-    wildcard_constraints:
-        model=one_of(STUDY.models),
-        task=one_of(STUDY.verbalized_tasks),
-    priority: 10
-    conda:
-        ENVIRONMENT
-    params:
-        model_file=model_file,
-    shell:
-        script("second_turn")
-        + " --prompts {input.prompts} --question {input.question}"
-        " --read-out {input.read_out} --template {input.template} --manifest {input.manifest}"
-        " --config-file {params.model_file}"
-        " --delivered {output} --log {log}"
-
-
 rule second_turn:
     input:
-        prompts="results/prompts/{task}/{persona}.parquet",
+        prompts=asked,
         responses="results/responses/{model}/{task}/{persona}.parquet",
         tried="results/second_turns/{model}/{task}.parquet",
         question=view("verbalized/{task}"),

@@ -19,8 +19,10 @@ def main(arguments: Namespace) -> None:
     inputs = {"view": arguments.view}
     for model, task, persona in view["cells"]:
         responses = arguments.responses / model / task / f"{persona}.parquet"
-        prompts = arguments.prompts / task / f"{persona}.parquet"
         spec = view["tasks"][task]
+        further = spec.get("turns", False)
+        asked = arguments.turns / model / task if further else arguments.prompts / task
+        prompts = asked / f"{persona}.parquet"
         cases = arguments.items / f"{spec['dataset']}.parquet"
         items = files.read_table(cases)
         answers = read_answers(responses, prompts)
@@ -40,7 +42,9 @@ def main(arguments: Namespace) -> None:
             )
         )
         inputs |= {f"responses.{model}.{task}.{persona}": responses, f"items.{task}": cases}
-        inputs |= {f"prompts.{task}.{persona}": prompts}
+        inputs |= {
+            f"prompts.{model}.{task}.{persona}" if further else f"prompts.{task}.{persona}": prompts
+        }
     table = pl.concat(parts)
     files.write_table(table, arguments.answers, inputs)
     cli.log.info("%d answers of %d cells", table.height, len(parts))
@@ -54,6 +58,7 @@ if __name__ == "__main__":
             view="view of what clinicians may see",
             responses="folder of answers",
             prompts="folder of prompts",
+            turns="folder of further turns",
             items="folder of data sets",
             answers="Parquet file to write",
         ),

@@ -114,7 +114,11 @@ def wordings(
     """Of every wording of a persona: its name, its column of the list, and its answers."""
     dataset, ids, spec = asked
     task = study.tasks[cell[1]]
-    delivered = files.read_table(path_of("delivered", *cell), ["item_id", "variant", "text"])
+    delivered = files.read_table(
+        path_of("delivered", *cell), ["item_id", "variant", "repeat", "text"]
+    )
+    # Behind an answer that was drawn, the chat is another one.
+    delivered = delivered.filter(pl.col("repeat").fill_null(0) == 0)
     responses = cells.without_texts(
         files.read_table(
             path_of("responses", *cell),

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from .. import cli, files
-from ..engine.decoding import CONTROL_TOKENS, Answer, Wanted
+from ..engine.decoding import Answer, Wanted
 from ..engine.engine import Engine, ask_engine
 from ..engine.prepared import Prepared
 from ..engine.responses import LOCAL, Request
@@ -210,7 +210,7 @@ def computed(
     run = [one for one in todo if one.row["status"] == OK]
     for one in todo:
         if one.row["status"] != OK:
-            yield one, Answer(None, CONTROL_TOKENS, 0)
+            yield one, Answer(None, one.row["status"], 0)
     way = audit.one_by_one(lambda some: ask_engine(engine, some, request.labels))
     for index, answer in way(run):
         yield run[index], answer

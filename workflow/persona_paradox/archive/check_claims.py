@@ -115,7 +115,10 @@ def asked_behind(copy: Copy, file: Answered) -> pl.DataFrame:
     else:
         model, task, _ = where
         cell = "/".join(where)
-        prompts = pl.read_parquet(copy.path / f"results/prompts/{task}/{where[-1]}.parquet")
+        asked = copy.path / copy.study.prompts_of(model, task) / f"{where[-1]}.parquet"
+        prompts = pl.read_parquet(asked)
+
+        thinks = model in copy.study.thinking_models
 
         def earlier(stage: str) -> pl.DataFrame:
             return read_as(copy, f"results/{stage}/{cell}.parquet", "answers", SCHEMA)
@@ -126,7 +129,7 @@ def asked_behind(copy: Copy, file: Answered) -> pl.DataFrame:
         else:
             chats = chats_behind(
                 prompts,
-                earlier("thoughts") if model in copy.study.thinking_models else None,
+                earlier("thoughts") if thinks and stage != "thoughts" else None,
                 earlier("reasonings") if stage == "conclusions" else None,
                 {"header": "", "answer_prefix": ""},
             )
@@ -161,7 +164,7 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
         return chats.rating_chats(known.check_answers(sanity, injections), view, action=False)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
-    responses, prompts = f"results/responses/{model}/{task}", f"results/prompts/{task}"
+    responses, prompts = f"results/responses/{model}/{task}", copy.study.prompts_of(model, task)
     cells, _ = answers.read_cells(copy.path / responses, copy.path / prompts, personas)
     if form == "pairs":
         return chats.pair_chats(answers.paired(*cells.values()), view)

@@ -11,7 +11,15 @@ import polars as pl
 
 from .. import files
 from ..errors import InputError
-from ..study.inventory import CODE, Answered, code_files, derived, restricted, study_files
+from ..study.inventory import (
+    CODE,
+    Answered,
+    code_files,
+    derived,
+    prompted,
+    restricted,
+    study_files,
+)
 from ..study.study import Study
 from . import crate
 from .project_copy import ANNOTATIONS, NO_TEXTS, ROOT, TABLES, Copy
@@ -26,7 +34,7 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     """Compute what follows from the answers, and compare it with the archive."""
     study = copy.study
     fetched = [f"resources/datasets/{id_}.parquet" for id_ in restricted(study)]
-    prompts = [f"results/prompts/{t}/{p}.parquet" for t in study.tasks for p in study.personas]
+    prompts = [f"results/prompts/{t}/{p}.parquet" for t in prompted(study) for p in study.personas]
     why = copy.snakemake(("download_dataset", "perturb"), fetched) if fetched else None
     # By itself: else the items of the archive would be fetched again, too.
     why = why or copy.snakemake(("write_prompts",), prompts)

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from ..engine.completions import ROUNDING as SERVER_ROUNDING
-from ..engine.decoding import CONTROL_TOKENS, LENGTH, STOP, TOO_LONG, Wanted
+from ..engine.decoding import CONTROL_TOKENS, LENGTH, NO_ANSWER, STOP, TOO_LONG, Wanted
 from ..engine.prepared import ADAPTER, WEIGHTS, composite
 from ..engine.responses import ABOUT, LOCAL, label_mass
 from ..engine.settings import Settings
@@ -29,7 +29,7 @@ from .withholding import MARK
 ROUNDING = 1e-4
 
 # Why an answer that was given ended, and why one was not given.
-_GIVEN, _NOT_GIVEN = (STOP, LENGTH), (TOO_LONG, CONTROL_TOKENS)
+_GIVEN, _NOT_GIVEN = (STOP, LENGTH), (TOO_LONG, CONTROL_TOKENS, NO_ANSWER)
 
 # What stands beside an answer only where several steps are one row.
 _OF_SEVERAL_STEPS = ("thought", "n_thought_tokens", "thought_cut")
@@ -290,7 +290,8 @@ def about_of(one: Wanted) -> dict[str, Any]:
 
 def _of_answer(one: Wanted, row: Mapping[str, Any], n_labels: int) -> str | None:
     reason, status = row["finish_reason"], one.row["status"]
-    if status is not None and (status != OK) != (reason == CONTROL_TOKENS):
+    not_run = reason if reason in (CONTROL_TOKENS, NO_ANSWER) else OK
+    if status not in (None, not_run):
         return f"finish_reason {reason!r} of a prompt whose status is {status!r}"
     if reason not in (*_GIVEN, *_NOT_GIVEN):
         return f"finish_reason {reason!r}, which no answer has"

@@ -45,6 +45,7 @@ ID = re.compile(r"(?=.{1,100}$)[a-z][a-z0-9_]*(@[a-z][a-z0-9_]*)?")
 TABLES = (
     "conclude",
     "put_thoughts_beside",
+    "next_turn",
     "verbalize",
     "rate",
     "score",
@@ -87,6 +88,7 @@ NO_TEXTS = ("prompts", "calibration", "recalibration")
 READ_IN_ANSWERS = {
     # A reasoning and what it leads to are withheld as one.
     "responses": ("text",),
+    "turns": ("later", "status"),
     "scores": ("label", "parse_status", "outcome", "level_error", "confidence_generated"),
     "judgements": ("n_characters",),
     "rankings": ("length_difference",),

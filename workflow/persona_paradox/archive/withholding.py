@@ -57,16 +57,18 @@ def withhold(table: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     Where the text of a prompt is withheld, so are its tokens.
     """
     for column, kind in table.schema.items():
-        if kind != pl.String or column in _NAMES:
+        listed = kind == pl.List(pl.String)
+        if not (listed or kind == pl.String) or column in _NAMES:
             continue
-        values = table[column].drop_nulls().unique()
+        values = (table[column].explode() if listed else table[column]).drop_nulls().unique()
         found = {one: _mark(one) for one in values if texts.repeated_in(one)}
         if not found:
             continue
         if column == "text" and "pieces" in table.columns:
             tokens = pl.when(~pl.col("text").is_in(list(found))).then("pieces")
             table = table.with_columns(tokens.alias("pieces"))
-        table = table.with_columns(pl.col(column).replace(found))
+        marked = pl.element().replace(found) if listed else pl.col(column).replace(found)
+        table = table.with_columns(pl.col(column).list.eval(marked) if listed else marked)
     return table
 
 

@@ -8,8 +8,9 @@ arm would make of it; one of them is null. `reference` stays, but where the
 rule says that it moves. Of items that have `options`, it may change these, add some behind them,
 and change the `order` in which they are shown. It may add two columns: `named`, the place in
 `options` (or in the levels) that a text of the arm names, and `severity`, by how many classes it
-makes a case worse. The keys of an arm are in `<rule>.schema.yaml` beside it; a rule that draws has
-a `seed` among them. An error begins with `key`.
+makes a case worse. A rule that changes what is said elsewhere gives `changed`, too. The keys of an
+arm are in `<rule>.schema.yaml` beside it; a rule that draws has a `seed` among them. An error begins
+with `key`.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ def perturb(
     for column in _MAY_CHANGE:
         if column in items.columns:
             changed |= made[column].ne_missing(items[column])
+    if "changed" in made.columns:
+        changed = made["changed"]
     shown = items["excluded"].is_null()
     if not (changed & shown).any():
         why = made.filter(shown)["unchanged"].drop_nulls().unique().sort().to_list()
@@ -115,7 +118,7 @@ def _check_kept(items: pl.DataFrame, made: pl.DataFrame, rule: str, stratum: str
     """
     if made["item_id"].to_list() != items["item_id"].to_list():
         raise ValueError(f"rule {rule!r} has other items than its base")
-    may = {*items.columns, *ADDED, "change", "unchanged"}
+    may = {*items.columns, *ADDED, *_OWN}
     if extra := [column for column in made.columns if column not in may]:
         raise ValueError(f"rule {rule!r} adds the column {extra[0]!r}")
     for column in items.columns:

@@ -14,6 +14,8 @@ STOP = "stop"
 LENGTH = "length"
 TOO_LONG = "prompt_too_long"
 CONTROL_TOKENS = "control_tokens"
+# A chat cannot go on behind an answer that there is not.
+NO_ANSWER = "no_answer"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Answer:
     Attributes:
         text: the answer; None where the prompt was not run.
         finish_reason: `stop` (the model ended it, or a stop string or mark), `length`,
-            `prompt_too_long` or `control_tokens`.
+            `prompt_too_long`, `control_tokens` or `no_answer`.
         n_tokens: tokens of the answer, without the one that ends it.
         label_logprob: natural logarithm of the probability of every label at the answer
             position, summed over its forms, in the order of the labels; None where there are no

@@ -15,7 +15,7 @@ import polars as pl
 
 from ..files import canonical_json, sha256_bytes
 from ..names import HUMAN, NULL_CASE, OK
-from .decoding import CONTROL_TOKENS, Answer, Decoding, Wanted, grammar_of
+from .decoding import Answer, Decoding, Wanted, grammar_of
 from .store import Store
 
 log = logging.getLogger("persona_paradox")
@@ -157,8 +157,9 @@ def respond(
         name: the cell in the log.
 
     Returns:
-        A table of `SCHEMA`. A prompt that does not fit the window or that spells a control token
-        of the model stays as rows without text, whose `finish_reason` says so.
+        A table of `SCHEMA`. A prompt that does not fit the window, that spells a control token of
+        the model or that would go on behind no answer stays as rows without text, whose
+        `finish_reason` says so.
     """
     wanted = request.wanted(delivered)
     run = [one for one in wanted if one.row["status"] == OK]
@@ -173,9 +174,14 @@ def respond(
             store.put(missing[index].key, value)
             answers[missing[index].key] = value
             progress.one_more(answer)
-    not_run = asdict(Answer(None, CONTROL_TOKENS, 0))
-    rows = [_row(one, answers.get(one.key, not_run), backend) for one in wanted]
+    rows = [_row(one, _not_run(one) or answers[one.key], backend) for one in wanted]
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _not_run(one: Wanted) -> dict[str, Any] | None:
+    """What stands for the answer to a prompt that was not run; None where it was."""
+    status = one.row["status"]
+    return None if status == OK else asdict(Answer(None, status, 0))
 
 
 def about(one: Wanted) -> dict[str, Any]:

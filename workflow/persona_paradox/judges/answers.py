@@ -10,7 +10,9 @@ import polars as pl
 from ..data.items import is_null_case
 from ..files import read_table
 from ..prompting.prompts import without_persona
+from ..prompting.proof import LATER
 from ..prompting.thinking import shown
+from ..prompting.turns import conversation
 
 
 def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
@@ -18,16 +20,23 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         responses: table of `responses.SCHEMA`; null cases are left out.
-        prompts: of the same cell, table of `prompts.SCHEMA`.
+        prompts: of the same cell, table of `prompts.SCHEMA`, or of `turns.SCHEMA`.
 
     Returns:
         Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
-        text, and an answer that ends inside one has none.
+        text, and an answer that ends inside one has none. Behind further turns the text is all
+        that was said since the user's first message: the last answer alone says too little.
     """
-    users = prompts.select("item_id", "variant", question=without_persona())
-    asked = responses.filter(~is_null_case())
-    joined = asked.join(users, on=["item_id", "variant"], how="left", maintain_order="left")
-    return joined.select("item_id", "variant", "repeat", "question", shown())
+    on = [key for key in ("item_id", "variant", "repeat") if key in prompts.columns]
+    later = [LATER] if LATER in prompts.columns else []
+    users = prompts.select(*on, *later, question=without_persona())
+    asked = responses.filter(~is_null_case()).with_columns(shown())
+    joined = asked.join(users, on=on, how="left", maintain_order="left")
+    if later:
+        said = zip(joined[LATER].to_list(), joined["text"].to_list(), strict=True)
+        texts = [conversation(*one) for one in said]
+        joined = joined.with_columns(pl.Series("text", texts, dtype=pl.String))
+    return joined.select("item_id", "variant", "repeat", "question", "text")
 
 
 def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:

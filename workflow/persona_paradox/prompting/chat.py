@@ -7,10 +7,10 @@ message silently where a template has no place for one.
 from __future__ import annotations
 
 import datetime
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count, cycle, islice, product
 from typing import Any, cast
 
 from ..errors import InputError
@@ -26,6 +26,7 @@ FOLDED = "folded"
 
 # Unlikely in any template; used to find out what a template does with its messages.
 _PROBES = tuple(f"\u27e6{name}\u27e7" for name in ("system", "user", "answer", "question"))
+_LATER_PROBE = "\u27e6later {}\u27e7"
 # What templates call the switch of thoughts, the most common first: the next is tried where a
 # template refuses one (Qwen3.8 Max), or opens a thought though it is off, or none though it is on.
 _OFF: tuple[Mapping[str, Any], ...] = (
@@ -104,12 +105,12 @@ class _Frame:
     turn: str = ""
 
     def messages(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """The messages of a chat: system text, user, and perhaps answer and question."""
+        """The messages of a chat: system text, user, and perhaps answers and questions by turns."""
         system, user, *later = texts
         if not self.takes_system:
             user = "\n\n".join(part for part in (system, user) if part)
         said = [("system", system)] if self.takes_system else []
-        said += [("user", user), *zip(("assistant", "user"), later, strict=False)]
+        said += [("user", user), *zip(cycle(("assistant", "user")), later, strict=False)]
         return [{"role": role, "content": self._content(text)} for role, text in said]
 
     def _content(self, text: str) -> str | list[dict[str, str]]:
@@ -250,7 +251,7 @@ class ChatTemplate:
             user: the user's message.
             answer_prefix: text that the answer is forced to begin with. A model that is to think
                 reads it behind its thought alone.
-            later: nothing; or the model's answer and the user's second message.
+            later: nothing; or by turns what the model answered and the user's next message.
             shared: beginning of the user's message that other chats have in common.
             thought: what a model that is to think has thought; None where it is about to, and the
                 prompt ends inside the open thought.
@@ -281,15 +282,15 @@ class ChatTemplate:
         if not frame.takes_system and not (system and user):
             middle = ""
         # Templates commonly strip the ends of a message, which may be that of both texts.
-        stripped = [(one, one.strip(), one.rstrip()) for one in (user, *later)]
+        stripped = [dict.fromkeys((one, one.strip(), one.rstrip())) for one in (user, *later)]
         for system_text in (system, system.strip(), system.lstrip()):
-            for rest in itertools.product(*stripped):
+            for rest in product(*stripped):
                 yield head, system_text + middle, _joined(rest, between)
         # Phi-3.5, SOLAR: a template that has no turn for a system message without a word.
         without = None if system else self._frame_without_system(len(texts))
         if without is not None:
             head, *between = without.around
-            for rest in itertools.product(*stripped):
+            for rest in product(*stripped):
                 yield head, "", _joined(rest, between)
 
     def _marks_behind(self, frame: _Frame) -> str:
@@ -354,7 +355,7 @@ class ChatTemplate:
         return cast(_Frame, self._frames[n, True])
 
     def _probe(self, n: int) -> _Frame:
-        probes = _PROBES[:n]
+        probes = _probes(n)
         failures: list[CannotRender] = []
         # Idefics, MiniMax: templates of models that see pictures may know lists of contents alone.
         for typed in (False, True):
@@ -367,26 +368,26 @@ class ChatTemplate:
                     failures.append(error)
                     continue
                 if found is not None:
-                    return replace(found, turn=self._turn(found, messages))
+                    return replace(found, turn=self._turn(found, probes, messages))
                 what = "does not show each message of"
                 failures.append(self._error(messages, what, "exactly once"))
         # What stands against the plainest chat: texts, and no system message.
         raise failures[1]
 
-    def _turn(self, frame: _Frame, messages: list[dict[str, Any]]) -> str:
+    def _turn(self, frame: _Frame, probes: Sequence[str], messages: list[dict[str, Any]]) -> str:
         """`turn` of a frame."""
         tail = frame.around[-1]
         try:
             text = self._render(messages, add_generation_prompt=False)
         except CannotRender:
             return tail
-        before = re.split("|".join(_PROBES), text)[-1]
+        before = re.split("|".join(probes), text)[-1]
         return tail.removeprefix(before) or tail
 
     def _frame_without_system(self, n: int) -> _Frame | None:
         """The same where the system text is empty; None where the texts are not all shown."""
         if (n, False) not in self._frames:
-            frame, probes = self._frame(n), _PROBES[1:n]
+            frame, probes = self._frame(n), _probes(n)[1:]
             self._frames[n, False] = self._around(frame, probes, frame.messages(("", *probes)))
         return self._frames[n, False]
 
@@ -448,13 +449,22 @@ class ChatTemplate:
 
     def _error(self, messages: Sequence[Mapping[str, Any]], verb: str, reason: str) -> CannotRender:
         if any(message["role"] == "assistant" for message in messages):
-            what, remedy = "a second turn", "leave key `verbalized` of the task out, or "
+            what, remedy = (
+                "a second turn",
+                "leave keys `turns` and `verbalized` of the task out, or ",
+            )
         else:
             what, remedy = "a system and a user message", ""
         return CannotRender(
             f"{self.name}: the chat template of the model {verb} {what} {reason}; "
             f"{remedy}use another build of the model"
         )
+
+
+def _probes(n: int) -> tuple[str, ...]:
+    """Texts that stand for the `n` texts of a chat."""
+    more = (_LATER_PROBE.format(i) for i in count())
+    return (*_PROBES, *islice(more, max(0, n - len(_PROBES))))[:n]
 
 
 def _joined(texts: Sequence[str], between: Sequence[str]) -> str:

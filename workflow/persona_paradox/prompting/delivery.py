@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..files import sha256_bytes
 from ..names import OK
 from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
-from .proof import SECOND_TURN, prove
+from .proof import LATER, prove
 from .thinking import Thinking, marks_in
 from .window import too_long
 from .words import CONTROL, MARK, said_by_mark, words_of
@@ -92,9 +92,9 @@ def deliver(
     """Render and tokenize the prompts of a cell, and prove that each arrives.
 
     Args:
-        prompts: table of `prompts.SCHEMA`, and perhaps the columns of `SECOND_TURN`; `thought`,
-            what the model has thought before; and `repeat`, of the step that the chat goes on
-            behind.
+        prompts: table of `prompts.SCHEMA`, and perhaps the column `LATER`; `thought`, what the
+            model has thought before; `repeat`, of the step that the chat goes on behind; and
+            `status`, why it is not to be run.
         template: the model's chat template.
         vocabulary: the model's tokens; None for a server, which tokenizes the text itself.
         answer_prefix: text that the answer is forced to begin with; a column of this name in
@@ -103,8 +103,8 @@ def deliver(
         name: the cell in errors.
 
     Returns:
-        A table of `SCHEMA`. A case that spells a control token of the model is not to be run;
-        its `status` says so.
+        A table of `SCHEMA`. A case that spells a control token of the model is not to be run, and
+        neither is a chat that would go on behind no answer; its `status` says so.
 
     Raises:
         InputError: a prompt does not hold our words, or holds others.
@@ -142,10 +142,9 @@ def proven(
     thought_of_template = template.thought
     # However few they are: no name of a role stands in a thought.
     thought_words = words_of(template.thought_words)
-    later = [key for key in SECOND_TURN if key in prompts.columns]
     reader = _Reader(template, vocabulary)
     for row in prompts.iter_rows(named=True):
-        ours = [row[key] for key in ("system", "user", *later)]
+        ours = [row["system"], row["user"], *row.get(LATER, ())]
         prefix = row.get("answer_prefix", answer_prefix)
         shared, thought = row.get("shared", ""), row.get("thought")
         thinks = template.thinks and thought is None
@@ -165,7 +164,7 @@ def proven(
             "text": chat.text,
             "pieces": prompt.pieces if prompt else None,
             "n_prompt_tokens": len(prompt) if prompt else None,
-            "status": CONTROL_TOKENS if controls else OK,
+            "status": CONTROL_TOKENS if controls else row.get("status") or OK,
             "repeat": row.get("repeat"),
             "thought_close": template.marks.end if thinks and template.marks else None,
             **asdict(proof),
@@ -238,8 +237,8 @@ class _Remedies:
         if found["foreign_text"]:
             accept = f"if the model may read that, set key `accepted_template_text` of {self.model}"
             return f"{accept} to it; else {template}"
-        if any(key in row for key in SECOND_TURN):
-            return f"leave key `verbalized` of the task out, or {template}"
+        if LATER in row:
+            return f"leave keys `turns` and `verbalized` of the task out, or {template}"
         return template
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from .words import DATE_LINE, FOREIGN_WORDS, n_words, words_of
 
-# Columns of prompts that ask a second time: the model's answer, and the user's next message.
-SECOND_TURN = ("answer", "question")
+# Column of prompts that ask again: by turns what the model answered and the user's next message.
+LATER = "later"
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Proof:
             where the user's message begins; True for no persona.
         task_delivered: so does the task's instruction.
         case_delivered: the user's message stands in it.
-        second_turn_delivered: the model's answer and the user's next message stand in it behind
-            the case, in this order; None where nothing is asked a second time.
+        second_turn_delivered: what the model answered and the user's next messages stand in it
+            behind the case, in their order; None where nothing is asked a second time.
         foreign_text: what the template adds of its own, where that is a sentence, as one line;
             else empty, also where our words are not all there.
         n_bos: beginning-of-sequence tokens at its start; None where a server adds them.
@@ -62,13 +62,13 @@ def prove(read: str, n_bos: int | None, row: Mapping[str, Any], lead: str, head:
         read: the prompt's text without control tokens.
         n_bos: beginning-of-sequence tokens at its start, None if unknown.
         row: a row of the prompts: `persona`, `system` (persona and instruction), `user`, and
-            perhaps the texts of `SECOND_TURN`.
+            perhaps the texts of `LATER`.
         lead: how the prompt's end reads, in which the template has no part: a thought, and what
             the answer is forced to begin with.
         head: how its beginning reads, up to where the system text stands.
     """
     persona, system, user = (row[key].strip() for key in ("persona", "system", "user"))
-    later = [row[key].strip() for key in SECOND_TURN if key in row]
+    later = [text.strip() for text in row.get(LATER, ())]
     task = system.removeprefix(persona).strip()
     with_user = bool(persona) and not system.startswith(persona) and user.startswith(persona)
     before = read.strip().removesuffix(lead.strip())

@@ -62,7 +62,7 @@ def behind_thoughts(
     """The chats that go on behind the thoughts.
 
     Args:
-        prompts: table of `prompts.SCHEMA`.
+        prompts: table of `prompts.SCHEMA`, or of `turns.SCHEMA` behind earlier answers.
         thoughts: of the same cell, table of `responses.SCHEMA`.
         answer_prefix: text that the answer behind them is forced to begin with.
 
@@ -72,8 +72,10 @@ def behind_thoughts(
     """
     ran = thoughts.filter(pl.col("text").is_not_null())
     behind = ran.select(*_KEYS, thought="text", answer_prefix=pl.lit(answer_prefix))
-    return behind.join(prompts, on=["item_id", "variant"], maintain_order="left").select(
-        *prompts.columns, "repeat", "thought", "answer_prefix"
+    on = [key for key in _KEYS if key in prompts.columns]
+    own = [name for name in prompts.columns if name != "repeat"]
+    return behind.join(prompts, on=on, maintain_order="left").select(
+        *own, "repeat", "thought", "answer_prefix"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..errors import InputError
 from .chat import ChatTemplate
 from .delivery import proven
 from .prompts import SCHEMA as PROMPTS
+from .proof import LATER
 
 PERSONA = "You are an Emergency Department Physician."
 INSTRUCTION = "Assign one level to the patient.\nAnswer with one digit."
@@ -74,8 +76,8 @@ def check(subject: Subject) -> Delivery:
     delivered = {what: _deliver(subject, what, chat) for what, chat in CHATS.items()}
     first = delivered["with a persona and an instruction"]
     try:
-        later = {"answer": "Level: 2", "question": "How sure are you, from 0 to 100?"}
-        _deliver(subject, "with a second turn", ("", INSTRUCTION), **later)
+        later = ["Level: 2", "How sure are you, from 0 to 100?"]
+        _deliver(subject, "with a second turn", ("", INSTRUCTION), later)
         second_turn = None
     except InputError as error:
         second_turn = str(error)
@@ -91,11 +93,15 @@ def check(subject: Subject) -> Delivery:
     )
 
 
-def _deliver(subject: Subject, what: str, chat: tuple[str, str], **later: str) -> dict[str, Any]:
+def _deliver(
+    subject: Subject, what: str, chat: tuple[str, str], later: Sequence[str] = ()
+) -> dict[str, Any]:
     persona, system = chat
     given = {"item_id": what, "prompt_id": "", "variant": "main"}
-    given |= {"persona": persona, "system": system, "user": QUESTION} | later
-    prompts = pl.DataFrame([given], schema=PROMPTS | dict.fromkeys(later, pl.String))
+    given |= {"persona": persona, "system": system, "user": QUESTION}
+    prompts = pl.DataFrame([given], schema=PROMPTS)
+    if later:
+        prompts = prompts.with_columns(pl.lit(list(later)).alias(LATER))
     template, accepted = subject.template, subject.accepted
     ((_, found, failure),) = proven(
         prompts, template, subject.vocabulary, answer_prefix="", accepted=accepted

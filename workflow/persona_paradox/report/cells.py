@@ -91,7 +91,8 @@ def items(
 
 
 def changes(dataset: pl.DataFrame, base: pl.DataFrame, ids: pl.DataFrame, withheld: bool) -> Json:
-    """What an arm did to the items: whether it changed them, and what a changed case was before.
+    """What an arm did to the items: whether it changed them, and what a case was before
+    whose text is another.
 
     Args:
         dataset: the items of the arm, with `changed`.
@@ -101,7 +102,8 @@ def changes(dataset: pl.DataFrame, base: pl.DataFrame, ids: pl.DataFrame, withhe
     """
     changed = aligned(dataset, ids)["changed"].to_list()
     was = aligned(base.select("item_id", "case"), ids)["case"].to_list()
-    before = [text if told else None for text, told in zip(was, changed, strict=True)]
+    now = aligned(dataset, ids)["case"].to_list()
+    before = [text if text != new else None for text, new in zip(was, now, strict=True)]
     return {"changed": changed, "before": None if withheld else before}
 
 

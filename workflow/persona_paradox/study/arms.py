@@ -15,8 +15,11 @@ from .arm_rules import check_rule
 from .arm_sets import arms_of, with_sets
 from .conditions import MARK, MOST_CHARACTERS, base_of, listed, matching, split
 
+# Keys of an arm that say nothing of its items, and become keys of its task.
+OF_TASK = ("turns",)
+
 # Keys of an arm, as a study has it, that change no item.
-_NO_CHANGE = ("base", "id", "title", "about", "set")
+_NO_CHANGE = ("base", "id", "title", "about", "set", *OF_TASK)
 
 
 def check_arms(name: str, arms: Mapping[str, dict[str, Any]]) -> None:
@@ -96,6 +99,7 @@ def _arm(base: str, id_: str, task: Mapping[str, Any], about: Mapping[str, Any])
         **{key: value for key, value in task.items() if key not in ("arms", "arm_sets")},
         "title": f"{task['title']}, {about['title']}",
         "dataset": dataset,
+        **{key: about[key] for key in OF_TASK if key in about},
         "arm": {"base": base, "id": id_, **about},
     }
 

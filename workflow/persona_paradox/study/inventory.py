@@ -48,7 +48,7 @@ def steps(study: Study, model: str, task: str) -> list[Step]:
     found = []
     if thinks := model in study.thinking_models:
         found.append(Step("thoughts", "delivered", f"thoughts/{model}/{task}"))
-    if task in study.rationale_tasks:
+    if study.reasons(task):
         read = "reasonings_delivered" if thinks else "delivered"
         found.append(Step("reasonings", read, f"decoding/{task}"))
         found.append(Step("conclusions", "conclusions_delivered", f"conclusion_decoding/{task}"))
@@ -92,9 +92,9 @@ def answered(study: Study) -> Iterator[Answered]:
         path, read = (f"results/{one}/{cell.path}.parquet" for one in (step.stage, step.delivered))
         return Answered(path, read, step.decoding, cell.model, cell.task, first)
 
-    for cell in study.cells:
+    for cell in study.asked_cells:
         first, *later = steps(study, cell.model, cell.task)
-        yield of(cell, first, True)
+        yield of(cell, first, cell.task not in study.before)
         if cell.task in study.verbalized_tasks:
             later.append(Step("statements", "second_turns", f"verbalized_decoding/{cell.task}"))
         for step in later:
@@ -141,10 +141,13 @@ def lists(study: Study, judge: str) -> bool:
 
 def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     """Every file of a cell that is made of answers, and its task; see `answered`."""
-    for cell in study.cells:
+    for cell in study.asked_cells:
         yield f"results/delivered/{cell.path}.parquet", cell.task
+        if cell.task in study.before:
+            yield f"results/turns/{cell.path}.parquet", cell.task
         if len(steps(study, cell.model, cell.task)) > 1:
             yield f"results/responses/{cell.path}.parquet", cell.task
+    for cell in study.cells:
         if cell.task in study.verbalized_tasks:
             yield f"results/verbalized/{cell.path}.parquet", cell.task
         if cell.task in study.tasks_having("scoring"):
@@ -157,10 +160,15 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     for cell in study.human_cells:
         yield f"results/responses/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
         yield f"results/scores/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
-    for task in study.tasks:
+    for task in prompted(study):
         for persona in study.personas:
             yield f"results/prompts/{task}/{persona}.parquet", task
     yield from _judged(study)
+
+
+def prompted(study: Study) -> list[str]:
+    """Ids of the tasks, and of first rounds, whose prompts are made without an answer."""
+    return [id_ for id_ in study.asked_tasks if id_ not in study.before]
 
 
 def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
@@ -201,7 +209,8 @@ def restricted(study: Study) -> list[str]:
 
 def restricted_tasks(study: Study) -> list[str]:
     """Ids of the tasks that show such texts."""
-    return [id_ for id_, task in study.tasks.items() if task["dataset"] in restricted(study)]
+    hidden = restricted(study)
+    return [id_ for id_, task in study.asked_tasks.items() if task["dataset"] in hidden]
 
 
 def study_files(study: Study) -> list[tuple[str, str | None]]:

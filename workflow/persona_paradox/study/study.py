@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
-from typing import Any
+from itertools import combinations, pairwise
+from typing import Any, cast
 
 from ..figures.catalogue import figures
 from ..files import sources_of
@@ -36,6 +36,7 @@ from .products import (
     TRUST_TABLES,
 )
 from .relations import related
+from .turns import chains, rounds
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,33 @@ class Study:
         """The cells of models, in the order of the study."""
         return [Cell(m, t, p) for t in self.tasks for m in self.models for p in self.personas]
 
+    @cached_property
+    def asked_tasks(self) -> dict[str, TaskSpec]:
+        """The tasks, and the rounds before the last one of those with turns; see `turns`."""
+        return cast(dict[str, TaskSpec], {**self.tasks, **rounds(self.tasks)})
+
+    @cached_property
+    def before(self) -> dict[str, str]:
+        """Every round behind an answer → the one whose answers it goes on behind."""
+        return {
+            later: one for chain in chains(self.tasks).values() for one, later in pairwise(chain)
+        }
+
+    @cached_property
+    def asked_cells(self) -> list[Cell]:
+        """The cells of all rounds, the later ones behind the earlier."""
+        by_turns = sorted(
+            self.asked_tasks, key=lambda id_: len(self.asked_tasks[id_].get("turns", []))
+        )
+        return [Cell(m, t, p) for t in by_turns for m in self.models for p in self.personas]
+
+    def prompts_of(self, model: str, task: str) -> str:
+        """Folder of the chats that a task is asked by: of a turn, behind the model's answers."""
+        return f"results/turns/{model}/{task}" if task in self.before else f"results/prompts/{task}"
+
     def kind(self, task: str) -> str:
         """The kind of a task, a folder of `kinds`."""
-        kind: str = self.tasks[task]["kind"]
+        kind: str = self.asked_tasks[task]["kind"]
         return kind
 
     def traits(self, task: str) -> base.Traits:
@@ -108,7 +133,7 @@ class Study:
 
     def dataset_of(self, task: str) -> DatasetSpec:
         """The data set of a task."""
-        return self.datasets[self.tasks[task]["dataset"]]
+        return self.datasets[self.asked_tasks[task]["dataset"]]
 
     def tasks_with(self, trait: base.Trait) -> dict[str, TaskSpec]:
         """The tasks whose kind has a trait, such as `free_text`."""
@@ -142,7 +167,11 @@ class Study:
     @cached_property
     def rationale_tasks(self) -> list[str]:
         """Ids of the tasks in which the model reasons before it answers."""
-        return [id_ for id_, task in self.tasks.items() if task.get("rationale") is not None]
+        return [id_ for id_ in self.tasks if self.reasons(id_)]
+
+    def reasons(self, task: str) -> bool:
+        """Whether the model reasons before it answers."""
+        return self.asked_tasks[task].get("rationale") is not None
 
     def read_tasks(self, reads: str) -> list[str]:
         """Ids of the tasks of which something is read: `ANSWERS`, or `REASONING` before them."""

@@ -20,6 +20,7 @@ from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
 from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
+from .inventory import prompted
 from .measured_views import comparison_views, measured, measures_view
 from .study import Study
 
@@ -37,12 +38,14 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield from _dataset_views(id_, dataset, study)
     for id_ in study.personas:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
-    for id_, task in study.tasks.items():
-        yield f"prompts/{id_}", _prompt_view(id_, task, study)
+    for id_ in prompted(study):
+        yield f"prompts/{id_}", _prompt_view(id_, study.asked_tasks[id_], study)
+    for id_ in study.before:
+        yield f"turns/{id_}", {"turns": study.asked_tasks[id_]["turns"]}
     for thinker in study.thinking_models:
-        for id_, task in study.tasks.items():
+        for id_, task in study.asked_tasks.items():
             yield f"thoughts/{thinker}/{id_}", _thoughts_view(study.models[thinker], task, study)
-    for id_, task in study.tasks.items():
+    for id_, task in study.asked_tasks.items():
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from _judge_views(id_, study)
@@ -138,7 +141,7 @@ def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, A
 def _window_views(study: Study) -> Iterator[tuple[str, Any]]:
     """How much of every model's window is left for the prompts of every task."""
     windows = {
-        id_: {name: _window(model, task) for name, task in study.tasks.items()}
+        id_: {name: _window(model, task) for name, task in study.asked_tasks.items()}
         for id_, model in study.models.items()
     }
     yield "windows", windows
@@ -232,11 +235,12 @@ def _judged_view(study: Study) -> dict[str, Any]:
 
 def _shown_view(study: Study) -> dict[str, Any]:
     """Which answers clinicians may see."""
-    tasks = {}
+    tasks: dict[str, dict[str, Any]] = {}
     for form, ids in study.form_tasks.items():
         for id_ in ids:
             stratum = study.traits(id_).stratum
             tasks[id_] = {"dataset": study.tasks[id_]["dataset"], "form": form, "stratum": stratum}
+            tasks[id_] |= {"turns": True} if id_ in study.before else {}
     cells = [[c.model, c.task, c.persona] for c in study.shown_cells]
     return {"tasks": tasks, "cells": cells}
 

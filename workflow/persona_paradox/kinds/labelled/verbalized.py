@@ -12,7 +12,8 @@ import polars as pl
 
 from ...data.items import is_null_case
 from ...engine.decoding import LENGTH
-from ...prompting.thinking import behind_thoughts, shown
+from ...prompting.thinking import behind_thoughts
+from ...prompting.turns import behind_answers
 from .plain_text import UNSPACED
 
 SCHEMA = {
@@ -108,29 +109,13 @@ def second_turns(
 ) -> pl.DataFrame:
     """The chats that go on behind the greedy answers, in the order of the prompts.
 
-    Args:
-        prompts: table of `prompts.SCHEMA`.
-        responses: of the same cell, table of `responses.SCHEMA`.
-        question: the user's second message.
-        answer_prefix: text that the answers were forced to begin with.
+    Arguments are those of `turns.behind_answers`, where `question` is said.
 
     Returns:
-        The prompts with the columns `answer`, which is what the model wrote behind the prefix
-        without its thoughts, and `question`. There is no row for a null case, or where there is no
-        answer to ask about.
+        What that returns, without a row where there is no answer to ask about.
     """
-    answered = _greedy(responses).with_columns(shown()).filter(pl.col("text").str.contains(r"\S"))
-    answer = pl.lit(answer_prefix) + pl.col("text")
-    answered = answered.select("item_id", "variant", answer.alias("answer"))
-    joined = prompts.join(answered, on=["item_id", "variant"], maintain_order="left")
-    return joined.with_columns(pl.lit(question).alias("question"))
-
-
-def example(prompts: pl.DataFrame, label: str) -> pl.DataFrame:
-    """An answer to the first prompt, to try a second turn on before there are any answers."""
-    return prompts.head(1).select(
-        "item_id", "variant", repeat=pl.lit(0, dtype=pl.Int64), text=pl.lit(label)
-    )
+    chats = behind_answers(prompts, _greedy(responses), question, answer_prefix)
+    return chats.filter(pl.col("status").is_null()).drop("repeat", "status")
 
 
 def verbalized(responses: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:

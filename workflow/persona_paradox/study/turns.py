@@ -1,0 +1,59 @@
+"""Further turns of tasks: behind the answer the user says something fixed, and the model answers.
+
+A task with `turns` is answered in rounds. Each is asked, step by step, as a task is, and has an id
+of its own: `task@arm+1` is `task@arm` as it stands after one of its turns, and `task@+0` the first
+answer of `task`. The last round is the task itself. The first round of an arm that changes nothing
+but the turns is its base, where the study has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .conditions import MARK
+
+_AFTER = "+"
+
+
+def chains(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Id of every task with turns → ids of its rounds, the task itself the last of them."""
+    found = {}
+    for id_, task in tasks.items():
+        if turns := task.get("turns"):
+            own = [_round(id_, n) for n in range(len(turns))]
+            found[id_] = [*([_base(task, tasks) or own[0]]), *own[1:], id_]
+    return found
+
+
+def _base(task: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The base of an arm whose first answers are the base's, where the study has these."""
+    arm = task.get("arm", {})
+    base: str = arm.get("base", "")
+    same = "turns" in arm and base in tasks and not tasks[base].get("turns")
+    return base if same else None
+
+
+def rounds(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rounds that are no tasks of the study: id → task, which is asked and not measured."""
+    found = {}
+    for id_, chain in chains(tasks).items():
+        for n, one in enumerate(chain):
+            if one not in tasks:
+                # What is asked about the last answer alone.
+                left = {key: value for key, value in _LEFT.items() if key in tasks[id_]}
+                found[one] = {**tasks[id_], **left, "turns": tasks[id_]["turns"][:n]}
+    return found
+
+
+# Keys that a round has not.
+_LEFT: dict[str, Any] = {"null_cases": [], "verbalized": None}
+
+
+def task_of(id_: str) -> str:
+    """The task that a round is one of, or the task itself."""
+    return id_.partition(_AFTER)[0].removesuffix(MARK)
+
+
+def _round(id_: str, n: int) -> str:
+    return f"{id_}{'' if MARK in id_ else MARK}{_AFTER}{n}"

@@ -1,0 +1,73 @@
+# Needs: the responses of a cell that the user says something behind. Leaves: the chats of its next
+# turn, one row per answer, which are delivered and answered like any others. And, before long work:
+# that the template of a model has as many turns as a task asks for.
+
+TURNED = [task for task in STUDY.tasks if task in STUDY.before]
+
+
+def first_round(wildcards):
+    """The first prompts of a task, whose answers what it says later is behind."""
+    task = wildcards.task
+    while task in STUDY.before:
+        task = STUDY.before[task]
+    return f"results/prompts/{task}/{STUDY.settings['baseline']}.parquet"
+
+
+def further(wildcards):
+    """What is said behind the answers to a task: by view, what it has of them."""
+    wanted = {"turns": f"turns/{wildcards.task}"} if wildcards.task in TURNED else {}
+    if wildcards.task in STUDY.verbalized_tasks:
+        wanted["question"] = f"verbalized/{wildcards.task}"
+    return {option: VIEWS[name] for option, name in wanted.items()}
+
+
+rule try_second_turn:
+    input:
+        prompts=first_round,
+        further=lambda w: list(further(w).values()),
+        read_out=view("read_out/{task}"),
+        template=view("templates/{model}"),
+        manifest=manifest,
+        code=code("second_turn"),
+    output:
+        "results/second_turns/{model}/{task}.parquet",
+    log:
+        "logs/try_second_turn/{model}/{task}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.models),
+        task=one_of({*TURNED, *STUDY.verbalized_tasks}),
+    priority: 10
+    conda:
+        ENVIRONMENT
+    params:
+        model_file=model_file,
+        further=lambda w: " ".join(f"--{k} {path}" for k, path in further(w).items()),
+    shell:
+        script("second_turn") + " --prompts {input.prompts} {params.further}"
+        " --read-out {input.read_out} --template {input.template} --manifest {input.manifest}"
+        " --config-file {params.model_file}"
+        " --delivered {output} --log {log}"
+
+
+rule next_turn:
+    input:
+        prompts=lambda w: f"{STUDY.prompts_of(w.model, STUDY.before[w.task])}/{w.persona}.parquet",
+        responses=lambda w: f"results/responses/{w.model}/{STUDY.before[w.task]}/{w.persona}.parquet",
+        tried=lambda w: f"results/second_turns/{w.model}/{task_of(w.task)}.parquet",
+        turns=view("turns/{task}"),
+        read_out=view("read_out/{task}"),
+        code=code("next_turn"),
+    output:
+        "results/turns/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/next_turn/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        model=one_of(STUDY.models),
+        task=one_of(STUDY.before),
+        persona=one_of(STUDY.personas),
+    conda:
+        ENVIRONMENT
+    shell:
+        script("next_turn")
+        + " --prompts {input.prompts} --responses {input.responses}"
+        " --turns {input.turns} --read-out {input.read_out} --chats {output} --log {log}"
