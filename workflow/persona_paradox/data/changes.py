@@ -9,8 +9,8 @@ rule says that it moves. Of items that have `options`, it may change these, add 
 and change the `order` in which they are shown. It may add two columns: `named`, the place in
 `options` (or in the levels) that a text of the arm names, and `severity`, by how many classes it
 makes a case worse. A rule that changes what is said elsewhere gives `changed`, too. The keys of an
-arm are in `<rule>.schema.yaml` beside it; a rule that draws has a `seed` among them. An error begins
-with `key`.
+arm are in `<rule>.schema.yaml` beside it; a rule that draws has a `seed` among them. An error
+begins with `key`.
 """
 
 from __future__ import annotations
