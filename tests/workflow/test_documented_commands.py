@@ -37,12 +37,10 @@ TUTORIAL = [
 ]
 # What would run in the project as it is; of what is long, or needs weights, no more than that.
 PLANNED = [
-    *(
-        f"snakemake --configfile config/studies/{study}.yaml --cores all"
-        for study in (
-            *("real-data", "effects", "paper", "safety", "safety-cpu", "rationale"),
-            *("persona-sets", "arms"),
-        )
+    # Every study that a document runs.
+    *filter(
+        re.compile(r"snakemake --configfile config/studies/[\w-]+\.yaml --cores all").fullmatch,
+        all_commands(),
     ),
     "snakemake --cores all results/clinician/packet.zip",
     "snakemake --cores all --configfile config/studies/effects.yaml -- results/tables/cells.csv",
