@@ -340,6 +340,18 @@ def test_a_rule_that_changes_what_it_may_not_is_found_out(
         perturb(choices(), toy(**columns), {"rule": "toy"}, "arm")
 
 
+def test_the_key_of_an_arm_is_that_of_the_items_it_changes() -> None:
+    arm = {"rule": "append", "case": FIELDS, "key": "A", **APPENDED}
+    change = import_module("persona_paradox.data.arms.append").change
+    found = perturb(choices(), change, arm, "arm", stratum="item_id")
+    assert found["reference"].to_list() == ["A", "A", None]
+    assert found["changed"].to_list() == [True, True, False]
+    # Of items without options it says nothing.
+    assert changed("append", items(), **APPENDED, key="A")["reference"].to_list() == [
+        *("high", "low", "low", "high")
+    ]
+
+
 def test_a_rule_that_loses_an_item_is_found_out() -> None:
     with pytest.raises(ValueError, match="other items"):
         perturb(items(), lambda table, arm: table.head(2), {"rule": "toy"}, "arm")

@@ -299,3 +299,23 @@ def test_the_rule_moves_options_from_where_the_task_shows_them() -> None:
 def test_an_option_that_an_arm_adds_stands_behind_the_others() -> None:
     row = {"item_id": "q_0", "options": list("ABC"), "order": [1, 0]}
     assert shown(row, None) == [1, 0, 2]
+
+
+def test_one_key_for_every_item_and_what_is_no_letter_of_an_option(tmp_path: Path) -> None:
+    """Questions who the patient is: the text does not say, until an arm of the task does."""
+    text = """\
+format: {kind: csv}
+columns:
+  item_id: {prefix: q_}
+  case: {column: question}
+  options: {fixed: [a woman, a man, the text does not say]}
+  reference: {fixed: LETTER}
+"""
+    content = "question\nA patient coughs.\nA patient fell.\n"
+    assert read(tmp_path, content, text.replace("LETTER", "C"))["reference"].to_list() == ["C"] * 2
+    with pytest.raises(InputError, match="the key is none of the options"):
+        read(tmp_path, content, text.replace("LETTER", "D"))
+    with pytest.raises(InputError, match="letters of options"):
+        read(tmp_path, content, text.replace("LETTER", "Z"))
+    with pytest.raises(InputError, match="either key `column` or key `fixed`"):
+        read(tmp_path, content, text.replace("{fixed: LETTER}", "{fixed: A, column: question}"))

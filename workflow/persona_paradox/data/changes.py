@@ -57,7 +57,8 @@ def perturb(
     Args:
         items: of the base's data set, as `items.read_items` makes them.
         rule: `change` of the rule's module.
-        arm: its keys, and `case`.
+        arm: its keys, and `case`; with `key` perhaps, the letters of the options that are right of
+            the items that it changes, where items have options.
         name: the arm in errors.
         stratum: column by which a sample is drawn, which the rule may change as well.
 
@@ -82,6 +83,9 @@ def perturb(
         made = rule(seen, arm)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
+    if "key" in arm and "options" in items.columns:
+        right = pl.when(pl.col("change").is_not_null()).then(pl.lit(arm["key"]))
+        made = made.with_columns(reference=right.otherwise("reference"))
     _check_kept(seen, made, arm["rule"], stratum)
     moved = made[stratum].ne_missing(items[stratum])
     changed = moved

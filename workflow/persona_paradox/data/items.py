@@ -146,7 +146,11 @@ def _read_raw(
     mappings = [value for key, value in columns.items() if key != "case"]
     coded = [value for value in mappings if isinstance(value, dict) and "values" in value]
     # A key that may name several options may be a list.
-    lists = {value["column"] for value in mappings if isinstance(value, dict) and "form" in value}
+    lists = {
+        value["column"]
+        for value in mappings
+        if isinstance(value, dict) and {"column", "form"} <= {*value}
+    }
     wanted = Wanted(
         columns={column: key for column, key in keys.items() if column != of_file},
         nested={*columns["keep"], *columns["never_shown"], *lists},

@@ -103,7 +103,7 @@ def _right(
         reference: key `columns.reference`.
         given: the options as the file has them; None where there is none.
     """
-    value = row[reference["column"]]
+    value = reference["fixed"] if "fixed" in reference else row[reference["column"]]
     if value is None:
         return "no key is recorded"
     form = reference["form"]

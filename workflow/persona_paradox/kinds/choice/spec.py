@@ -81,7 +81,7 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     if reference is None:
         hidden[options["right"]] = "options.right"
     else:
-        hidden[reference["column"]] = "reference"
+        hidden |= {reference["column"]: "reference"} if "column" in reference else {}
     case = columns["case"]
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
     check_shown(name, sorted(shown), hidden)
