@@ -130,8 +130,8 @@ def test_one_of_several_right_options_is_right() -> None:
     found = answers(scores, VIEW)
     assert found.points()["accuracy"] == found.points()["accuracy_logprob"] == 2 / 3
     assert found.points()["chance"] == pytest.approx(2 / 3)
-    # No single label is the right one.
-    assert "macro_f1" not in found.points()
+    # A: right in u, of which it was the answer, and in v, the first; C in w.
+    assert found.points()["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
     top = {name: correct for name, _, _, correct in confidences.known(scores)}
     assert top["top_label"].tolist() == [True, False, True]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from persona_paradox.archive.withholding import Texts, is_withheld, withhold
+from persona_paradox.archive.withholding import Texts, is_withheld, texts_in, withhold
 from persona_paradox.files import sha256_bytes
 
 CASE = "A 54-year-old man has had chest pain for two hours. He is pale."
@@ -58,3 +60,15 @@ def test_a_mark_with_the_hash_stands_in_its_place_and_the_tokens_go() -> None:
     assert found["label_logprob"].to_list() == table["label_logprob"].to_list()
     assert found.select(is_withheld("text")).to_series().to_list() == [True, False, None]
     assert found.schema == table.schema
+
+
+def test_options_are_texts_of_an_item_but_names_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "items.parquet"
+    options = [["Aspirin", "Send him home with a letter"], None]
+    pl.DataFrame({"case": [CASE, None], "options": options}).write_parquet(path)
+    texts = Texts(texts_in(path))
+    assert texts.repeated_in("I would send him home with a letter.")
+    assert texts.repeated_in(CASE)
+    assert not texts.repeated_in("Aspirin")
+    pl.DataFrame({"case": [CASE]}).write_parquet(path)
+    assert [*texts_in(path)] == [CASE]

@@ -15,7 +15,7 @@ import vl_convert
 import yaml
 
 from persona_paradox import cli, files
-from persona_paradox.archive.withholding import Texts
+from persona_paradox.archive.withholding import Texts, texts_in
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import has
@@ -172,9 +172,7 @@ def restricted_texts(study: Study) -> Texts:
     return Texts(
         text
         for id_ in restricted(study)
-        for text in files.read_table(Path(f"resources/datasets/{id_}.parquet"), ["case"])[
-            "case"
-        ].drop_nulls()
+        for text in texts_in(Path(f"resources/datasets/{id_}.parquet"))
     )
 
 

@@ -33,7 +33,7 @@ from ..files import (
 )
 from ..study.inventory import code_files, is_safe, restricted, restricted_tasks, study_files
 from ..study.study import Study
-from .withholding import Texts, withhold
+from .withholding import Texts, texts_in, withhold
 
 CRATE = "ro-crate-metadata.json"
 PROVENANCE = "results/provenance.json"
@@ -59,9 +59,7 @@ class Members:
         self._texts = Texts(
             text
             for id_ in restricted(study)
-            for text in read_table(Path(f"resources/datasets/{id_}.parquet"), ["case"])[
-                "case"
-            ].drop_nulls()
+            for text in texts_in(Path(f"resources/datasets/{id_}.parquet"))
         )
         self._files = dict(study_files(study)) | dict.fromkeys(more)
         self._code = {path.as_posix(): root / path for path in code_files(root)}

@@ -19,6 +19,7 @@ import yaml
 from .. import cli, files
 from ..errors import InputError, printable
 from ..kinds.labelled.scoring import with_repeat
+from ..names import RIGHT
 from ..study.conditions import base_of, plain
 from ..study.inventory import (
     Answered,
@@ -34,7 +35,7 @@ from ..study.load import CHECKED, TITLES
 from ..study.study import Study
 from . import crate
 from .verification import UNREADABLE, difference
-from .withholding import Texts, withhold
+from .withholding import Texts, texts_in, withhold
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -89,7 +90,10 @@ READ_IN_ANSWERS = {
     # A reasoning and what it leads to are withheld as one.
     "responses": ("text",),
     "turns": ("later", "status"),
-    "scores": ("label", "parse_status", "outcome", "level_error", "confidence_generated"),
+    "scores": (
+        *("label", "label_shown", "parse_status", "outcome", "level_error"),
+        "confidence_generated",
+    ),
     "judgements": ("n_characters",),
     "rankings": ("length_difference",),
 }
@@ -269,7 +273,13 @@ class Copy:
                 if one in table.columns
             )
         if stage == "scores":
-            right = (pl.col("label") == pl.col("reference")).fill_null(False)
+            # Of several right options one may be enough, or not.
+            several = "label_shown" in table.columns
+            right = (
+                pl.col("outcome") == RIGHT
+                if several
+                else (pl.col("label") == pl.col("reference")).fill_null(False)
+            )
             table = with_repeat(table.with_columns(correct=right))
         return table
 
@@ -277,8 +287,7 @@ class Copy:
         """What the archive must not hold in the files of a task."""
         sets = restricted(self.study) if task in restricted_tasks(self.study) else []
         paths = [f"resources/datasets/{id_}.parquet" for id_ in sets]
-        cases = [pl.read_parquet(self.path / path, columns=["case"])["case"] for path in paths]
-        return Texts(text for column in cases for text in column.drop_nulls())
+        return Texts(text for path in paths for text in texts_in(self.path / path))
 
     def view(self, name: str) -> Any:
         """A view of the configuration."""

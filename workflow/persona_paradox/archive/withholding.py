@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import polars as pl
 
@@ -49,6 +50,17 @@ def _words(text: str) -> list[str]:
 
 def _windows(words: list[str], length: int) -> Iterable[tuple[str, ...]]:
     return (tuple(words[i : i + length]) for i in range(len(words) - length + 1))
+
+
+def texts_in(path: Path) -> Iterator[str]:
+    """What must not be repeated of the items of a data set: cases, and options of a run of words.
+
+    A shorter option is a name or a turn of phrase, and may be the answer itself.
+    """
+    yield from pl.read_parquet(path, columns=["case"])["case"].drop_nulls()
+    if "options" in pl.read_parquet_schema(path):
+        options = pl.read_parquet(path, columns=["options"])["options"].explode().drop_nulls()
+        yield from (option for option in options if len(_words(option)) >= RUN)
 
 
 def withhold(table: pl.DataFrame, texts: Texts) -> pl.DataFrame:

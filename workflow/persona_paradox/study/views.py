@@ -290,9 +290,12 @@ def _sample_note(id_: str, study: Study) -> str | None:
     traits, strata = study.traits(id_), study.strata(id_)
     what = "items" if traits.reference else "questions"
     kept = [strata[one] for one in strata if one in study.settings["limit_keeps"]]
+    dataset = study.dataset_of(id_)
+    # A data set may name the column itself, or none.
+    by = dataset["columns"].get("stratum", STRATA.get(traits.stratum, traits.stratum))
     return (
-        f"{study.dataset_of(id_)['title']}: at most {limit} {what}, drawn with seed "
-        f"{study.settings['seed']} and stratified by {STRATA.get(traits.stratum, traits.stratum)}"
+        f"{dataset['title']}: at most {limit} {what}, drawn with seed {study.settings['seed']}"
+        + (f" and stratified by {by}" if by else "")
         + (
             f", with every item of {' and '.join(kept)}, which are more than their share"
             * bool(kept)

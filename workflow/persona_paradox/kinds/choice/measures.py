@@ -25,8 +25,8 @@ METRICS = (
         "high",
         "resampled",
         "Mean over labels of 2 TP / (2 TP + FP + FN), by the labels as they are shown; an invalid "
-        "answer misses the right one. Items with one right option.",
-        source="usual; that an invalid answer misses is own",
+        "answer misses the right one. Of several right ones it is the one answered, or the first.",
+        source="usual; that an invalid answer misses, and which of several is meant, is own",
     ),
     Metric(
         "position_bias",
@@ -88,8 +88,8 @@ class Picked(Chosen):
     place, added up. Where one of several right options is enough, `reference` is the first.
 
     Attributes:
-        shown_reference: place at which the right option is shown, shape (items,); -1 where there
-            are several.
+        shown_reference: place at which the right option is shown, shape (items,); of several that
+            of the answer, or the first. Sets of options have -1.
         shown_answer: place at which the answered option is shown, shape (items,); -1 where the
             answer is invalid.
     """
@@ -100,11 +100,8 @@ class Picked(Chosen):
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
         found = super().points(counts)
-        single = self.shown_reference >= 0
-        if single.any():
-            drawn = counts if counts is None or single.all() else counts[:, single]
-            sides = self.shown_reference[single], self.shown_answer[single]
-            found["macro_f1"] = formulas.macro_f1(*sides, drawn)
+        if (self.shown_reference >= 0).all():
+            found["macro_f1"] = formulas.macro_f1(self.shown_reference, self.shown_answer, counts)
         return found
 
     def among(self, items: NDArray[np.bool_]) -> Self:
@@ -138,14 +135,13 @@ def answers(
     hits = chosen.hits | {"accuracy": greedy["correct"].to_numpy()}
     for name in ("logprob", "contextual"):
         if f"accuracy_{name}" in hits:
-            right = greedy[f"correct_{name}"].fill_null(value=False)
-            hits[f"accuracy_{name}"] = right.to_numpy()
+            said = greedy[f"correct_{name}"].fill_null(value=False)
+            hits[f"accuracy_{name}"] = said.to_numpy()
     found = {field.name: getattr(chosen, field.name) for field in fields(chosen)}
     # With all right options, for what is measured behind this.
     found["scores"] = greedy
     found["hits"] = hits | _sampled_hits(scores)
     found["means"] = chosen.means | _sampled_means(scores) | {"chance": _chance(greedy, several)}
-    single = greedy["reference"].str.len_chars() == 1
     if not several:
         is_first = greedy["label"] == greedy["shown_first"]
         has_first = greedy.select(
@@ -153,27 +149,24 @@ def answers(
         ).to_series()
         bias = is_first.cast(pl.Float64) - has_first.cast(pl.Float64)
         found["means"]["position_bias"] = bias.fill_null(np.nan).to_numpy()
+    right = pl.when("correct").then("label_shown").otherwise("reference_shown")
+    nothing = np.full(greedy.height, -1)
     return Picked(
         **found,
-        shown_reference=_numbers(greedy["reference_shown"], single & (not several)),
-        shown_answer=_numbers(greedy["label_shown"], greedy["label"].is_not_null()),
+        shown_reference=nothing if several else _numbers(greedy.select(right).to_series()),
+        shown_answer=nothing if several else _numbers(greedy["label_shown"]),
     )
+
+
+def _numbers(marks: pl.Series) -> NDArray[np.int64]:
+    """The first label of each as a number, -1 where there is none; which number does not matter."""
+    return np.array([-1 if mark is None else ord(mark[0]) for mark in marks], dtype=np.int64)
 
 
 def _chance(greedy: pl.DataFrame, several: bool) -> NDArray[np.float64]:
     """How often a uniform guess is right, shape (items,)."""
     k, right = greedy["n_options"].to_numpy(), greedy["reference"].str.len_chars().to_numpy()
     return np.asarray(1 / (2.0**k - 1) if several else right / k)
-
-
-def _numbers(marks: pl.Series, known: pl.Series) -> NDArray[np.int64]:
-    """Labels as numbers, -1 where they are not known; which number a label has does not matter."""
-    values = zip(marks, known, strict=True)
-    return np.array([_number(mark) if is_known else -1 for mark, is_known in values], np.int64)
-
-
-def _number(mark: str) -> int:
-    return int(mark) if mark.isdigit() else ord(mark[0])
 
 
 def _sampled(scores: pl.DataFrame) -> pl.DataFrame | None:

@@ -37,8 +37,9 @@ def _places(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
             bias, low, high = (row[f"position_bias{end}"] for end in ("", "_low", "_high"))
             f1 = number(*(row[f"macro_f1{end}"] for end in ("", "_low", "_high")))
             yield (
-                f"- Baseline: the option shown first is answered {points(bias)} points "
-                f"{points_within(low, high)} more often than it is right; macro F1 {f1}."
+                f"- Baseline: share of the answers that are the option shown first, minus share of "
+                f"the items in which it is right, {points(bias)} points {points_within(low, high)} "
+                f"(n = {row['n'] - row['n_invalid']} answers); macro F1 {f1}."
             )
         rising = part.sort("position_bias", maintain_order=True)
         ends = [
@@ -59,7 +60,7 @@ def _again(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
             said = "; ".join(f"{words} {share_of(row, name)}" for name, words in _AGAIN.items())
             yield (
                 f"- {named(settings, row['persona'])}, {row['n_repeats']} sampled answers to a "
-                f"question, {row['n_invalid_repeats']} invalid in all: {said}."
+                f"question, {row['n_invalid_repeats']} of them all invalid: {said}."
             )
         yield ""
 
