@@ -17,7 +17,7 @@ def main(arguments: Namespace) -> None:
     arm = view["arm"]
     rule = import_module(f"persona_paradox.data.arms.{arm['rule']}")
     items = files.read_table(arguments.items)
-    keys = arm | {"case": view["case"]}
+    keys = arm | {"case": view["case"], "answers": view.get("answers", {})}
     made = perturb(items, rule.change, keys, arguments.name, stratum=view["stratum"])
     files.write_table(made, arguments.changed, {"items": arguments.items, "arm": arguments.arm})
     changed = made["changed"].sum()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -190,6 +191,7 @@ def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:
 
 # Columns of items that are no kept columns of the file.
 _HIDDEN = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
+_HIDDEN |= {"options", "order", "stratum"}
 _OF_OPTIONS = {"options", "order", "stratum"}
 
 
@@ -202,19 +204,36 @@ def with_cases(
         items: with a `case`; a case that no model sees may be empty, and stays.
         change: of a row.
     """
-    rows = [
-        "there is no case" if row["case"] is None else change(row)
-        for row in items.iter_rows(named=True)
-    ]
-    cases = [
-        case if isinstance(made, str) else made[0]
-        for case, made in zip(items["case"], rows, strict=True)
-    ]
-    done = [None if isinstance(made, str) else made[1] for made in rows]
-    why = [made if isinstance(made, str) else None for made in rows]
-    text = pl.String()
+
+    def made(row: dict[str, Any]) -> dict[str, Any] | str:
+        found = change(row)
+        return found if isinstance(found, str) else {"case": found[0], "change": found[1]}
+
+    return changed_items(items, made)
+
+
+def changed_items(
+    items: pl.DataFrame,
+    change: Callable[[dict[str, Any]], dict[str, Any] | str],
+    added: Mapping[str, pl.DataType] = MappingProxyType({}),
+) -> pl.DataFrame:
+    """The items with what `change` makes of each.
+
+    Args:
+        items: with a `case`; an item that no model sees may have none, and stays.
+        change: of a row: its new columns with `change`, what was done; or why nothing was.
+        added: the columns that `change` gives besides those of the items, with their types.
+    """
+    columns = [column for column in _MAY_CHANGE if column in items.columns]
+    rows: dict[str, list[Any]] = {one: [] for one in (*columns, *added, "change", "unchanged")}
+    for row in items.iter_rows(named=True):
+        no_item = row["case"] is None or (row["excluded"] is not None and "options" in row)
+        made = "there is no case" if no_item else change(row)
+        new: dict[str, Any] = {"unchanged": made} if isinstance(made, str) else made
+        for column, values in rows.items():
+            values.append(new.get(column, row[column] if column in columns else None))
+    types = {column: items.schema[column] for column in columns} | dict(added)
+    types |= {"change": pl.String(), "unchanged": pl.String()}
     return items.with_columns(
-        pl.Series("case", cases, dtype=text),
-        pl.Series("change", done, dtype=text),
-        pl.Series("unchanged", why, dtype=text),
+        pl.Series(column, values, dtype=types[column]) for column, values in rows.items()
     )

@@ -184,3 +184,22 @@ def prompted(
 def traits(kind: str) -> Traits:
     """What a kind is like."""
     return spec(kind).TRAITS
+
+
+def answers(
+    task: Mapping[str, Any], dataset: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What a task calls its answers, for a rule of arms that names one.
+
+    Returns:
+        Of fixed classes `levels`, their `labels` and `titles`, in one order; of options the
+        `labels`, in the order in which they are shown, and perhaps the `order_seed` of that; of
+        free text nothing.
+    """
+    if not traits(task["kind"]).labels:
+        return {}
+    own, said = prompted(task, dataset, settings), spec(task["kind"]).measured(task, dataset)
+    if "levels" in said:
+        titles = spec(task["kind"]).shown(task, dataset)["levels"]
+        return {"levels": said["levels"], "labels": said["labels"], "titles": titles}
+    return {key: own[key] for key in ("labels", "order_seed") if key in own}

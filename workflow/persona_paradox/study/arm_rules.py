@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ..errors import InputError
 from ..schema import check_schema
@@ -37,3 +40,10 @@ def check_rule(arm: dict[str, Any], where: str) -> None:
             f"arm of this rule has; write {arm['rule']}.schema.yaml beside it"
         )
     check_schema(arm, f"arms/{arm['rule']}", where)
+
+
+@cache
+def names_answers(rule: str) -> bool:
+    """Whether a rule must know what a task calls its answers: key `x-answers` of its schema."""
+    schema = yaml.safe_load((RULES / f"{rule}.schema.yaml").read_text(encoding="utf-8"))
+    return bool(schema.get("x-answers", False))

@@ -17,6 +17,7 @@ from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
+from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import file_of
 from .identities import identifying
@@ -109,7 +110,7 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
     """How items are read, or made of others, and their subgroups."""
     if id_ in study.changed_datasets:
         stratum = {"stratum": base.traits(study.kind_of(id_)).stratum}
-        yield f"arms/{id_}", arm_view(id_, dataset) | stratum
+        yield f"arms/{id_}", arm_view(id_, dataset) | stratum | _answers_named(id_, study)
     else:
         reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
         reading |= {"where": dataset["where"]} if "where" in dataset else {}
@@ -119,6 +120,26 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
         yield f"datasets/{id_}", reading
     if dataset.get("subgroups"):
         yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
+
+
+def _answers_named(id_: str, study: Study) -> dict[str, Any]:
+    """What the tasks of an arm's data set call its answers, where its rule must know.
+
+    Raises:
+        InputError: they call them differently, or in another order.
+    """
+    if not names_answers(study.datasets[id_]["arm"]["rule"]):
+        return {}
+    tasks = [task for task, spec in study.tasks.items() if spec["dataset"] == id_]
+    found = [base.answers(study.tasks[t], study.datasets[id_], study.settings) for t in tasks]
+    for task, answers in zip(tasks, found, strict=True):
+        if answers != found[0]:
+            raise InputError(
+                f"{file_of('tasks', task)}: the task calls its answers otherwise than {tasks[0]}, "
+                "so that one arm cannot name them for both; take an arm of either out of key "
+                "`tasks` of the study"
+            )
+    return {"answers": found[0]}
 
 
 def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:
