@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from reference_jinja import rendered
 from tiny_model import (
     CHATML,
     DATED,
@@ -779,6 +780,43 @@ def test_a_second_turn(vocabulary_of: Open, name: str, persona: str) -> None:
     again = after(vocabulary, source, second(table))
     assert {tuple(map(tuple, p[:-1])) for p in again["pieces"].to_list()} == shared
     assert only(first, "second_turn_delivered") is None
+
+
+# The others refuse a system message, or put it where the last question stands.
+WITH_SYSTEM = ("Llama 3.1", "Gemma 3", "Qwen 2.5")
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_further_turns_are_what_the_reference_renders(
+    vocabulary_of: Open, name: str, turns: int
+) -> None:
+    source = translated(PUBLISHED[name][0])
+    vocabulary = vocabulary_of(source)
+    later = [text for i in range(turns) for text in (f"{PREFIX} {i}", f"Is it {i}?\n\nSay so.")]
+    table = prompts().with_columns(later=pl.lit(later))
+    for read, tokens in ((vocabulary, vocabulary), (None, None)):
+        found = after(read, source, table)
+        assert only(found, "status") == "ok"
+        assert only(found, "second_turn_delivered") is True
+        bos, eos = (tokens.bos, tokens.eos) if tokens else ("", "")
+        for text, chat in zip(found["text"], table.iter_rows(named=True), strict=True):
+            said = [{"role": "user", "content": chat["user"]}]
+            for i, content in enumerate(later):
+                said.append({"role": ("assistant", "user")[i % 2], "content": content})
+            if name in WITH_SYSTEM:
+                said.insert(0, {"role": "system", "content": chat["system"]})
+            else:
+                said[0]["content"] = f"{chat['system']}\n\n{chat['user']}"
+            assert text == rendered(source, said, bos_token=bos, eos_token=eos)
+
+
+def test_a_turn_that_the_template_leaves_out_is_missed(vocabulary_of: Open) -> None:
+    source = CHATML.replace("in messages %}", "in messages[:4] %}")
+    two = [ANSWER, "Are you sure?", ANSWER, QUESTION]
+    with pytest.raises(InputError, match=r"tiny.yaml: .* second turn .*`turns` and `verbalized`"):
+        after(vocabulary_of(source), source, prompts().with_columns(later=pl.lit(two)))
+    assert only(after(vocabulary_of(source), source, second(prompts())), "status") == "ok"
 
 
 SECOND = f"{GOOD.removesuffix(PREFIX)}{ANSWER}\nuser\n{QUESTION}\nassistant\n"
