@@ -86,6 +86,7 @@ SEEN = [
     "snakemake --lint",
     "snakemake --unlock",
     "python workflow/scripts/check_study.py config/studies/theirs.yaml",
+    "python workflow/scripts/check_refusals.py",
 ]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
