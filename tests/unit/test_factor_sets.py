@@ -243,8 +243,11 @@ def test_the_figure_has_a_row_for_every_level_and_says_why_there_is_none(
     said = " ".join(hurried["said"].split())
     assert said.startswith(f"−{-hurried['points']:.1f} [−")
     assert said.endswith("p (Holm) <0.001, n = 40")
-    under = rows.filter(pl.col("panel").str.contains("under"), label="Nurse − Physician")
-    assert under["said"].to_list() == ["no answer counts, n = 40"]
+    under = rows.filter(pl.col("panel").str.replace_all("\n", " ").str.contains("under triage"))
+    assert under["said"].to_list() == ["no answer counts\nn = 40"] * 2
+    assert set(under["label"]) == {"All factors"}
+    alike = rows.filter(pl.col("label").str.starts_with("Open, low − Agreeable"))
+    assert "the difference is the same" in alike.item(0, "said")
     for few in (41, 40):
         limited = settings | {"too_few_below": few}
         said = factor_effects.rows({"factors": table}, limited)["said"][0]

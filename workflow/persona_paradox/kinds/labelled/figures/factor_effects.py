@@ -11,7 +11,7 @@ from ....figures import ink, typeset, vega, words
 
 # Wider than a column of a journal: levels have long titles.
 _WIDTH_MM, _EDGE_MM = 120.0, 1.5
-_LABEL_MM, _PLOT_MM, _TEXT_MM = 38.0, 36.0, 40.0
+_LABEL_MM, _PLOT_MM, _TEXT_MM = 40.0, 38.0, 36.0
 # In points: of a row, and of a line of small words.
 _STEP = 17.0
 _LINE = 1.2 * ink.SMALL_PT
@@ -24,6 +24,7 @@ _ROWS = {
     "shown": pl.Boolean,
     "said": pl.String,
     "n": pl.Int64,
+    "place": pl.Int64,
 }
 
 
@@ -31,31 +32,43 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     """One row per effect that is drawn, in the order of the table.
 
     Columns: `panel` and `label` are titles; `points`, `low` and `high` of a level or a trend;
-    `shown`, whether its adjusted p is small; `said` the same in words.
+    `shown`, whether its adjusted p is small; `said` the same in words; `place`, the order.
     """
     table = tables["factors"].filter(
         pl.col("task").is_in(list(settings["tasks"])) & (pl.col("effect") != "interaction_level")
     )
-    found = []
-    for row in table.iter_rows(named=True):
-        of_set = settings["factor_sets"][row["persona_set"]]
-        # With two levels a factor is its one difference; with more its joint test is in the table.
-        if row["effect"] == "factor":
-            continue
-        points = {key: row[key] for key in ("points", "low", "high")}
-        if row["n_items"] < settings["too_few_below"]:
-            points = dict.fromkeys(points)
-        found.append(
-            {
-                "panel": _panel(row, of_set, settings),
-                "label": typeset.wrap(_label(row, of_set), _LABEL_MM, ink.SMALL_PT),
-                **points,
-                "shown": row["p_holm"] is not None and row["p_holm"] <= 1 - settings["confidence"],
-                "said": typeset.wrap(_said(row, settings), _TEXT_MM, ink.SMALL_PT),
-                "n": row["n_items"],
-            }
-        )
+    found: list[dict[str, Any]] = []
+    panels = table.group_by("model", "task", "persona_set", "metric", maintain_order=True)
+    for _, panel in panels:
+        known = panel["p"].null_count() < panel.height
+        drawn = [*panel.iter_rows(named=True)] if known else [_nothing(panel)]
+        for row in drawn:
+            # With two levels a factor is its one difference; else its joint test is in the table.
+            if row["effect"] != "factor":
+                found.append(_row(row, settings) | {"place": len(found)})
     return pl.DataFrame(found, schema=_ROWS)
+
+
+def _nothing(panel: pl.DataFrame) -> dict[str, Any]:
+    """One row in the place of those of a panel without any estimate."""
+    reasons = "; ".join(dict.fromkeys(panel["reason"].to_list()))
+    return panel.row(0, named=True) | {"effect": None, "reason": reasons}
+
+
+def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    of_set = settings["factor_sets"][row["persona_set"]]
+    points = {key: row[key] for key in ("points", "low", "high")}
+    if row["n_items"] < settings["too_few_below"]:
+        points = dict.fromkeys(points)
+    said = [typeset.wrap(line, _TEXT_MM, ink.SMALL_PT) for line in _said(row, settings)]
+    return {
+        "panel": _panel(row, of_set, settings),
+        "label": typeset.wrap(_label(row, of_set), _LABEL_MM, ink.SMALL_PT),
+        **points,
+        "shown": row["p_holm"] is not None and row["p_holm"] <= 1 - settings["confidence"],
+        "said": "\n".join(said),
+        "n": row["n_items"],
+    }
 
 
 def _panel(row: Mapping[str, Any], of_set: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -68,6 +81,8 @@ def _panel(row: Mapping[str, Any], of_set: Mapping[str, Any], settings: Mapping[
 
 def _label(row: Mapping[str, Any], of_set: Mapping[str, Any]) -> str:
     titles = {f["id"]: {one["id"]: one["title"] for one in f["levels"]} for f in of_set["factors"]}
+    if row["effect"] is None:
+        return "All factors"
     if row["effect"] == "interaction":
         both = " × ".join(row[key].replace("_", " ") for key in ("factor", "factor_2"))
         return both[0].upper() + both[1:]
@@ -78,19 +93,20 @@ def _label(row: Mapping[str, Any], of_set: Mapping[str, Any]) -> str:
     return f"{of[row['level']]} − {of[row['versus']]}"
 
 
-def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Two lines: the estimate, or why there is none, and how sure it is, and of how many items."""
     counted = f"n = {row['n_items']}"
     if row["n_items"] < settings["too_few_below"]:
-        return f"too few, {counted}"
+        return "too few", counted
     if row["reason"] is not None:
-        return f"{row['reason']}, {counted}"
+        return row["reason"], counted
     p = f"p {words.p_text(row['p'])}"
     if row["p_holm"] is not None:
         p = f"p (Holm) {words.p_text(row['p_holm'])}"
     if row["points"] is None:
-        return f"F({row['df']}, {row['df_within']}) = {row['f']:.2f}, {p}, {counted}"
+        return f"F({row['df']}, {row['df_within']}) = {row['f']:.2f}", f"{p}, {counted}"
     value, low, high = (words.number(row[key], 1, True) for key in ("points", "low", "high"))
-    return f"{value} [{low}, {high}], {p}, {counted}"
+    return f"{value} [{low}, {high}]", f"{p}, {counted}"
 
 
 def _rows_below(lines: int) -> float:
@@ -199,7 +215,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ],
         },
-        "resolve": {"scale": {"y": "independent"}},
+        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
     }
 
 
