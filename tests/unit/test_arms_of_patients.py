@@ -175,3 +175,164 @@ def test_what_is_set_is_read_again(vital: str, class_: int, data: st.DataObject)
     (reading,) = readings(text, vital)
     (again,) = readings(set_to(text, [(reading, float(value))]), vital)
     assert again.value == pytest.approx(value, abs=0.1)
+
+
+AGES = [
+    (
+        "A 45-year-old man came. The 45-year-old smokes.",
+        "An 82-year-old man came. The 82-year-old smokes.",
+    ),
+    ("An 18 year old woman fell.", "An 82 year old woman fell."),
+    (
+        "A man, aged 45, whose father died at age 70.",
+        "A man, aged 82, whose father died at age 70.",
+    ),
+    (
+        "She is 45 years old; her 19-year-old son fell.",
+        "She is 82 years old; her 19-year-old son fell.",
+    ),
+    ("45yo male with chest pain.", "82yo male with chest pain."),
+    ("A woman 45 years of age.", "A woman 82 years of age."),
+    ("Complaint: cough\nAge: 45 years\nSex: male", "Complaint: cough\nAge: 82 years\nSex: male"),
+    ("A 10-day history. A 45-year-old man.", "A 10-day history. An 82-year-old man."),
+]
+
+
+@pytest.mark.parametrize(("text", "new"), AGES)
+def test_every_mention_of_the_patients_age_is_set(text: str, new: str) -> None:
+    found = changed("age", text, years=82)
+    assert found["case"].to_list() == [new]
+    assert found["change"][0].endswith(" → 82")
+
+
+def test_children_and_cases_without_an_age_stay() -> None:
+    found = changed(
+        "age",
+        "An 8-year-old boy has a rash.",
+        "A 6-month-old girl, whose mother is a 30-year-old nurse.",
+        "A newborn of a 20-year-old woman.",
+        "Chest pain.",
+        "An 82-year-old man.",
+        "Age: not recorded",
+        "A 61-year-old man.",
+        years=82,
+    )
+    assert found["unchanged"].to_list() == [
+        "the patient is a child",
+        "the patient is an infant",
+        "the patient is an infant",
+        "the case has no age in years",
+        "the patient is aged 82 already",
+        "the case has no age in years",
+        None,
+    ]
+    assert changed("age", "An 81-year-old man.", years=40)["case"][0] == "A 40-year-old man."
+
+
+SEXES = [
+    ("A woman says she hurt herself.", "A man says he hurt himself."),
+    (
+        "Her pulse is fast. You see her today. I saw her.",
+        "His pulse is fast. You see him today. I saw him.",
+    ),
+    (
+        "Ask her to sit; her leg hurts and the pain wakes her at night.",
+        "Ask him to sit; his leg hurts and the pain wakes him at night.",
+    ),
+    (
+        "Mrs. S is a lady of 60 years. The choice is hers.",
+        "Mr. S is a gentleman of 60 years. The choice is his.",
+    ),
+    ("Age: 30 years\nSex: female", "Age: 30 years\nSex: male"),
+    ("A girl is brought by her mother.", "A boy is brought by his mother."),
+]
+
+
+@pytest.mark.parametrize(("female", "male"), SEXES)
+def test_words_for_the_patient_are_of_the_other_sex(female: str, male: str) -> None:
+    assert changed("sex", female, sex="male")["case"].to_list() == [male]
+    back = changed("sex", male, sex="female")["case"][0]
+    assert back == female.replace("Mrs.", "Ms.")
+
+
+def test_cases_of_both_sexes_and_content_of_one_stay() -> None:
+    found = changed(
+        "sex",
+        "A man says that his wife thinks she is ill.",
+        "The patient coughs.",
+        "A pregnant woman coughs.",
+        "A man has prostatitis.",
+        "A woman coughs.",
+        "A man coughs.",
+        sex="male",
+    )
+    assert found["unchanged"].to_list() == [
+        "the case has words of both sexes, or of none",
+        "the case has words of both sexes, or of none",
+        "the case has content that goes with one sex (pregnan)",
+        "the patient is male already",
+        None,
+        "the patient is male already",
+    ]
+
+
+def test_options_change_their_words_too_and_may_go_with_one_sex() -> None:
+    module = import_module("persona_paradox.data.arms.sex")
+    table = cases("A woman coughs.", "A woman coughs.", "A woman coughs.").with_columns(
+        options=pl.Series(
+            [
+                ["Send her to bed", "Treat her cough"],
+                ["Ovarian cancer", "Flu"],
+                ["He is ill", "Flu"],
+            ]
+        ),
+        reference=pl.lit("A"),
+        order=pl.lit(None, dtype=pl.List(pl.Int64)),
+    )
+    found = perturb(table, module.change, {"rule": "sex", "sex": "male"}, "arm")
+    assert found["options"][0].to_list() == ["Send him to bed", "Treat his cough"]
+    assert found["unchanged"].to_list() == [
+        None,
+        "the case has content that goes with one sex (ovar)",
+        "the case has words of both sexes, or of none",
+    ]
+
+
+def test_a_word_for_ethnicity_stands_behind_the_age_and_in_the_place_of_others() -> None:
+    texts = [
+        "A 45-year-old man coughs.",
+        "A 45-year-old African American man coughs.",
+        "A 45-year-old Black man, whose stool is black, coughs.",
+        "A 45-year-old Asian man coughs.",
+        "A 45-year-old man of Korean descent coughs.",
+        "Age: 45 years\nSex: male",
+        "An 8-year-old boy coughs.",
+        "A man, aged 45, coughs.",
+    ]
+    found = changed("ethnicity", *texts, word="Asian")
+    assert found["case"].to_list() == [
+        "A 45-year-old Asian man coughs.",
+        "A 45-year-old Asian man coughs.",
+        "A 45-year-old Asian man, whose stool is black, coughs.",
+        *texts[3:5],
+        "Age: 45 years\nEthnicity: Asian\nSex: male",
+        *texts[6:],
+    ]
+    assert found["unchanged"].to_list() == [
+        None,
+        None,
+        None,
+        "the patient is Asian already",
+        "the case speaks of ethnicity in other words",
+        None,
+        "the patient is a child",
+        "the age is not before a word for the patient",
+    ]
+    none = changed("ethnicity", *texts, word=None)
+    assert none["case"].to_list()[:4] == [
+        "A 45-year-old man coughs.",
+        "A 45-year-old man coughs.",
+        "A 45-year-old man, whose stool is black, coughs.",
+        "A 45-year-old man coughs.",
+    ]
+    assert none["changed"].to_list() == [False, True, True, True] + [False] * 4
