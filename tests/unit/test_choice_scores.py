@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
-from persona_paradox.kinds.choice import pairs, sets
+from persona_paradox.kinds.choice import cells, pairs, sets
 from persona_paradox.kinds.choice.formulas import macro_f1
 from persona_paradox.kinds.choice.letters import LETTERS
 from persona_paradox.kinds.choice.measures import answers
@@ -330,3 +330,25 @@ def test_a_set_adopts_an_option_that_it_holds() -> None:
     assert np.array_equal(found["adopted"], [1, np.nan, 0], equal_nan=True)
     assert np.array_equal(found["adopted_of_right"], [1, np.nan, 0], equal_nan=True)
     assert found["named_rate"].tolist() == [1, 1, 0]
+
+
+def test_the_page_tells_sets_apart_and_labels_by_the_file() -> None:
+    dataset = {"columns": {"options": {"columns": list("ABC")}}}
+    one = cells.describe({"select": "one"}, dataset)
+    assert [label.mark for label in one.labels] == list("ABC")
+    # An arm may add options.
+    assert len(cells.describe({"select": "one", "arm": {}}, dataset).labels) == 10
+    every = cells.describe({"select": "all"}, dataset)
+    assert not every.labels
+    scores = pl.DataFrame(
+        {
+            "item_id": ["a", "b", "c"],
+            "label": ["AC", "B", None],
+            "parse_status": ["label", "label", "unclear"],
+            "outcome": ["wrong", "right", "unreadable"],
+        }
+    )
+    ids = pl.DataFrame({"item_id": list("abcd")})
+    found = cells.columns(scores, ids, every)
+    assert found["said"] == [5, 2, -1, None]
+    assert [every.outcomes[n].id for n in found["outcome"][:3]] == ["wrong", "right", "unreadable"]

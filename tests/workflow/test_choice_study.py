@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from choice_study import MOST, PERSONAS, QUESTIONS, SAMPLED, choice_study
 from loaded_modules import loaded, named, watch
+from playwright.sync_api import Browser, Page, expect
 from project import Project
 from studies import shared
 
@@ -160,6 +161,39 @@ def test_figure_summary_and_page_show_them(ran: Project) -> None:
         for chunk in (f"items/{task}", f"cells/tiny/{task}", f"answers/tiny/{task}/0"):
             assert f'"{chunk}"' in page
     assert "Options, in the order of the file" in page
+
+
+def opened(page: Page, ran: Project, state: str) -> None:
+    """The page at a state, which is an address of its own."""
+    page.goto("about:blank")
+    page.goto(f"{(ran.path / 'results/report.html').as_uri()}#cases?{state}")
+    expect(page.locator("#case-title")).to_be_visible(timeout=60_000)
+
+
+def test_an_opened_case_shows_options_key_and_answer(ran: Project, chromium: Browser) -> None:
+    page = chromium.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    opened(page, ran, "task=quiz@rotated&case=quiz_03")
+    _, options, key, _ = QUESTIONS[2]
+    facts = page.locator("#case .facts")
+    assert facts.locator("ol li").all_inner_texts() == [*options]
+    assert facts.locator("div").filter(has_text="Right ones").locator("dd").inner_text() == key
+    score = cell(ran, "scores", "quiz@rotated").filter(repeat=0).row(2, named=True)
+    first = page.locator("#case table tbody tr").first
+    assert first.locator("td").first.inner_text()[0] == (score["label"] or "?")
+    # One bar for each option that the item has.
+    assert first.locator(".probability").count() == len(options)
+    assert "NaN" not in page.locator("#case").inner_text()
+    assert "The task changes the options or their order" in page.locator("#case").inner_text()
+    opened(page, ran, "task=quiz_sets&case=quiz_03")
+    said = [cell(ran, "scores", "quiz_sets", one)["label"][2] for one in PERSONAS]
+    pairs = [a != b for n, a in enumerate(said) for b in said[n + 1 :]]
+    wanted = f"{100 * sum(pairs) / len(pairs):.0f}%"
+    differ = page.locator("#case .facts div").filter(has_text="Pairs of personas that differ")
+    assert differ.locator("dd").inner_text() == wanted
+    assert errors == []
+    page.close()
 
 
 def test_the_archive_holds_its_files(ran: Project) -> None:

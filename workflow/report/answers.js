@@ -55,9 +55,10 @@ function isTold(spec, judge) {
   return spec.labels.length > 0 || spec.outcomes.length > 0 || judge !== "";
 }
 
-/** What an answer is: a label, what it does in a judge's view, or its outcome. @param {Place} place @param {Column} column @param {number} i @returns {number | null} */
+/** What an answer is: a label, another thing that it says, what it does in a judge's view, or its outcome. @param {Place} place @param {Column} column @param {number} i @returns {number | null} */
 function choice(place, column, i) {
   if (place.spec.labels.length) return column.data.label[i];
+  if (column.data.said) return column.data.said[i];
   if (place.judge) return column.data.judged[place.judge]?.action?.[i] ?? null;
   return column.data.outcome?.[i] ?? null;
 }

@@ -95,6 +95,8 @@ function changeOf(place, i) {
     const said = changed[i] ? other : "The task leaves this case as it is.";
     return [h("p", { class: "soft" }, said)];
   }
+  if (before[i] === place.items.case[i])
+    return [h("p", { class: "soft" }, "The task changes the options or their order, not the text.")];
   const cards = difference(before[i], place.items.case[i]).map((text, side) =>
     h("article", { class: "card" }, h("h5", {}, side ? "Changed" : "Before"), h("div", { class: "text" }, text)),
   );
@@ -109,7 +111,7 @@ function columnOf(place, persona) {
 /** What is known of a case. @param {Place} place @param {number} i */
 function facts(place, i) {
   const rows = [];
-  if (place.spec.reference) rows.push(["Reference", referenceOf(place, i)]);
+  if (place.spec.reference && !place.spec.facts.reference) rows.push(["Reference", referenceOf(place, i)]);
   if (place.spec.strata.length) rows.push([place.spec.stratum, stratumOf(place, i)]);
   for (const [id, title] of Object.entries(place.spec.facts)) {
     const value = place.items.facts[id][i];

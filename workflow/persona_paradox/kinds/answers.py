@@ -4,7 +4,8 @@ A kind says it in its `cells.py`:
 
 - `describe(task, dataset)`: the `AnswerSpec` of a task, from its file and that of its data set.
 - `columns(scores, ids, spec)`: what the list of cases needs of a wording, where that is more than
-  the function of this name here gives.
+  the function of this name here gives. Answers without labels that are told apart nevertheless have
+  a number in `said`.
 
 A kind without this file is described here, by its traits. Lists are in the order of the items;
 labels, outcomes and strata are numbers, the places of these in the lists of the spec.
