@@ -105,7 +105,7 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
     items = cells.items(dataset, IDS, {}, spec, withheld=False) | {"human": {}}
     if not scored:
         changed = pl.Series([True, False, True, False])
-        after = dataset.with_columns(changed=changed)
+        after = dataset.with_columns(changed=changed, change=pl.lit("Throw → Toss"))
         before = dataset.with_columns(case=pl.col("case").str.replace("Toss", "Throw"))
         items |= cells.changes(after, before, IDS, withheld=False)
     columns, opened = {}, {}

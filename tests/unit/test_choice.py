@@ -274,7 +274,10 @@ def test_the_rule_moves_options_from_where_the_task_shows_them() -> None:
     items = items_of(4, 2)
     made = perturb(items, rule.change, {"rule": "order", "rotate": 1}, "arm", stratum="stratum")
     assert made["order"].to_list() == [[1, 2, 3, 0], [1, 0]]
-    assert made["change"].to_list() == ["2 3 4 1", "2 1"]
+    assert made["change"].to_list() == [
+        "options in the order 2, 3, 4, 1",
+        "options in the order 2, 1",
+    ]
     assert made.select("case", "options", "reference").equals(
         items.select("case", "options", "reference")
     )

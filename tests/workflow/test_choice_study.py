@@ -185,7 +185,7 @@ def test_an_opened_case_shows_options_key_and_answer(ran: Project, chromium: Bro
     # One bar for each option that the item has.
     assert first.locator(".probability").count() == len(options)
     assert "NaN" not in page.locator("#case").inner_text()
-    assert "The task changes the options or their order" in page.locator("#case").inner_text()
+    assert "Changed: options in the order 2, 3, 4, 1" in page.locator("#case").inner_text()
     opened(page, ran, "task=quiz_sets&case=quiz_03")
     said = [cell(ran, "scores", "quiz_sets", one)["label"][2] for one in PERSONAS]
     pairs = [a != b for n, a in enumerate(said) for b in said[n + 1 :]]

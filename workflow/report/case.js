@@ -88,15 +88,13 @@ function withheldNote(place) {
 
 /** What the task did to the text of a case, where it changes that of another. @param {Place} place @param {number} i */
 function changeOf(place, i) {
-  const { changed, before } = place.items;
+  const { changed, before, done } = place.items;
   if (!changed) return [];
   if (!before?.[i]) {
-    const other = before ? "The text of this case stays, and more is asked." : "The task changes this case.";
-    const said = changed[i] ? other : "The task leaves this case as it is.";
+    const what = done?.[i] ? `The text of this case stays. Changed: ${done[i]}` : "The task changes this case.";
+    const said = changed[i] ? what : "The task leaves this case as it is.";
     return [h("p", { class: "soft" }, said)];
   }
-  if (before[i] === place.items.case[i])
-    return [h("p", { class: "soft" }, "The task changes the options or their order, not the text.")];
   const cards = difference(before[i], place.items.case[i]).map((text, side) =>
     h("article", { class: "card" }, h("h5", {}, side ? "Changed" : "Before"), h("div", { class: "text" }, text)),
   );

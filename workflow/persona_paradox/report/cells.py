@@ -91,20 +91,28 @@ def items(
 
 
 def changes(dataset: pl.DataFrame, base: pl.DataFrame, ids: pl.DataFrame, withheld: bool) -> Json:
-    """What an arm did to the items: whether it changed them, and what a case was before
-    whose text is another.
+    """What an arm did to the items.
 
     Args:
-        dataset: the items of the arm, with `changed`.
+        dataset: the items of the arm, with `changed` and `change`.
         base: those that it is made of.
         ids: the items that the task asks about.
         withheld: whether their texts are left out.
+
+    Returns:
+        Whether each was changed; what a changed case was `before`, where its text is another; and
+        where it is the same, what else was done (`done`).
     """
-    changed = aligned(dataset, ids)["changed"].to_list()
+    rows = aligned(dataset, ids)
+    changed = rows["changed"].to_list()
     was = aligned(base.select("item_id", "case"), ids)["case"].to_list()
-    now = aligned(dataset, ids)["case"].to_list()
-    before = [text if text != new else None for text, new in zip(was, now, strict=True)]
-    return {"changed": changed, "before": None if withheld else before}
+    texts = zip(changed, was, rows["case"].to_list(), rows["change"].to_list(), strict=True)
+    before, done = [], []
+    for is_changed, old, new, what in texts:
+        before.append(old if is_changed and old != new else None)
+        done.append(what if is_changed and old == new else None)
+    nothing = {"before": None, "done": None}
+    return {"changed": changed} | (nothing if withheld else {"before": before, "done": done})
 
 
 def human(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:

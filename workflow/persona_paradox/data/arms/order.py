@@ -38,7 +38,8 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
         )
         same = order == list(range(k))
         orders.append(None if same else order)
-        done.append(None if same else " ".join(str(position + 1) for position in order))
+        listed = ", ".join(str(position + 1) for position in order)
+        done.append(None if same else f"options in the order {listed}")
         why.append("the order is the same" if same else None)
     return items.with_columns(
         pl.Series("order", orders, dtype=pl.List(pl.Int64)),
