@@ -73,6 +73,22 @@ def test_arms_are_all_combinations_that_are_left_with_the_keys_of_their_levels()
     assert made["time_nobody_hurry_hour"]["at"] == "end"
 
 
+def test_a_level_may_have_a_rule_of_its_own() -> None:
+    made: dict[str, Any] = {
+        "title": "Two rules",
+        "factors": {
+            "kind": {
+                "more": {"arm": {"rule": "append", "text": "Hurry."}},
+                "other": {"arm": {"rule": "replace", "pairs": [{"find": "a", "with": "b"}]}},
+            }
+        },
+    }
+    check_schema(made, "arm_set", "config/arm_sets/two.yaml")
+    arms = arms_of("two", made)
+    assert [arm["rule"] for arm in arms.values()] == ["append", "replace"]
+    assert arms["two_more"]["about"] == {"kind": "more"}
+
+
 TASKS: dict[str, dict[str, Any]] = {
     id_: {
         "title": id_,
@@ -114,6 +130,10 @@ def test_an_arm_of_a_set_does_not_take_the_place_of_one_of_the_task() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
+    "no rule": (
+        lambda made: made["arm"].pop("rule"),
+        ("'nurse_hurry_hour'", "no rule", "`arm`"),
+    ),
     "an unknown rule": (
         lambda made: made["arm"].update(rule="shorten"),
         ("'nurse_hurry_hour'", "'shorten'", "append"),

@@ -39,6 +39,10 @@ def arms_of(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         where = f"{name}: arm {part!r}"
         if part == ALL:
             raise InputError(f"{where} has the id of all arms; rename a level of key `factors`")
+        if "rule" not in arm:
+            raise InputError(
+                f"{where} has no rule; write key `rule` in key `arm` of the set or of a level"
+            )
         check_rule(arm, where)
     _check_told_apart(name, arms)
     return {f"{set_}_{part}": arm | {"set": set_} for part, arm in arms.items()}

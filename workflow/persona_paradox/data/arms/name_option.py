@@ -19,9 +19,10 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
     Args:
         items: of the base's data set.
         arm: `text`, in which `{option}` is the text of the option that is named (or the title of
-            the level), and `{letter}` what a model writes for it; `names`: `wrong`, `right` or
-            `random`; `seed` of the draw; `at` and `separator`; and `answers`, what the task calls
-            its answers: `labels`, and `levels` with `titles`, or `order_seed`.
+            the level), without a full stop at its end, and `{letter}` what a model writes for it;
+            `names`: `wrong`, `right` or `random`; `seed` of the draw; `at` and `separator`; and
+            `answers`, what the task calls its answers: `labels`, and `levels` with `titles`, or
+            `order_seed`.
 
     Returns:
         The items; `named` is the place of what is named.
@@ -38,8 +39,8 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
         place = _drawn(row, _right(row, answers), len(options), arm)
         if place is None:
             return f"no option is {arm['names']}"
-        letter = _letter(place, row, answers)
-        text = filled(arm["text"], row | {"letter": letter, "option": options[place]}, "text")
+        said = {"letter": _letter(place, row, answers), "option": options[place].removesuffix(".")}
+        text = filled(arm["text"], row | said, "text")
         if text is None:
             return "a column of key `text` is empty"
         case = put(row["case"], text, arm["at"], arm["separator"])
