@@ -192,6 +192,12 @@ def test_an_opened_case_shows_options_key_and_answer(ran: Project, chromium: Bro
     wanted = f"{100 * sum(pairs) / len(pairs):.0f}%"
     differ = page.locator("#case .facts div").filter(has_text="Pairs of personas that differ")
     assert differ.locator("dd").inner_text() == wanted
+    page.goto("about:blank")
+    page.goto(f"{(ran.path / 'results/report.html').as_uri()}#cases?task=quiz")
+    # No figure of what triage alone has.
+    titles = page.locator("#figures-list h3")
+    expect(titles.first).to_have_text("Accuracy", timeout=60_000)
+    assert "Which way the answers go" not in titles.all_inner_texts()
     assert errors == []
     page.close()
 

@@ -25,7 +25,7 @@
 /** @typedef {{title: string, group: string, texts: Object<string, string>}} Persona */
 /**
  * @typedef {{id: string, title: string, caption: string, table: string, spec: any,
- *   where: Object<string, any[]>, by: string[], every_model: boolean, one_persona: boolean,
+ *   where: Object<string, any[]>, by: string[], known: string, every_model: boolean, one_persona: boolean,
  *   wordings: boolean, lines: string}} Figure
  */
 /**

@@ -32,7 +32,8 @@ function said(figure, row) {
     // Not `group`, which may be one of cases.
     persona_group: human ? "human" : index.groups[index.personas[row.persona]?.group],
     hollow: wording !== "main" || row.small === true,
-    guess: labels.length ? 1 / labels.length : null,
+    // Where every item has options of its own, a measure says it.
+    guess: row.chance ?? (labels.length ? 1 / labels.length : null),
     reference_title: label(row.reference_level),
     answer_title: label(row.answer_level),
     source: figure.id,
@@ -46,6 +47,7 @@ function drawnRows(figure, wanted, rows) {
   const persona = wanted.persona in index.personas ? wanted.persona : other;
   return rows
     .filter((row) => row.task === wanted.task)
+    .filter((row) => !figure.known || row[figure.known] != null)
     .filter((row) =>
       figure.every_model
         ? row.model in index.models

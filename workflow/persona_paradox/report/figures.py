@@ -44,6 +44,7 @@ class Figure:
         spec: Vega-Lite, with the data set `rows`.
         where: column → values of the rows that it shows.
         by: columns of which every combination of values is a drawing of its own.
+        known: column that must have a value, as what not every kind of task has.
         every_model: whether all models stand in it, and not the chosen one.
         one_persona: whether it shows the chosen persona alone.
         wordings: whether paraphrases stand beside the main wordings.
@@ -57,6 +58,7 @@ class Figure:
     spec: dict[str, Any]
     where: Mapping[str, list[Any]] = field(default_factory=dict)
     by: tuple[str, ...] = ()
+    known: str = ""
     every_model: bool = False
     one_persona: bool = False
     wordings: bool = False
@@ -120,6 +122,7 @@ def figures(groups: Sequence[str]) -> list[Figure]:
             "more urgent.",
             "cells",
             _outcomes(),
+            known="under_triage_rate",
         ),
         Figure(
             "confusion",
