@@ -113,12 +113,14 @@ class Effects:
     Attributes:
         effect: on the accuracy.
         p: of McNemar's exact test.
-        se: standard error over items.
+        se: its standard error over items.
+        p_mean: of the effect averaged over wordings, shape (personas,).
     """
 
     effect: Floats
     p: Floats
     se: Floats
+    p_mean: Floats
 
 
 def ask(world: World, shifts: Floats, generator: np.random.Generator) -> Effects:
@@ -144,7 +146,14 @@ def ask(world: World, shifts: Floats, generator: np.random.Generator) -> Effects
     lost = np.count_nonzero(before & ~after, axis=-1)
     effect = (gained - lost) / n
     se = np.sqrt((gained + lost) / n - effect**2) / np.sqrt(n)
-    return Effects(effect, mcnemar(gained, lost), se)
+    # Shape (personas, items).
+    turned = after.mean(axis=-2) - before
+    errors = turned.std(axis=-1, ddof=1) / np.sqrt(n)
+    p_mean = [
+        control_test.mean_p(mean, error)
+        for mean, error in zip(turned.mean(axis=-1), errors, strict=True)
+    ]
+    return Effects(effect, mcnemar(gained, lost), se, np.array(p_mean))
 
 
 RULES = ("verdict", "with normal tails", "by intervals")
@@ -160,7 +169,9 @@ def verdicts(found: Effects, judged: int, personas: int, controls: int) -> dict[
         controls: how many controls there are.
     """
     own, theirs = found.effect[:personas], found.effect[judged : judged + controls]
-    told = control_test.judge(list(zip(own, found.p[:personas], strict=True)), list(theirs), ALPHA)
+    told = control_test.judge(
+        list(zip(own, found.p_mean[:personas], strict=True)), list(theirs), ALPHA
+    )
     chosen = [*range(personas), *range(judged, judged + controls)]
     adjusted = holm(found.p[chosen, 0])[:personas]
     strict = []

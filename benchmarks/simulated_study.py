@@ -73,7 +73,7 @@ STATISTICS: dict[str, Any] = {
 ALPHA = 1 - STATISTICS["confidence"]
 FAMILY_METRICS = [m for m in METRICS if m.id in STATISTICS["family"]["metrics"]]
 CONTRASTS = {"model": pl.String, "task": pl.String, "persona": pl.String, "variant": pl.String}
-CONTRASTS |= {"against": pl.String} | contrasting.CONTRAST
+CONTRASTS |= {"against": pl.String} | contrasting.CONTRAST | {"p_mean": pl.Float64}
 
 
 # --- verdicts, by the library's functions --------------------------------------------------
@@ -84,30 +84,34 @@ def contrasts(
 ) -> list[dict[str, Any]]:
     """The contrasts of a task in the family's metric, as measure.py makes them.
 
-    Only the main wordings of personas get all draws: of the others a verdict needs the effects and
-    McNemar's p alone.
+    Controls get two draws: a verdict needs their effects and McNemar's p alone.
     """
     spec = world.task()
     baseline = answers(asked.scores[BASELINE, "main"], spec)
     draws = {
-        main: Draws.of(baseline.clusters, {**settings, "draws": settings["draws"] if main else 2})
-        for main in (True, False)
+        some: Draws.of(baseline.clusters, {**settings, "draws": settings["draws"] if some else 2})
+        for some in (True, False)
     }
-    theirs = {main: drawn.measure(baseline.points) for main, drawn in draws.items()}
+    theirs = {some: drawn.measure(baseline.points) for some, drawn in draws.items()}
     rows = []
+    effects: robustness.Drawn = {metric.id: {} for metric in FAMILY_METRICS}
     for (persona, variant), scores in asked.scores.items():
         if persona == BASELINE:
             continue
-        this = answers(scores, spec, baseline)
-        main = variant == "main" and persona not in CONTROLS
-        mine = draws[main].measure(this.points)
+        this, some = answers(scores, spec, baseline), persona not in CONTROLS
+        mine = draws[some].measure(this.points)
+        difference = mine - theirs[some]
+        for metric, effect in effects.items():
+            effect[persona, variant] = difference.point[metric], difference.drawn[metric]
         place = {"model": MODEL, "task": task, "persona": persona, "variant": variant}
         place |= {"against": contrasting.PERSONA}
-        values = mine, theirs[main]
         found = contrasting.contrast_rows(
-            (this, baseline), values[0] - values[1], values, FAMILY_METRICS, settings
+            (this, baseline), difference, (mine, theirs[some]), FAMILY_METRICS, settings
         )
         rows += [{**place, **row} for row in found]
+    p_mean = robustness.p_over_wordings(effects, draws[True].least_p)
+    for row in rows:
+        row["p_mean"] = p_mean[row["metric"], row["persona"]]
     return rows
 
 

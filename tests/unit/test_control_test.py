@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import robust_power
 
-from persona_paradox.measures import control_test
+from persona_paradox.measures import control_test, robustness
 
 TEN = [0.01, -0.02, 0.03, 0.0, -0.01, 0.02, -0.03, 0.04, -0.04, 0.05]
 
@@ -92,20 +92,32 @@ def test_normal_tails_are_those_of_the_prediction_interval():
     assert np.isnan(control_test.normal_p(0.1, [0.1]))
 
 
-def test_one_p_of_all_wordings():
-    # z of 3, 1 and 2 have the mean 2.
-    p = 2 * stats.norm.sf([3, 1, 2])
-    assert control_test.mean_p([0.3, 0.1, 0.2], p) == pytest.approx(2 * stats.norm.sf(2))
-    # Effects of two signs take from each other: 3, -1 and 2.
-    turned = control_test.mean_p([0.3, -0.1, 0.2], p)
-    assert turned == pytest.approx(2 * stats.norm.sf(4 / 3))
-    assert control_test.mean_p([0.1], [0.03]) == pytest.approx(0.03)
-    assert control_test.mean_p([0.1, 0.1], [0.03, 0.03]) == pytest.approx(0.03)
-    assert 0 < control_test.mean_p([0.9, 0.9], [0.0, 0.0]) < 1e-200
-    assert control_test.mean_p([0.0, 0.0], [1.0, 1.0]) == pytest.approx(1)
-    assert np.isnan(control_test.mean_p([0.1, float("nan")], [0.03, 0.03]))
-    assert np.isnan(control_test.mean_p([0.1, 0.1], [0.03, float("nan")]))
-    assert np.isnan(control_test.mean_p([], []))
+def test_the_p_of_the_mean_over_wordings():
+    assert control_test.mean_p(-0.06, 0.02) == pytest.approx(2 * stats.norm.sf(3))
+    assert control_test.mean_p(0.06, 0.02, 0.25) == 0.25
+    assert control_test.mean_p(0.0, 0.0) == 1
+    assert np.isnan(control_test.mean_p(0.1, 0.0))
+    assert np.isnan(control_test.mean_p(float("nan"), 0.1))
+
+
+def test_the_error_of_the_mean_is_that_of_its_draws():
+    generator = np.random.default_rng(8)
+    items = generator.integers(-1, 2, size=(3, 200)).mean(axis=0) + 0.1
+    points = generator.integers(-1, 2, size=(3, 200)) + 0.1
+    taken = generator.integers(200, size=(4000, 200))
+    drawn = {
+        "accuracy": {
+            ("nurse", f"v{i}"): (float(row.mean()), row[taken].mean(axis=1))
+            for i, row in enumerate(points)
+        }
+        | {("cook", "main"): (float(items.mean()), items[taken].mean(axis=1))}
+    }
+    found = robustness.p_over_wordings(drawn, 0.0)
+    for persona, mean in (("nurse", points.mean(axis=0)), ("cook", items)):
+        z = mean.mean() / (mean.std() / np.sqrt(200))
+        # A standard error of 4,000 draws is within 4%.
+        low, high = 2 * stats.norm.sf(1.04 * abs(z)), 2 * stats.norm.sf(0.96 * abs(z))
+        assert low < found["accuracy", persona] < high
 
 
 def test_wordings_that_differ_more_widen():
@@ -127,7 +139,7 @@ def controls(*means):
 
 
 def persona(mean=0.12, p=1e-4, wordings=3):
-    return ([mean + 0.002 * (i - 1) for i in range(wordings)], [p] * wordings)
+    return ([mean + 0.002 * (i - 1) for i in range(wordings)], p)
 
 
 def verdict(*personas, of=TEN):
@@ -157,8 +169,8 @@ def test_the_numbers_of_a_verdict():
         ("robust", persona(-0.3), TEN),
         ("not significant", persona(0.3, 0.06), TEN),
         ("not significant", persona(float("nan")), TEN),
-        ("not significant", ([0.3] * 3, [1e-4, 1e-4, float("nan")]), TEN),
-        ("not beyond wording", ([0.5, 0.5, -0.01], [1e-9, 1e-9, 0.5]), TEN),
+        ("not significant", ([0.3] * 3, float("nan")), TEN),
+        ("not beyond wording", ([0.5, 0.5, -0.01], 1e-9), TEN),
         ("not beyond controls", persona(0.06), TEN),
         # Any sentence moves answers, and the persona less than any: no effect of its own.
         ("not beyond controls", persona(0.05), [0.3 + x for x in TEN]),

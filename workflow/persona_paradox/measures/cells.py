@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..names import RELATION, SUBJECT
 from . import confidences, contrasts, pairs, relations, robustness, subgroups, wide
-from .answers import Scored, by_wording, measured, measured_pair
+from .answers import Scored, by_wording, measured, measured_pair, number
 from .arms import Arm, PairMeasures, Side, Unchanged
 from .contrasts import ARM, BOTH, PERSONA, Calibrated
 from .metric import Metric
@@ -64,7 +64,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     | contrasts.OUTCOMES
     | contrasts.FLIPS
     | contrasts.RELATIVE_DROP
-    | {"n_unchanged": pl.Int64},
+    | {"n_unchanged": pl.Int64, "p_mean": pl.Float64},
     "spread": {key: PLACE[key] for key in ("model", "task")} | ABOUT | robustness.SPREAD,
     "calibration": _without((*_BIN, *_CURVE)),
     "reliability": _without(_CURVE),
@@ -232,6 +232,7 @@ class Measurement:
                     self._against_arm(place, (this, before), unchanged)
         groups_of = self._view["groups"]
         if self._drawn:
+            self._over_wordings(draws.least_p)
             self._spread(scores, baseline, groups_of)
 
     def rate(self, rater: str, scores: pl.DataFrame, asked: Sequence[str] | None) -> None:
@@ -374,6 +375,15 @@ class Measurement:
             self._rows["contrasts"] += [
                 {**place, "against": BOTH, **row} | left_out for row in rows
             ]
+
+    def _over_wordings(self, least_p: float) -> None:
+        """Put `p_mean` of the metrics of the family beside the contrasts of main wordings."""
+        p_of = robustness.p_over_wordings(self._drawn, least_p)
+        for row in self._rows["contrasts"]:
+            if row["against"] == PERSONA and row["variant"] == "main":
+                confidence = row["confidence"]
+                metric = row["metric"] if confidence is None else f"{row['metric']}_{confidence}"
+                row["p_mean"] = number(p_of.get((metric, row["persona"]), float("nan")))
 
     def _spread(
         self, scores: Mapping[str, pl.DataFrame], baseline: Scored, groups: Mapping[str, str]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from .paired_tests import MIN_CONTROLS, MIN_WORDINGS
 from .statistics import holm
@@ -108,27 +108,21 @@ def normal_p(effect: float, controls: ArrayLike, widening: float = 1.0) -> float
     return float(2 * stats.t.sf(distance / scale, m - 1))
 
 
-def mean_p(effects: ArrayLike, p_values: ArrayLike) -> float:
-    """One p for the effects of all wordings of a persona on the same items.
-
-    Every p becomes the normal quantile z with the sign of its effect; the p of their mean is that
-    of a standard normal variable, 2 Φ(-|mean z|). The z hang together, in a way that is not known;
-    the mean of normal variables of variance 1 has at most the variance 1, so that the p is never
-    too small for them.
+def mean_p(mean: float, error: float, least: float = 0.0) -> float:
+    """p of the effect averaged over all wordings of a persona, against other items.
 
     Args:
-        effects: shape (wordings,).
-        p_values: shape (wordings,), two-sided.
+        mean: the effect averaged over its wordings.
+        error: its standard error over items or clusters, by the bootstrap.
+        least: smallest p that so few items or clusters can show.
 
     Returns:
-        nan where an effect or a p is nan, or where there is none.
+        2 Φ(-|`mean`| / `error`), at least `least`. 1 where no item turned, nan where there is no
+        error otherwise, or where one of the two is nan.
     """
-    effects, p = (np.asarray(values, dtype=np.float64) for values in (effects, p_values))
-    if not effects.size or np.isnan(effects).any() or np.isnan(p).any():
-        return _NAN
-    # A p of 0 has no quantile; the smallest number above 0 has.
-    z = np.sign(effects) * -ndtri(np.maximum(p, np.finfo(np.float64).tiny) / 2)
-    return float(2 * ndtr(-abs(z.mean())))
+    if error < _ROUNDING:
+        return 1.0 if abs(mean) < _ROUNDING else _NAN
+    return float(max(2 * ndtr(-abs(mean) / error), least))
 
 
 def _pooled(effects: Sequence[Floats]) -> tuple[float, int]:
@@ -174,7 +168,7 @@ class Judged:
 
     Attributes:
         verdict: see `judge`.
-        p_mean: that all its wordings do nothing to the items, by `mean_p`.
+        p_mean: that its wordings, on average, do nothing to the items, by `mean_p`.
         p_control: that it does no more than one further control, by `tail_p`.
         p_robust: the larger of the two, adjusted by Holm over the personas judged.
         p_robust_normal: the same with `normal_p` for `tail_p`.
@@ -192,7 +186,7 @@ class Judged:
 
 
 def judge(
-    personas: Sequence[tuple[ArrayLike, ArrayLike]],
+    personas: Sequence[tuple[ArrayLike, float]],
     control_effects: Sequence[ArrayLike],
     alpha: float,
 ) -> list[Judged]:
@@ -202,7 +196,7 @@ def judge(
     intersection-union test, Berger 1982), and Holm's adjustment is over these.
 
     Args:
-        personas: of each the effects of all its wordings, and their p, shape (wordings,) each.
+        personas: of each the effects of all its wordings, shape (wordings,), and `p_mean`.
         control_effects: of every control the effects of its wordings, as many as a persona has.
             A control with an effect that is not known is left out.
         alpha: level.
@@ -224,7 +218,8 @@ def judge(
     centres = np.array([e.mean() for e in controls])
     known = [e for e in effects if e.size and not np.isnan(e).any()]
 
-    p_mean = np.array([mean_p(e, p) for e, (_, p) in zip(effects, personas, strict=True)])
+    # Of an effect that is not known, no p is.
+    p_mean = np.array([p + 0 * e.sum() for e, (_, p) in zip(effects, personas, strict=True)])
     p_control, p_normal, limits = [], [], []
     for own in effects:
         mean = float(own.mean()) if own.size else _NAN

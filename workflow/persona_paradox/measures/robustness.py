@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .answers import number
 from .contrasts import full_metric
-from .control_test import judge
+from .control_test import judge, mean_p
 from .paired_tests import robust
 from .statistics import percentile_interval
 
@@ -87,23 +87,24 @@ def robustness_rows(
     contrasts = contrasts.with_columns(metric=full_metric())
     for (metric,), table in contrasts.group_by("metric", maintain_order=True):
         wordings = {
-            persona: (_values(part, "difference"), _values(part, "p"))
+            persona: _values(part["difference"])
             for (persona,), part in table.group_by("persona", maintain_order=True)
         }
-        controls = [wordings[p][0] for p in wordings if groups[p] == CONTROL]
+        controls = [wordings[p] for p in wordings if groups[p] == CONTROL]
         judged = table.filter(
             (pl.col("variant") == "main")
             & pl.col("in_family")
             & (pl.col("persona").replace_strict(groups) != CONTROL)
         )
-        verdicts = judge([wordings[p] for p in judged["persona"]], controls, alpha)
+        tested = zip(judged["persona"], _values(judged["p_mean"]), strict=True)
+        verdicts = judge([(wordings[name], p) for name, p in tested], controls, alpha)
         for row, verdict in zip(judged.iter_rows(named=True), verdicts, strict=True):
             of_persona = table.filter(pl.col("persona") == row["persona"])
             others = of_persona.filter(pl.col("variant") != "main")
             found = robust(
                 _known(row["difference"]),
                 (_known(row["low"]), _known(row["high"])),
-                _values(others, "difference"),
+                _values(others["difference"]),
                 [float(effects.mean()) for effects in controls],
                 p_adjusted=row["p_holm"],
                 alpha=alpha,
@@ -137,9 +138,9 @@ def robustness_rows(
     return rows
 
 
-def _values(table: pl.DataFrame, column: str) -> NDArray[np.float64]:
+def _values(column: pl.Series) -> NDArray[np.float64]:
     """A column with nan for null."""
-    return table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def _known(value: float | None) -> float:
@@ -153,6 +154,25 @@ def _described(kind: str, spread: Any) -> dict[str, float | None]:
         f"{kind}_min": number(spread.low),
         f"{kind}_max": number(spread.high),
     }
+
+
+def p_over_wordings(drawn: Drawn, least_p: float) -> dict[tuple[str, str], float]:
+    """Metric, persona → p of its effect averaged over its wordings, by `mean_p`.
+
+    Args:
+        drawn: metric → (persona, variant) → effect, and the effect in every bootstrap draw.
+        least_p: smallest p that so few items or clusters can show.
+    """
+    found = {}
+    for metric, effects in drawn.items():
+        of: dict[str, list[tuple[float, NDArray[Any]]]] = {}
+        for (persona, _), effect in effects.items():
+            of.setdefault(persona, []).append(effect)
+        for persona, several in of.items():
+            mean = float(np.mean([point for point, _ in several]))
+            draws = np.mean([draw for _, draw in several], axis=0, dtype=np.float64)
+            found[metric, persona] = mean_p(mean, float(np.std(draws, ddof=1)), least_p)
+    return found
 
 
 def paraphrase_spread(effects: Sequence[ArrayLike]) -> Any:
