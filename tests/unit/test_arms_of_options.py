@@ -147,6 +147,8 @@ INVERTED = {
     "Which of the following should be given first?": "should be|should not be",
     "What can be seen in the smear?": "can be|cannot be",
     "Which of these most likely explains it?": "most likely explains|does not most likely explain",
+    "Which medicine is given first?": "is given|is not given",
+    "He fell. Which of these gives two points?": "gives|does not give",
     "He is ill. The best drug is:": None,
     "How will the value be affected?": None,
     "What response would you expect?": None,
