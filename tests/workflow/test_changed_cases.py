@@ -257,3 +257,68 @@ def test_an_arm_is_compared_with_its_base(scored: Project, tmp_path: Path) -> No
             assert row["n_wrong_to_right"] == turned
         both = rows.filter(task=task, against="both", metric="accuracy")
         assert both["persona"].to_list() == PERSONAS[1:]
+
+
+def test_what_an_arm_flips_and_arms_of_one_attribute(scored: Project, tmp_path: Path) -> None:
+    project = scored.copy(tmp_path / "flips")
+    project.edit(
+        TASK,
+        lambda task: [
+            arm.update(about={"attribute": "wording", "class": id_})
+            for id_, arm in task["arms"].items()
+        ],
+    )
+    tables = ["measures", "contrasts", "arm_attributes"]
+    project.edit("config/config.yaml", lambda study: study.update(tables=tables))
+    project.run("--cores", "2", *(f"results/tables/{name}.parquet" for name in tables))
+    measures, contrasts, attributes = (
+        pl.read_parquet(project.path / f"results/tables/{name}.parquet") for name in tables
+    )
+    levels = {"none": [], "hurried": [], "short": []}
+    for persona in PERSONAS:
+        sides = {
+            task: table(project, "scores", task, persona).filter(repeat=0).sort("item_id")
+            for task in TASKS
+        }
+        changed = {
+            arm: items(project, f"@{arm}").filter("changed")["item_id"].to_list() for arm in ARMS
+        }
+        for arm in ARMS:
+            both = (
+                sides["triage_ed"]
+                .join(sides[f"triage_ed@{arm}"], on="item_id", suffix="_arm")
+                .filter(pl.col("item_id").is_in(changed[arm]))
+            )
+            (row,) = measures.filter(
+                task=f"triage_ed@{arm}", persona=persona, metric="flip_rate"
+            ).to_dicts()
+            assert row["n"] == both.height
+            flips = both["label"].ne_missing(both["label_arm"])
+            assert row["value"] == pytest.approx(flips.mean())
+        shared = sorted(set(changed["hurried"]) & set(changed["short"]))
+        for arm, task in zip(levels, TASKS, strict=True):
+            of_shared = sides[task].filter(pl.col("item_id").is_in(shared))
+            expected = [
+                sum(k * p for k, p in enumerate(row)) for row in of_shared["label_probabilities"]
+            ]
+            levels[arm].append(sum(expected) / len(expected))
+            if arm == "none":
+                continue
+            (row,) = attributes.filter(
+                **{"class": arm}, persona=persona, metric="expected_level", measure="mean"
+            ).to_dicts()
+            assert (row["task"], row["attribute"], row["n_arms"]) == ("triage_ed", "wording", 2)
+            asked = {*sides["triage_ed"]["item_id"]}
+            assert (row["n"], row["n_left_out"]) == (
+                len(asked & {*shared}),
+                len(asked - {*shared}),
+            )
+            assert row["value"] == pytest.approx(levels[arm][-1])
+    (gap,) = attributes.filter(
+        **{"class": "short"}, persona=PERSONAS[1], metric="expected_level", measure="gap"
+    ).to_dicts()
+    each = [levels["short"][i] - levels["hurried"][i] for i in (0, 1)]
+    assert gap["value"] == pytest.approx(each[1])
+    assert gap["difference"] == pytest.approx(each[1] - each[0])
+    (row,) = contrasts.filter(task="triage_ed@short", metric="flip_rate").to_dicts()
+    assert (row["persona"], row["against"]) == (PERSONAS[1], "persona")
