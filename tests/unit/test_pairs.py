@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 from known_arms import FLAT, NONE, NURSE, pairs
+from scipy.stats import entropy
 from statsmodels.stats.proportion import proportion_confint
 
+from persona_paradox.kinds.labelled.pairs import divergence
 from persona_paradox.measures.pairs import exchange_p
 from persona_paradox.measures.statistics import mcnemar_exact
 
@@ -188,3 +190,19 @@ def test_exchanging_finds_nothing_as_often_as_it_says() -> None:
         found.append(exchange_p(*sides, np.arange(150), 400, 3))
     share = np.mean(np.array(found) <= 0.05)
     assert 0.03 <= share <= 0.07
+
+
+def test_a_shift_is_scipys_over_the_labels_of_the_unchanged_item() -> None:
+    """The changed item has an option more; one side has none, or no probability of a label."""
+    generator = np.random.default_rng(2)
+    p, q = generator.dirichlet(np.ones(4), 50), generator.dirichlet(np.ones(4), 50)
+    assert divergence(p, q) == pytest.approx(entropy(p, q, axis=1))
+    assert divergence(p, p) == pytest.approx(np.zeros(50), abs=1e-12)
+    more = np.column_stack([p * 0.7, np.full(50, 0.3)])
+    fewer = np.column_stack([q, np.full(50, np.nan)])
+    assert divergence(more, fewer) == pytest.approx(entropy(p, q, axis=1))
+    p[0], q[1] = np.nan, np.nan
+    q[2] = [0.0, 0.5, 0.25, 0.25]
+    assert np.isnan(divergence(p, q)).tolist() == [True] * 3 + [False] * 47
+    p[3] = [0.0, 0.5, 0.25, 0.25]
+    assert divergence(p, q)[3] == pytest.approx(entropy(p[3], q[3]))
