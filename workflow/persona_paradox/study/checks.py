@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..data.parts import parts_of
@@ -110,7 +110,7 @@ def _check_settings(study: Study) -> None:
         if study.tasks_with("reference") and stratum not in strata:
             raise InputError(
                 f"key `limit_keeps` of the study names {stratum!r}, which is no level or category "
-                f"of its data sets; use one of {', '.join(sorted(strata))}"
+                f"of its data sets; use {_one_of(strata)}"
             )
     _check_metrics(settings["statistics"])
     for key, asked, possible in (
@@ -132,6 +132,11 @@ def _check_settings(study: Study) -> None:
                     f"{figure.about}: key `needs` names the table {table!r}, which there is not; "
                     f"use some of {', '.join(all_tables())}"
                 )
+
+
+def _one_of(ids: Collection[str]) -> str:
+    """What may be named, in words."""
+    return f"one of {', '.join(sorted(ids))}" if ids else "none, as they have no levels"
 
 
 def _check_metrics(statistics: Mapping[str, Any]) -> None:
