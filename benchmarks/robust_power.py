@@ -255,12 +255,13 @@ def power(studies: int, items: Sequence[int] = ITEMS, wordings: int = WORDINGS) 
 
 
 def ceiling(n: int, effect: float, personas: int, wordings: int = WORDINGS) -> float:
-    """Power of a test that knows what sentences do, of which the effects are normal.
+    """Power of a two-sided test that knows what sentences do, of which the effects are normal.
 
-    No test holds its error where any sentence has an effect and finds more: the persona's mean is
-    normal, with the variance of sentences, wordings and items where it is one more sentence, and
-    without that of sentences where its effect is its own. The level is that of the first step
-    of Holm's adjustment, alpha / personas.
+    As with any number of controls: the persona's mean is normal, with the variance of sentences,
+    wordings and items where it is one more sentence, and without that of sentences where its
+    effect is its own. The level is that of the first step of Holm's adjustment, alpha / personas;
+    with independent personas, none above 1 - (1 - alpha)^(1 / personas), hardly more, would hold
+    the error of all of them.
     """
     world = World(n, 5, WORDING, SENTENCE)
 

@@ -691,7 +691,7 @@ def _mark(
     marks.point(axes, x, 100 * one.share, f"point|{gid}", **kind(*look))
 
 
-SIZES = {"items": 300, "draws": 2000, "few": 500, "nulls": 60, "power": 60}
+SIZES = {"items": 300, "draws": 2000, "few": 500, "nulls": 40, "power": 40}
 QUICK = {"items": 100, "draws": 300, "few": 200, "nulls": 4, "power": 2}
 
 

@@ -223,7 +223,7 @@ def test_shapes_have_mean_0_and_variance_1(shape):
     assert drawn.std() == pytest.approx(1, abs=0.1 if "heavy" in shape else 0.01)
 
 
-def test_no_test_finds_more_than_one_that_knows_the_controls():
+def test_the_power_where_sentences_are_known():
     assert robust_power.ceiling(300, 0.10, 7) == pytest.approx(0.72, abs=0.01)
     assert robust_power.ceiling(300, 0.0, 1) < 0.05
 
