@@ -266,6 +266,17 @@ def test_a_set_of_options_is_read(text: str | None, found: str | None, status: s
     assert (letters if letters is None else "".join(letters), told) == (found, status)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("A, B", None), ("A,", None), ("A and", None), ("The answers are A", None), ("A, B.", "AB")],
+)
+def test_a_list_that_was_cut_may_have_gone_on(text: str, found: str | None) -> None:
+    letters, status = sets.parse_set(text, list("ABCD"), cut=True)
+    assert (letters if letters is None else "".join(letters)) == found
+    assert (status == "unclear") == (found is None)
+    assert sets.parse_set(text, list("ABCD"))[0] is not None or "and" in text
+
+
 def test_a_set_is_right_where_it_is_the_key() -> None:
     asked = items(*[(id_, 4, "AC", [2, 0, 1, 3]) for id_ in "uvwx"])
     # Shown first is C, then A.

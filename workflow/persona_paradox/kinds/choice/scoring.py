@@ -77,7 +77,7 @@ def score(
         right = set(places(item["reference"]))
         text = labelled.concluded(row["text"], scoring.get("header"))
         cut = row["finish_reason"] == LENGTH
-        read = parse_set(text, marks) if several else _one(text, marks, scoring["labels"], cut)
+        read = parse_set(text, marks, cut) if several else _one(text, marks, scoring["labels"], cut)
         chosen, status = read
         answer = None if chosen is None else {order[marks.index(mark)] for mark in chosen}
         is_right = answer is not None and (answer == right if several else answer <= right)

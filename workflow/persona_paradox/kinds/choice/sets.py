@@ -21,10 +21,13 @@ _CUE = re.compile(
 )
 _OPEN = re.compile(rf"[^\w\n(\[]{{0,6}}(?P<run>{_RUN}){_END}")
 _EITHER = re.compile(r"(?<![\w'’])[A-J][)\]*]* or [*(\[]*[A-J](?![\w'’])")
+_AT_END = re.compile(rf"(?<![\w'’])(?:{_RUN})(?: ?[,;/&+]| and)? ?$")
 _ANY = re.compile(r"(?<![\w'’])[A-J](?![\w'’])")
 
 
-def parse_set(text: str | None, marks: Sequence[str]) -> tuple[list[str] | None, str]:
+def parse_set(
+    text: str | None, marks: Sequence[str], cut: bool = False
+) -> tuple[list[str] | None, str]:
     """The options that an answer gives, and how they were found.
 
     A statement ("The answers are A and C", the last one) beats what the answer begins with ("A,
@@ -33,18 +36,27 @@ def parse_set(text: str | None, marks: Sequence[str]) -> tuple[list[str] | None,
     Args:
         text: what the model wrote; None where it gave no answer at all.
         marks: the labels that the item has, capital letters in the order in which they were shown.
+        cut: whether the text ends where its longest length ended it. Of letters at its end it is
+            then not known whether more would have followed.
 
     Returns:
         Labels in this order and `label` or `stated`; or None and `no_option` (a letter that the
         item does not have), `ambiguous` ("A or C"), `unclear` (a letter, but nowhere where it
-        counts), `missing`, `empty`, `thought` or `no_answer`, as for a single label.
+        counts, or a list that was cut), `missing`, `empty`, `thought` or `no_answer`, as for a
+        single label.
     """
     if text is None or not text.strip():
         return None, NO_ANSWER if text is None else EMPTY
     said = behind_thoughts(text)
     if said is None or not said.strip():
         return None, THOUGHT if said is None else EMPTY
-    lines = lines_of(plain(said))
+    return _set(lines_of(plain(said)), marks, cut)
+
+
+def _set(lines: Sequence[str], marks: Sequence[str], cut: bool) -> tuple[list[str] | None, str]:
+    """`parse_set` of the lines that stand behind thoughts."""
+    if cut and lines and _AT_END.search(lines[-1]):
+        return None, UNCLEAR
     stated = [match["run"] for line in lines for match in _CUE.finditer(line)]
     if stated:
         return _known(stated[-1], marks, STATED)
