@@ -19,7 +19,7 @@ from persona_paradox.prompting.steps import behind_thoughts
 from persona_paradox.prompting.turns import SCHEMA, behind_answers, conversation, example
 from persona_paradox.study.arms import datasets_of, rule_of, tasks_of
 from persona_paradox.study.conditions import base_of
-from persona_paradox.study.turns import chains, rounds, task_of
+from persona_paradox.study.turns import chains, rounds
 
 SURE, AGAIN = "Are you sure?", "Think again."
 
@@ -65,7 +65,6 @@ def test_the_rounds_of_a_task(wanted: list[str], expected: dict[str, list[str]])
     assert {*rounds(tasks)} == made
     for id_, chain in expected.items():
         for n, one in enumerate(chain):
-            assert task_of(one) == (id_ if one not in tasks else one)
             assert base_of(one) == base_of(id_)
             if one in made:
                 assert rounds(tasks)[one]["turns"] == tasks[id_]["turns"][:n]

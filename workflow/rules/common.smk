@@ -30,7 +30,6 @@ from persona_paradox.study.inventory import (
     study_files,
 )
 from persona_paradox.study.opening import open_study
-from persona_paradox.study.turns import task_of
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,

@@ -2,8 +2,6 @@
 # turn, one row per answer, which are delivered and answered like any others. And, before long work:
 # that the template of a model has as many turns as a task asks for.
 
-TURNED = [task for task in STUDY.tasks if task in STUDY.before]
-
 
 def first_round(wildcards):
     """The first prompts of a task, whose answers what it says later is behind."""
@@ -15,7 +13,9 @@ def first_round(wildcards):
 
 def further(wildcards):
     """What is said behind the answers to a task: by view, what it has of them."""
-    wanted = {"turns": f"turns/{wildcards.task}"} if wildcards.task in TURNED else {}
+    wanted = (
+        {"turns": f"turns/{wildcards.task}"} if wildcards.task in STUDY.before else {}
+    )
     if wildcards.task in STUDY.verbalized_tasks:
         wanted["question"] = f"verbalized/{wildcards.task}"
     return {option: VIEWS[name] for option, name in wanted.items()}
@@ -35,7 +35,7 @@ rule try_second_turn:
         "logs/try_second_turn/{model}/{task}.log",
     wildcard_constraints:
         model=one_of(STUDY.models),
-        task=one_of({*TURNED, *STUDY.verbalized_tasks}),
+        task=one_of({*STUDY.before, *STUDY.verbalized_tasks}),
     priority: 10
     conda:
         ENVIRONMENT
@@ -53,7 +53,7 @@ rule next_turn:
     input:
         prompts=lambda w: f"{STUDY.prompts_of(w.model, STUDY.before[w.task])}/{w.persona}.parquet",
         responses=lambda w: f"results/responses/{w.model}/{STUDY.before[w.task]}/{w.persona}.parquet",
-        tried=lambda w: f"results/second_turns/{w.model}/{task_of(w.task)}.parquet",
+        tried="results/second_turns/{model}/{task}.parquet",
         turns=view("turns/{task}"),
         read_out=view("read_out/{task}"),
         code=code("next_turn"),

@@ -50,10 +50,5 @@ def rounds(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 _LEFT: dict[str, Any] = {"null_cases": [], "verbalized": None}
 
 
-def task_of(id_: str) -> str:
-    """The task that a round is one of, or the task itself."""
-    return id_.partition(_AFTER)[0].removesuffix(MARK)
-
-
 def _round(id_: str, n: int) -> str:
     return f"{id_}{'' if MARK in id_ else MARK}{_AFTER}{n}"
