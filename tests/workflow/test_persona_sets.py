@@ -108,3 +108,17 @@ def test_the_provenance_has_the_set_and_not_what_it_makes(answered: Project) -> 
     factors = json.loads(configuration["persona_sets"]["shifts"]["factors"])
     assert json.dumps(factors) == json.dumps(CONTENT["factors"])
     assert configuration["study"]["personas"] == ["no_persona", "shifts@all"]
+
+
+def test_the_factors_of_a_set_are_told_apart_where_it_is_whole(
+    answered: Project, tmp_path: Path
+) -> None:
+    project = answered.copy(tmp_path / "factors")
+    project.run("--cores", "1", "results/tables/factors.csv")
+    table = pl.read_csv(project.path / "results/tables/factors.csv")
+    assert set(table["reason"]) == {"3 of 4 combinations of levels were asked"}
+    assert set(table["factor"]) == {"role", "shift"}
+    # Another family is no reason to answer again, or to measure.
+    factors = {"family": ["factor"]}
+    project.edit("config/config.yaml", lambda s: s.update(statistics={"factors": factors}))
+    assert project.jobs("--", "results/tables/factors.csv") == ["tell_factors"]
