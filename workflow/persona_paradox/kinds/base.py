@@ -31,7 +31,8 @@ What is outside this folder names no kind. It asks for what a kind is like, or h
 - `load(kind, "measures").METRICS`: the module itself.
 
 Of a task's keys outside its kind's own, `rationale` and `verbalized` are met everywhere, where a
-kind's schema has them: `STUDY.rationale_tasks`, `STUDY.verbalized_tasks`.
+kind's schema has them: `STUDY.rationale_tasks`, `STUDY.verbalized_tasks`. So is `turns`: a task
+that has some is asked in rounds (`STUDY.asked_tasks`, `STUDY.before`; see `study/turns.py`).
 """
 
 from __future__ import annotations
