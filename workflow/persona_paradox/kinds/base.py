@@ -16,7 +16,8 @@ loads.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
 - `pairs.py`: `METRICS` and `pairs(this, before, items, view)`, the numbers of an arm's cell that
-  its answers have against the same persona's to the unchanged items; see `labelled.pairs`.
+  its answers have against the same persona's to the unchanged items; `OUTCOMES` and
+  `outcomes(this)`, what arms of one attribute are compared in; see `labelled.pairs`.
 - `tables/<id>.py` with `<id>.yaml`: a table of the kind's own: `SCHEMA` and `rows`; `row_is` and
   `caption`.
 - `figures/<id>.py` with `<id>.yaml`: a drawing.
