@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from persona_paradox.archive.project_copy import is_of
 from persona_paradox.archive.withholding import Texts, withhold
 from persona_paradox.data.arms import turns as rule
 from persona_paradox.data.changes import perturb
@@ -19,6 +20,7 @@ from persona_paradox.prompting.steps import behind_thoughts
 from persona_paradox.prompting.turns import SCHEMA, behind_answers, conversation, example
 from persona_paradox.study.arms import datasets_of, rule_of, tasks_of
 from persona_paradox.study.conditions import base_of
+from persona_paradox.study.inventory import Answered
 from persona_paradox.study.turns import chains, rounds
 
 SURE, AGAIN = "Are you sure?", "Think again."
@@ -255,3 +257,31 @@ def test_earlier_answers_that_repeat_what_may_not_be_passed_on_are_withheld() ->
     assert hidden.startswith("[withheld, SHA-256 ")
     assert said == SURE
     assert found["later"][1].to_list() == ["A", SURE]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # A chat has the words of the rounds before it, and not those it leads to.
+        ("results/turns/m/one@sure/nurse.parquet", ["one", "one@sure+1"]),
+        ("results/turns/m/one@sure+1/nurse.parquet", ["one"]),
+        # Judges read them all.
+        ("results/judgements/j/m/one@sure/nurse.parquet", ["one", "one@sure+1", "one@sure"]),
+        ("results/rankings/j/m/one@sure.parquet", ["one", "one@sure+1", "one@sure"]),
+        ("results/rankings/j/m/one@sure.lists.parquet", ["one", "one@sure+1", "one@sure"]),
+        # Scores are of the last answer alone.
+        ("results/scores/m/one@sure/nurse.parquet", ["one@sure"]),
+        ("results/scores/m/one/nurse.parquet", ["one"]),
+        ("results/scores/m/one@sure/physician.parquet", []),
+        ("results/turns/other/one@sure/nurse.parquet", []),
+    ],
+)
+def test_whose_words_a_file_of_an_archive_rests_on(name: str, expected: list[str]) -> None:
+    before = {"one@sure": "one@sure+1", "one@sure+1": "one"}
+
+    def answers(stage: str, task: str) -> Answered:
+        return Answered(f"results/{stage}/m/{task}/nurse.parquet", "", "", "m", task, True)
+
+    rounds_ = ["one", "one@sure+1", "one@sure"]
+    assert [one for one in rounds_ if is_of(name, answers("responses", one), before)] == expected
+    assert not [one for one in rounds_ if is_of(name, answers("thoughts", one), before)]

@@ -258,7 +258,7 @@ class Copy:
         if (theirs.schema, theirs.height) != (table.schema, table.height):
             return table
         for file, rows in given.items():
-            if not is_of(name, file):
+            if not is_of(name, file, self.study.before):
                 continue
             behind = file.path.split("/")[1] in BEHIND_ANSWERS
             columns = (READ_BEHIND_ANSWERS if behind else READ_IN_ANSWERS).get(stage, ())
@@ -295,12 +295,25 @@ class Copy:
         return files.read_json(path)
 
 
-def is_of(name: str, file: Answered) -> bool:
-    """Whether numbers in a file are read in the words of these answers: of its cell, or of all.
+def is_of(name: str, file: Answered, before: Mapping[str, str]) -> bool:
+    """Whether what is in a file is read in the words of these answers: of its cell, or of all.
 
-    None are read in a thought.
+    None is read in a thought. A chat that goes on has those of earlier rounds, and judges read
+    these, too.
+
+    Args:
+        name: the file.
+        file: the answers.
+        before: round → the round before, as of a study.
     """
     stage, *cell = name.removesuffix(".parquet").removesuffix(".lists").split("/")[1:]
-    cell = cell[1:] if stage in ("judgements", "rankings") else cell
-    own = file.path.removesuffix(".parquet").split("/")
-    return own[1] != "thoughts" and own[-3:][: len(cell)] == cell
+    judged = stage in ("judgements", "rankings")
+    model, task, *rest = cell[1:] if judged else cell
+    tasks = [] if stage == "turns" else [task]
+    while (judged or stage == "turns") and task in before:
+        task = before[task]
+        tasks.append(task)
+    _, stage, *_, of_model, of_task, persona = file.path.removesuffix(".parquet").split("/")
+    return (
+        stage != "thoughts" and of_model == model and of_task in tasks and rest in ([], [persona])
+    )
