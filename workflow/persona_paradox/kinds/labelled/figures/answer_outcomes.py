@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ....figures import ink, typeset, vega, words
+from ....figures import ink, panels, typeset, vega, words
 from ....figures.cells import read_cells
 
 # Colour, and whether it is dark: neighbours differ in lightness too, in the order of the bar.
@@ -22,13 +22,10 @@ _SHARES = ("accuracy", "refused_rate", "unreadable_rate")
 _TITLES = {"refused": "refused or abstained"}
 
 # As wide as a column of a journal.
-_WIDTH_MM, _EDGE_MM = 89.0, 1.5
+_WIDTH_MM = 89.0
 _LABEL_MM, _BAR_MM, _TEXT_MM = 26.0, 32.0, 25.0
 # In points: of a bar with the line below it, of a bar, of a line of small words.
 _STEP, _THICK = 15.0, 8.0
-_LINE = 1.2 * ink.SMALL_PT
-# A label of several lines.
-_SPLIT = "split(datum.label, '\\n')"
 _NARROWEST = 0.11  # of a part with a number in it
 
 
@@ -135,27 +132,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "rowPadding": 1,
         },
     }
-    # A label begins at the middle of its row, and goes on below it.
     most = 1 + max(_label(persona).count("\n") for persona in settings["personas"].values())
-    higher = [
-        {"test": f"length({_SPLIT}) == {n}", "value": -(n - 1) / 2 * _LINE}
-        for n in range(2, most + 1)
-    ]
-    axis = {
-        "ticks": False,
-        "domain": False,
-        "labelPadding": 4,
-        "labelExpr": _SPLIT,
-        "labelLineHeight": _LINE,
-        "labelOffset": {"condition": higher, "value": 0} if higher else 0,
-    }
-    y = {
-        "field": "persona",
-        "type": "nominal",
-        "sort": None,
-        "title": None,
-        "axis": axis,
-    }
+    y = panels.names("persona", most)
     x = {
         "type": "quantitative",
         "scale": {"domain": [0, 1], "nice": False},
@@ -170,83 +148,47 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "low", "title": "from", "format": ".1%"},
         {"field": "high", "title": "to", "format": ".1%"},
     ]
-    return {
-        "padding": vega.points(_EDGE_MM),
-        "title": {
-            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
-            "subtitle": _lines(_about(settings), ink.SMALL_PT),
-            "anchor": "start",
-            "frame": "bounds",
-            "offset": 6,
-            "subtitleFontSize": ink.SMALL_PT,
-            "subtitleColor": ink.MIDDLE,
-        },
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "header": {
-                "labelAnchor": "start",
-                "labelExpr": _SPLIT,
-                "labelLineHeight": 1.25 * ink.PANEL_PT,
-                "labelPadding": 3,
+    panel: dict[str, Any] = {
+        "width": bar,
+        "height": {"step": max(_STEP, most * panels.LINE + 2)},
+        "encoding": {"y": y},
+        "layer": [
+            {
+                "mark": {
+                    "type": "bar",
+                    "stroke": ink.DARK,
+                    "strokeWidth": 0.4,
+                    "height": _THICK,
+                },
+                "encoding": {
+                    "x": x | {"field": "from"},
+                    "x2": {"field": "to"},
+                    "color": colour,
+                    "tooltip": hover,
+                },
             },
-        },
-        "columns": 1,
-        "spacing": 14,
-        "spec": {
-            "width": bar,
-            "height": {"step": max(_STEP, most * _LINE + 2)},
-            "encoding": {"y": y},
-            "layer": [
-                {
-                    "mark": {
-                        "type": "bar",
-                        "stroke": ink.DARK,
-                        "strokeWidth": 0.4,
-                        "height": _THICK,
-                    },
-                    "encoding": {
-                        "x": x | {"field": "from"},
-                        "x2": {"field": "to"},
-                        "color": colour,
-                        "tooltip": hover,
+            {
+                "mark": {"type": "rule", "color": "black", "yOffset": _THICK / 2 + 1.6},
+                "encoding": {
+                    "x": {"field": "low", "type": "quantitative"},
+                    "x2": {"field": "high"},
+                },
+            },
+            {
+                "mark": {"type": "text", "fontSize": ink.SMALL_PT},
+                "encoding": {
+                    "x": {"field": "middle", "type": "quantitative"},
+                    "text": {"field": "label"},
+                    "color": {
+                        "condition": {"test": "datum.dark", "value": "white"},
+                        "value": ink.DARK,
                     },
                 },
-                {
-                    "mark": {"type": "rule", "color": "black", "yOffset": _THICK / 2 + 1.6},
-                    "encoding": {
-                        "x": {"field": "low", "type": "quantitative"},
-                        "x2": {"field": "high"},
-                    },
-                },
-                {
-                    "mark": {"type": "text", "fontSize": ink.SMALL_PT},
-                    "encoding": {
-                        "x": {"field": "middle", "type": "quantitative"},
-                        "text": {"field": "label"},
-                        "color": {
-                            "condition": {"test": "datum.dark", "value": "white"},
-                            "value": ink.DARK,
-                        },
-                    },
-                },
-                {
-                    "mark": {
-                        "type": "text",
-                        "align": "left",
-                        "fontSize": ink.SMALL_PT,
-                        "lineBreak": "\n",
-                        "lineHeight": _LINE,
-                        "yOffset": -_LINE / 2,
-                    },
-                    "encoding": {"x": {"value": bar + 4}, "text": {"field": "said"}},
-                },
-            ],
-        },
-        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
+            },
+            panels.said(bar, lines=2),
+        ],
     }
+    return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM)
 
 
 def _about(settings: Mapping[str, Any]) -> str:
@@ -258,7 +200,3 @@ def _about(settings: Mapping[str, Any]) -> str:
         f"{words.share_note(settings, tasks)}. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
-
-
-def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
-    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ....figures import ink, typeset, vega, words
+from ....figures import ink, panels, typeset, vega, words
 from ....figures.cells import read_cells
 
 # What is shown of an arm: the first of these that it has.
@@ -15,11 +15,9 @@ _SHOWN = ("adopted", "flip_rate")
 _CALLED = {"adopted": "named option adopted", "flip_rate": "answers that flip"}
 
 # As wide as a column of a journal and a half.
-_WIDTH_MM, _EDGE_MM = 120.0, 1.5
+_WIDTH_MM = 120.0
 _LABEL_MM, _PLOT_MM, _TEXT_MM = 34.0, 40.0, 42.0
 _STEP = 10.0  # in points, of a line
-_LINE = 1.2 * ink.SMALL_PT
-_SPLIT = "split(datum.label, '\\n')"
 
 
 def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
@@ -84,7 +82,7 @@ def _row(
     # A baseline of too few items is drawn nowhere, and so is no line of it.
     known = words.instead(base, settings, "value") is None
     return {
-        "panel": typeset.wrap(title, _WIDTH_MM - 2 * _EDGE_MM, ink.PANEL_PT, "bold"),
+        "panel": typeset.wrap(title, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold"),
         "persona": _label(settings["personas"][persona]),
         "is_baseline": persona == settings["baseline"],
         **counts,
@@ -104,19 +102,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The specification: points with intervals and words, one panel per task, arm and model."""
     plot = vega.points(_PLOT_MM)
     most = 1 + max(_label(persona).count("\n") for persona in settings["personas"].values())
-    y = {
-        "field": "persona",
-        "type": "nominal",
-        "sort": None,
-        "title": None,
-        "axis": {
-            "ticks": False,
-            "domain": False,
-            "labelPadding": 4,
-            "labelExpr": _SPLIT,
-            "labelLineHeight": _LINE,
-        },
-    }
+    y = panels.names("persona", most)
     x = {
         "field": "share",
         "type": "quantitative",
@@ -134,75 +120,41 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "n_unreadable", "title": "Unreadable"},
     ]
     look = {"condition": {"test": "datum.is_baseline", "value": ink.DARK}, "value": "#0B4F86"}
-    return {
-        "padding": vega.points(_EDGE_MM),
-        "title": {
-            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
-            "subtitle": _lines(_about(settings), ink.SMALL_PT),
-            "anchor": "start",
-            "frame": "bounds",
-            "offset": 6,
-            "subtitleFontSize": ink.SMALL_PT,
-            "subtitleColor": ink.MIDDLE,
-        },
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "header": {
-                "labelAnchor": "start",
-                "labelExpr": _SPLIT,
-                "labelLineHeight": 1.25 * ink.PANEL_PT,
-                "labelPadding": 3,
+    panel: dict[str, Any] = {
+        "width": plot,
+        "height": {"step": max(_STEP, most * panels.LINE + 2)},
+        "encoding": {"y": y},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
+                "encoding": {
+                    "x": x | {"field": "reference"},
+                    "y": {"value": 0},
+                    "y2": {"value": "height"},
+                },
             },
-        },
-        "columns": 1,
-        "spacing": 10,
-        "spec": {
-            "width": plot,
-            "height": {"step": max(_STEP, most * _LINE + 2)},
-            "encoding": {"y": y},
-            "layer": [
-                {
-                    "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
-                    "encoding": {
-                        "x": x | {"field": "reference"},
-                        "y": {"value": 0},
-                        "y2": {"value": "height"},
-                    },
+            {
+                "mark": {"type": "rule"},
+                "encoding": {
+                    "x": x | {"field": "low"},
+                    "x2": {"field": "high"},
+                    "color": look,
                 },
-                {
-                    "mark": {"type": "rule"},
-                    "encoding": {
-                        "x": x | {"field": "low"},
-                        "x2": {"field": "high"},
-                        "color": look,
-                    },
+            },
+            {
+                "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
+                "encoding": {
+                    "x": x,
+                    "color": look,
+                    "fill": {"condition": {"test": "datum.is_baseline", "value": "white"}}
+                    | {"value": "#0B4F86"},
+                    "tooltip": hover,
                 },
-                {
-                    "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
-                    "encoding": {
-                        "x": x,
-                        "color": look,
-                        "fill": {"condition": {"test": "datum.is_baseline", "value": "white"}}
-                        | {"value": "#0B4F86"},
-                        "tooltip": hover,
-                    },
-                },
-                {
-                    "mark": {
-                        "type": "text",
-                        "align": "left",
-                        "baseline": "middle",
-                        "fontSize": ink.SMALL_PT,
-                    },
-                    "encoding": {"x": {"value": plot + 4}, "text": {"field": "said"}},
-                },
-            ],
-        },
-        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
+            },
+            panels.said(plot),
+        ],
     }
+    return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM, spacing=10)
 
 
 def _about(settings: Mapping[str, Any]) -> str:
@@ -217,7 +169,3 @@ def _about(settings: Mapping[str, Any]) -> str:
         f"fewer than {settings['too_few_below']} items nothing is drawn. "
         f"{words.study_note(settings, tasks)}"
     )
-
-
-def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
-    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")

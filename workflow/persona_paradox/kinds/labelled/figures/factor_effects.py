@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from ....figures import ink, typeset, vega, words
+from ....figures import ink, panels, typeset, vega, words
 
 # Wider than a column of a journal: levels have long titles.
-_WIDTH_MM, _EDGE_MM = 120.0, 1.5
+_WIDTH_MM = 120.0
 _LABEL_MM, _PLOT_MM, _TEXT_MM = 40.0, 38.0, 36.0
 # In points: of a row, and of a line of small words.
 _STEP = 17.0
-_LINE = 1.2 * ink.SMALL_PT
-_SPLIT = "split(datum.label, '\\n')"
+# Of a label, at most.
+_MOST_LINES = 4
 # The colour of what is a test of the study and shown by it, and of all else.
 _SHOWN, _OTHER = "#0B4F86", "white"
 _ROWS = {
@@ -109,23 +109,9 @@ def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, str
     return f"{value} [{low}, {high}]", f"{p}, {counted}"
 
 
-def _rows_below(lines: int) -> float:
-    """Half of the height of the lines below the first."""
-    return (lines - 1) / 2 * _LINE
-
-
 def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The specification: points with intervals and words, one panel per task, model and metric."""
     plot = vega.points(_PLOT_MM)
-    higher = [{"test": f"length({_SPLIT}) == {n}", "value": -_rows_below(n)} for n in range(2, 5)]
-    axis = {
-        "ticks": False,
-        "domain": False,
-        "labelPadding": 4,
-        "labelExpr": _SPLIT,
-        "labelLineHeight": _LINE,
-        "labelOffset": {"condition": higher, "value": 0},
-    }
     x = {
         "type": "quantitative",
         "title": "percentage points",
@@ -138,85 +124,41 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "high", "title": "to", "format": "+.1f"},
         {"field": "n", "title": "Items (n)"},
     ]
-    return {
-        "padding": vega.points(_EDGE_MM),
-        "title": {
-            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
-            "subtitle": _lines(_about(settings), ink.SMALL_PT),
-            "anchor": "start",
-            "frame": "bounds",
-            "offset": 6,
-            "subtitleFontSize": ink.SMALL_PT,
-            "subtitleColor": ink.MIDDLE,
-        },
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "header": {
-                "labelAnchor": "start",
-                "labelExpr": _SPLIT,
-                "labelLineHeight": 1.25 * ink.PANEL_PT,
-                "labelPadding": 3,
+    panel: dict[str, Any] = {
+        "width": plot,
+        "height": {"step": _STEP},
+        "encoding": {"y": panels.names("label", _MOST_LINES)},
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": ink.GREY, "strokeWidth": 0.6},
+                "encoding": {"x": x | {"datum": 0}, "y": None},
             },
-        },
-        "columns": 1,
-        "spacing": 14,
-        "spec": {
-            "width": plot,
-            "height": {"step": _STEP},
-            "encoding": {
-                "y": {
-                    "field": "label",
-                    "type": "nominal",
-                    "sort": None,
-                    "title": None,
-                    "axis": axis,
-                }
+            {
+                "mark": {"type": "rule", "color": _SHOWN},
+                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
             },
-            "layer": [
-                {
-                    "mark": {"type": "rule", "color": ink.GREY, "strokeWidth": 0.6},
-                    "encoding": {"x": x | {"datum": 0}, "y": None},
+            {
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "opacity": 1,
+                    "size": 16,
+                    "stroke": _SHOWN,
+                    "strokeWidth": 0.8,
                 },
-                {
-                    "mark": {"type": "rule", "color": _SHOWN},
-                    "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
-                },
-                {
-                    "mark": {
-                        "type": "point",
-                        "filled": True,
-                        "opacity": 1,
-                        "size": 16,
-                        "stroke": _SHOWN,
-                        "strokeWidth": 0.8,
+                "encoding": {
+                    "x": x | {"field": "points"},
+                    "fill": {
+                        "condition": {"test": "datum.shown", "value": _SHOWN},
+                        "value": _OTHER,
                     },
-                    "encoding": {
-                        "x": x | {"field": "points"},
-                        "fill": {
-                            "condition": {"test": "datum.shown", "value": _SHOWN},
-                            "value": _OTHER,
-                        },
-                        "tooltip": hover,
-                    },
+                    "tooltip": hover,
                 },
-                {
-                    "mark": {
-                        "type": "text",
-                        "align": "left",
-                        "fontSize": ink.SMALL_PT,
-                        "lineBreak": "\n",
-                        "lineHeight": _LINE,
-                        "yOffset": -_LINE / 2,
-                    },
-                    "encoding": {"x": {"value": plot + 4}, "text": {"field": "said"}},
-                },
-            ],
-        },
-        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
+            },
+            panels.said(plot, lines=2),
+        ],
     }
+    return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM)
 
 
 def _about(settings: Mapping[str, Any]) -> str:
@@ -229,7 +171,3 @@ def _about(settings: Mapping[str, Any]) -> str:
         f"{1 - settings['confidence']:.2g} after Holm's adjustment over the study's tests of "
         f"factors. n, items; main wording. {words.study_note(settings, tasks)}"
     )
-
-
-def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
-    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ....figures import ink, typeset, vega, words
+from ....figures import ink, panels, typeset, vega, words
 from ....figures.cells import read_cells
 from ....names import RELATION
 
@@ -17,11 +17,9 @@ _COLOURS = ("#0B4F86", "#4C9A8A", "#D08A2E")
 _SHAPES = ("circle", "square", "triangle-up")
 
 # As wide as a column of a journal and a half.
-_WIDTH_MM, _EDGE_MM = 120.0, 1.5
+_WIDTH_MM = 120.0
 _LABEL_MM, _PLOT_MM, _TEXT_MM = 27.0, 42.0, 46.0
 _STEP = 9.5  # in points, of a line
-_LINE = 1.2 * ink.SMALL_PT
-_SPLIT = "split(datum.label, '\\n')"
 
 
 def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
@@ -68,7 +66,7 @@ def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
         interval = {"difference": difference, "low": low, "high": high}
         instead = words.with_interval(interval, 1, signed=True)
     return {
-        "panel": typeset.wrap(title, _WIDTH_MM - 2 * _EDGE_MM, ink.PANEL_PT, "bold"),
+        "panel": typeset.wrap(title, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold"),
         "persona": _label(settings["personas"][row["persona"]]),
         "relation": _TITLES[row["group"]],
         **counts,
@@ -91,20 +89,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     look = {"field": "relation", "type": "nominal"}
     colour = look | {"scale": {"domain": titles, "range": list(_COLOURS)}, "legend": legend}
     shape = look | {"scale": {"domain": titles, "range": list(_SHAPES)}, "legend": legend}
-    y = {
-        "field": "persona",
-        "type": "nominal",
-        "sort": None,
-        "title": None,
-        "scale": {"paddingInner": 0.15, "paddingOuter": 0.1},
-        "axis": {
-            "ticks": False,
-            "domain": False,
-            "labelPadding": 4,
-            "labelExpr": _SPLIT,
-            "labelLineHeight": _LINE,
-        },
-    }
+    y = panels.names("persona") | {"scale": {"paddingInner": 0.15, "paddingOuter": 0.1}}
     x = {
         "field": "difference",
         "type": "quantitative",
@@ -127,76 +112,42 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "low", "title": "from", "format": "+.1f"},
         {"field": "high", "title": "to", "format": "+.1f"},
     ]
-    return {
-        "padding": vega.points(_EDGE_MM),
-        "title": {
-            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
-            "subtitle": _lines(_about(settings), ink.SMALL_PT),
-            "anchor": "start",
-            "frame": "bounds",
-            "offset": 6,
-            "subtitleFontSize": ink.SMALL_PT,
-            "subtitleColor": ink.MIDDLE,
-        },
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "header": {
-                "labelAnchor": "start",
-                "labelExpr": _SPLIT,
-                "labelLineHeight": 1.25 * ink.PANEL_PT,
-                "labelPadding": 3,
+    panel: dict[str, Any] = {
+        "width": plot,
+        "height": {"step": _STEP, "for": "offset"},
+        "encoding": {"y": y, "yOffset": offset},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
+                "encoding": {
+                    "x": {"datum": 0},
+                    "y": {"value": 0},
+                    "y2": {"value": "height"},
+                    "yOffset": {"value": 0},
+                },
             },
-        },
-        "columns": 1,
-        "spacing": 14,
-        "spec": {
-            "width": plot,
-            "height": {"step": _STEP, "for": "offset"},
-            "encoding": {"y": y, "yOffset": offset},
-            "layer": [
-                {
-                    "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
-                    "encoding": {
-                        "x": {"datum": 0},
-                        "y": {"value": 0},
-                        "y2": {"value": "height"},
-                        "yOffset": {"value": 0},
-                    },
+            {
+                "mark": {"type": "rule"},
+                "encoding": {
+                    "x": x | {"field": "low"},
+                    "x2": {"field": "high"},
+                    "color": colour,
                 },
-                {
-                    "mark": {"type": "rule"},
-                    "encoding": {
-                        "x": x | {"field": "low"},
-                        "x2": {"field": "high"},
-                        "color": colour,
-                    },
+            },
+            {
+                "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
+                "encoding": {
+                    "x": x,
+                    "color": colour,
+                    "shape": shape,
+                    "fill": {"condition": {"test": "datum.small", "value": "white"}} | colour,
+                    "tooltip": hover,
                 },
-                {
-                    "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
-                    "encoding": {
-                        "x": x,
-                        "color": colour,
-                        "shape": shape,
-                        "fill": {"condition": {"test": "datum.small", "value": "white"}} | colour,
-                        "tooltip": hover,
-                    },
-                },
-                {
-                    "mark": {
-                        "type": "text",
-                        "align": "left",
-                        "baseline": "middle",
-                        "fontSize": ink.SMALL_PT,
-                    },
-                    "encoding": {"x": {"value": plot + 4}, "text": {"field": "said"}},
-                },
-            ],
-        },
-        "resolve": {"scale": {"y": "independent"}, "axis": {"x": "independent"}},
+            },
+            panels.said(plot),
+        ],
     }
+    return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM)
 
 
 def _about(settings: Mapping[str, Any]) -> str:
@@ -209,7 +160,3 @@ def _about(settings: Mapping[str, Any]) -> str:
         f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
-
-
-def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
-    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")

@@ -7,14 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from ....figures import ink, typeset, vega, words
+from ....figures import ink, panels, typeset, vega, words
 
 _COLOURS = ("#222222", "#0B4F86", "#D08A2E", "#4C9A8A", "#8C4A79", "#7A7A2E")
 
 # As wide as a column of a journal and a half.
-_WIDTH_MM, _EDGE_MM = 120.0, 1.5
+_WIDTH_MM = 120.0
 _PLOT_MM, _HIGH_MM = 96.0, 30.0
-_SPLIT = "split(datum.label, '\\n')"
 
 
 def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
@@ -123,55 +122,36 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "n_left_out", "title": "Items left out"},
         {"field": "n_invalid", "title": "Answers without a label, all classes"},
     ]
-    return {
-        "padding": vega.points(_EDGE_MM),
-        "title": {
-            "text": _lines(settings["title"], ink.TITLE_PT, "bold"),
-            "subtitle": _lines(_about(settings), ink.SMALL_PT),
-            "anchor": "start",
-            "frame": "bounds",
-            "offset": 6,
-            "subtitleFontSize": ink.SMALL_PT,
-            "subtitleColor": ink.MIDDLE,
-        },
-        "facet": {
-            "field": "panel",
-            "type": "nominal",
-            "sort": None,
-            "title": None,
-            "header": {
-                "labelAnchor": "start",
-                "labelExpr": _SPLIT,
-                "labelLineHeight": 1.25 * ink.PANEL_PT,
-                "labelPadding": 3,
+    panel: dict[str, Any] = {
+        "width": vega.points(_PLOT_MM),
+        "height": vega.points(_HIGH_MM),
+        "encoding": {"x": x, "color": colour},
+        "layer": [
+            {
+                "mark": {"type": "line", "strokeWidth": 1},
+                "encoding": {"y": y, "strokeDash": dash},
             },
-        },
-        "columns": 1,
-        "spacing": 12,
-        "spec": {
-            "width": vega.points(_PLOT_MM),
-            "height": vega.points(_HIGH_MM),
-            "encoding": {"x": x, "color": colour},
-            "layer": [
-                {
-                    "mark": {"type": "line", "strokeWidth": 1},
-                    "encoding": {"y": y, "strokeDash": dash},
+            {
+                "mark": {"type": "rule"},
+                "encoding": {
+                    "y": y | {"field": "low"},
+                    "y2": {"field": "high"},
                 },
-                {
-                    "mark": {"type": "rule"},
-                    "encoding": {
-                        "y": y | {"field": "low"},
-                        "y2": {"field": "high"},
-                    },
-                },
-                {
-                    "mark": {"type": "point", "size": 12, "filled": True, "opacity": 1},
-                    "encoding": {"y": y, "tooltip": hover},
-                },
-            ],
-        },
-        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+            },
+            {
+                "mark": {"type": "point", "size": 12, "filled": True, "opacity": 1},
+                "encoding": {"y": y, "tooltip": hover},
+            },
+        ],
     }
+    return panels.sheet(
+        settings,
+        _about(settings),
+        panel,
+        width_mm=_WIDTH_MM,
+        spacing=12,
+        independent={"scale": ["x", "y"]},
+    )
 
 
 def _about(settings: Mapping[str, Any]) -> str:
@@ -184,7 +164,3 @@ def _about(settings: Mapping[str, Any]) -> str:
         f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
-
-
-def _lines(text: str, size: float, weight: str = "normal") -> list[str]:
-    return typeset.wrap(text, _WIDTH_MM - 2 * _EDGE_MM, size, weight).split("\n")
