@@ -22,8 +22,8 @@ SPOKEN |= {"exclusiveMaximum", "exclusiveMinimum", "maxItems", "maximum", "minIt
 SPOKEN |= {"minProperties", "minimum"}
 SILENT = {"$schema", "$ref", "$defs", "allOf", "default", "description", "else", "if", "items"}
 SILENT |= {"patternProperties", "properties", "propertyNames", "then", "title", WORDS, "x-lower"}
-SILENT |= {RENAMED}
-IN_WORDS = {"maxProperties", "not", "oneOf", "pattern"}
+SILENT |= {RENAMED, "x-answers"}
+IN_WORDS = {"anyOf", "maxProperties", "not", "oneOf", "pattern"}
 
 
 def schemas_in(schema: Any, at: str) -> Iterator[tuple[str, dict[str, Any]]]:
