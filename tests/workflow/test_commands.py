@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,12 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """
     project = copy_project(tmp_path_factory.mktemp("commands") / "project")
     for file in (project.path / "config/datasets").glob("*.yaml"):
-        source = read(project, f"config/datasets/{file.name}")["source"]
-        if "{data_dir}" in source.get("path", ""):
-            path = project.path / source["path"].format(data_dir=DATA)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+        sources = read(project, f"config/datasets/{file.name}")["source"]
+        for source in sources if isinstance(sources, list) else [sources]:
+            if "{data_dir}" in source.get("path", ""):
+                path = project.path / source["path"].format(data_dir=DATA)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
     return project
 
 
@@ -44,30 +47,68 @@ def planned(project: Project, *arguments: str) -> dict[str, int]:
     return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
 
 
-def personas_of(project: Project, ids: list[str]) -> list[str]:
-    """The personas of a study; of a set, every combination of the levels of its factors."""
-    found: list[str] = []
+def combined(content: dict[str, Any]) -> dict[str, list[Any]]:
+    """The parts of a set that its file leaves → the levels of each."""
+    factors = content["factors"].values()
+    found = {
+        "_".join(chosen): [levels[one] for one, levels in zip(chosen, factors, strict=True)]
+        for chosen in itertools.product(*factors)
+    }
+    only, out = content.get("only") or ["*"], content.get("except", [])
+    return {
+        part: levels
+        for part, levels in found.items()
+        if any(fnmatchcase(part, one) for one in only)
+        and not any(fnmatchcase(part, one) for one in out)
+    }
+
+
+def named(part: str, known: Iterable[str]) -> list[str]:
+    """The parts that a study names: one, all, or those that a pattern fits."""
+    return [one for one in known if part == "all" or fnmatchcase(one, part)]
+
+
+def personas_of(project: Project, ids: list[str]) -> set[str]:
+    """The personas of a study."""
+    found = set()
     for id_ in ids:
         base, _, part = id_.partition("@")
-        if part == "all":
-            content = read(project, f"config/persona_sets/{base}.yaml")
-            assert not {"only", "except"} & content.keys()
-            levels = itertools.product(*content["factors"].values())
-            found += [f"{base}@{'_'.join(each)}" for each in levels]
-        else:
-            found.append(id_)
+        content = read(project, f"config/persona_sets/{base}.yaml") if part else {}
+        parts = named(part, combined(content)) if part else []
+        found |= {f"{base}@{one}" for one in parts} if part else {id_}
     return found
 
 
-def tasks_of(project: Project, ids: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The data set of every task of a study, and its file; an arm has a data set of its own."""
-    found = []
+def arms_of(project: Project, task: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The arms of a task: its own, and those of the sets that it names."""
+    found: dict[str, dict[str, Any]] = dict(task.get("arms", {}))
+    for set_ in task.get("arm_sets", ()):
+        content = read(project, f"config/arm_sets/{set_}.yaml")
+        for part, levels in combined(content).items():
+            arm = dict(content.get("arm", {}))
+            for level in levels:
+                arm |= level.get("arm", {}) if isinstance(level, dict) else {}
+            found[f"{set_}_{part}"] = arm
+    return found
+
+
+def tasks_of(project: Project, ids: list[str]) -> list[tuple[str, dict[str, Any], int]]:
+    """Of every task of a study its data set, its file, and the turns behind its first answers.
+
+    An arm has a data set of its own.
+    """
+    found = {}
     for id_ in ids:
         base, _, part = id_.partition("@")
         task = read(project, f"config/tasks/{base}.yaml")
-        arms = ["", *task.get("arms", {})] if part == "all" else [part]
-        found += [(f"{task['dataset']}@{arm}" if arm else task["dataset"], task) for arm in arms]
-    return found
+        arms = arms_of(project, task)
+        chosen = named(part, arms) if part else []
+        if part in ("", "all"):
+            found[base] = (task["dataset"], task, len(task.get("turns", [])))
+        for arm in chosen:
+            turns = len(arms[arm].get("turns", []))
+            found[f"{base}@{arm}"] = (f"{task['dataset']}@{arm}", task, turns)
+    return list(found.values())
 
 
 @pytest.mark.parametrize("file", [DEFAULT, *STUDIES], ids=lambda file: Path(file).stem)
@@ -79,17 +120,21 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     personas = len(personas_of(untouched, study["personas"]))
     cells = len(models) * personas
     tasks = tasks_of(untouched, study["tasks"])
-    reasoned = sum(bool(task.get("rationale")) for _, task in tasks)
-    free = sum(task["kind"] == "safety" for _, task in tasks)
+    reasoned = sum(bool(task.get("rationale")) for _, task, _ in tasks)
+    free = sum(task["kind"] == "safety" for _, task, _ in tasks)
+    # The first answers of what goes on behind them are those of the base.
+    first = sum(not turns for _, _, turns in tasks)
+    rounds = first + sum(turns for _, _, turns in tasks)
     judges = [read(untouched, f"config/judges/{id_}.yaml") for id_ in study["judges"]]
     assert jobs["all"] == 1
-    datasets = {dataset for dataset, _ in tasks}
+    datasets = {dataset for dataset, _, _ in tasks}
     assert jobs["download_dataset"] == len({dataset.partition("@")[0] for dataset in datasets})
     assert jobs.get("perturb", 0) == sum("@" in dataset for dataset in datasets)
-    assert jobs["write_prompts"] == len(tasks) * personas
-    assert jobs["deliver"] == cells * len(tasks)
-    at_once = personas * (len(tasks) - reasoned)
-    assert jobs.get("think", 0) == thinking * personas * len(tasks)
+    assert jobs["write_prompts"] == first * personas
+    assert jobs.get("next_turn", 0) == cells * (rounds - first)
+    assert jobs["deliver"] == cells * rounds
+    at_once = personas * (rounds - reasoned)
+    assert jobs.get("think", 0) == thinking * personas * rounds
     assert jobs.get("answer_behind_thought", 0) == thinking * at_once
     assert jobs.get("generate", 0) == (len(models) - thinking) * at_once
     assert jobs.get("reason", 0) == cells * reasoned
