@@ -135,12 +135,12 @@ def test_verdicts_rest_on_the_contrasts_of_the_same_table(ran: Project) -> None:
         assert row["control_high"] == pytest.approx(np.mean(controls) + half)
         main = plain.filter(task=row["task"], persona=row["persona"], variant="main")
         assert row["p_mean"] == main["p_mean"].item()
-        # Of three controls the farthest from the middle is the tail.
+        # The limits stand around the middle of the controls and the persona.
         middle = np.median([*controls, effects.mean()])
-        _, threshold, farthest = sorted(abs(c - middle) for c in controls)
-        high = threshold + (farthest - threshold) * (2 / 4 / (0.05 / 2) - 1)
-        if farthest - threshold > 1e-9:
-            assert row["beyond_high"] == pytest.approx(middle + high)
+        if row["beyond_low"] is not None:
+            assert (row["beyond_low"] + row["beyond_high"]) / 2 == pytest.approx(middle, abs=1e-9)
+            assert row["beyond_low"] <= min(controls) + 1e-9
+            assert row["beyond_high"] >= max(controls) - 1e-9
     spread = table(ran, "spread").filter(metric="accuracy", task="triage_ed")
     sets = [
         plain.filter(task="triage_ed", persona=persona)["difference"].to_numpy()
