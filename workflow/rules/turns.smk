@@ -53,7 +53,6 @@ rule next_turn:
     input:
         prompts=lambda w: f"{STUDY.prompts_of(w.model, STUDY.before[w.task])}/{w.persona}.parquet",
         responses=lambda w: f"results/responses/{w.model}/{STUDY.before[w.task]}/{w.persona}.parquet",
-        tried="results/second_turns/{model}/{task}.parquet",
         turns=view("turns/{task}"),
         read_out=view("read_out/{task}"),
         code=code("next_turn"),
