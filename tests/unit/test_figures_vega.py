@@ -71,6 +71,18 @@ def test_a_refusal_is_no_unreadable_answer(study: Study) -> None:
         assert [part["label"] for part in parts] == ["20", "30", "40", ""], "no room for the last"
 
 
+def test_panels_stand_in_the_order_of_the_study(study: Study) -> None:
+    settings = {**study.settings, "title": "A study"}
+    cells = study.tables["cells"]
+    # A second model whose title comes before the other's in the alphabet.
+    both = pl.concat([cells, cells.with_columns(model=pl.lit("second"))])
+    settings["models"] = {"small": "Zzzzz model 1B", "second": "Aaaaa model 1B"}
+    drawn = vega.report_figure(answer_outcomes, {"cells": both}, settings)
+    found = answer_outcomes.rows({"cells": both}, settings)["panel"].unique(maintain_order=True)
+    assert drawn["facet"]["sort"] == found.to_list()
+    assert found.to_list() != sorted(found.to_list())
+
+
 def test_of_few_items_no_number_is_drawn(study: Study) -> None:
     for (part,) in bars(rows(study, n=pl.lit(3))).values():
         assert part["share"] is None

@@ -236,6 +236,7 @@ def test_the_figure_has_a_row_of_every_relation_in_order(made: dict[str, pl.Data
     assert drawn["said"].endswith("; n = 3; invalid 2 / 0")
     assert drawn["said"].startswith("−33.3 [")
     assert drawn["small"]
+    assert found["line"].to_list() == ["Cook\t0", "Cook\t1", "Cook\t2", "Pilot\t0"]
     # Of fewer than three items nothing is drawn.
     assert found.row(1, named=True)["difference"] is None
     assert found.row(1, named=True)["said"] == "too few; n = 2; invalid 0 / 0"

@@ -46,6 +46,10 @@ def report_figure(
     """
     rows: pl.DataFrame = module.rows(tables, settings)
     spec: dict[str, Any] = module.spec(settings)
+    if "facet" in spec:
+        # Vega-Lite sorts panels by their names, whatever is said of no order.
+        panels = rows[spec["facet"]["field"]].unique(maintain_order=True).to_list()
+        spec = {**spec, "facet": {**spec["facet"], "sort": panels}}
     families = fonts.families(ink.characters([rows, spec]))
     config = {
         "background": "white",

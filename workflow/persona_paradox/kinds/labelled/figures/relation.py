@@ -20,13 +20,16 @@ _SHAPES = ("circle", "square", "triangle-up")
 _WIDTH_MM = 120.0
 _LABEL_MM, _PLOT_MM, _TEXT_MM = 27.0, 42.0, 46.0
 _STEP = 9.5  # in points, of a line
+# The persona stands at the first of its lines alone.
+_FIRST = "test(/\\t0$/, datum.label) ? split(split(datum.label, '\\t')[0], '\\n') : ''"
 
 
 def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
     """One row per task, model, persona and relation.
 
-    Columns: `panel`, `persona` and `relation` are titles; `difference`, `low` and `high` are
-    percentage points, null where there is nothing to draw; `said` is the same in words.
+    Columns: `panel`, `persona` and `relation` are titles; `line` is the persona with the number of
+    its line behind a tab; `difference`, `low` and `high` are percentage points, null where there
+    is nothing to draw; `said` is the same in words.
     """
     order = read_cells(tables["cells"])
     found = tables["subgroups"].filter(metric="accuracy", subgroup=RELATION)
@@ -42,7 +45,9 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
         for relation in _TITLES
         if (task, model, persona, relation) in by_place and persona != settings["baseline"]
     ]
-    return pl.DataFrame(made, schema=_SCHEMA)
+    number = pl.int_range(pl.len()).over("panel", "persona")
+    line = pl.format("{}\t{}", "persona", number)
+    return pl.DataFrame(made, schema=_SCHEMA).with_columns(line=line)
 
 
 _SCHEMA = {
@@ -66,7 +71,7 @@ def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
         interval = {"difference": difference, "low": low, "high": high}
         instead = words.with_interval(interval, 1, signed=True)
     return {
-        "panel": typeset.wrap(title, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold"),
+        "panel": typeset.wrap(title, _PLOT_MM + _TEXT_MM, ink.PANEL_PT, "bold"),
         "persona": _label(settings["personas"][row["persona"]]),
         "relation": _TITLES[row["group"]],
         **counts,
@@ -89,7 +94,9 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     look = {"field": "relation", "type": "nominal"}
     colour = look | {"scale": {"domain": titles, "range": list(_COLOURS)}, "legend": legend}
     shape = look | {"scale": {"domain": titles, "range": list(_SHAPES)}, "legend": legend}
-    y = panels.names("persona") | {"scale": {"paddingInner": 0.15, "paddingOuter": 0.1}}
+    most = 1 + max(_label(persona).count("\n") for persona in settings["personas"].values())
+    y = panels.names("line", most)
+    y["axis"] |= {"labelExpr": _FIRST}
     x = {
         "field": "difference",
         "type": "quantitative",
@@ -101,7 +108,6 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "grid": False,
         },
     }
-    offset = {"field": "relation", "type": "nominal", "sort": titles, "scale": {"domain": titles}}
     hover = [
         {"field": "persona", "title": "Persona"},
         {"field": "relation", "title": "Items"},
@@ -114,16 +120,17 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     ]
     panel: dict[str, Any] = {
         "width": plot,
-        "height": {"step": _STEP, "for": "offset"},
-        "encoding": {"y": y, "yOffset": offset},
+        "height": {"step": max(_STEP, most * panels.LINE + 2)},
+        "encoding": {"y": y},
         "layer": [
+            # First, since it has a word on every line, so that the lines stand in their order.
+            panels.said(plot),
             {
                 "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
                 "encoding": {
                     "x": {"datum": 0},
                     "y": {"value": 0},
                     "y2": {"value": "height"},
-                    "yOffset": {"value": 0},
                 },
             },
             {
@@ -144,7 +151,6 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                     "tooltip": hover,
                 },
             },
-            panels.said(plot),
         ],
     }
     return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM)
