@@ -87,7 +87,7 @@ def test_an_edited_level_runs_its_own_arms_again_and_no_others(
     project.edit(SET, lambda content: content.update(title_template="{named} by {speaker}"))
     project.edit(SET, lambda content: content["arm"].update(about={"attribute": "said"}))
     assert project.jobs("--", *targets) == []
-    # A new level adds arms, and the seed of the study's order moves the letters.
+    # A new level adds arms.
     project.edit(SET, lambda content: content["factors"]["speaker"].update(student="A student"))
     more = [CELL.format("teaching_questions@said_student_wrong")]
     assert {job.split()[-1].split("@")[1].split("/")[0] for job in project.jobs("--", *more)} == {
