@@ -130,10 +130,11 @@ def rows_of(
             for statistic in found.point:
                 about = {"persona": name, "backend": persona.before.backend, "metric": outcome}
                 row = about | _named(statistic) | counted[statistic.attribute]
-                row |= _value(statistic, found)
+                few = draws.clusters[shared[statistic.attribute]]
+                row |= _value(statistic, found.of(few))
                 if theirs is not None and difference is not None and statistic in difference.point:
                     row["baseline_value"] = number(theirs.point[statistic])
-                    row |= _difference(statistic, difference)
+                    row |= _difference(statistic, difference.of(few))
                 yield row
 
 

@@ -112,7 +112,7 @@ def measured_pair(metric: Metric, this: Scored, resampled: Resampled) -> dict[st
     if metric.id not in resampled.point:
         return counted | {"value": None, "low": None, "high": None}
     point = resampled.point[metric.id]
-    low, high = resampled.interval(metric.id)
+    low, high = resampled.of(own.clusters).interval(metric.id)
     share = metric.contrast == "paired"
     if share and not this.clustered:
         low, high = statistics.wilson(point * own.n, own.n, resampled.confidence)

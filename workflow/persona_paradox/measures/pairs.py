@@ -44,7 +44,8 @@ def contrast_rows(
         changed = sides[0].among(both).differs(sides[1].among(both))
         row = counted(own[0], own[1]) | {"n_changed": int(changed.sum())}
         row |= {"metric": name, "confidence": None}
-        row |= difference_row(name, difference, values, settings)
+        few = min((side.clusters for side in own), key=lambda each: np.unique(each).size)
+        row |= difference_row(name, difference.of(few), values, settings)
         rows.append(row | tested(name, sides, metrics, settings))
     return rows
 

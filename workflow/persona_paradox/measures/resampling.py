@@ -58,6 +58,10 @@ class Resampled:
             left_out=minus(self.left_out, other.left_out),
         )
 
+    def of(self, clusters: ArrayLike) -> Resampled:
+        """The same, of numbers that are of some items only, whose clusters these are."""
+        return replace(self, least_p=_least_p(clusters))
+
     def interval(self, name: Name, confidence: float | None = None) -> tuple[float, float]:
         """Bootstrap interval: BCa where there are leave-one-out numbers, else percentile.
 
@@ -146,7 +150,7 @@ class Draws:
         Of n items or clusters it has 2^n outcomes, each as far from 0 as its opposite (Pitman
         1937).
         """
-        return float(min(2.0 ** (1 - np.unique(self.clusters).size), 1.0))
+        return _least_p(self.clusters)
 
     def measure(self, measure: Measure) -> Resampled:
         """Measure the sample and all its draws."""
@@ -157,6 +161,10 @@ class Draws:
             confidence=self.confidence,
             least_p=self.least_p,
         )
+
+
+def _least_p(clusters: ArrayLike) -> float:
+    return float(min(2.0 ** (1 - np.unique(np.asarray(clusters)).size), 1.0))
 
 
 def means(values: Mapping[str, NDArray[Any]], counts: NDArray[Any] | None) -> dict[str, Any]:
