@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.archive import audit
@@ -163,3 +164,17 @@ def test_pages_from_elsewhere_are_there() -> None:
     hooks = runpy.run_path(str(ROOT / "docs/hooks.py"))
     for document in hooks["ELSEWHERE"].values():
         assert (Path(ROOT) / document).is_file()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "config/README.md",
+        *(str(f.relative_to(ROOT)) for f in sorted(ROOT.glob("docs/**/*.md"))),
+    ],
+)
+def test_examples_of_files_are_yaml(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for example in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        assert yaml.safe_load(example)

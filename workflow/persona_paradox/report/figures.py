@@ -95,7 +95,7 @@ def figures(groups: Sequence[str]) -> list[Figure]:
         Figure(
             "accuracy",
             "Accuracy",
-            "Share of all cases whose answer is the reference level; an invalid answer counts as "
+            "Share of all cases whose answer is the reference; an invalid answer counts as "
             f"wrong. {_INTERVALS} Dashed: a uniform guess.",
             "cells",
             _shares("accuracy", "Accuracy", marks),

@@ -59,8 +59,8 @@ def _again(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         for row in part.iter_rows(named=True):
             said = "; ".join(f"{words} {share_of(row, name)}" for name, words in _AGAIN.items())
             yield (
-                f"- {named(settings, row['persona'])}, {row['n_repeats']} sampled answers to a "
-                f"question, {row['n_invalid_repeats']} of them all invalid: {said}."
+                f"- {named(settings, row['persona'])}, {row['n_repeats']} sampled answers to each "
+                f"question, of which {row['n_invalid_repeats']} in all are invalid: {said}."
             )
         yield ""
 
