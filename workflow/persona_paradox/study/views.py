@@ -19,7 +19,7 @@ from ..kinds import asking, base
 from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
-from .conditions import file_of
+from .conditions import base_of, file_of
 from .identities import identifying
 from .inventory import prompted
 from .measured_views import comparison_views, measured, measures_view
@@ -311,7 +311,8 @@ def _sample_note(id_: str, study: Study) -> str | None:
     traits, strata = study.traits(id_), study.strata(id_)
     what = "items" if traits.reference else "questions"
     kept = [strata[one] for one in strata if one in study.settings["limit_keeps"]]
-    dataset = study.dataset_of(id_)
+    # Arms have the items of their base.
+    dataset = study.datasets[base_of(study.tasks[id_]["dataset"])]
     # A data set may name the column itself, or none.
     by = dataset["columns"].get("stratum", STRATA.get(traits.stratum, traits.stratum))
     return (
