@@ -272,3 +272,26 @@ def test_options_and_case_are_taken_from_other_columns() -> None:
     assert found["case"].equals(table["case"])
     with pytest.raises(InputError, match=r"key `column` names 'more', .* `columns\.keep`"):
         changed("column", table, column="more")
+
+
+def test_a_key_of_an_arm_is_of_letters_that_the_items_have() -> None:
+    # In the order of letters, as every key is.
+    found = changed("append", HEART, text="It hurts.", key="BA")
+    assert found["reference"].to_list() == ["AB", "AB"]
+    with pytest.raises(InputError, match=r"^arm: key `key` is 'C', but item q_1 has 2 options"):
+        changed("append", HEART, text="It hurts.", key="C")
+    # An item that the arm leaves need not have them.
+    pair = {"find": "chest pain", "with": "a rash"}
+    found = changed("replace", HEART, pairs=[pair], key="C")
+    assert found["reference"].to_list() == ["C", "B"]
+
+
+def test_an_option_without_a_label_cannot_be_named() -> None:
+    with pytest.raises(InputError, match="arm: item q_1 has 3 options, but key `labels` of the"):
+        changed(
+            "name_option",
+            questions(*[("What?", ["a", "b", "c"], "A")] * 9),
+            {"labels": ["A", "B"]},
+            text="{letter}",
+            names="wrong",
+        )

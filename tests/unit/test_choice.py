@@ -67,6 +67,12 @@ columns:
         ("letter", "A and D", "AD"),
         ("number_from_0", "0", "A"),
         ("number_from_1", "4", "D"),
+        # As programs write whole numbers of a column that has gaps.
+        ("number_from_0", "1.0", "B"),
+        ("number_from_1", "4.00", "D"),
+        ("number_from_1", "1.0; 3.0", "AC"),
+        ("number_from_1", "2.", "B"),
+        ("letter", "A.C.", "AC"),
         ("number_from_1", "1;3", "AC"),
         ("text", "tea", "C"),
         ("text", '"[""tea"", ""rest""]"', "AC"),
@@ -157,6 +163,12 @@ def test_an_item_that_cannot_be_asked_says_why(tmp_path: Path) -> None:
     items = read(tmp_path, content, CSV.format(form="letter"))
     assert items["excluded"].to_list() == [why for *_, why in rows]
     assert items["reference"].to_list() == ["A", *[None] * 6]
+    numbers = content.replace("fine,a,b,c,d,A", "fine,a,b,c,d,1").replace(",F\n", ",1.1\n")
+    found = read(tmp_path, numbers, CSV.format(form="number_from_0"))
+    assert found["reference"].to_list() == ["B", *[None] * 6]
+    assert found["excluded"][3] == "the key is none of the options"
+    with pytest.raises(InputError, match=r"item q_1 has the option 'nan', .*`format\.missing`"):
+        read(tmp_path, content.replace("fine,a,b,c", "fine,a,b,nan"), CSV.format(form="letter"))
     with pytest.raises(InputError) as told:
         read(tmp_path, content.replace("fine,a,b,c,d,A\n", ""), CSV.format(form="letter"))
     assert "no item can be shown to a model, 2 of 6 since the key is none of" in str(told.value)
@@ -212,6 +224,12 @@ def test_a_task_that_does_not_fit_is_refused(change: dict[str, Any], said: str) 
         ("  reference: {column: key, form: letter}\n", "", "no option is right"),
         ("case: {column: question}", "case: {column: key}", "gives the answer away"),
         ("form: letter}\n", "form: letter}\n  stratum: topic\n", "`columns.stratum` names"),
+        ("form: letter}\n", "form: letter}\n  never_shown: [C]\n", "shows 'C', .* out of either"),
+        (
+            "{column: key, form: letter}",
+            "{column: B, form: text}",
+            r"'B', .*`columns\.options\.right`",
+        ),
         ("{columns: [A, B, C, D]}", '{columns: [A, B], separator: ";"}', "must have either key"),
     ],
 )
@@ -249,8 +267,12 @@ def test_options_are_shown_with_the_labels_of_the_task() -> None:
     for row, text in zip(items.iter_rows(named=True), drawn, strict=True):
         order = shuffled(row["item_id"], len(row["options"]), 5)
         assert text == "\n".join(f"{n + 1}. {LETTERS[place]}" for n, place in enumerate(order))
-    nulls = prompting.null_fields(null_cases(["N/A", ""]), view)["options"].to_list()
+    texts = null_cases(["N/A", ""])
+    nulls = prompting.null_fields(texts, view, items)["options"].to_list()
     assert nulls == ["A. N/A\nB. N/A\nC. N/A", "A.\nB.\nC."]
+    # An option that an arm adds has a prior, too: that of a label which is shown.
+    more = prompting.null_fields(texts, view, items_of(2, 4))["options"].to_list()
+    assert more == ["A. N/A\nB. N/A\nC. N/A\nD. N/A", "A.\nB.\nC.\nD."]
     with pytest.raises(InputError, match="item q_1 has 3 options, but key `labels`"):
         prompting.fields(items, {"labels": ["A", "B"]})
 
@@ -315,6 +337,9 @@ columns:
   reference: {fixed: LETTER}
 """
     content = "question\nA patient coughs.\nA patient fell.\n"
+    # A fixed key is in letters, whatever form a column would have.
+    fixed = text.replace("LETTER", "C, form: number_from_1")
+    assert read(tmp_path, content, fixed)["reference"].to_list() == ["C"] * 2
     assert read(tmp_path, content, text.replace("LETTER", "C"))["reference"].to_list() == ["C"] * 2
     with pytest.raises(InputError, match="the key is none of the options"):
         read(tmp_path, content, text.replace("LETTER", "D"))

@@ -14,10 +14,12 @@ from persona_paradox.data.changes import perturb
 from persona_paradox.engine.decoding import Answer
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.engine.responses import Request, respond
+from persona_paradox.errors import InputError
 from persona_paradox.judges.answers import questioned
 from persona_paradox.prompting.delivery import SCHEMA as DELIVERED
 from persona_paradox.prompting.steps import behind_thoughts
 from persona_paradox.prompting.turns import SCHEMA, behind_answers, conversation, example
+from persona_paradox.study.arm_rules import check_rule
 from persona_paradox.study.arms import datasets_of, rule_of, tasks_of
 from persona_paradox.study.conditions import base_of
 from persona_paradox.study.inventory import Answered
@@ -76,6 +78,14 @@ def test_a_round_is_asked_nothing_but_the_question() -> None:
     found = rounds(tasks_of(["two"], TASKS, {}))["two@+0"]
     assert found == TASKS["two"] | {"turns": [], "verbalized": None}
     assert rounds(tasks_of(["one@sure"], TASKS, {}))["one@sure+0"]["null_cases"] == []
+
+
+def test_what_is_said_has_no_places_that_nothing_would_fill() -> None:
+    arm = {"title": "x", "rule": "turns", "turns": [SURE, "Is {option} not better?"]}
+    with pytest.raises(InputError, match=r"^x: key `turns\.1` is .* without places such as"):
+        check_rule(arm, "x")
+    arm["turns"] = [SURE, 'Reply as {"answer": "A"}.']
+    check_rule(arm, "x")
 
 
 def test_what_is_said_changes_no_items() -> None:

@@ -29,6 +29,7 @@ def main(arguments: Namespace) -> None:
         task.get("stratum", ""),
         evenly=task.get("evenly", False),
     )
+    every = items
     items = items.filter(pl.col("item_id").is_in(drawn["item_id"].implode()))
     nulls = null_cases(task["null_cases"])
     places = items.select(nulls.columns)
@@ -37,7 +38,7 @@ def main(arguments: Namespace) -> None:
         fields = prompting.fields(items, task)
         places = places.hstack(fields.select(pl.exclude(places.columns)))
         if hasattr(prompting, "null_fields"):
-            nulls = nulls.hstack(prompting.null_fields(nulls, task))
+            nulls = nulls.hstack(prompting.null_fields(nulls, task, every))
     prompts = build_prompts(pl.concat([places, nulls], how="diagonal"), texts, task)
     inputs = {"items": arguments.items, "persona": arguments.persona, "task": arguments.task}
     files.write_table(prompts, arguments.prompts, inputs)

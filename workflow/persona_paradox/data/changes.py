@@ -85,8 +85,7 @@ def perturb(
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
     if "key" in arm and "options" in items.columns:
-        right = pl.when(pl.col("change").is_not_null()).then(pl.lit(arm["key"]))
-        made = made.with_columns(reference=right.otherwise("reference"))
+        made = _with_key(made, arm["key"], name)
     _check_kept(seen, made, arm["rule"], stratum)
     moved = made[stratum].ne_missing(items[stratum])
     changed = moved
@@ -113,6 +112,19 @@ def perturb(
         ),
     )
     return made.with_columns(items[stratum].alias(BASE + stratum)) if moved.any() else made
+
+
+def _with_key(items: pl.DataFrame, key: str, name: str) -> pl.DataFrame:
+    """The items with the key of an arm in those that its rule changes."""
+    right = "".join(sorted(set(key)))
+    ours = pl.col("change").is_not_null()
+    few = items.filter(ours & (pl.col("options").list.len() <= ord(right[-1]) - ord("A")))
+    if few.height:
+        raise InputError(
+            f"{name}: key `key` is {key!r}, but item {few.item(0, 'item_id')} has "
+            f"{len(few.item(0, 'options'))} options; name letters that every item has"
+        )
+    return items.with_columns(reference=pl.when(ours).then(pl.lit(right)).otherwise("reference"))
 
 
 def _check_kept(items: pl.DataFrame, made: pl.DataFrame, rule: str, stratum: str) -> None:

@@ -10,8 +10,9 @@ loads.
 - `spec.py`: see `Spec`. Required. It is read when Snakemake starts, so it imports nothing heavy.
 - `items.py`: `columns`, what is kept of an item beside its case.
 - `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`;
-  and perhaps `null_fields`, the same for cases without content. What they need of the configuration
-  is in the task's view of its prompts: `prompted` of `spec.py`, where a kind has it.
+  and perhaps `null_fields`, the same for cases without content, to which all items are given as
+  well. What they need of the configuration is in the task's view of its prompts: `prompted` of
+  `spec.py`, where a kind has it.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.

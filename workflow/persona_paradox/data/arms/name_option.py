@@ -69,4 +69,9 @@ def _letter(place: int, row: Mapping[str, Any], answers: Mapping[str, Any]) -> s
     labels: Sequence[str] = answers["labels"]
     if "order_seed" in answers:
         place = shuffled(row["item_id"], len(row["options"]), answers["order_seed"]).index(place)
+    if place >= len(labels):
+        raise InputError(
+            f"item {row['item_id']} has {len(row['options'])} options, but key `labels` of the "
+            f"task has {len(labels)}; give it more, or leave the key out"
+        )
     return labels[place]

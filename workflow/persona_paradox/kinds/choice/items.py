@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ...data.columns import of
+from ...errors import InputError
 from .letters import FEWEST, LETTERS, MOST, written
 
 # The stratum of an item where there is none.
@@ -17,7 +18,13 @@ ALL_OF_ONE = "all"
 _NOT_RECORDED = "not recorded"
 
 # What may stand around and between the letters or numbers of a key: "A, C", "(B)", "A and C".
-_BETWEEN = re.compile(r"[\s,;/&+()\[\].]+|\band\b")
+_BETWEEN = re.compile(r"[\s,;/&+()\[\]]+|\.(?!\d)|\band\b")
+
+# What programs write where there is no value, and no option says. A model would read it as one.
+_NO_VALUE = re.compile(r"(?i)nan|nat|<na>|null|\\N|#N/A|#NV")
+
+# A whole number, also as a program writes it that takes a column for one of measurements.
+_WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
 def columns(
@@ -38,8 +45,17 @@ def columns(
         - `order`: null, for the task's order; see `order.shown`;
         - `stratum`: what key `stratum` reads, or the same for all;
         - `excluded`: why no model may see the item, in a sentence, or null.
+
+    Raises:
+        InputError: an option is what programs write where there is no value.
     """
     found = [_item(row, keys) for row in raw.iter_rows(named=True)]
+    for item, (options, _, _) in zip(ids, found, strict=True):
+        for option in filter(_NO_VALUE.fullmatch, options):
+            raise InputError(
+                f"{name}: item {item} has the option {option!r}, which is what programs write "
+                "where there is no value; list it in key `format.missing`, or mend the file"
+            )
     stratum = keys["stratum"]
     strata = (
         pl.repeat(ALL_OF_ONE, raw.height, dtype=pl.String, eager=True)
@@ -106,7 +122,7 @@ def _right(
     value = reference["fixed"] if "fixed" in reference else row[reference["column"]]
     if value is None:
         return "no key is recorded"
-    form = reference["form"]
+    form = "letter" if "fixed" in reference else reference["form"]
     listed = _listed(value)
     if form == "text":
         texts = [value] if listed is None else listed
@@ -130,7 +146,8 @@ def _places(part: str, form: str) -> list[int | None]:
         known = {letter: place for place, letter in enumerate(LETTERS)}
         return [known.get(letter) for letter in part.upper()]
     first = {"number_from_0": 0, "number_from_1": 1}[form]
-    return [int(part) - first if part.isascii() and part.isdigit() else None]
+    number = _WHOLE.fullmatch(part)
+    return [int(number[1]) - first if number else None]
 
 
 def _listed(value: str) -> list[str] | None:

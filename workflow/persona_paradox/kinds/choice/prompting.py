@@ -25,14 +25,16 @@ def fields(items: pl.DataFrame, task: Mapping[str, Any]) -> pl.DataFrame:
     return pl.DataFrame({"options": lines}, schema={"options": pl.String})
 
 
-def null_fields(nulls: pl.DataFrame, task: Mapping[str, Any]) -> pl.DataFrame:
+def null_fields(nulls: pl.DataFrame, task: Mapping[str, Any], items: pl.DataFrame) -> pl.DataFrame:
     """`{options}` of cases without content: as many as an item may have, each without content.
 
     Args:
         nulls: with a `case`, whose text stands for every option as well.
-        task: its view: `labels`, and `most_options`.
+        task: its view: `labels`, and `most_options`, as far as the data set's file says.
+        items: all that may be shown, with `options`, to which an arm may have added some.
     """
-    labels = task["labels"][: task["most_options"]]
+    most = max([task["most_options"], *items["options"].list.len()])
+    labels = task["labels"][:most]
     lines = [_listed(labels, [case] * len(labels)) for case in nulls["case"]]
     return pl.DataFrame({"options": lines}, schema={"options": pl.String})
 

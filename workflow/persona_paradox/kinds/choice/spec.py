@@ -85,12 +85,32 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     case = columns["case"]
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
     check_shown(name, sorted(shown), hidden)
+    _check_options(name, options, {column: key for column, key in hidden.items() if key in _TWICE})
     if columns["stratum"] is not None and columns["stratum"] not in columns["keep"]:
         raise InputError(
             f"{name}: key `columns.stratum` names {columns['stratum']!r}, which key `columns.keep` "
             "does not list; add it there"
         )
     check_groups(name, dataset)
+
+
+# Keys of columns that no option may show → what to do where one does.
+_TWICE = {
+    "never_shown": "take it out of either",
+    "reference": "name it in key `columns.options.right`, the others in `wrong`, and leave key "
+    "`columns.reference` out",
+}
+
+
+def _check_options(name: str, options: Options, hidden: Mapping[str, str]) -> None:
+    """Check that no option is a column that is hidden, or that says which is right."""
+    right = [options["right"]] if "right" in options else []
+    for column in [*options.get("columns", []), *right, *options.get("wrong", [])]:
+        if column in hidden:
+            raise InputError(
+                f"{name}: key `columns.options` shows {column!r}, which key "
+                f"`columns.{hidden[column]}` names as well; {_TWICE[hidden[column]]}"
+            )
 
 
 def most_options(dataset: Mapping[str, Any]) -> int:
