@@ -178,3 +178,10 @@ def test_examples_of_files_are_yaml(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for example in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         assert yaml.safe_load(example)
+
+
+def test_every_figure_is_listed() -> None:
+    page = (ROOT / "docs/reference/files.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page.split("\n## Figures\n")[1], re.MULTILINE)
+    drawn = [file.stem for file in ROOT.glob("workflow/persona_paradox/**/figures/*.yaml")]
+    assert sorted(listed) == sorted(drawn)
