@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ MODEL, TASK, N = "smollm2_135m_instruct", "triage_ed", 40
 PERSONAS = ["no_persona", "roles@*_any_*", "big_five@agreeable_*", "big_five@open_low"]
 
 
-def study(**change: Any) -> Study:
+def study(config: Path = ROOT / "config", **change: Any) -> Study:
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     settings |= {"tasks": [TASK], "judges": [], "limits": {}, "personas": PERSONAS} | change
-    return load_study(settings, ROOT / "config", check_schema)
+    return load_study(settings, config, check_schema)
 
 
 def view(of: Study, name: str) -> Any:
@@ -157,7 +158,12 @@ def test_what_is_asked_of_factors_runs_no_measures_again() -> None:
     assert {name for name in first if first[name] != other[name]} == {"factors"}
 
 
-def test_orders_of_what_is_not_there_are_refused() -> None:
+def test_orders_of_what_is_not_there_are_refused(tmp_path: Path) -> None:
+    config = shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = config / "persona_sets/big_five.yaml"
+    path.write_text(path.read_text().replace("factor: trait", "factor: mood", 1))
+    with pytest.raises(InputError, match=r"big_five\.yaml: key `trends\.\w+\.factor` is 'mood'"):
+        study(config)
     content = yaml.safe_load((ROOT / "config/persona_sets/big_five.yaml").read_text())
     check_trends("x.yaml", content)
     for trend, words in (

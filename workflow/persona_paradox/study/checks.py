@@ -39,6 +39,9 @@ def cross_check(study: Study) -> None:
     Raises:
         InputError: one sentence on the first thing that is wrong.
     """
+    # What a study can be asked for depends on its trends.
+    for id_, content in study.persona_sets.items():
+        check_trends(f"config/persona_sets/{id_}.yaml", content)
     _check_settings(study)
     for texts in _by_text(study).values():
         if len(texts) > 1:
@@ -47,8 +50,6 @@ def cross_check(study: Study) -> None:
                 "the same text; change one of them or remove it"
             )
     _check_titles(study)
-    for id_, content in study.persona_sets.items():
-        check_trends(f"config/persona_sets/{id_}.yaml", content)
     for id_, dataset in study.datasets.items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))
