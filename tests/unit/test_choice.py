@@ -277,6 +277,19 @@ def test_options_are_shown_with_the_labels_of_the_task() -> None:
         prompting.fields(items, {"labels": ["A", "B"]})
 
 
+def test_options_that_bring_letters_are_not_moved() -> None:
+    texts = [["A) rest", "(B) tea"], ["C. difficile", "B. cereus"]]
+    items = items_of(2, 2).with_columns(options=pl.Series(texts), order=pl.Series([[1, 0]] * 2))
+    view = {"labels": list("AB")}
+    with pytest.raises(InputError, match=r"item q_0 has options that begin .* such as 'A\) rest'"):
+        prompting.fields(items, view)
+    # In the order of the file the letters are right; names of species are none.
+    same = items.head(1).with_columns(order=pl.Series([[0, 1]]))
+    assert prompting.fields(same, view)["options"].to_list() == ["A. A) rest\nB. (B) tea"]
+    moved = prompting.fields(items.tail(1), view)["options"].to_list()
+    assert moved == ["A. B. cereus\nB. C. difficile"]
+
+
 def test_an_order_is_drawn_for_each_item_and_is_fair() -> None:
     drawn = [tuple(shuffled(f"q_{number}", 3, 1)) for number in range(6000)]
     counts = Counter(drawn)

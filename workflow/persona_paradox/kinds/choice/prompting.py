@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from ...errors import InputError
+from .letters import LETTERS
 from .order import seed_of, shown
 
 
@@ -19,7 +21,8 @@ def fields(items: pl.DataFrame, task: Mapping[str, Any]) -> pl.DataFrame:
         task: its view: `labels`, in the order in which they are shown, and perhaps `order_seed`.
 
     Raises:
-        InputError: an item has more options than the task has labels.
+        InputError: an item has more options than the task has labels, or its options bring letters
+            and are moved.
     """
     lines = [_lines(row, task) for row in items.iter_rows(named=True)]
     return pl.DataFrame({"options": lines}, schema={"options": pl.String})
@@ -46,8 +49,23 @@ def _lines(row: Mapping[str, Any], task: Mapping[str, Any]) -> str:
             f"item {row['item_id']} has {len(options)} options, but key `labels` of the task has "
             f"{len(task['labels'])}; give it more, or leave the key out"
         )
-    texts = [options[place] for place in shown(row, seed_of(task))]
+    order = shown(row, seed_of(task))
+    if order != sorted(order) and _lettered(options):
+        raise InputError(
+            f"item {row['item_id']} has options that begin with letters of their own, such as "
+            f"{options[0]!r}, behind which other labels would stand in an order that is not the "
+            "file's; take the letters out of the file, or leave the order as it is there"
+        )
+    texts = [options[place] for place in order]
     return _listed(task["labels"], texts)
+
+
+def _lettered(options: Sequence[str]) -> bool:
+    """Whether all options bring the letters of the file's order: “A) rest”, “(B) tea”."""
+    return all(
+        re.match(rf"\(?{letter}[).:]", option)
+        for letter, option in zip(LETTERS, options, strict=False)
+    )
 
 
 def _listed(labels: Sequence[str], texts: Sequence[str]) -> str:
