@@ -107,13 +107,18 @@ def test_of_levels_another_one_is_named_by_its_title_and_label() -> None:
 @pytest.mark.parametrize("place", ["options", "order", "stratum", "reference"])
 def test_what_no_model_may_read_is_no_place_of_a_sentence(place: str) -> None:
     with pytest.raises(InputError, match=rf"key `text` has the place \{{{place}\}}"):
-        changed("name_option", HEART, text=f"{{{place}}}", names="wrong")
+        changed("name_option", HEART, text=f"{{letter}} {{{place}}}", names="wrong")
+
+
+def test_a_sentence_that_names_no_option_is_refused() -> None:
+    with pytest.raises(InputError, match="a text with {option} or {letter}, which names"):
+        changed("name_option", HEART, text="It is serious.", names="wrong")
 
 
 def test_items_without_options_or_levels_are_refused() -> None:
     table = HEART.drop("options", "order")
     with pytest.raises(InputError, match="neither options nor levels"):
-        changed("name_option", table, {"labels": ["1"]}, text="x", names="wrong")
+        changed("name_option", table, {"labels": ["1"]}, text="{letter}", names="wrong")
     for rule in ("negate", "invert", "expand", "impossible"):
         with pytest.raises(InputError, match=rf"key `rule` is '{rule}', but .* no options"):
             changed(rule, table)

@@ -89,6 +89,13 @@ def test_a_key_is_read_in_every_form(tmp_path: Path, form: str, key: str, right:
     assert items["excluded"].to_list() == [None]
 
 
+def test_a_word_is_no_set_of_letters(tmp_path: Path) -> None:
+    content = "question,A,B,C,D,key\nIs it?,rest,cake,tea,noise,bad\nIs it?,rest,cake,tea,noise,A\n"
+    items = read(tmp_path, content, CSV.format(form="letter"))
+    assert items["reference"].to_list() == [None, "A"]
+    assert items["excluded"].to_list() == ["the key is none of the options", None]
+
+
 def test_options_of_json_that_are_missing_are_left_out(tmp_path: Path) -> None:
     rows = (
         '{"q": "One?", "options": {"A": "a", "B": "b", "C": "c"}, "key": "C"}',

@@ -144,7 +144,8 @@ def _places(part: str, form: str) -> list[int | None]:
     """The places that a part of a key names, None for what names none."""
     if form == "letter":
         known = {letter: place for place, letter in enumerate(LETTERS)}
-        return [known.get(letter) for letter in part.upper()]
+        # "bad" is a word, and no set of three.
+        return [known.get(letter) for letter in (part.upper() if len(part) == 1 else part)]
     first = {"number_from_0": 0, "number_from_1": 1}[form]
     number = _WHOLE.fullmatch(part)
     return [int(number[1]) - first if number else None]
