@@ -111,7 +111,7 @@ def test_what_no_model_may_read_is_no_place_of_a_sentence(place: str) -> None:
 
 
 def test_a_sentence_that_names_no_option_is_refused() -> None:
-    with pytest.raises(InputError, match="a text with {option} or {letter}, which names"):
+    with pytest.raises(InputError, match=r"a text with \{option\} or \{letter\}, which names"):
         changed("name_option", HEART, text="It is serious.", names="wrong")
 
 
