@@ -86,7 +86,7 @@ def test_it_has_a_figure_of_its_own(ran: Project) -> None:
     assert (ran.path / "results/figures/heads.png").read_bytes().startswith(b"\x89PNG")
     # And those of any kind whose answers are labels, but none of another kind's.
     figures = {path.stem for path in (ran.path / "results/figures").glob("*.pdf")}
-    assert figures == {"heads", "answer_outcomes"}
+    assert figures == {"heads", "answer_outcomes", "persona_effect"}
 
 
 def test_the_summary_says_what_the_kind_has_to_say(ran: Project) -> None:

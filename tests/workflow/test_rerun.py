@@ -113,7 +113,7 @@ def test_plot_code(finished: Project) -> None:
 
 
 def test_code_of_one_figure(finished: Project) -> None:
-    edit_code(finished, "persona_paradox/kinds/triage/figures/persona_effect.py")
+    edit_code(finished, "persona_paradox/kinds/labelled/figures/persona_effect.py")
     assert finished.jobs() == ["plot persona_effect"]
 
 
