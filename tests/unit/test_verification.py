@@ -8,6 +8,7 @@ import logging
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -465,7 +466,8 @@ def with_given(folder: Path, name: str, mine: pl.DataFrame, theirs: pl.DataFrame
     (folder / name).parent.mkdir(parents=True)
     theirs.write_parquet(folder / name)
     rows = pl.DataFrame({"item_id": ["a"], "variant": ["main"], "repeat": [0]})
-    copy = Copy(None, folder, folder, "1")
+    study: Any = SimpleNamespace(before={})
+    copy = Copy(study, folder, folder, "1")
     found: pl.DataFrame = copy.with_given(name, mine, {GIVEN: rows})
     return found
 

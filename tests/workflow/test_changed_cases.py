@@ -121,7 +121,7 @@ def test_a_new_arm_runs_its_own_cells(scored: Project, tmp_path: Path) -> None:
     ("arms", "tasks", "words"),
     [
         (ARMS, ["triage_ed@slow"], ("'triage_ed@slow'", "triage_ed@hurried", "triage_ed@all")),
-        (ARMS | {"x": {"title": "x", "rule": "invert"}}, None, ("'invert'", "append, field")),
+        (ARMS | {"x": {"title": "x", "rule": "mirror"}}, None, ("'mirror'", "append")),
         (ARMS | {"x": {"title": "x"}}, None, ("arms.x", "lacks the key `rule`")),
         (
             ARMS | {"x": {"title": "x", "rule": "append", "text": "y", "where": 1}},

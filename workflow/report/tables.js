@@ -5,6 +5,7 @@
 
 /** A table that can be sorted by keyboard too. @param {HTMLElement} target @param {string} label @param {any} options */
 function makeTable(target, label, options) {
+  target.removeAttribute("aria-label");
   // Outside of the grid, which holds rows alone.
   const pages = h("div", { class: "pages" });
   target.parentElement?.querySelector(`#${target.id} + .pages`)?.remove();
@@ -22,8 +23,9 @@ function makeTable(target, label, options) {
     },
     ...options,
   });
-  target.setAttribute("aria-label", label);
   const tidy = () => {
+    // A name of its own comes with the role of a grid, and not before.
+    target.setAttribute("aria-label", label);
     for (const head of target.querySelectorAll(".tabulator-col[aria-sort]")) {
       if (head.hasAttribute("tabindex") || !head.classList.contains("tabulator-sortable")) continue;
       head.setAttribute("tabindex", "0");
