@@ -3,6 +3,9 @@
 
 // Tables: sorted, filtered and copied by Tabulator.
 
+/** What a place holds now. @type {WeakMap<HTMLElement, any>} */
+const inPlace = new WeakMap();
+
 /** A table that can be sorted by keyboard too. @param {HTMLElement} target @param {string} label @param {any} options */
 function makeTable(target, label, options) {
   target.removeAttribute("aria-label");
@@ -23,7 +26,9 @@ function makeTable(target, label, options) {
     },
     ...options,
   });
+  inPlace.set(target, made);
   const tidy = () => {
+    if (inPlace.get(target) !== made) return;
     // A name of its own comes with the role of a grid, and not before.
     target.setAttribute("aria-label", label);
     for (const head of target.querySelectorAll(".tabulator-col[aria-sort]")) {
@@ -44,6 +49,7 @@ function makeTable(target, label, options) {
       holder?.removeAttribute("tabindex");
     pages.querySelector(".tabulator-page-size")?.setAttribute("aria-label", "Rows per page");
   };
+  made.built = new Promise((built) => made.on("tableBuilt", built));
   made.on("tableBuilt", tidy);
   made.on("renderComplete", tidy);
   return made;
@@ -58,13 +64,17 @@ function display(value) {
 
 /** @type {any} */
 let table = null;
+let asked = 0;
 
 /** Show one of the tables. @param {string} name */
 async function showTable(name) {
   const { columns, rows } = index.tables[name];
+  const mine = ++asked;
   const read = await rowsOf(name);
-  // Another one was chosen while this one was read.
-  if (selectOf("tables-name").value !== name) return;
+  // One that is not built yet cannot be taken away.
+  await table?.built;
+  // Another one was chosen meanwhile.
+  if (mine !== asked) return;
   const data = read.map((row) => ({ ...row, "\0cases": linkOf(row) }));
   // A figure and its interval are one column, read together.
   const intervals = new Set(
