@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from greedy import greedy
 
 from persona_paradox.analyses.arm_table import SCHEMA, Persona, rows_of
 from persona_paradox.kinds import measuring
@@ -57,32 +58,25 @@ NONE = [
 
 def scores(rows: list[tuple[Any, ...]], *, after: bool) -> pl.DataFrame:
     """Greedy answers before the change, or after it."""
-    missing = pl.lit(None, dtype=pl.String)
     said = [row[2 if after else 1] for row in rows]
     outcomes = {"R": "refused", "U": "unreadable"}
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(rows))],
-            "reference": [row[0] for row in rows],
-            "label": pl.Series([None if one in outcomes else one for one in said], dtype=pl.String),
-            "outcome": [
-                outcomes.get(one, "right" if one == row[0] else "wrong")
-                for one, row in zip(said, rows, strict=True)
-            ],
-            "label_probabilities": pl.Series(
-                [row[4 if after else 3] for row in rows], dtype=pl.List(pl.Float64)
-            ),
-        }
-    ).with_columns(
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
+    return greedy(
+        pl.DataFrame(
+            {
+                "item_id": [f"i{i:05d}" for i in range(len(rows))],
+                "reference": [row[0] for row in rows],
+                "label": pl.Series(
+                    [None if one in outcomes else one for one in said], dtype=pl.String
+                ),
+                "outcome": [
+                    outcomes.get(one, "right" if one == row[0] else "wrong")
+                    for one, row in zip(said, rows, strict=True)
+                ],
+                "label_probabilities": pl.Series(
+                    [row[4 if after else 3] for row in rows], dtype=pl.List(pl.Float64)
+                ),
+            }
+        )
     )
 
 
@@ -145,26 +139,20 @@ N = 400
 
 def urgent_scores(p_urgent: np.ndarray, said: np.ndarray) -> pl.DataFrame:
     """Answers whose level is 0 with this probability, else 2."""
-    missing = pl.lit(None, dtype=pl.String)
     rows = [[float(p), 0.0, float(1 - p)] for p in p_urgent]
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(rows))],
-            "reference": "1",
-            "label": pl.Series(np.where(said, "1", "3").tolist()),
-            "label_probabilities": pl.Series(rows, dtype=pl.List(pl.Float64)),
-        }
-    ).with_columns(
-        outcome=pl.when(pl.col("label") == "1").then(pl.lit("right")).otherwise(pl.lit("wrong")),
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
+    return greedy(
+        pl.DataFrame(
+            {
+                "item_id": [f"i{i:05d}" for i in range(len(rows))],
+                "reference": "1",
+                "label": pl.Series(np.where(said, "1", "3").tolist()),
+                "label_probabilities": pl.Series(rows, dtype=pl.List(pl.Float64)),
+            }
+        ).with_columns(
+            outcome=pl.when(pl.col("label") == "1")
+            .then(pl.lit("right"))
+            .otherwise(pl.lit("wrong")),
+        )
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from greedy import greedy
 
 from persona_paradox.kinds import measuring
 from persona_paradox.measures.arms import Arm
@@ -47,26 +48,16 @@ RIGHT = {
 
 def scores(right: np.ndarray, refused: np.ndarray) -> pl.DataFrame:
     """Greedy answers to items whose reference is the first label."""
-    missing = pl.lit(None, dtype=pl.String)
     label = np.where(refused, None, np.where(right, "1", "2"))
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:05d}" for i in range(len(right))],
-            "reference": "1",
-            "label": pl.Series(label.tolist(), dtype=pl.String),
-            "outcome": np.where(refused, "refused", np.where(right, "right", "wrong")).tolist(),
-        }
-    ).with_columns(
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        label_probabilities=missing.cast(pl.List(pl.Float64)),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
+    return greedy(
+        pl.DataFrame(
+            {
+                "item_id": [f"i{i:05d}" for i in range(len(right))],
+                "reference": "1",
+                "label": pl.Series(label.tolist(), dtype=pl.String),
+                "outcome": np.where(refused, "refused", np.where(right, "right", "wrong")).tolist(),
+            }
+        )
     )
 
 

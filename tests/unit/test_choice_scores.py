@@ -17,6 +17,7 @@ from persona_paradox.kinds.choice import cells, pairs, sets
 from persona_paradox.kinds.choice.formulas import macro_f1
 from persona_paradox.kinds.choice.letters import LETTERS
 from persona_paradox.kinds.choice.measures import answers
+from persona_paradox.kinds.choice.prompting import fields
 from persona_paradox.kinds.choice.scoring import SCHEMA, score
 from persona_paradox.measures import confidences
 
@@ -84,8 +85,6 @@ def test_an_answer_is_an_option_in_whatever_order_it_stood() -> None:
 
 
 def test_a_drawn_order_is_that_of_the_prompt() -> None:
-    from persona_paradox.kinds.choice.prompting import fields  # noqa: PLC0415
-
     asked = items(*[(f"q_{n}", 2 + n % 4, "A", None) for n in range(20)])
     view = SCORING | {"order_seed": 3}
     lines = [text.split("\n") for text in fields(asked, view)["options"]]

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from greedy import greedy
 from root import ROOT
 
 from persona_paradox.errors import InputError
@@ -54,28 +55,17 @@ def right(persona: str) -> Any:
 
 def scores(persona: str, labels: list[str]) -> pl.DataFrame:
     """Answers to cases whose reference is the second level; what is wrong is the first, or none."""
-    missing = pl.lit(None, dtype=pl.String)
     found = [labels[1] if one else labels[0] for one in right(persona)]
     told: list[str | None] = [*found[:-1], None]
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i:02}" for i in range(N)],
-            "reference": labels[1],
-            "label": pl.Series(told, dtype=pl.String),
-            "outcome": ["right" if one == labels[1] else "wrong" for one in told],
-        }
-    ).with_columns(
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        label_logprob=pl.lit(None, dtype=pl.List(pl.Float64)),
-        label_probabilities=pl.lit(None, dtype=pl.List(pl.Float64)),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
+    return greedy(
+        pl.DataFrame(
+            {
+                "item_id": [f"i{i:02}" for i in range(N)],
+                "reference": labels[1],
+                "label": pl.Series(told, dtype=pl.String),
+                "outcome": ["right" if one == labels[1] else "wrong" for one in told],
+            }
+        )
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from greedy import greedy
 from root import ROOT
 
 from persona_paradox.errors import InputError
@@ -63,26 +64,17 @@ ANSWERS = {
 
 def scores(answers: str) -> pl.DataFrame:
     """Answers to items whose reference is the first label."""
-    missing = pl.lit(None, dtype=pl.String)
     label = {"r": "1", "w": "2", "x": None}
     outcome = {"r": "right", "w": "wrong", "x": "refused"}
-    return pl.DataFrame(
-        {
-            "item_id": [f"i{i}" for i in range(len(answers))],
-            "reference": "1",
-            "label": pl.Series([label[one] for one in answers], dtype=pl.String),
-            "outcome": [outcome[one] for one in answers],
-        }
-    ).with_columns(
-        repeat=pl.lit(0),
-        variant=pl.lit("main"),
-        cluster=missing,
-        label_logprob_argmax=missing,
-        label_contextual=missing,
-        label_mass=missing.cast(pl.Float64),
-        high_acuity_probability=missing.cast(pl.Float64),
-        parse_status=pl.lit("label"),
-        backend=pl.lit("test"),
+    return greedy(
+        pl.DataFrame(
+            {
+                "item_id": [f"i{i}" for i in range(len(answers))],
+                "reference": "1",
+                "label": pl.Series([label[one] for one in answers], dtype=pl.String),
+                "outcome": [outcome[one] for one in answers],
+            }
+        )
     )
 
 

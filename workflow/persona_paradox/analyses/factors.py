@@ -213,9 +213,10 @@ class _Table:
         if self._broken:
             return self._broken
         for places in product(*(range(self.sizes[i]) for i in term)):
-            values = self.answers.counts[self.at({i: [k] for i, k in zip(term, places)})]  # noqa: B905
+            of = dict(zip(term, places, strict=True))
+            values = self.answers.counts[self.at({i: [k] for i, k in of.items()})]
             if values.all() or not values.any():
-                named = " with ".join(self.levels(i)[k] for i, k in zip(term, places, strict=True))
+                named = " with ".join(self.levels(i)[k] for i, k in of.items())
                 return (
                     f"all answers of {named} count"
                     if values.all()
