@@ -85,10 +85,27 @@ def test_changed_cases_are_told_beside_the_unchanged() -> None:
     )
     text = summary({"contrasts": table}, SETTINGS, STATISTICS, SECTIONS)
     assert (
-        "- Tiny, Triage, 40 changed cases (n), 20 left out: accuracy of the baseline minus that on "
-        "the same cases unchanged −10.0 points [−20.0, −5.0], 3 answers turned right and 7 wrong, "
+        "- Tiny, Triage, 40 changed cases (n), 20 left out: the baseline's accuracy moves by "
+        "−10.0 points [−20.0, −5.0], 3 answers turned right and 7 wrong, "
         "1 invalid (unchanged 2)."
     ) in text
     assert "for: Nurse −10.0 [−20.0, −5.0] (of 1)." in text
     alone = summary({"contrasts": table.filter(against="persona")}, SETTINGS, STATISTICS, SECTIONS)
     assert "changed cases" not in alone
+
+
+def test_a_persona_under_which_more_answers_flip_is_named_where_its_test_says_so_too() -> None:
+    row = {"model": "tiny", "task": "triage", "variant": "main", "metric": "flip_rate", "n": 20}
+    share = row | {"persona": "none", "subgroup": None, "value": 0.1, "low": 0.02, "high": 0.3}
+    share |= {"n_refused": 1, "n_unreadable": 0}
+    contrast = row | {"persona": "nurse", "against": "persona", "confidence": None}
+    contrast |= {"difference": 0.25, "low": 0.05, "high": 0.45, "test": "exact McNemar"}
+    # Five answers of twenty that turn one way have p = 2 / 32, six of them 2 / 64.
+    for p, named in ((2 / 32, "none"), (2 / 64, "Nurse +25.0 [+5.0, +45.0]")):
+        tables = {
+            "measures": pl.DataFrame([share], schema_overrides={"subgroup": pl.String}),
+            "contrasts": pl.DataFrame([contrast | {"p": p, "in_family": False, "p_holm": None}]),
+        }
+        text = summary(tables, SETTINGS, STATISTICS, SECTIONS)
+        assert "answers that flip 10.0% [2.0, 30.0] (n = 20, 1 refused)." in text
+        assert f"excludes 0 and p is at most 0.05): {named}." in text

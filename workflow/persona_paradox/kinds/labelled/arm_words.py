@@ -50,14 +50,16 @@ def flips(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
             rows = rows_of(tables, "contrasts", model=model, task=task, metric=name, variant="main")
             if not rows:
                 continue
-            found = pl.DataFrame(rows, infer_schema_length=None).filter(excludes_zero(settings))
+            # Of few answers that turn, an exact test doubts what the interval shows.
+            shown = excludes_zero(settings) & (pl.col("p") <= 1 - settings["confidence"])
+            found = pl.DataFrame(rows, infer_schema_length=None).filter(shown)
             effects = "; ".join(
                 effect(row, settings, in_points=True) for row in found.iter_rows(named=True)
             )
             yield (
                 f"  - {_FLIPS[name].capitalize()}: of {len(rows)} personas more or less than the "
-                "baseline (points, unadjusted interval excludes 0, p at most 1 minus its level): "
-                f"{effects or 'none'}."
+                "baseline (in points; not adjusted, the interval excludes 0 and p is at most "
+                f"{1 - settings['confidence']:.2g}): {effects or 'none'}."
             )
     if not base.is_empty():
         yield ""

@@ -155,8 +155,8 @@ def _arms(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
         for row in base.iter_rows(named=True):
             yield (
                 f"- {place_of(settings, model, task)}, {row['n']} changed cases (n), "
-                f"{row['n_unchanged']} left out: accuracy of the baseline minus that on the same "
-                f"cases unchanged {_difference(row, 'unchanged')}."
+                f"{row['n_unchanged']} left out: the baseline's accuracy moves by "
+                f"{_difference(row, 'unchanged')}."
             )
         both = part.filter(against="both")
         shown = both.filter(excludes_zero(settings)).iter_rows(named=True)
