@@ -114,9 +114,10 @@ def test_a_browser_asks_for_nothing_from_elsewhere(
             page.goto(f"{start}/{name}")
             # On a telephone, too, a page is read without being moved sideways.
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
-        assert [url for url in asked if not url.startswith((start, "data:"))] == []
-        assert len(asked) > len(pages(site))
-        asked.clear()
+        assert len([url for url in asked if url.startswith(start)]) > len(pages(site))
+    # An icon of a page on disk may be asked for when the server's first page is open already.
+    own = (site.as_uri(), server, "data:")
+    assert [url for url in asked if not url.startswith(own)] == []
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(f"{server}/index.html")
     page.locator(".md-search__input").click()
@@ -125,7 +126,7 @@ def test_a_browser_asks_for_nothing_from_elsewhere(
     assert "reference/metrics" in "".join(
         link.get_attribute("href") for link in page.locator(".md-search-result__link").all()
     )
-    assert [url for url in asked if not url.startswith((server, "data:"))] == []
+    assert [url for url in asked if not url.startswith(own)] == []
     page.close()
 
 

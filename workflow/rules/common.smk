@@ -155,6 +155,36 @@ def asked(wildcards):
     return f"{folder}/{wildcards.persona}.parquet"
 
 
+def asked_of(wildcards, *personas):
+    """The chats of some personas that a model was asked by in a task."""
+    folder = STUDY.prompts_of(wildcards.model, wildcards.task)
+    return [f"{folder}/{persona}.parquet" for persona in personas]
+
+
+def first_round(wildcards):
+    """The first prompts of a task, whose answers what it says later is behind."""
+    task = wildcards.task
+    while task in STUDY.before:
+        task = STUDY.before[task]
+    return f"results/prompts/{task}/{STUDY.settings['baseline']}.parquet"
+
+
+def further(wildcards):
+    """What is said behind the answers to a task: by view, what it has of them."""
+    wanted = (
+        {"turns": f"turns/{wildcards.task}"} if wildcards.task in STUDY.before else {}
+    )
+    if wildcards.task in STUDY.verbalized_tasks:
+        wanted["question"] = f"verbalized/{wildcards.task}"
+    return {option: VIEWS[name] for option, name in wanted.items()}
+
+
+def tried(wildcards):
+    """That the model's template has as many turns, of a task that goes on behind an answer."""
+    path = f"results/second_turns/{wildcards.model}/{wildcards.task}.parquet"
+    return [path] if wildcards.task in STUDY.before else []
+
+
 def bundled_file(wildcards):
     """The file of a bundled data set, which git may change; other sources are checksummed."""
     sources = sources_of(STUDY.datasets[wildcards.dataset])

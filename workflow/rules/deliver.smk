@@ -3,12 +3,6 @@
 # table of all proofs. Cheap, and so done before long work, wherever a scheduler has the choice.
 
 
-def tried(wildcards):
-    """That the model's template has as many turns, of a task that goes on behind an answer."""
-    path = f"results/second_turns/{wildcards.model}/{wildcards.task}.parquet"
-    return [path] if wildcards.task in STUDY.before else []
-
-
 rule deliver:
     input:
         prompts=asked,

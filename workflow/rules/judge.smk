@@ -10,12 +10,6 @@ wildcard_constraints:
     second=one_of(STUDY.personas),
 
 
-def asked_of(wildcards, *personas):
-    """The chats of some personas that a model was asked by in a task."""
-    folder = STUDY.prompts_of(wildcards.model, wildcards.task)
-    return [f"{folder}/{persona}.parquet" for persona in personas]
-
-
 rule deliver_ratings:
     input:
         responses="results/responses/{model}/{task}/{persona}.parquet",

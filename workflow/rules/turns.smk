@@ -3,24 +3,6 @@
 # that the template of a model has as many turns as a task asks for.
 
 
-def first_round(wildcards):
-    """The first prompts of a task, whose answers what it says later is behind."""
-    task = wildcards.task
-    while task in STUDY.before:
-        task = STUDY.before[task]
-    return f"results/prompts/{task}/{STUDY.settings['baseline']}.parquet"
-
-
-def further(wildcards):
-    """What is said behind the answers to a task: by view, what it has of them."""
-    wanted = (
-        {"turns": f"turns/{wildcards.task}"} if wildcards.task in STUDY.before else {}
-    )
-    if wildcards.task in STUDY.verbalized_tasks:
-        wanted["question"] = f"verbalized/{wildcards.task}"
-    return {option: VIEWS[name] for option, name in wanted.items()}
-
-
 rule try_second_turn:
     input:
         prompts=first_round,
