@@ -76,6 +76,7 @@ columns:
         ("number_from_1", "1;3", "AC"),
         ("text", "tea", "C"),
         ("text", '"[""tea"", ""rest""]"', "AC"),
+        ("text", "Tea", "C"),
     ],
 )
 def test_a_key_is_read_in_every_form(tmp_path: Path, form: str, key: str, right: str) -> None:
@@ -87,6 +88,20 @@ def test_a_key_is_read_in_every_form(tmp_path: Path, form: str, key: str, right:
     assert items["options"].to_list() == [["rest", "cake", "tea", "noise"]]
     assert items["reference"].to_list() == [right]
     assert items["excluded"].to_list() == [None]
+
+
+def test_a_decimal_comma_is_no_second_number(tmp_path: Path) -> None:
+    content = 'question,A,B,key\nIs it?,rest,cake,"1,0"\nIs it?,rest,cake,"0,1"\n'
+    yaml_file = CSV.replace("[A, B, C, D]", "[A, B]").format(form="number_from_0")
+    items = read(tmp_path, content, yaml_file)
+    assert items["reference"].to_list() == [None, "AB"]
+    assert items["excluded"][0] == "the key may be one number with a decimal comma, or two"
+
+
+def test_capitals_of_a_key_count_where_they_tell_options_apart(tmp_path: Path) -> None:
+    content = "question,A,B,key\nIs it?,tea,Tea,Tea\nIs it?,tea,Tea,TEA\n"
+    yaml_file = CSV.replace("[A, B, C, D]", "[A, B]").format(form="text")
+    assert read(tmp_path, content, yaml_file)["reference"].to_list() == ["B", None]
 
 
 def test_a_word_is_no_set_of_letters(tmp_path: Path) -> None:

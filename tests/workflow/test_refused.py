@@ -90,6 +90,12 @@ def hold_it_too(project: Project) -> None:
     project.edit(PERSONA, lambda p: p["texts"].update(main=f"You are a nurse. {instruction}"))
 
 
+def tell_twice(project: Project) -> None:
+    arm = {"title": "asked again", "rule": "turns", "turns": ["Are you sure?"]}
+    project.edit(TASK, lambda task: task.update(turns=["Are you sure?"], arms={"sure": arm}))
+    project.edit(STUDY, lambda study: study["tasks"].append("triage_ed@sure"))
+
+
 TRIAGE: Cases = {
     "the instruction says the persona's sentence": (
         say_it_too,
@@ -267,6 +273,14 @@ TRIAGE: Cases = {
     "braces that would stay in the prompt": (
         set_key(TASK, "user", value="{{case}} Which level?"),
         (TASK, "`user`", "'{{case}} Which level?'", "{case} in single braces"),
+    ),
+    "a place that nothing fills": (
+        set_key(TASK, "user", value="{case}\nThe patient is {sex}."),
+        (TASK, "`user`", "{sex}, which nothing fills; use {case}, or take the braces away"),
+    ),
+    "an arm that says what its task says": (
+        tell_twice,
+        (TASK, "`arms.sure`", "says already", "`turns`"),
     ),
     "a human rater's level in the case": (
         set_key(

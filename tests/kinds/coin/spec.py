@@ -12,5 +12,7 @@ from ..labelled.spec import (
     views,
 )
 
-__all__ = ["COLUMNS", "TRAITS", "check", "check_dataset"]
+__all__ = ["COLUMNS", "PLACES", "TRAITS", "check", "check_dataset"]
+
+PLACES = ("case", "metal")
 __all__ += ["measured", "reading", "shown", "strata", "views"]

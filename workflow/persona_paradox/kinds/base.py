@@ -9,10 +9,10 @@ loads.
 - `task.schema.yaml`, `dataset.schema.yaml`: the keys of the kind's files. Required.
 - `spec.py`: see `Spec`. Required. It is read when Snakemake starts, so it imports nothing heavy.
 - `items.py`: `columns`, what is kept of an item beside its case.
-- `prompting.py`: `fields`, what the places of the user's message are filled with; else `{case}`;
-  and perhaps `null_fields`, the same for cases without content, to which all items are given as
-  well. What they need of the configuration is in the task's view of its prompts: `prompted` of
-  `spec.py`, where a kind has it.
+- `prompting.py`: `fields`, what the places of the user's message are filled with besides `{case}`;
+  `PLACES` of `spec.py` then names them all. And perhaps `null_fields`, the same for cases without
+  content, to which all items are given as well. What they need of the configuration is in the
+  task's view of its prompts: `prompted` of `spec.py`, where a kind has it.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
@@ -40,7 +40,7 @@ that has some is asked in rounds (`STUDY.asked_tasks`, `STUDY.before`; see `stud
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -182,6 +182,11 @@ def prompted(
     """What a kind adds to the view of a task's prompts: `prompted` of its `spec.py`, if any."""
     own = getattr(spec(task["kind"]), "prompted", None)
     return {} if own is None else dict(own(task, dataset, settings))
+
+
+def places(kind: str) -> Sequence[str]:
+    """The places that a user's message may have: `PLACES` of the kind's `spec.py`, else `case`."""
+    return cast(Sequence[str], getattr(spec(kind), "PLACES", ("case",)))
 
 
 def traits(kind: str) -> Traits:

@@ -95,11 +95,17 @@ def _arm(base: str, id_: str, task: Mapping[str, Any], about: Mapping[str, Any])
             )
             + "; rename it"
         )
+    of_task = {key: about[key] for key in OF_TASK if key in about}
+    if of_task and all(task.get(key) == value for key, value in of_task.items()):
+        raise InputError(
+            f"{file_of_arm({'base': base, 'id': id_, **about})} says behind the answer what the "
+            "task says already; change its key `turns` or remove it"
+        )
     return {
         **{key: value for key, value in task.items() if key not in ("arms", "arm_sets")},
         "title": f"{task['title']}, {about['title']}",
         "dataset": dataset,
-        **{key: about[key] for key in OF_TASK if key in about},
+        **of_task,
         "arm": {"base": base, "id": id_, **about},
     }
 

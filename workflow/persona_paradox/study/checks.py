@@ -60,6 +60,7 @@ def cross_check(study: Study) -> None:
         name = file_of("tasks", id_)
         study.spec(id_).check(name, task, study.dataset_of(id_))
         _check_words(name, "instruction", task.get("instruction", ""), study)
+        _check_places(name, task["user"], base.places(study.kind(id_)))
         _check_decoding(name, task["decoding"], study)
         if task.get("placement") == USER:
             _check_words(name, "user", task["user"], study)
@@ -164,6 +165,16 @@ def _check_metrics(statistics: Mapping[str, Any]) -> None:
                 f"key `statistics.{key}` of the study names {id_!r}, which is nothing that table "
                 f"contrasts compares; use one of {', '.join(compared)}, or a measure of a "
                 "confidence, such as smooth_ece_top_label"
+            )
+
+
+def _check_places(name: str, user: str, known: Sequence[str]) -> None:
+    """Check that something fills every place of a user's message."""
+    for place in re.findall(r"\{([a-z_]+)\}", user):
+        if place not in known:
+            raise InputError(
+                f"{name}: key `user` has the place {{{place}}}, which nothing fills; use "
+                f"{' or '.join(f'{{{one}}}' for one in known)}, or take the braces away"
             )
 
 

@@ -23,6 +23,9 @@ _BETWEEN = re.compile(r"[\s,;/&+()\[\]]+|\.(?!\d)|\band\b")
 # What programs write where there is no value, and no option says. A model would read it as one.
 _NO_VALUE = re.compile(r"(?i)nan|nat|<na>|null|\\N|#N/A|#NV")
 
+# What programs write for a whole number where a comma stands before decimals; or two numbers.
+_DECIMAL = re.compile(r"[1-9][0-9]*,0+")
+
 # A whole number, also as a program writes it that takes a column for one of measurements.
 _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
@@ -126,8 +129,9 @@ def _right(
     listed = _listed(value)
     if form == "text":
         texts = [value] if listed is None else listed
-        known = {" ".join(one.split()): place for place, one in enumerate(given) if one is not None}
-        named = [known.get(" ".join(text.split())) for text in texts]
+        named = [_place(text, given) for text in texts]
+    elif form == "number_from_0" and _DECIMAL.fullmatch(value):
+        return "the key may be one number with a decimal comma, or two"
     else:
         parts = [part for one in listed or [value] for part in _BETWEEN.split(one) if part]
         named = [place for part in parts for place in _places(part, form)]
@@ -138,6 +142,20 @@ def _right(
     # An option that is not there takes no letter.
     there = [place for place, option in enumerate(given) if option is not None]
     return [there.index(place) for place in named if place is not None]
+
+
+def _place(text: str, given: Sequence[str | None]) -> int | None:
+    """The place of the one option that reads like a text, None for none or several.
+
+    Blanks do not count, and capitals do only where they tell options apart.
+    """
+    wanted = " ".join(text.split())
+    read = {place: " ".join(one.split()) for place, one in enumerate(given) if one is not None}
+    for same in (str, str.casefold):
+        found = [place for place, one in read.items() if same(one) == same(wanted)]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _places(part: str, form: str) -> list[int | None]:

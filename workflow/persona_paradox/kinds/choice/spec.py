@@ -14,6 +14,7 @@ from .letters import LETTERS, MOST
 
 TRAITS = Traits(labels=True, ordered=False, reference=True, free_text=False, stratum="stratum")
 COLUMNS = ("reference", "options", "order", "stratum")
+PLACES = ("case", "options")
 
 
 class Task(TaskSpec):

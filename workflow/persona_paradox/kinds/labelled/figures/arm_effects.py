@@ -106,7 +106,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     x = {
         "field": "share",
         "type": "quantitative",
-        "scale": {"domain": [0, 1], "nice": False},
+        "scale": {"domain": [0, 1], "nice": False, "padding": 4},
         "title": None,
         "axis": {"format": "%", "values": [0, 0.5, 1], "grid": False},
     }

@@ -67,7 +67,10 @@ def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     instead = words.instead(row, settings, "difference")
     ends = (row["difference"], row["difference_low"], row["difference_high"])
     difference, low, high = (None if instead or value is None else 100 * value for value in ends)
-    if difference is not None:
+    if difference is None:
+        # No mark says which line it is.
+        instead = f"{_TITLES[row['group']]}: {instead}"
+    else:
         interval = {"difference": difference, "low": low, "high": high}
         instead = words.with_interval(interval, 1, signed=True)
     return {
