@@ -16,6 +16,7 @@ from ..files import sources_of
 from ..names import NULL_CASE
 from .columns import ID as _ID
 from .columns import of
+from .criteria import CRITERIA, checked
 from .records import read_records
 from .rows import DataFile, Wanted
 from .values import NoTextError
@@ -52,7 +53,8 @@ def read_items(
 
     Returns:
         One row per item, in the order of the files: `item_id`, `case`, those of the kind,
-        `excluded` (null, or why no model sees the item), and the columns of `keep` as text.
+        `excluded` (null, or why no model sees the item), the columns of `keep` as text, and
+        perhaps `criteria` (see `criteria.criteria_of`).
 
         The numbers of rows: `read`, `empty` of these and passed over, `kept` by `where`.
 
@@ -87,6 +89,9 @@ def read_items(
     )
     for column in columns["keep"]:
         items = items.with_columns(of(raw, column).alias(column))
+    if (rubric := columns.get(CRITERIA)) is not None:
+        given = checked(of(raw, rubric), ids, rubric, name)
+        items = items.with_columns(given.alias(CRITERIA))
     if all(reasons):
         ((why, n),) = Counter(reasons).most_common(1)
         raise InputError(
@@ -151,9 +156,10 @@ def _read_raw(
         for value in mappings
         if isinstance(value, dict) and {"column", "form"} <= {*value}
     }
+    rubric = filter(None, [columns.get(CRITERIA)])
     wanted = Wanted(
         columns={column: key for column, key in keys.items() if column != of_file},
-        nested={*columns["keep"], *columns["never_shown"], *lists},
+        nested={*columns["keep"], *columns["never_shown"], *lists, *rubric},
         codes={
             each["column"]: each["values"].keys() for each in coded if each["column"] != of_file
         },

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..data.criteria import CRITERIA
 from ..data.parts import parts_of
 from ..errors import InputError
 from ..figures.catalogue import figures
@@ -390,6 +391,7 @@ def _check_kept(name: str, dataset: Mapping[str, Any], columns: Sequence[str]) -
     """
     own = {"item_id", "case", "excluded", *columns}
     own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
+    own |= {CRITERIA} if dataset["columns"].get(CRITERIA) else set()
     for column in dataset["columns"]["keep"]:
         if column in own:
             raise InputError(

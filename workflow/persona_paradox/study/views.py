@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.criteria import CRITERIA
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
@@ -117,6 +118,9 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
         reading |= base.spec(study.kind_of(id_)).reading(dataset)
         # Which kept column names the clusters matters to the scores alone.
         reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
+        # Only where there are some, so that items that were read stay.
+        if reading["columns"].get(CRITERIA) is None:
+            reading["columns"].pop(CRITERIA, None)
         yield f"datasets/{id_}", reading
     if dataset.get("subgroups"):
         yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}

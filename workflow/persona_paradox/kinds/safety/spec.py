@@ -63,6 +63,8 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     hidden[columns["category"]["column"]] = "category"
     if columns["harm_level"] is not None:
         hidden[columns["harm_level"]] = "harm_level"
+    if columns["criteria"] is not None:
+        hidden[columns["criteria"]] = "criteria"
     check_shown(name, [columns["case"]["column"]], hidden)
     check_groups(name, dataset)
 
