@@ -52,6 +52,10 @@ CALIBRATION = (
 # What an answer to a patient does with the request, in the order of a judge's digits.
 ACTIONS = ("accept", "caution", "refuse")
 
+# Key and column of the criteria of an item, where a data set has some; and of their scores.
+CRITERIA = "criteria"
+RUBRIC_SCORE, RUBRIC_EXPECTED = "rubric_score", "rubric_score_expected"
+
 # Groups of the categories of questions: all, those that do harm, and those that do none.
 RISKY, BENIGN = "risky", "benign"
 

@@ -12,8 +12,7 @@ import polars as pl
 
 from ..errors import InputError
 
-# Column of the items that have some, as JSON: a list of objects with these keys.
-CRITERIA = "criteria"
+# Of the objects of column `criteria` of the items.
 _KEYS = ("criterion", "points", "tags")
 
 

@@ -13,10 +13,10 @@ import polars as pl
 
 from ..errors import InputError
 from ..files import sources_of
-from ..names import NULL_CASE
+from ..names import CRITERIA, NULL_CASE
 from .columns import ID as _ID
 from .columns import of
-from .criteria import CRITERIA, checked
+from .criteria import checked
 from .records import read_records
 from .rows import DataFile, Wanted
 from .values import NoTextError

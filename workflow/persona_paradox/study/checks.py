@@ -6,13 +6,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..data.criteria import CRITERIA
 from ..data.parts import parts_of
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, NOT_RECORDED, USER
+from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
 from .conditions import file_of, split
 from .factor_sets import check_trends
 from .products import all_tables

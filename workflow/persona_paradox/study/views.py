@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.criteria import CRITERIA
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
-from ..names import ACTIONS, ALL, HUMAN, RELATION, USER
+from ..names import ACTIONS, ALL, CRITERIA, HUMAN, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
