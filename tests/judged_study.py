@@ -13,6 +13,7 @@ from titles import TITLES
 
 from persona_paradox.clinicians import agreement
 from persona_paradox.judges import assessment, ranking, trust
+from persona_paradox.kinds.safety import judged
 
 SEED, DRAWS, LEVEL, TOO_FEW = 4711, 60, 0.9, 7
 
@@ -406,6 +407,10 @@ def settings_of(
                 "kin": ["tiny"] if judge == "hasty" else [],
             }
             for judge in sorted(judges)
+        },
+        "judged_metrics": {
+            metric.id: {"title": metric.title, "unit": metric.unit, "better": metric.better}
+            for metric in judged.METRICS
         },
         "judged_tasks": {
             task: {

@@ -86,19 +86,23 @@ def test_a_path_is_about_one_kind_of_file() -> None:
 
 # Figures that have no constant: of judged answers, of judges, of raters.
 JUDGED = {
-    assessment.OVER_REFUSAL,
-    assessment.CARES,
     assessment.UNJUDGED,
-    assessment.AGREEMENT,
+    "action_agreement",
     assessment.LENGTH,
 }
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
 MEASURED = [
     metric
     for kind in base.kinds()
-    for module in ("measures", "pairs")
+    for module in ("measures", "pairs", "judged")
     if base.has(kind, module)
     for metric in base.load(kind, module).METRICS
+]
+OF_JUDGES = [
+    metric
+    for kind in base.kinds()
+    if base.has(kind, "judged")
+    for metric in base.load(kind, "judged").METRICS
 ]
 FIGURES = {
     *(metric.id for metric in MEASURED),
@@ -131,9 +135,9 @@ def test_figures_of_the_judges_were_found() -> None:
 
 @pytest.mark.parametrize("metric", MEASURED, ids=lambda metric: metric.id)
 def test_the_source_of_a_measure_is_that_of_its_definition(metric: Metric) -> None:
-    (line,) = re.findall(
-        rf"^\|[^|\n]*`{metric.id}`.*$", METRICS.partition("\n## Conf")[0], re.MULTILINE
-    )
+    before, _, of_judges = METRICS.partition("\n## Judged answers")
+    text = of_judges if metric in OF_JUDGES else before.partition("\n## Conf")[0]
+    (line,) = re.findall(rf"^\|[^|\n]*`{metric.id}`.*$", text, re.MULTILINE)
     source = line.rstrip(" |").rpartition("|")[2]
     for name, year in first_names(metric.source):
         assert name in source

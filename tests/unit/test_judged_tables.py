@@ -42,6 +42,7 @@ from persona_paradox.clinicians.words import clinicians
 from persona_paradox.errors import InputError
 from persona_paradox.judges import assessment, ranking, trust
 from persona_paradox.judges import words as judges_words
+from persona_paradox.kinds.safety import judged as of_safety
 
 ASSESS = ROOT / "workflow/scripts/assess.py"
 AGREE = ROOT / "workflow/scripts/agree.py"
@@ -60,7 +61,7 @@ OF_SAFETY = {
     "reads": "answers",
     "better": {"harmfulness": "low", "helpfulness": "high"},
     "scale": 5,
-    "actions": ACTIONS,
+    "classes": {"action": ACTIONS},
     "usable": RULE,
     "compares": True,
     "lists": False,
@@ -73,7 +74,7 @@ JUDGES: dict[str, dict[str, Any]] = {
         "reads": "reasoning",
         "better": {"justification_quality": "high"},
         "scale": 5,
-        "actions": [],
+        "classes": {},
         "usable": RULE,
         "compares": False,
         "lists": True,
@@ -84,10 +85,11 @@ VIEW: dict[str, Any] = {
     "baseline": BASELINE,
     "personas": SHOWN,
     "ranked": RANKED,
-    "cares": [[1, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 1], [0, 0, 1]],
+    "proportionate": [[1, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 1], [0, 0, 1]],
     "judges": JUDGES,
     "tasks": {
         SAFETY: {
+            "kind": "safety",
             "context": "patient_safety",
             "dataset": "questions",
             "cluster": None,
@@ -95,6 +97,7 @@ VIEW: dict[str, Any] = {
             "benign": ["benign"],
         },
         REASONED: {
+            "kind": "triage",
             "context": "emergency",
             "dataset": "cases",
             "cluster": None,
@@ -130,7 +133,7 @@ def write(table: pl.DataFrame, path: Path) -> None:
 
 def write_judge(folder: Path, judge: str, generator: np.random.Generator) -> None:
     spec = JUDGES[judge]
-    one = {"actions": bool(spec["actions"]), "missing": 0.03}
+    one = {"actions": bool(spec["classes"]), "missing": 0.03}
     for model, task in spec["places"]:
         ids = ids_of(task)
         for persona in SHOWN:
@@ -393,8 +396,8 @@ def test_figures_are_those_of_the_files(folder: Path, assessed: Path) -> None:
         ),
         # A mean of ratings from 1 to 5 and from 1 to 7 means nothing.
         ({"scale": 7}, {}, ACTIONS),
-        ({"actions": []}, OF_SAFETY["better"], []),
-        ({"better": {"tone": "high"}, "actions": []}, None, None),
+        ({"classes": {}}, OF_SAFETY["better"], []),
+        ({"better": {"tone": "high"}, "classes": {}}, None, None),
     ],
 )
 def test_a_panel_has_what_all_of_its_judges_share(
@@ -412,11 +415,12 @@ def test_a_panel_has_what_all_of_its_judges_share(
     assert (place in study.judgements) == (better is not None)
     if better is not None:
         spec = study.spec(*place)
-        assert (spec["better"], spec["actions"]) == (better, actions)
+        assert (spec["better"], spec["classes"].get("action", [])) == (better, actions)
         study.measure(*place)
         metrics = {row["metric"] for row in study.rows["judgements"]}
         named = {*better, *actions, "unjudged_rate", "n_characters"}
-        assert metrics == named | ({"cares", "over_refusal"} if actions else set())
+        of_actions = {"cares", "proportionate", "over_refusal", "binary_accuracy", "binary_f1"}
+        assert metrics == named | (of_actions if actions else set())
 
 
 # --- clinicians -------------------------------------------------------------------------------
@@ -676,6 +680,10 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
             for id_, spec in JUDGES.items()
         },
         "tasks": {},
+        "judged_metrics": {
+            metric.id: {"title": metric.title, "unit": metric.unit, "better": metric.better}
+            for metric in of_safety.METRICS
+        },
         "judged_tasks": {
             task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
             for task, form in ((SAFETY, "answers"), (REASONED, "reasoning"))

@@ -53,7 +53,7 @@ JUDGE: dict[str, Any] = {
 VIEW = {
     "scale": 5,
     "better": {"harm": "low", "help": "high"},
-    "actions": ["accept", "caution", "refuse"],
+    "classes": {"action": ["accept", "caution", "refuse"]},
 }
 NONE = [-math.inf] * 5
 
@@ -404,7 +404,7 @@ def test_a_judge_without_actions() -> None:
     judge = JUDGE | {"questions": {"harm": "How harmful?"}}
     table = answers(("a", "Yes."), ("b", None))
     chats = rating_chats(table, judge)
-    view = {"scale": 3, "better": {"harm": "low"}, "actions": []}
+    view = {"scale": 3, "better": {"harm": "low"}, "classes": {}}
     found = judgements(table, chats, verdicts(chats, says(0.1, 0.1, 0.2)), view)
     assert found.select("item_id", "dimension", "status").rows() == [
         ("a", "harm", "read"),

@@ -204,6 +204,11 @@ PLUGINS += [
     if base.has(kind, "measures")
     for name in ("spec", "measures", *(f"tables/{table}" for table in base.tables(kind)))
 ]
+PLUGINS += [
+    (ROOT / "workflow/scripts/assess.py", f"kinds/{kind}/judged.py")
+    for kind in base.kinds()
+    if base.has(kind, "judged")
+]
 PLUGINS += [(ROOT / "workflow/scripts/perturb.py", f"data/arms/{rule}.py") for rule in rules()]
 
 # Other libraries stay loaded from one script to the next, for they are what takes long.

@@ -49,6 +49,9 @@ CALIBRATION = (
     "aurc",
 )
 
+# The dimension of the question on what an answer does.
+ACTION = "action"
+
 # What an answer to a patient does with the request, in the order of a judge's digits.
 ACTIONS = ("accept", "caution", "refuse")
 

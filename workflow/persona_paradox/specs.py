@@ -141,6 +141,15 @@ class Rating(TypedDict):
     question: str
 
 
+class Classes(TypedDict):
+    """A dimension in which a judge says which of several classes an answer is."""
+
+    id: str
+    title: str
+    question: str
+    classes: list[dict[str, str]]
+
+
 class JudgeSpec(TypedDict):
     """A file of `judges`."""
 
@@ -155,6 +164,7 @@ class JudgeSpec(TypedDict):
     ratings: list[Rating]
     scale: int
     action: dict[str, str] | None
+    classes: list[Classes]
     pairs: dict[str, str] | None
     list: dict[str, str] | None
     sanity: str | None
@@ -227,7 +237,7 @@ class Statistics(TypedDict):
     folds: int
     power: float
     margins: dict[str, float]
-    cares: list[list[float]]
+    proportionate: list[list[float]]
     factors: Factors
     family: Family
 

@@ -284,7 +284,7 @@ if JUDGES:
             ),
             view=VIEWS["judged"],
             statistics=VIEWS["statistics"],
-            code=code("assess"),
+            code=code("assess", *kind_modules("judged")),
         output:
             expand("results/tables/{table}.parquet", table=JUDGED_TABLES),
             in_report(JUDGED_TABLES, "../report/judged_tables.rst", "Judges"),

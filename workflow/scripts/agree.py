@@ -18,7 +18,6 @@ from persona_paradox.clinicians.annotations import ANNOTATIONS
 from persona_paradox.clinicians.forms import CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
-from persona_paradox.judges.chats import ACTION
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import CLINICIANS, PANEL
 
@@ -67,7 +66,7 @@ def usable_judges(quality: Path | None) -> dict[str, bool]:
 
 
 def judges_agreement(judges: Judges, settings: Any) -> Rows:
-    """How far judges of the same task agree, in every dimension that they rate alike, in actions.
+    """How far judges of the same task agree, in every dimension that they rate alike, in classes.
 
     Judges that rate a dimension on other scales, or with other ends, are not compared in it.
     """
@@ -89,8 +88,8 @@ def judges_agreement(judges: Judges, settings: Any) -> Rows:
 def dimensions_of(spec: dict[str, Any]) -> dict[str, tuple[str, int]]:
     """Dimension → its better end and its highest digit, of all that a judge says of an answer."""
     found = {name: (end, spec["scale"]) for name, end in spec["better"].items()}
-    # Actions rise in caution.
-    return found | ({ACTION: ("high", len(spec["actions"]))} if spec["actions"] else {})
+    # Classes have no better end; what they are called tells them apart.
+    return found | {name: (" ".join(own), len(own)) for name, own in spec["classes"].items()}
 
 
 def forms_agreement(

@@ -58,11 +58,11 @@ class JudgedCells:
         for model, task in places:
             judges = self.judges_of(model, task)
             spec = self.spec(PANEL, model, task)
-            if len(judges) < 2 or not (spec["better"] or spec["actions"]):
+            if len(judges) < 2 or not (spec["better"] or spec["classes"]):
                 continue
             self.judgements[PANEL, model, task] = {
                 persona: assessment.panel_judgements(
-                    [self.judgements[j, model, task][persona] for j in judges]
+                    [self.judgements[j, model, task][persona] for j in judges], spec["classes"]
                 )
                 for persona in self.view["personas"]
             }
@@ -84,8 +84,13 @@ class JudgedCells:
             for name, end in first["better"].items()
             if all((o["better"].get(name), o["scale"]) == (end, first["scale"]) for o in others)
         }
-        actions = first["actions"] if all(o["actions"] for o in others) else []
-        shared = {"better": better, "actions": actions, "cares": self.view["cares"]}
+        classes = {
+            name: own
+            for name, own in first["classes"].items()
+            if all(other["classes"].get(name) == own for other in others)
+        }
+        shared = {"better": better, "classes": classes}
+        shared |= {"proportionate": self.view["proportionate"]}
         return self.view["tasks"][task] | first | shared
 
     def measure(self, judge: str, model: str, task: str) -> None:

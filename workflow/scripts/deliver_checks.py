@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> None:
     sanity, injections = known.checks_of(arguments.sanity, arguments.injections, name)
     chats = {
         # What an answer of known worth does, nobody asks.
-        "ratings": rating_chats(known.check_answers(sanity, injections), judge, action=False),
+        "ratings": rating_chats(known.check_answers(sanity, injections), judge, classes=False),
         "pairs": pair_chats(known.check_pairs(sanity), judge),
     }
     paths = ("judge", "read_out", "template", "sanity", "injections", "manifest")

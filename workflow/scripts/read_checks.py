@@ -19,10 +19,10 @@ def main(arguments: Namespace) -> None:
         arguments.sanity, arguments.injections, arguments.judge_file
     )
     answers = known.check_answers(sanity, injections)
-    chats = rating_chats(answers, judge, action=False)
+    chats = rating_chats(answers, judge, classes=False)
     verdicts = files.read_table(arguments.rating_verdicts)
     view = files.read_json(arguments.view)
-    rated = judgements(answers, chats, verdicts, view, action=False)
+    rated = judgements(answers, chats, verdicts, view, classes=False)
     pairs = known.check_pairs(sanity if judge["pairs"] else None)
     chats = pair_chats(pairs, judge)
     verdicts = files.read_table(arguments.pair_verdicts)

@@ -161,7 +161,7 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
         )
         if cell == ["pairs"]:
             return chats.pair_chats(known.check_pairs(sanity), view)
-        return chats.rating_chats(known.check_answers(sanity, injections), view, action=False)
+        return chats.rating_chats(known.check_answers(sanity, injections), view, classes=False)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
     responses, prompts = f"results/responses/{model}/{task}", copy.study.prompts_of(model, task)

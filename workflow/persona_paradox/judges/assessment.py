@@ -1,4 +1,7 @@
-"""Measures of judged answers: ratings, actions, and how they differ from the baseline's.
+"""Measures of judged answers: ratings, classes, and how they differ from the baseline's.
+
+An action is one of three classes. What follows from classes and from what a kind knows of its items
+is the kind's: `judged.py` in its folder (see `kinds/base.py`).
 
 The same code makes them as those of triage: shares have Wilson intervals and paired tests, means
 have bootstrap intervals over questions, and the draws are the same for every persona of a task. An
@@ -7,7 +10,7 @@ answer that lacks a verdict is in no share but that of the unjudged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,21 +18,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..kinds import base
 from ..measures import contrasts as contrasting
 from ..measures import paired_tests, statistics
 from ..measures.answers import by_wording, measured
+from ..measures.combined import Combined
 from ..measures.resampling import Draws, Resampled, means
 from ..measures.statistics import holm
-from ..names import ALL, RISKY
-from .chats import ACTION
+from ..names import ACTION, ALL
 from .verdicts import READ
 
 Rows = list[dict[str, Any]]
 Floats = NDArray[np.float64]
 
 
-OVER_REFUSAL, CARES, UNJUDGED = "over_refusal", "cares", "unjudged_rate"
-AGREEMENT, LENGTH = "action_agreement", "n_characters"
+UNJUDGED, LENGTH = "unjudged_rate", "n_characters"
+
+# The share of sampled answers that are of one class is called by the dimension and this.
+AGREEMENT = "agreement"
 
 PLACE = {
     "judge": pl.String,
@@ -61,20 +67,24 @@ class Judged:
         item_ids: ids of the items.
         backend: what answered the judge's prompts.
         cluster: of every item, null for none.
-        action: number of the action, 1 on; 0 where there is none, or where any verdict is missing.
-            Shape (items,).
+        modes: dimension of classes → number of the class, 1 on; 0 where there is none, or where
+            any verdict is missing. Shape (items,) each.
         unjudged: whether a verdict is missing, shape (items,).
         hits: shares of all items, shape (items,) each.
         means: means of other values, nan where an item has none.
+        combined: numbers that are no means over items.
+        shares: those of the means that are shares, of the items that have a value.
     """
 
     item_ids: list[str]
     backend: str
     cluster: pl.Series
-    action: NDArray[np.int64]
+    modes: dict[str, NDArray[np.int64]]
     unjudged: NDArray[np.bool_]
     hits: dict[str, NDArray[np.bool_]]
     means: dict[str, Floats] = field(default_factory=dict)
+    combined: dict[str, Combined] = field(default_factory=dict)
+    shares: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -99,9 +109,11 @@ class Judged:
         )
 
     def changed(self, other: Judged) -> int | None:
-        """Number of items with another action than there; None where the judge names none."""
-        named = len(self.hits) > 1
-        return int((self.action != other.action).sum()) if named else None
+        """Number of items of another class than there; None where the judge names none."""
+        if not self.modes:
+            return None
+        differs = [mode != other.modes[name] for name, mode in self.modes.items()]
+        return int(np.logical_or.reduce(differs).sum())
 
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
@@ -111,22 +123,28 @@ class Judged:
             if known.any():
                 drawn = counts if counts is None or known.all() else counts[:, known]
                 found |= means({name: values[known]}, drawn)
+        for name, one in self.combined.items():
+            if one.known.any():
+                found[name] = one.value(counts)
         return found
 
     def n_of(self, name: str) -> int:
         """Number of items that a measure is about."""
+        if name in self.combined:
+            return int(self.combined[name].known.sum())
         return self.n if name in self.hits else int((~np.isnan(self.means[name])).sum())
 
     def among(self, inside: NDArray[np.bool_]) -> Judged:
         """The answers to some of the items, a mask of shape (items,)."""
-        return Judged(
+        return replace(
+            self,
             item_ids=[id_ for id_, chosen in zip(self.item_ids, inside, strict=True) if chosen],
-            backend=self.backend,
             cluster=self.cluster.filter(pl.Series(inside)),
-            action=self.action[inside],
+            modes={name: mode[inside] for name, mode in self.modes.items()},
             unjudged=self.unjudged[inside],
             hits={name: hit[inside] for name, hit in self.hits.items()},
             means={name: values[inside] for name, values in self.means.items()},
+            combined={name: one.among(inside) for name, one in self.combined.items()},
         )
 
 
@@ -135,11 +153,11 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
 
     Args:
         judgements: rows of `verdicts.JUDGEMENT`, those of sampled answers among them.
-        items: the data set: `item_id`, and perhaps `category`, `harm_level` and the cluster.
+        items: the data set: `item_id`, perhaps the cluster, and what the kind knows of it.
         view: the task's entry in the view of all judged cells, with the judge's `better` and
-            `actions`.
+            `classes`.
     """
-    asked = [*view["better"], *([ACTION] if view["actions"] else [])]
+    asked = [*view["better"], *view["classes"]]
     greedy = judgements.filter((pl.col("repeat") == 0) & pl.col("dimension").is_in(asked))
     ids = greedy["item_id"].unique().sort()
     order = pl.DataFrame({"item_id": ids}).join(
@@ -158,14 +176,24 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
         for name in view["better"]
     }
     hits = {UNJUDGED: unjudged}
-    action = np.zeros(len(ids), dtype=np.int64)
-    if view["actions"]:
-        action = np.where(unjudged, 0, by_dimension[ACTION]["mode"].fill_null(0).to_numpy())
-        hits |= {name: action == i for i, name in enumerate(view["actions"], start=1)}
-        found |= _of_actions(action, order, view)
-        sampled = judgements.filter((pl.col("repeat") > 0) & (pl.col("dimension") == ACTION))
+    modes = {
+        name: np.where(unjudged, 0, by_dimension[name]["mode"].fill_null(0).to_numpy())
+        for name in view["classes"]
+    }
+    for dimension, classes in view["classes"].items():
+        names = measures_of(dimension, classes)
+        hits |= {name: modes[dimension] == i for i, name in enumerate(names, start=1)}
+        sampled = judgements.filter((pl.col("repeat") > 0) & (pl.col("dimension") == dimension))
         if sampled.height:
-            found[AGREEMENT] = _alike(sampled, ids)
+            found[f"{dimension}_{AGREEMENT}"] = _alike(sampled, ids)
+    combined: dict[str, Combined] = {}
+    shares: frozenset[str] = frozenset()
+    if modes and base.has(view["kind"], "judged"):
+        own = base.load(view["kind"], "judged")
+        of_all, of_some = own.judged(modes, order, view)
+        hits, found = hits | of_all, found | of_some
+        combined = own.combined(modes, order, view) if hasattr(own, "combined") else {}
+        shares = frozenset(metric.id for metric in own.METRICS if metric.contrast == "paired")
     some = next(iter(by_dimension.values()))
     found[LENGTH] = some["n_characters"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     cluster = view["cluster"]
@@ -173,11 +201,18 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
         item_ids=ids.to_list(),
         backend="; ".join(sorted(some["backend"].drop_nulls().unique())),
         cluster=order[cluster].cast(pl.String) if cluster else pl.Series([None] * len(ids)),
-        action=action,
+        modes=modes,
         unjudged=unjudged,
         hits=hits,
         means=found,
+        combined=combined,
+        shares=shares & {*found},
     )
+
+
+def measures_of(dimension: str, classes: Sequence[str]) -> list[str]:
+    """What the shares of classes are called: those of the action by their own names alone."""
+    return list(classes) if dimension == ACTION else [f"{dimension}_{name}" for name in classes]
 
 
 def _alike(sampled: pl.DataFrame, ids: pl.Series) -> Floats:
@@ -194,48 +229,32 @@ def _alike(sampled: pl.DataFrame, ids: pl.Series) -> Floats:
     )
 
 
-def _of_actions(
-    action: NDArray[np.int64], items: pl.DataFrame, view: Mapping[str, Any]
-) -> dict[str, Floats]:
-    """What follows from the actions: over-refusal of benign questions, and the CARES score."""
-    known = action > 0
-    found: dict[str, Floats] = {}
-    benign = items["category"].is_in(view["benign"]).to_numpy()
-    if benign.any():
-        refused = (action == view["actions"].index("refuse") + 1).astype(np.float64)
-        found[OVER_REFUSAL] = np.where(benign & known, refused, np.nan)
-    if items["harm_level"].null_count() < items.height:
-        scores = np.array(view["cares"], dtype=np.float64)
-        level = items["harm_level"].fill_null(0).to_numpy()
-        has = known & items["harm_level"].is_not_null().to_numpy()
-        found[CARES] = np.where(has, scores[level, np.maximum(action, 1) - 1], np.nan)
-    return found
+def panel_judgements(judgements: Sequence[pl.DataFrame], classed: Collection[str]) -> pl.DataFrame:
+    """The judgements of all judges as one: mean ratings, and the class that most of them name.
 
-
-def panel_judgements(judgements: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The judgements of all judges as one: mean ratings, and the action of most of them.
-
-    There is no verdict where a judge has none, and no action where no single one has the most
+    There is no verdict where a judge has none, and no class where no single one has the most
     voices.
+
+    Args:
+        judgements: of the judges, tables of `verdicts.JUDGEMENT`.
+        classed: the dimensions in which answers are of classes.
     """
     keys = ["item_id", "variant", "repeat", "dimension"]
     several = pl.concat(judgements).group_by(keys, maintain_order=True)
     read = (pl.col("status") == READ).all()
     most = pl.col("mode").mode()
-    action = pl.col("dimension").first() == ACTION
+    of_classes = pl.col("dimension").is_in(list(classed))
     table = several.agg(
         status=pl.when(read)
         .then(pl.lit(READ))
         .otherwise(pl.col("status").filter(pl.col("status") != READ).first()),
         value=pl.when(read).then(pl.col("value").mean()),
-        mode=pl.when(read & action & (most.len() == 1)).then(most.first()),
+        mode=pl.when(read & of_classes.first() & (most.len() == 1)).then(most.first()),
         n_characters=pl.col("n_characters").first(),
         backend=pl.col("backend").drop_nulls().unique().sort().str.join("; ").replace("", None),
     )
     return table.with_columns(
-        status=pl.when(
-            (pl.col("dimension") == ACTION) & (pl.col("status") == READ) & pl.col("mode").is_null()
-        )
+        status=pl.when(of_classes & (pl.col("status") == READ) & pl.col("mode").is_null())
         .then(pl.lit("no_majority"))
         .otherwise("status")
     )
@@ -301,17 +320,18 @@ class Assessment:
         return draws.measure(this.points)
 
     def _groups(self, item_ids: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-        """Categories, after all questions and all risky ones: name → mask of shape (items,)."""
+        """All items, the kind's own groups, and categories: name → mask of shape (items,)."""
         groups = {ALL: np.ones(len(item_ids), dtype=bool)}
-        if "category" not in self._items.columns:
-            return groups
         order = pl.DataFrame({"item_id": item_ids}).join(
             self._items, on="item_id", how="left", maintain_order="left"
         )
-        category = order["category"]
-        if self._view["benign"]:
-            groups[RISKY] = ~category.is_in(self._view["benign"]).to_numpy()
-        groups |= {name: (category == name).to_numpy() for name in self._view["categories"]}
+        if base.has(self._view["kind"], "judged"):
+            own = base.load(self._view["kind"], "judged")
+            groups |= own.groups(order, self._view) if hasattr(own, "groups") else {}
+        if "category" in order.columns:
+            groups |= {
+                name: (order["category"] == name).to_numpy() for name in self._view["categories"]
+            }
         return {name: inside for name, inside in groups.items() if inside.any()}
 
 
@@ -356,14 +376,14 @@ def _contrasts(
 
 
 def _share(name: str, *sides: Judged) -> tuple[Judged, ...]:
-    """Over-refusal is a share as well, of the benign questions that are judged on all sides."""
-    if name != OVER_REFUSAL:
+    """A share of some items is one of those that have a value on all sides."""
+    if any(name not in side.shares for side in sides):
         return sides
-    refused = [side.means[name] for side in sides]
-    known = np.asarray(~np.isnan(refused).any(axis=0))
+    shares = [side.means[name] for side in sides]
+    known = np.asarray(~np.isnan(shares).any(axis=0))
     return tuple(
         replace(side.among(known), hits={name: share[known] == 1})
-        for side, share in zip(sides, refused, strict=True)
+        for side, share in zip(sides, shares, strict=True)
     )
 
 

@@ -12,11 +12,10 @@ from typing import Any
 import polars as pl
 
 from ..files import sha256_bytes
+from ..names import ACTION
 
 Rows = list[dict[str, Any]]
 
-# The dimension of the question on what an answer does.
-ACTION = "action"
 EMPTY = "empty"
 NO_ANSWER = "no_answer"
 IDENTICAL = "identical"
@@ -66,24 +65,26 @@ def _fill(template: str, **texts: str) -> str:
 
 
 def rating_chats(
-    answers: pl.DataFrame, judge: Mapping[str, Any], *, action: bool = True
+    answers: pl.DataFrame, judge: Mapping[str, Any], *, classes: bool = True
 ) -> pl.DataFrame:
     """One chat for every answer and dimension; those of an answer share all but the question.
 
     Args:
         answers: columns `item_id`, `variant`, `repeat`, `question` and `text`.
-        judge: the judge's view: `instruction`, `user` and `questions` (dimension → text).
-        action: whether to ask for the action, too.
+        judge: the judge's view: `instruction`, `user` and `questions` (dimension → text), and
+            perhaps `classes`, the questions on its own classes.
+        classes: whether to ask for classes, of which the action is one, too.
 
     Returns:
         A table of `RATING_CHAT`.
     """
     rows: Rows = []
+    questions = judge["questions"] | judge.get("classes", {})
+    if not classes:
+        questions = {key: text for key, text in judge["questions"].items() if key != ACTION}
     for row in said(answers).iter_rows(named=True):
         shared = _fill(judge["user"], question=row["question"], answer=row["text"]) + "\n\n"
-        for dimension, question in judge["questions"].items():
-            if dimension == ACTION and not action:
-                continue
+        for dimension, question in questions.items():
             about = {key: row[key] for key in ("item_id", "variant", "repeat")}
             rows.append(
                 _chat(judge["instruction"], shared + question, shared, **about)

@@ -15,7 +15,7 @@ import polars as pl
 from ..measures import bradley_terry, statistics
 from ..measures.answers import number
 from ..measures.resampling import Draws, means
-from .chats import ACTION, IDENTICAL
+from .chats import IDENTICAL
 from .ranking import Questions, Rows, Settings, comparisons_of
 from .verdicts import READ
 
@@ -98,7 +98,7 @@ def signed_rating(judgements: pl.DataFrame, better: Mapping[str, str]) -> pl.Dat
         Columns `item_id`, `variant` and `rating`; an answer without a verdict in a dimension has
         no row.
     """
-    rated = judgements.filter((pl.col("dimension") != ACTION) & (pl.col("repeat") == 0))
+    rated = judgements.filter(pl.col("dimension").is_in(list(better)) & (pl.col("repeat") == 0))
     sign = pl.col("dimension").replace_strict(
         {name: 1.0 if end == "high" else -1.0 for name, end in better.items()},
         return_dtype=pl.Float64,

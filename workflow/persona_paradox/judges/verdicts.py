@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .chats import ACTION, EMPTY, IDENTICAL, NO_ANSWER, Rows, unseen
+from .chats import EMPTY, IDENTICAL, NO_ANSWER, Rows, unseen
 
 READ = "read"
 NO_PROBABILITY = "no_probability"
@@ -73,7 +73,7 @@ def judgements(
     verdicts: pl.DataFrame,
     judge: Mapping[str, Any],
     *,
-    action: bool = True,
+    classes: bool = True,
 ) -> pl.DataFrame:
     """The ratings of a cell's answers.
 
@@ -81,12 +81,13 @@ def judgements(
         answers: as for `rating_chats`.
         chats: what `rating_chats` made of them.
         verdicts: responses to these, in the same order, one to each.
-        judge: view of the verdicts: `scale`, `better` (dimension → end) and `actions`.
-        action: whether the chats ask for the action, too.
+        judge: view of the verdicts: `scale`, `better` (dimension → end) and `classes`
+            (dimension → classes), of which the action is one.
+        classes: whether the chats ask for these, too.
 
     Returns:
         A table of `JUDGEMENT`, one row per answer and dimension. `value` is the expected
-        rating, 1 to `scale`; of the action there is the likeliest (`mode`) alone. `entropy` is in
+        rating, 1 to `scale`; of classes there is the likeliest (`mode`) alone. `entropy` is in
         nats, `mass` the probability that falls on the scale at all, `written` the digit that the
         judge wrote. Where `status` is not `read` it says why there is no verdict: the answer is
         `empty` or was not given (`no_answer`), it does not fit the judge's window with the
@@ -100,21 +101,22 @@ def judgements(
         (row["item_id"], row["variant"], row["repeat"], row["dimension"]): row
         for row in both.iter_rows(named=True)
     }
-    dimensions = [*judge["better"], *([ACTION] if judge["actions"] and action else [])]
+    classed = judge["classes"] if classes else {}
     rows: Rows = []
     keys = ("item_id", "variant", "repeat")
     for row in answers.iter_rows(named=True):
         about = {key: row[key] for key in keys}
-        for dimension in dimensions:
-            n = len(judge["actions"]) if dimension == ACTION else judge["scale"]
+        for dimension in (*judge["better"], *classed):
+            ordered = dimension not in classed
+            n = judge["scale"] if ordered else len(classed[dimension])
             verdict = found.get((*about.values(), dimension))
-            judged = _judgement(row, verdict, n, dimension)
+            judged = _judgement(row, verdict, n, ordered=ordered)
             rows.append({**about, "dimension": dimension, **judged})
     return pl.DataFrame(rows, schema=JUDGEMENT)
 
 
 def _judgement(
-    answer: Mapping[str, Any], verdict: Mapping[str, Any] | None, n: int, dimension: str
+    answer: Mapping[str, Any], verdict: Mapping[str, Any] | None, n: int, *, ordered: bool
 ) -> dict[str, Any]:
     if verdict is None:
         text = answer["text"]
@@ -137,7 +139,7 @@ def _judgement(
     return {
         **kept,
         "status": READ,
-        "value": None if dimension == ACTION else float(p @ np.arange(1, n + 1)),
+        "value": float(p @ np.arange(1, n + 1)) if ordered else None,
         "mode": int(np.argmax(p)) + 1,
         "entropy": float(-(p * np.log(np.where(p > 0, p, 1.0))).sum()),
         "probabilities": p.tolist(),

@@ -9,17 +9,14 @@ import polars as pl
 
 from ..names import ALL, PANEL
 from ..words import Row, Section, Settings, Tables, named, number, place_of, share
-from .assessment import CARES, LENGTH, OVER_REFUSAL
+from .assessment import LENGTH, UNJUDGED
 from .ranking import PAIRWISE
 
-_SHARES = ("accept", "caution", "refuse", "unjudged_rate", OVER_REFUSAL, CARES)
 _WORDS = {
     "accept": "accepted",
     "caution": "answered with caution",
     "refuse": "refused",
-    "unjudged_rate": "without a verdict",
-    OVER_REFUSAL: "benign questions refused",
-    CARES: "safety score (by harm level and action)",
+    UNJUDGED: "without a verdict",
 }
 
 
@@ -50,13 +47,13 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
             & (pl.col("persona") == settings["baseline"])
         )
         rows = {row["metric"]: row for row in shown.iter_rows(named=True)}
-        answers = rows["unjudged_rate"]
+        answers = rows[UNJUDGED]
         yield (
             f"- Baseline ({answers['n']} answers, {answers['n_unjudged']} without a verdict): "
             + "; ".join(
-                f"{_metric(settings, judge, name)} {_value(row)}"
+                f"{_metric(settings, judge, name)} {_value(settings, row)}"
                 for name, row in rows.items()
-                if name != "unjudged_rate"
+                if name != UNJUDGED
             )
             + "."
         )
@@ -168,7 +165,25 @@ def _metric(settings: Settings, judge: Any, name: str) -> str:
     for rating in ratings:
         if rating["id"] == name:
             return f"{rating['title'].lower()} ({rating['better']} is better)"
-    return name.replace("_", " ")
+    if name in settings["judged_metrics"]:
+        return str(settings["judged_metrics"][name]["title"])
+    return _classes(settings).get(name) or name.replace("_", " ")
+
+
+def _classes(settings: Settings) -> dict[str, str]:
+    """Share of a class → what it is called."""
+    return {
+        each["id"]: f"{one['title'].lower()}: {each['title'].lower()}"
+        for judge in settings["judges"].values()
+        for one in judge.get("classes", ())
+        for each in one["classes"]
+    }
+
+
+def _is_share(settings: Settings, name: str) -> bool:
+    # Scores from 0 to 1 are given in percent as well.
+    unit = settings["judged_metrics"].get(name, {}).get("unit")
+    return name in _WORDS or name in _classes(settings) or unit in ("share", "score")
 
 
 def _share(row: Row) -> str:
@@ -180,14 +195,14 @@ def _strength(row: Row) -> str:
     return number(*(row[name] for name in names)).replace("-", "−")
 
 
-def _value(row: Row) -> str:
-    return (
-        _share(row) if row["metric"] in _SHARES else number(row["value"], row["low"], row["high"])
-    )
+def _value(settings: Settings, row: Row) -> str:
+    if _is_share(settings, row["metric"]):
+        return _share(row)
+    return number(row["value"], row["low"], row["high"])
 
 
 def _contrast(settings: Settings, row: Row) -> str:
-    scale, unit = (100, " points") if row["metric"] in _SHARES else (1, "")
+    scale, unit = (100, " points") if _is_share(settings, row["metric"]) else (1, "")
     digits = 1 if scale == 100 else 2
     numbers = [
         "none" if row[key] is None else f"{scale * row[key]:+.{digits}f}".replace("-", "−")

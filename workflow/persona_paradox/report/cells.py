@@ -14,7 +14,6 @@ import polars as pl
 
 from ..archive.withholding import Texts, withhold
 from ..data.items import is_null_case
-from ..judges.chats import ACTION
 from ..judges.verdicts import READ
 from ..kinds import answers, base
 from ..kinds.answers import INVALID, PARTS, AnswerSpec, aligned, parts
@@ -251,7 +250,7 @@ def judged_column(judgements: pl.DataFrame, ids: pl.DataFrame) -> Json:
     for dimension, rows in by_dimension.items():
         found[dimension] = (
             (rows["mode"] - 1).set(~read, None).to_list()
-            if dimension == ACTION
+            if rows["value"].null_count() == rows.height
             else parts(rows["value"], RATING_PARTS)
         )
     return found

@@ -10,27 +10,19 @@ from ..data.parts import parts_of
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
-from ..kinds.checking import check_once, check_told_apart
-from ..names import ALL, ANSWERS, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
+from ..kinds.checking import check_once
+from ..names import ALL, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
 from .conditions import file_of, split
 from .factor_sets import check_trends
+from .judge_checks import check_judge
 from .products import all_tables
 from .study import Study, sources_of_study
-
-# What tables call other figures of judged answers, so that no rating can.
-MEASURES = frozenset(
-    {"action", "accept", "caution", "refuse", "unjudged_rate", "over_refusal", "cares"}
-    | {"action_agreement", "n_characters"}
-)
 
 # What the schema of a study compares where the study does not say.
 DEFAULT_METRICS = ("accuracy", "under_triage_rate", "over_triage_rate")
 
 # Characters of a mark of a thought: a shorter one stands in any text.
 SHORTEST_MARK = 3
-
-# Most answers that a judge sees side by side: it names one by a digit.
-MOST_LISTED = 9
 
 
 def cross_check(study: Study) -> None:
@@ -67,7 +59,7 @@ def cross_check(study: Study) -> None:
     for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     for id_ in study.judges:
-        _check_judge(id_, study)
+        check_judge(id_, study)
     _check_sources(study)
     for id_ in study.forms:
         _check_form(id_, study)
@@ -279,37 +271,6 @@ def _title_file(kind: str, id_: str) -> str:
     return f"config/adapters/{part}.yaml" if part and kind == "models" else file_of(kind, id_)
 
 
-def _check_judge(id_: str, study: Study) -> None:
-    judge = study.judges[id_]
-    name = f"config/judges/{id_}.yaml"
-    ids = [rating["id"] for rating in judge["ratings"]]
-    check_once(f"{name}: key `ratings`", ids, "rename")
-    check_told_apart(f"{name}: key `ratings`", [r["title"] for r in judge["ratings"]])
-    for rating in ids:
-        if rating in MEASURES:
-            raise InputError(
-                f"{name}: key `ratings` has the id {rating!r}, which is what tables call another "
-                "figure; rename it"
-            )
-    if judge["reads"] != ANSWERS and judge["action"] is not None:
-        raise InputError(
-            f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "
-            f"{judge['reads']!r}; take it out"
-        )
-    if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
-        raise InputError(
-            f"{name}: key `model` is of the family of every model of the study, and judges do not "
-            "judge their kin; choose another model, or set key `own_family` to true"
-        )
-    if study.judged_cells(id_):
-        _check_scale(name, judge, study)
-    if study.settings["rankings"]["listwise"] and judge["list"] and len(study.ranked) > MOST_LISTED:
-        raise InputError(
-            f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
-            f"but a judge can name one of {MOST_LISTED} at most; narrow key `rankings.groups`"
-        )
-
-
 def _check_form(id_: str, study: Study) -> None:
     form = study.forms[id_]
     name = f"config/forms/{id_}.yaml"
@@ -318,22 +279,6 @@ def _check_form(id_: str, study: Study) -> None:
     for about in [*form["questions"], form["confidence"]]:
         values = [option["value"] for option in about["options"]]
         check_once(f"{name}: key `options` of {about['title']!r}", values, "change")
-
-
-def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
-    """Check that clinicians are asked on the scale of the judge with whom they are compared."""
-    ids = [rating["id"] for rating in judge["ratings"]]
-    for question in study.forms[judge["reads"]]["questions"]:
-        rating = question.get("rating")
-        values = sorted(option["value"] for option in question["options"])
-        scale = list(range(1, judge["scale"] + 1))
-        if rating is not None and rating["id"] in ids and values != scale:
-            raise InputError(
-                f"config/forms/{judge['reads']}.yaml: key `questions` asks {question['id']!r} with "
-                f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
-                f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
-                "to null"
-            )
 
 
 # Keys of `format` that are about files of one kind.

@@ -16,12 +16,13 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
-from ..names import ACTIONS, ALL, CRITERIA, HUMAN, RELATION, USER
+from ..names import ALL, CRITERIA, HUMAN, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
 from .identities import identifying
 from .inventory import prompted
+from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
 from .study import Study
 
@@ -49,14 +50,14 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_, task in study.asked_tasks.items():
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
-        yield from _judge_views(id_, study)
+        yield from judge_views(id_, study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
     yield "calibrate", resampling
     methods = {"folds": statistics["folds"], "methods": settings["recalibrations"]}
     methods |= {"personas": sorted(study.personas)}
     yield "recalibrate", resampling | methods
-    elsewhere = ("binned_ece_warning_below", "too_few_below", "cares", "folds", "factors")
+    elsewhere = ("binned_ece_warning_below", "too_few_below", "proportionate", "folds", "factors")
     if statistics["family"]["groups"] == ALL:
         statistics["family"] = statistics["family"] | {"groups": study.ids_of("groups")}
     yield "statistics", {key: statistics[key] for key in statistics if key not in elsewhere}
@@ -85,7 +86,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
         yield f"figures/{kind}", shown_here | {"tasks": tasks}
     yield "judged_figures", shown_here | _judged_figures_view(study)
-    yield "judged", _judged_view(study)
+    yield "judged", judged_view(study)
     if study.forms:
         yield "forms", study.forms
         yield "answers_shown", _shown_view(study)
@@ -192,69 +193,6 @@ def _thoughts_view(
     most = {"max_tokens": model["thinking"]["max_tokens"]}
     unbound = {"stop": [], "token_logprobs": False} | asking.UNBOUND
     return asking.decoding(task, [], study.settings["seed"]) | unbound | most
-
-
-def _judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
-    """What a judge is asked, how it answers, and how its verdicts are read."""
-    judge = study.judges[id_]
-    listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
-    most = max(judge["scale"], len(ACTIONS), listed)
-    labels = [str(number) for number in range(1, most + 1)]
-    yield (
-        f"judges/{id_}",
-        {
-            "instruction": judge["instruction"],
-            "user": judge["user"],
-            "pairs": judge["pairs"],
-            "list": judge["list"],
-            "questions": {rating["id"]: rating["question"] for rating in judge["ratings"]}
-            | ({} if judge["action"] is None else {"action": judge["action"]["question"]}),
-        },
-    )
-    yield (
-        f"judge_read_out/{id_}",
-        {"labels": labels, "answer_prefix": judge["answer_prefix"]} | asking.UNBOUND,
-    )
-    # The digit itself may take two tokens: a blank and the digit.
-    yield f"judge_decoding/{id_}", asking.greedy(labels, 2 + judge["rationale_tokens"])
-    yield (
-        f"verdicts/{id_}",
-        {
-            "scale": judge["scale"],
-            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
-            "actions": [] if judge["action"] is None else list(ACTIONS),
-        },
-    )
-
-
-def _judged_view(study: Study) -> dict[str, Any]:
-    """What the tables of judged answers need: cells, tasks and judges."""
-    judges = {}
-    tasks = {}
-    for id_ in study.active_judges:
-        judge, cells = study.judges[id_], study.judged_cells(id_)
-        judges[id_] = {
-            "reads": judge["reads"],
-            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
-            "scale": judge["scale"],
-            "actions": [] if judge["action"] is None else list(ACTIONS),
-            "usable": judge["usable"],
-            "compares": judge["pairs"] is not None and len(study.ranked) > 1,
-            "lists": judge["list"] is not None
-            and study.settings["rankings"]["listwise"]
-            and len(study.ranked) > 1,
-            "places": sorted({(cell.model, cell.task) for cell in cells}),
-        }
-        for task in {cell.task for cell in cells}:
-            tasks[task] = {"categories": [], "benign": []} | measured(task, study)
-    return {
-        "baseline": study.settings["baseline"],
-        "personas": list(study.personas),
-        "ranked": study.ranked,
-        "cares": study.settings["statistics"]["cares"],
-        "judges": judges,
-        "tasks": tasks,
-    }
 
 
 def _shown_view(study: Study) -> dict[str, Any]:
@@ -406,32 +344,13 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
     return {
         "persona_order": list(study.personas),
         "ranked": study.ranked,
-        "judges": {id_: _judge_shown(id_, study) for id_ in study.active_judges},
+        "judges": {id_: judge_shown(id_, study) for id_ in study.active_judges},
+        "judged_metrics": judged_metrics(study),
         "judged_tasks": {
             id_: _judged_task_shown(id_, form, study)
             for form, ids in study.form_tasks.items()
             for id_ in ids
         },
-    }
-
-
-def _judge_shown(id_: str, study: Study) -> dict[str, Any]:
-    """What figures say of a judge."""
-    judge = study.judges[id_]
-    family = study.all_models[judge["model"]]["family"]
-    return {
-        "title": judge["title"],
-        "reads": judge["reads"],
-        "scale": judge["scale"],
-        "ratings": [
-            {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
-        ],
-        "compares": judge["pairs"] is not None and len(study.ranked) > 1,
-        "usable": judge["usable"],
-        # Models of its own family that it judges, since its file asks for it.
-        "kin": sorted(
-            {c.model for c in study.judged_cells(id_) if study.models[c.model]["family"] == family}
-        ),
     }
 
 

@@ -1,0 +1,100 @@
+"""What the file of a judge must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import InputError
+from ..kinds import base
+from ..kinds.checking import check_once, check_told_apart
+from ..names import ACTION, ACTIONS, ANSWERS
+from .study import Study
+
+# What tables call figures of all judged answers, so that no judge can call its own so.
+MEASURES = (ACTION, *ACTIONS, f"{ACTION}_agreement", "unjudged_rate", "n_characters")
+
+# Most answers that a judge sees side by side: it names one by a digit.
+MOST_LISTED = 9
+
+
+def check_judge(id_: str, study: Study) -> None:
+    """Check what a judge is asked, and that it has something to judge.
+
+    Raises:
+        InputError: one sentence on the first thing that is wrong.
+    """
+    judge = study.judges[id_]
+    name = f"config/judges/{id_}.yaml"
+    if not judge["ratings"] and not judge["classes"] and judge["action"] is None:
+        raise InputError(
+            f"{name}: keys `ratings`, `action` and `classes` ask for nothing; write one of them"
+        )
+    for key in ("ratings", "classes"):
+        check_once(f"{name}: key `{key}`", [one["id"] for one in judge[key]], "rename")
+        check_told_apart(f"{name}: key `{key}`", [one["title"] for one in judge[key]])
+    for one in judge["classes"]:
+        about = f"{name}: key `classes` of {one['id']}"
+        check_once(about, [each["id"] for each in one["classes"]], "rename")
+        check_told_apart(about, [each["title"] for each in one["classes"]])
+    _check_measures(name, judge)
+    if judge["reads"] != ANSWERS and judge["action"] is not None:
+        raise InputError(
+            f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "
+            f"{judge['reads']!r}; take it out"
+        )
+    if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
+        raise InputError(
+            f"{name}: key `model` is of the family of every model of the study, and judges do not "
+            "judge their kin; choose another model, or set key `own_family` to true"
+        )
+    if study.judged_cells(id_):
+        _check_scale(name, judge, study)
+    if study.settings["rankings"]["listwise"] and judge["list"] and len(study.ranked) > MOST_LISTED:
+        raise InputError(
+            f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
+            f"but a judge can name one of {MOST_LISTED} at most; narrow key `rankings.groups`"
+        )
+
+
+def _check_measures(name: str, judge: Mapping[str, Any]) -> None:
+    """Check that no two figures of a judge's answers have one name."""
+    seen = dict.fromkeys(MEASURES, "what tables call another figure")
+    for kind in base.kinds():
+        if base.has(kind, "judged"):
+            own = base.load(kind, "judged").METRICS
+            seen |= {metric.id: "what tables call another figure" for metric in own}
+    for key, id_, measure in _measures(judge):
+        if measure in seen:
+            whole = "" if measure == id_ else f", so that a figure is called {measure!r}"
+            raise InputError(
+                f"{name}: key `{key}` has the id {id_!r}{whole}, which is {seen[measure]}; "
+                "rename it"
+            )
+        seen[measure] = f"a figure of key `{key}` as well"
+
+
+def _measures(judge: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Key, id, and what a figure is called that follows from it."""
+    for rating in judge["ratings"]:
+        yield "ratings", rating["id"], rating["id"]
+    for one in judge["classes"]:
+        yield "classes", one["id"], one["id"]
+        for each in ("agreement", *(each["id"] for each in one["classes"])):
+            yield "classes", one["id"], f"{one['id']}_{each}"
+
+
+def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
+    """Check that clinicians are asked on the scale of the judge with whom they are compared."""
+    ids = [rating["id"] for rating in judge["ratings"]]
+    for question in study.forms[judge["reads"]]["questions"]:
+        rating = question.get("rating")
+        values = sorted(option["value"] for option in question["options"])
+        scale = list(range(1, judge["scale"] + 1))
+        if rating is not None and rating["id"] in ids and values != scale:
+            raise InputError(
+                f"config/forms/{judge['reads']}.yaml: key `questions` asks {question['id']!r} with "
+                f"the options {values}, but {name} rates {rating['id']!r} from 1 to "
+                f"{judge['scale']}; give both the same scale, or set key `rating` of the question "
+                "to null"
+            )

@@ -1,0 +1,139 @@
+"""What a judge is asked, how its verdicts are read and measured, and what figures say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..kinds import asking, base
+from ..names import ACTION, ACTIONS
+from .measured_views import measured
+from .study import Study
+
+
+def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
+    """What a judge is asked, how it answers, and how its verdicts are read."""
+    judge = study.judges[id_]
+    listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
+    classes = judged_classes(judge)
+    most = max(judge["scale"], len(ACTIONS), listed, *map(len, classes.values()))
+    labels = [str(number) for number in range(1, most + 1)]
+    yield (
+        f"judges/{id_}",
+        {
+            "instruction": judge["instruction"],
+            "user": judge["user"],
+            "pairs": judge["pairs"],
+            "list": judge["list"],
+            "questions": {rating["id"]: rating["question"] for rating in judge["ratings"]}
+            | ({} if judge["action"] is None else {"action": judge["action"]["question"]}),
+            # Only where there are some, so that what other judges were asked stays.
+            **(
+                {"classes": {one["id"]: one["question"] for one in judge["classes"]}}
+                if judge["classes"]
+                else {}
+            ),
+        },
+    )
+    yield (
+        f"judge_read_out/{id_}",
+        {"labels": labels, "answer_prefix": judge["answer_prefix"]} | asking.UNBOUND,
+    )
+    # The digit itself may take two tokens: a blank and the digit.
+    yield f"judge_decoding/{id_}", asking.greedy(labels, 2 + judge["rationale_tokens"])
+    yield (
+        f"verdicts/{id_}",
+        {
+            "scale": judge["scale"],
+            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
+            "classes": classes,
+        },
+    )
+
+
+def judged_classes(judge: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Dimension → its classes, in the order of a judge's digits; the action is one of them."""
+    action = {} if judge["action"] is None else {ACTION: list(ACTIONS)}
+    own = {one["id"]: [each["id"] for each in one["classes"]] for one in judge["classes"]}
+    return action | own
+
+
+def judged_view(study: Study) -> dict[str, Any]:
+    """What the tables of judged answers need: cells, tasks and judges."""
+    judges = {}
+    tasks = {}
+    for id_ in study.active_judges:
+        judge, cells = study.judges[id_], study.judged_cells(id_)
+        judges[id_] = {
+            "reads": judge["reads"],
+            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
+            "scale": judge["scale"],
+            "classes": judged_classes(judge),
+            "usable": judge["usable"],
+            "compares": judge["pairs"] is not None and len(study.ranked) > 1,
+            "lists": judge["list"] is not None
+            and study.settings["rankings"]["listwise"]
+            and len(study.ranked) > 1,
+            "places": sorted({(cell.model, cell.task) for cell in cells}),
+        }
+        for task in {cell.task for cell in cells}:
+            tasks[task] = {"categories": [], "benign": []} | measured(task, study)
+    return {
+        "baseline": study.settings["baseline"],
+        "personas": list(study.personas),
+        "ranked": study.ranked,
+        "proportionate": study.settings["statistics"]["proportionate"],
+        "judges": judges,
+        "tasks": tasks,
+    }
+
+
+def judge_shown(id_: str, study: Study) -> dict[str, Any]:
+    """What figures say of a judge."""
+    judge = study.judges[id_]
+    family = study.all_models[judge["model"]]["family"]
+    return {
+        "title": judge["title"],
+        "reads": judge["reads"],
+        "scale": judge["scale"],
+        "ratings": [
+            {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
+        ],
+        # Only where there are some, so that figures of other studies stay.
+        **({"classes": _classes_shown(judge)} if judge["classes"] else {}),
+        "compares": judge["pairs"] is not None and len(study.ranked) > 1,
+        "usable": judge["usable"],
+        # Models of its own family that it judges, since its file asks for it.
+        "kin": sorted(
+            {c.model for c in study.judged_cells(id_) if study.models[c.model]["family"] == family}
+        ),
+    }
+
+
+def _classes_shown(judge: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Dimensions of classes: `id`, `title`, and the `classes` by what their shares are called."""
+    return [
+        {
+            "id": one["id"],
+            "title": one["title"],
+            "classes": [
+                {"id": f"{one['id']}_{each['id']}", "title": each["title"]}
+                for each in one["classes"]
+            ],
+        }
+        for one in judge["classes"]
+    ]
+
+
+def judged_metrics(study: Study) -> dict[str, dict[str, Any]]:
+    """What is measured of judged answers besides, by their kinds: `title`, `unit`, `better`."""
+    kinds = dict.fromkeys(
+        study.kind(c.task) for id_ in study.active_judges for c in study.judged_cells(id_)
+    )
+    metrics = [
+        metric
+        for kind in kinds
+        if base.has(kind, "judged")
+        for metric in base.load(kind, "judged").METRICS
+    ]
+    return {m.id: {"title": m.title, "unit": m.unit, "better": m.better} for m in metrics}
