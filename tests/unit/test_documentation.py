@@ -14,6 +14,8 @@ from documented import ROOT, Documented, matches, tables
 from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
+from persona_paradox.identification import measures as identification
+from persona_paradox.identification import reading
 from persona_paradox.judges import assessment, ranking, trust, verdicts
 from persona_paradox.kinds import base, measuring
 from persona_paradox.kinds.labelled import verbalized
@@ -32,6 +34,7 @@ SCHEMAS = {
     f"results/delivered/{CELL}": delivery.SCHEMA,
     f"results/responses/{CELL}": responses.SCHEMA,
     f"results/verbalized/{CELL}": verbalized.SCHEMA,
+    f"results/identified/{CELL}": reading.SCHEMA,
     f"results/scores/{CELL}": scoring.SCHEMA,
     f"results/calibration/{CELL}": confidences.CALIBRATION,
     "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
@@ -46,6 +49,8 @@ SCHEMAS = {
         for name, schema in tabulation.schemas([measuring.load("triage")]).items()
     },
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
+    "results/tables/identification.parquet": identification.IDENTIFICATION,
+    "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,
     "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | trust.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | trust.TRUST,
@@ -111,6 +116,7 @@ FIGURES = {
     *recalibration.METHODS,
     *confidences.CONFIDENCES,
     *JUDGED,
+    *identification.METRICS,
 }
 
 

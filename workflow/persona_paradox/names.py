@@ -73,6 +73,9 @@ NOT_RECORDED = "not recorded"
 SUBJECT, RELATION = "subject", "relation"
 RELATIONS = ("in", "adjacent", "off")
 
+# When a model is asked who it is: with no task behind it, and behind its answer to one.
+WHEN = BEFORE, AFTER = ("before", "after")
+
 # Ids of null cases begin so, and no others.
 NULL_CASE = "null:"
 

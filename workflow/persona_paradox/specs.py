@@ -193,6 +193,16 @@ class Rankings(TypedDict):
     listwise: bool
 
 
+class Identification(TypedDict):
+    """How the persona is named."""
+
+    groups: list[str]
+    none: str
+    tasks: list[str]
+    question: str
+    answer_prefix: str
+
+
 class Clinicians(TypedDict):
     """What clinicians see."""
 
@@ -257,6 +267,7 @@ class Settings(TypedDict):
     limits: dict[str, int | None]
     judges: list[str]
     rankings: Rankings
+    identification: Identification | None
     clinicians: Clinicians
     limit_keeps: list[str]
     seed: int

@@ -32,6 +32,8 @@ ROW_IS = {
     "rankings": "a persona's strength in a judge's preferences",
     "wins": "two personas in a judge's preferences",
     "judges": "a figure of how far a judge can be trusted",
+    "identification": "a figure of how well a persona is named",
+    "identification_confusion": "how often a persona is taken for another",
     "clinicians": "what clinicians say of a persona's answers",
     "clinician_rankings": "a persona's strength in clinicians' preferences",
     "agreement": "the agreement of two raters, or of all of a kind",

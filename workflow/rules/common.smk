@@ -16,7 +16,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
-from persona_paradox.names import ALL, HUMAN
+from persona_paradox.names import ALL, HUMAN, WHEN
 from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.inventory import (
     answered,
@@ -34,6 +34,7 @@ from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     FACTOR_TABLES,
+    IDENTIFICATION_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
 )
@@ -176,6 +177,8 @@ def further(wildcards):
     )
     if wildcards.task in STUDY.verbalized_tasks:
         wanted["question"] = f"verbalized/{wildcards.task}"
+    if wildcards.task in STUDY.identified_tasks:
+        wanted["identification"] = "identification"
     return {option: VIEWS[name] for option, name in wanted.items()}
 
 

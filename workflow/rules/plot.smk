@@ -5,7 +5,7 @@ FIGURES = (
     [
         id_
         for id_, figure in ALL_FIGURES.items()
-        if figure.kind is not None or JUDGES or ANNOTATIONS
+        if figure.kind is not None or figure.only_with or JUDGES or ANNOTATIONS
     ]
     if STUDY.settings["figures"] == ALL
     else STUDY.settings["figures"]

@@ -17,7 +17,7 @@ rule try_second_turn:
         "logs/try_second_turn/{model}/{task}.log",
     wildcard_constraints:
         model=one_of(STUDY.models),
-        task=one_of({*STUDY.before, *STUDY.verbalized_tasks}),
+        task=one_of({*STUDY.before, *STUDY.verbalized_tasks, *STUDY.identified_tasks}),
     priority: 10
     conda:
         ENVIRONMENT

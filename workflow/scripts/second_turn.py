@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
 from persona_paradox.engine.prepared import model_of
+from persona_paradox.identification.options import question
 from persona_paradox.kinds.labelled.verbalized import second_turns
 from persona_paradox.prompting.delivery import deliver_chats
 from persona_paradox.prompting.turns import example
@@ -24,6 +25,9 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.template)
     said = files.read_json(arguments.turns)["turns"] if arguments.turns else []
     asked = [files.read_json(arguments.question)["question"]] if arguments.question else []
+    if arguments.identification:
+        view_of = files.read_json(arguments.identification)
+        asked.append(question(view_of["question"], prompts["item_id"][0], view_of))
     # A cell, or model and task.
     name = "/".join(arguments.delivered.with_suffix("").parts[-3 if arguments.responses else -2 :])
     if arguments.responses:
@@ -35,7 +39,8 @@ def main(arguments: Namespace) -> None:
         turns = example(prompts, [*said, *asked], answer)
     model = model_of(arguments.manifest)
     table = deliver_chats(turns, view, model, arguments.config_file, name=f"{name}, second turn")
-    names = ("prompts", "turns", "question", "read_out", "template", "responses", "manifest")
+    names = ("prompts", "turns", "question", "identification", "read_out", "template")
+    names += ("responses", "manifest")
     inputs = {name: path for name in names if (path := getattr(arguments, name))}
     files.write_table(table, arguments.delivered, inputs)
     cli.log.info("%s: %d second turns", name, table.height)
@@ -51,6 +56,7 @@ if __name__ == "__main__":
     )
     options.add_argument("--turns", type=Path, help="view of what the user says in further turns")
     options.add_argument("--question", type=Path, help="view of the question")
+    options.add_argument("--identification", type=Path, help="view of the question who it is")
     options.add_argument("--responses", type=Path, help="Parquet file of the answers")
     options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")

@@ -31,7 +31,10 @@ from persona_paradox.engine.settings import Settings, usable_cpus
 from persona_paradox.errors import InputError
 
 # Folders whose answers came from the store.
-STORED = ("responses", "thoughts", "answers", "reasonings", "conclusions", "statements", "verdicts")
+STORED = (
+    *("responses", "thoughts", "answers", "reasonings", "conclusions", "statements", "verdicts"),
+    *("named_before", "named_after"),
+)
 # Folder of answers that are verified, and of the prompts that they answer.
 STAGES = {"statements": "second_turns"}
 # Of a cell, the first of these that it has.

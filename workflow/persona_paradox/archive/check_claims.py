@@ -12,6 +12,7 @@ import polars as pl
 from ..engine import server_settings
 from ..engine.responses import LOCAL, SCHEMA, SERVER, Request
 from ..errors import InputError
+from ..identification.asking import chats_after, chats_before
 from ..judges import answers, chats, known
 from ..kinds.labelled.verbalized import second_turns
 from ..prompting.steps import chats_behind
@@ -126,6 +127,11 @@ def asked_behind(copy: Copy, file: Answered) -> pl.DataFrame:
         if stage == "statements":
             responses = pl.read_parquet(copy.path / f"results/responses/{cell}.parquet")
             chats = second_turns(prompts, responses, "", "")
+        elif stage == "named_before":
+            chats = chats_before(prompts, copy.view("identification"))
+        elif stage == "named_after":
+            responses = pl.read_parquet(copy.path / f"results/responses/{cell}.parquet")
+            chats = chats_after(prompts, responses, copy.view("identification"), "")
         else:
             chats = chats_behind(
                 prompts,

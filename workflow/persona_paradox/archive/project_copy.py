@@ -48,6 +48,8 @@ TABLES = (
     "put_thoughts_beside",
     "next_turn",
     "verbalize",
+    "identify",
+    "tabulate_identification",
     "rate",
     "score",
     "calibrate",
@@ -74,6 +76,8 @@ DELIVER = (
     "deliver_conclusions",
     "try_second_turn",
     "second_turn",
+    "ask_before",
+    "ask_after",
     "deliver_ratings",
     "deliver_pairs",
     "deliver_list",
@@ -100,9 +104,10 @@ READ_IN_ANSWERS = {
 READ_BEHIND_ANSWERS = {
     "scores": ("confidence_verbalized",),
     "verbalized": ("confidence", "status"),
+    "identified": ("written",),
     "judgements": ("written", "rationale"),
 }
-BEHIND_ANSWERS = ("statements", "verdicts")
+BEHIND_ANSWERS = ("statements", "named_before", "named_after", "verdicts")
 
 ANNOTATIONS = "results/clinician/annotations.parquet"
 

@@ -1,7 +1,7 @@
 """Which figures there are: a module that draws one, and beside it a YAML file that tells of it.
 
-A figure is two files in the folder `figures` of a kind of task, of the judges or of the clinicians,
-and there is no register: whoever adds the two files adds a figure. `<id>.py` has
+A figure is two files in the folder `figures` of a kind of task, of judges, of clinicians or of the
+identification, and there is no register: whoever adds the two files adds a figure. `<id>.py` has
 
 - `draw(tables, settings)`, which gives a figure of matplotlib, or
 - `rows(tables, settings)` and `spec(settings)`: a table and a specification of Vega-Lite whose
@@ -52,7 +52,7 @@ class Figure:
 
     @property
     def kind(self) -> str | None:
-        """The kind of task whose answers it shows; None where judges or clinicians speak."""
+        """The kind of task whose answers it shows; None where it is of another wing."""
         wing, _, kind = self.folder.partition("/")
         return kind if wing == "kinds" else None
 
@@ -79,9 +79,9 @@ class Figure:
 
 @cache
 def figures() -> dict[str, Figure]:
-    """All figures by id: those of kinds of tasks, then of judges, then of clinicians."""
+    """All figures by id: of kinds of tasks, of judges, of clinicians, of the identification."""
     found: dict[str, Figure] = {}
-    for pattern in ("kinds/*", "judges", "clinicians"):
+    for pattern in ("kinds/*", "judges", "clinicians", "identification"):
         for path in sorted(_LIBRARY.glob(f"{pattern}/figures/[!_]*.py")):
             if not path.with_suffix(".yaml").is_file():
                 raise InputError(

@@ -20,14 +20,14 @@ SCHEMA = PROMPTS | {LATER: pl.List(pl.String), "repeat": pl.Int64, "status": pl.
 
 
 def behind_answers(
-    prompts: pl.DataFrame, responses: pl.DataFrame, said: str, answer_prefix: str
+    prompts: pl.DataFrame, responses: pl.DataFrame, said: str | pl.Series, answer_prefix: str
 ) -> pl.DataFrame:
     """The chats that go on behind the answers of a cell.
 
     Args:
         prompts: table of `prompts.SCHEMA`, or what this made for the turn before.
         responses: to these, table of `responses.SCHEMA`.
-        said: the user's next message.
+        said: the user's next message, or that of every answer to an item.
         answer_prefix: text that the answers were forced to begin with.
 
     Returns:
@@ -38,9 +38,8 @@ def behind_answers(
     """
     answers = responses.filter(~is_null_case()).with_columns(shown())
     given = pl.col("text").str.contains(r"\S").fill_null(value=False)
-    said_now = pl.concat_list(
-        pl.lit(answer_prefix) + pl.col("text").fill_null(""), pl.lit(said, dtype=pl.String)
-    )
+    now = pl.lit(said, dtype=pl.String) if isinstance(said, str) else pl.lit(said)
+    said_now = pl.concat_list(pl.lit(answer_prefix) + pl.col("text").fill_null(""), now)
     answers = answers.select("item_id", "variant", "repeat", said_now=said_now, given=given)
     on = [key for key in ("item_id", "variant", "repeat") if key in prompts.columns]
     joined = answers.join(prompts, on=on, maintain_order="left")

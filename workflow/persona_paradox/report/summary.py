@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from ..clinicians import words as clinicians
+from ..identification import words as identification
 from ..judges import words as judges
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
 
@@ -134,6 +135,7 @@ def _too_long(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
 
 _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
 _OTHERS: tuple[Section, ...] = (
+    *identification.SECTIONS,
     *judges.SECTIONS,
     ("What models thought before", ("thoughts",), _thoughts),
     *clinicians.SECTIONS,

@@ -14,6 +14,7 @@ from ..kinds.checking import check_once
 from ..names import ALL, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
 from .conditions import file_of, split
 from .factor_sets import check_trends
+from .identification import check_identification
 from .judge_checks import check_judge
 from .products import all_tables
 from .study import Study, sources_of_study
@@ -42,6 +43,7 @@ def cross_check(study: Study) -> None:
                 "the same text; change one of them or remove it"
             )
     _check_titles(study)
+    check_identification(study)
     for id_, dataset in study.datasets.items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..names import HUMAN
+from ..names import HUMAN, WHEN
 from .study import Study
 
 # The code, without which nothing of a study could be made again.
@@ -97,6 +97,10 @@ def answered(study: Study) -> Iterator[Answered]:
         yield of(cell, first, cell.task not in study.before)
         if cell.task in study.verbalized_tasks:
             later.append(Step("statements", "second_turns", f"verbalized_decoding/{cell.task}"))
+        if cell.task in study.identified_tasks:
+            for when in WHEN:
+                decoding = "identification_decoding"
+                later.append(Step(f"named_{when}", f"asked_{when}", decoding))
         for step in later:
             yield of(cell, step, False)
     for judge in study.active_judges:
@@ -163,6 +167,7 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     for task in prompted(study):
         for persona in study.personas:
             yield f"results/prompts/{task}/{persona}.parquet", task
+    yield from ((f"results/identified/{c.path}.parquet", c.task) for c in study.identified_cells)
     yield from _judged(study)
 
 

@@ -221,6 +221,8 @@ def _check_groups(study: Study) -> None:
     settings, known = study.settings, set(study.titles["groups"])
     family = settings["statistics"]["family"]["groups"]
     _check_known("rankings.groups", settings["rankings"]["groups"], known)
+    asked = settings["identification"]
+    _check_known("identification.groups", asked["groups"] if asked else [], known)
     _check_known("clinicians.groups", settings["clinicians"]["groups"], known)
     _check_known("statistics.family.groups", [] if family == ALL else family, known)
 

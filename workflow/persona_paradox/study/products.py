@@ -16,6 +16,8 @@ DECOMPOSED_TABLES = ("variance", "interaction")
 # Of tasks whose arms say what they are about.
 ARM_TABLES = ("arm_attributes",)
 FACTOR_TABLES = ("factors",)
+# Of studies whose personas are named.
+IDENTIFICATION_TABLES = ("identification", "identification_confusion")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
@@ -31,7 +33,7 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
-    others += [*JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
+    others += [*IDENTIFICATION_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):

@@ -30,6 +30,7 @@ from .products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     FACTOR_TABLES,
+    IDENTIFICATION_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
     STUDY_TABLES,
@@ -273,6 +274,7 @@ class Study:
             *(ARM_TABLES if self.compared_arms else ()),
             *(FACTOR_TABLES if self.factor_tasks else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
+            *(IDENTIFICATION_TABLES if self.identified_tasks else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
             *(("thoughts",) if self.thinking_models else ()),
@@ -306,7 +308,9 @@ class Study:
         return [
             id_
             for id_, figure in figures().items()
-            if (judged if figure.kind is None else self.tasks_shown(figure.kind))
+            if (
+                judged or figure.only_with if figure.kind is None else self.tasks_shown(figure.kind)
+            )
             and (figure.only_with is None or self.has(figure.only_with))
         ]
 
@@ -318,7 +322,8 @@ class Study:
         """Whether the study has what a figure is only drawn with.
 
         Args:
-            what: `relations` of its personas; `factors` of its persona sets; `arms` of tasks that
+            what: `relations` of its personas; `factors` of its persona sets; `identification`, that
+                somebody names its personas; `arms` of tasks that
                 have scores and stand beside them; `arms_of_levels`, those of `compared_arms` whose
                 labels have an order.
 
@@ -333,6 +338,8 @@ class Study:
             return any(self.relations(task) for task in self.tasks)
         if what == "factors":
             return bool(self.factor_tasks)
+        if what == "identification":
+            return bool(self.identified_tasks)
         raise ValueError(f"no study has {what!r}")
 
     def tasks_shown(self, kind: str) -> list[str]:
@@ -375,6 +382,28 @@ class Study:
     def verbalized_tasks(self) -> list[str]:
         """Ids of the tasks that ask how sure the model is."""
         return [id_ for id_, task in self.tasks.items() if task.get("verbalized") is not None]
+
+    @cached_property
+    def identified_personas(self) -> list[str]:
+        """Ids of the personas that are named among others, in the study's order."""
+        asked, baseline = self.settings["identification"], self.settings["baseline"]
+        groups = asked["groups"] if asked else []
+        return [
+            id_
+            for id_, spec in self.personas.items()
+            if spec["group"] in groups and id_ != baseline
+        ]
+
+    @cached_property
+    def identified_tasks(self) -> list[str]:
+        """Ids of the tasks before and behind which the model is asked who it is."""
+        asked = self.settings["identification"]
+        return [id_ for id_ in self.tasks if asked and id_ in asked["tasks"]]
+
+    @property
+    def identified_cells(self) -> list[Cell]:
+        """The cells of these tasks."""
+        return [cell for cell in self.cells if cell.task in self.identified_tasks]
 
     @cached_property
     def servers(self) -> list[str]:

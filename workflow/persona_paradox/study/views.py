@@ -20,6 +20,7 @@ from ..names import ALL, CRITERIA, HUMAN, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
+from .identification import identification_view, identification_views
 from .identities import identifying
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
@@ -51,6 +52,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from judge_views(id_, study)
+    yield from identification_views(study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
     yield "calibrate", resampling
@@ -339,6 +341,14 @@ def _figures_view(study: Study) -> dict[str, Any]:
     }
 
 
+def _named_shown(study: Study) -> dict[str, Any]:
+    """What figures call the options among which personas are named, and the tasks of it."""
+    if not study.identified_tasks:
+        return {}
+    options = identification_view(study)["options"]
+    return {"options": options, "tasks": {id_: shown(id_, study) for id_ in study.identified_tasks}}
+
+
 def _judged_figures_view(study: Study) -> dict[str, Any]:
     """What figures of judges and clinicians need besides."""
     return {
@@ -351,6 +361,8 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
             for form, ids in study.form_tasks.items()
             for id_ in ids
         },
+        # Only where somebody is named, so that figures of other studies stay.
+        **({"identification": named} if (named := _named_shown(study)) else {}),
     }
 
 

@@ -1,0 +1,77 @@
+"""Whether the persona is kept, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from ..names import AFTER, ALL, BEFORE
+from ..words import Section, Settings, Tables, named, place_of, points, points_within, share
+from .measures import ACCURACY, CHANGE
+
+
+def _kept(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
+    table = tables["identification"].filter(
+        (pl.col("metric") == ACCURACY) & (pl.col("variant") == "main")
+    )
+    for (model, task), part in table.group_by("model", "task", maintain_order=True):
+        yield f"**{place_of(settings, model, task)}**"
+        yield ""
+        rows = {(r["persona"], r["source"]): r for r in part.iter_rows(named=True)}
+        whole = [rows.get((ALL, source)) for source in (BEFORE, AFTER, CHANGE)]
+        chance = next(row["chance"] for row in rows.values() if row["chance"] is not None)
+        if all(whole):
+            before, after, change = (row or {} for row in whole)
+            yield (
+                f"- Asked who it is, on the mean over all options, the model names rightly "
+                f"{_share(before)} before the task and {_share(after)} behind its answer "
+                f"(n = {after['n']} items; a uniform guess, or who always names the same one: "
+                f"{100 * chance:.1f}%); change {points(change['value'])} points "
+                f"{points_within(change['low'], change['high'])}."
+            )
+        own = [
+            row
+            for (persona, source), row in rows.items()
+            if source == AFTER and persona != ALL and row["low"] is not None
+        ]
+        above = [row for row in own if row["low"] > chance]
+        yield (
+            f"- Behind the answer, the interval of {len(above)} of {len(own)} personas lies above "
+            "chance"
+            + (": " + "; ".join(f"{named(settings, r['persona'])} {_share(r)}" for r in above))
+            * bool(above)
+            + "."
+        )
+        lost = [
+            row
+            for (_, source), row in rows.items()
+            if source == CHANGE
+            and row["p_holm"] is not None
+            and row["p_holm"] <= 1 - settings["confidence"]
+        ]
+        tests = [r for (_, source), r in rows.items() if source == CHANGE and r["p_holm"]]
+        yield (
+            f"- Changed by the task, with p (Holm over {len(tests)} tests) at most "
+            f"{100 * (1 - settings['confidence']):.0f}%: "
+            + (
+                "; ".join(
+                    f"{named(settings, row['persona'])} {points(row['value'])} points "
+                    f"{points_within(row['low'], row['high'])}"
+                    for row in lost
+                )
+                or "none"
+            )
+            + "."
+        )
+        unnamed = sum(r["n_unnamed"] for (p, s), r in rows.items() if s != CHANGE and p != ALL)
+        asked = sum(r["n"] for (p, s), r in rows.items() if s != CHANGE and p != ALL)
+        yield f"- Nobody is named in {unnamed} of {asked} questions, which count as wrong."
+        yield ""
+
+
+def _share(row: Settings) -> str:
+    return share(row["value"], row["low"], row["high"])
+
+
+SECTIONS: tuple[Section, ...] = (("Is the persona kept?", ("identification",), _kept),)
