@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from captions import assert_caption_tells
 from hypothesis import given
 from hypothesis import strategies as st
 from root import ROOT
@@ -18,8 +19,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.errors import InputError
-from persona_paradox.identification import measures
+from persona_paradox.figures import vega
+from persona_paradox.identification import measures, words
 from persona_paradox.identification.asking import chats_after, chats_before
+from persona_paradox.identification.figures import identification as shares
+from persona_paradox.identification.figures import identification_confusion as confusions
 from persona_paradox.identification.options import LETTERS, in_study_order, order_of, question
 from persona_paradox.identification.reading import identified
 from persona_paradox.prompting.prompts import build_prompts
@@ -286,3 +290,87 @@ def test_there_are_letters_for_so_many_personas() -> None:
     settings |= {"personas": ["no_persona", "roles@all"], "identification": {"groups": ["roles"]}}
     with pytest.raises(InputError, match="letters for 25"):
         load_study(settings, ROOT / "config", check_schema)
+
+
+def drawn(seed: int) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
+    """Tables of a study with one task, and the settings of its figures."""
+    found, confusion = measures.identification_rows(cells(seed, PERSONAS), SETTINGS)
+    place = {"model": "m", "task": "t", "variant": "main"}
+    tables = {
+        "identification": measures.with_holm(
+            pl.DataFrame([place | row for row in found], schema=measures.IDENTIFICATION)
+        ),
+        "identification_confusion": pl.DataFrame(
+            [place | row for row in confusion], schema=measures.CONFUSION
+        ),
+    }
+    task = {"title": "A task", "teaching": True, "sample": None, "clustered": False}
+    settings = {
+        "title": "A study",
+        "seed": 3,
+        "draws": 500,
+        "confidence": 0.95,
+        "interval": "percentile",
+        "too_few_below": 10,
+        "models": {"m": "A model"},
+        "persona_order": [*PERSONAS],
+        "personas": {id_: {"title": TITLES.get(id_, id_.title())} for id_ in PERSONAS},
+        "tasks": {"t": task},
+        "identification": {"options": VIEW["options"], "tasks": {"t": task}},
+    }
+    return tables, settings
+
+
+def test_figures_show_what_the_tables_hold() -> None:
+    tables, settings = drawn(7)
+    points = shares.rows(tables, settings)
+    assert points["label"].to_list()[:2] == ["ED nurse, before", "ED nurse, behind the answer"]
+    main = tables["identification"].filter(
+        (pl.col("metric") == measures.ACCURACY) & (pl.col("source") != "change")
+    )
+    assert sorted(points["share"]) == sorted(main["value"])
+    matrix = confusions.rows(tables, settings)
+    assert matrix.height == 2 * len(PERSONAS) * (len(TITLES) + 1)
+    assert matrix.filter("right").height == 2 * len(PERSONAS)
+    assert (
+        matrix.group_by("panel", "label").agg(pl.col("count").sum())["count"].unique().item() == 40
+    )
+    for module in (shares, confusions):
+        spec = vega.report_figure(module, tables, settings)
+        assert spec["title"]["text"] == ["A study"]
+
+
+def test_too_few_items_have_no_share() -> None:
+    tables, settings = drawn(8)
+    few = settings | {"too_few_below": 41}
+    assert shares.rows(tables, few)["share"].drop_nulls().is_empty()
+    assert shares.rows(tables, few)["said"][0].startswith("too few")
+    matrix = confusions.rows(tables, few)
+    assert matrix["share"].drop_nulls().is_empty()
+    assert matrix["text"].to_list() == [str(count) for count in matrix["count"]]
+
+
+@pytest.mark.parametrize("figure", ["identification", "identification_confusion"])
+def test_captions_tell(figure: str) -> None:
+    assert_caption_tells(figure)
+
+
+def test_the_summary_gives_every_number_with_its_interval() -> None:
+    tables, settings = drawn(9)
+    ((title, _, section),) = words.SECTIONS
+    text = "\n".join(section(tables, settings, {}))
+    assert title == "Is the persona kept?"
+    (row,) = (
+        tables["identification"]
+        .filter(persona="all", source="after", metric=measures.ACCURACY)
+        .iter_rows(named=True)
+    )
+    numbers = "{:.1f}% [{:.1f}, {:.1f}]".format(*(100 * row[k] for k in ("value", "low", "high")))
+    assert f"{numbers} behind its answer (n = 40 items" in text
+    assert "33.3%" in text
+    named = sum(
+        int((this.named < 0).sum())
+        for source in cells(9, PERSONAS).values()
+        for this in source.values()
+    )
+    assert f"Nobody is named in {named} of 320 questions" in text

@@ -451,7 +451,8 @@ class ChatTemplate:
         if any(message["role"] == "assistant" for message in messages):
             what, remedy = (
                 "a second turn",
-                "leave keys `turns` and `verbalized` of the task out, or ",
+                "leave out keys `turns` and `verbalized` of the task and `identification` of the "
+                "study, or ",
             )
         else:
             what, remedy = "a system and a user message", ""

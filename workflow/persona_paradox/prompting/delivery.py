@@ -238,7 +238,10 @@ class _Remedies:
             accept = f"if the model may read that, set key `accepted_template_text` of {self.model}"
             return f"{accept} to it; else {template}"
         if LATER in row:
-            return f"leave keys `turns` and `verbalized` of the task out, or {template}"
+            return (
+                "leave out keys `turns` and `verbalized` of the task and `identification` of the "
+                f"study, or {template}"
+            )
         return template
 
 
