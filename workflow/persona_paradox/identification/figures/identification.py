@@ -136,7 +136,9 @@ def _about(settings: Mapping[str, Any]) -> str:
         "(hollow) and behind its answer (filled). The grey line is a uniform guess. Balanced: all "
         "options have the same weight. Named is the option with the likeliest letter; nobody named "
         "counts as wrong. At the right the share with its interval and n items. Intervals: "
-        f"{words.share_note(shown, named['tasks'])}, not adjusted. Main wording. Of fewer than "
+        f"{words.percent(settings['confidence'])} Wilson score intervals, of clustered items and "
+        f"of the balanced mean bootstrap intervals over items ({settings['draws']} draws), not "
+        "adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. "
         f"{words.study_note(shown, list(named['tasks']))}"
     )

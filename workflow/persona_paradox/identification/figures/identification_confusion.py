@@ -87,7 +87,11 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     shade = {
         "field": "share",
         "type": "quantitative",
-        "scale": {"domain": [0, 0.5, 1], "range": ["#FFFFFF", "#7FB2D6", "#0B3C5D"]},
+        "scale": {
+            "domain": [0, 0.5, 1],
+            "range": ["#FFFFFF", "#7FB2D6", "#0B3C5D"],
+            "interpolate": "rgb",
+        },
         "legend": None,
     }
     hover = [
