@@ -27,6 +27,8 @@ CONFIDENCES = {
 # What an answer that should be one of a set of labels comes to: the last two have no label.
 OUTCOMES = ("right", "wrong", "refused", "unreadable")
 RIGHT, WRONG, REFUSED, UNREADABLE = OUTCOMES
+# An answer in free text that is neither of these two.
+ANSWERED = "answered"
 
 # What is measured of a confidence.
 CALIBRATION = (

@@ -62,12 +62,10 @@ def code(script, *plugins):
     library = LIBRARY / "persona_paradox"
     entries = [LIBRARY / "scripts" / f"{script}.py", *(library / p for p in plugins)]
     paths = {path for entry in entries for path in code_of(entry)}
-    # What a module reads that lies beside it under its name.
-    paths |= {
-        path.with_suffix(".yaml")
-        for path in paths
-        if path.with_suffix(".yaml").is_file()
-    }
+    # What a module reads that lies beside it under its name: a file, or a folder of them.
+    for path in list(paths):
+        named = path.with_suffix("")
+        paths |= {*named.parent.glob(f"{named.name}.yaml"), *named.glob("*.yaml")}
     return sorted(os.path.relpath(path) for path in paths)
 
 

@@ -1,4 +1,4 @@
-"""Read the label out of every answer of a cell and compare it with the reference."""
+"""Say what every answer of a cell says: its label against the reference, or its language."""
 
 import sys
 from argparse import Namespace
@@ -33,7 +33,8 @@ def main(arguments: Namespace) -> None:
     if arguments.verbalized:
         inputs["verbalized"] = arguments.verbalized
     files.write_table(scores, arguments.scores, inputs)
-    statuses = scores.group_by("parse_status").len().sort("parse_status").iter_rows()
+    told = "parse_status" if "parse_status" in scores.columns else "outcome"
+    statuses = scores.group_by(told).len().sort(told).iter_rows()
     cli.log.info(
         "%d answers: %s", scores.height, ", ".join(f"{status} {n}" for status, n in statuses)
     )

@@ -155,7 +155,7 @@ def wordings(
             if spec.labels:
                 column["exact"] = cells.confidences(greedy, ids)
         answer = cells.opened(rows, mine, ids, spec)
-        if mine is None and not judges:
+        if not (spec.labels or spec.outcomes or judges):
             column["start"] = cells.starts(answer["text"])
         if any(text is not None for text in other):
             shown = pl.DataFrame({"text": other}, schema={"text": pl.String})

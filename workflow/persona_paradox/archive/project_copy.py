@@ -20,6 +20,7 @@ from .. import cli, files
 from ..errors import InputError, printable
 from ..kinds.labelled.scoring import with_repeat
 from ..names import RIGHT
+from ..scorers import lexicon
 from ..study.conditions import base_of, plain
 from ..study.inventory import (
     Answered,
@@ -97,6 +98,7 @@ READ_IN_ANSWERS = {
     "scores": (
         *("label", "label_shown", "parse_status", "outcome", "level_error"),
         "confidence_generated",
+        *("n_words", "similarity", *lexicon.categories()),
     ),
     "judgements": ("n_characters",),
     "rankings": ("length_difference",),
@@ -277,7 +279,7 @@ class Copy:
                 # Lists of answers have no length.
                 if one in table.columns
             )
-        if stage == "scores":
+        if stage == "scores" and "label" in table.columns:
             # Of several right options one may be enough, or not.
             several = "label_shown" in table.columns
             right = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -87,6 +88,61 @@ class Scored(Answers, Protocol):
 
     def differs(self, other: Self) -> NDArray[np.bool_]:
         """Which items are answered otherwise than there, shape (items,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfCell:
+    """What scored answers of any kind are, in the order of the items' ids.
+
+    Attributes:
+        scores: one row per item, of the greedy answer.
+        hits: shares of all items: whether each item counts, shape (items,); `invalid_rate`,
+            `refused_rate` and `unreadable_rate` among them.
+    """
+
+    scores: pl.DataFrame
+    hits: dict[str, NDArray[np.bool_]]
+
+    @property
+    def item_ids(self) -> pl.Series:
+        """Ids of the items, sorted."""
+        return self.scores["item_id"]
+
+    @property
+    def n(self) -> int:
+        """Number of items."""
+        return self.scores.height
+
+    @property
+    def n_invalid(self) -> int:
+        """Number of invalid answers."""
+        return int(self.hits["invalid_rate"].sum())
+
+    @property
+    def n_refused(self) -> int:
+        """How many of them refuse."""
+        return int(self.hits["refused_rate"].sum())
+
+    @property
+    def n_unreadable(self) -> int:
+        """How many of them do not."""
+        return int(self.hits["unreadable_rate"].sum())
+
+    @property
+    def backend(self) -> str:
+        """What answered; answers of a `server` are not bit-reproducible."""
+        name: str = self.scores.item(0, "backend")
+        return name
+
+    @property
+    def clustered(self) -> bool:
+        """Whether the data set declares clusters."""
+        return self.scores["cluster"].null_count() < self.n
+
+    @property
+    def clusters(self) -> NDArray[Any]:
+        """Cluster of every item; an item without one is a cluster of its own."""
+        return statistics.clusters_of(self.scores)
 
 
 def measured(name: str, this: Answers, resampled: Resampled) -> dict[str, float | None]:

@@ -24,7 +24,7 @@ class Metric:
 
     id: str
     title: str
-    unit: Literal["share", "points", "levels", "nats", "score"]
+    unit: Literal["share", "points", "levels", "nats", "score", "count"]
     better: Literal["high", "low"] | None
     contrast: Literal["paired", "resampled", "none"]
     definition: str

@@ -99,6 +99,7 @@ def figures(groups: Sequence[str]) -> list[Figure]:
             f"wrong. {_INTERVALS} Dashed: a uniform guess.",
             "cells",
             _shares("accuracy", "Accuracy", marks),
+            known="accuracy",
         ),
         Figure(
             "effect",

@@ -56,7 +56,9 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         family = statistics["family"]
         n_tests = int(tables["contrasts"]["in_family"].sum())
         about += (
-            f" The tests of the study are its {n_tests} contrasts in "
+            " No contrast is a test of this study: every interval stands unadjusted."
+            if not n_tests
+            else f" The tests of the study are its {n_tests} contrasts in "
             f"{', '.join(family['metrics'])} ({family['wordings']} wordings), adjusted together by "
             f"Holm's method at {percent(1 - settings['confidence'])}; every other interval stands "
             "unadjusted."
@@ -78,11 +80,14 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         yield (
             f"- **{spec['title']}** ({spec['dataset']}{teaching}): n = {span(rows['n'])} items; "
             f"{rows.height} wordings × models with {answers} greedy answers, "
-            f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable; counted as "
-            "wrong)." + (f" {spec['sample']}" if spec["sample"] else "")
+            f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable"
+            f"{'; counted as wrong' * _known(rows, 'accuracy')})."
+            + (f" {spec['sample']}" if spec["sample"] else "")
         )
         below = statistics["label_mass_warning_below"]
-        low = rows.filter(pl.col("label_mass") < below).sort("label_mass")
+        low = rows.clear()
+        if _known(rows, "label_mass"):
+            low = rows.filter(pl.col("label_mass") < below).sort("label_mass")
         if low.height:
             yield (
                 f"  - Warning: in {low.height} of these {rows.height} the labels together have "
@@ -97,6 +102,11 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
                 f"  - {settings['raters'][rater['persona']]}, {where[rater['variant']]}: accuracy "
                 f"{share_of(rater, 'accuracy')}, n = {rater['n']}."
             )
+
+
+def _known(rows: pl.DataFrame, name: str) -> bool:
+    """Whether cells have a measure, which not every kind of task has."""
+    return name in rows.columns and rows[name].null_count() < rows.height
 
 
 def _thoughts(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:

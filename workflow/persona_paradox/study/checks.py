@@ -12,6 +12,7 @@ from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once
 from ..names import ALL, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
+from ..scorers import lexicon
 from .conditions import file_of, split
 from .factor_sets import check_trends
 from .identification import check_identification
@@ -60,6 +61,9 @@ def cross_check(study: Study) -> None:
             _check_words(name, "user", task["user"], study)
     for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
+    if study.tasks_with("free_text"):
+        # What is counted in answers, before there are any.
+        lexicon.categories()
     for id_ in study.judges:
         check_judge(id_, study)
     _check_sources(study)

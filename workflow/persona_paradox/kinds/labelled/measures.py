@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...measures import paired_tests, statistics
+from ...measures import paired_tests
+from ...measures.answers import OfCell
 from ...measures.metric import Metric
 from ...measures.resampling import means
 from ...names import REFUSED
@@ -125,68 +126,23 @@ METRICS = (
 COUNTS = ("n_not_run", "n_repeats", "n_invalid_repeats", "n_low_label_mass")
 
 
-@dataclass(frozen=True)
-class Chosen:
+@dataclass(frozen=True, kw_only=True)
+class Chosen(OfCell):
     """The scored answers of one cell in one wording, in the order of the items' ids.
 
     Attributes:
-        scores: one row per item, of the greedy answer.
         reference: number of the right label, shape (items,), as in the view's `labels`.
         answer: number of the label that was answered, -1 where it is invalid.
-        hits: shares of all items: whether each item counts, shape (items,).
         means: means of other values of the items that have one; nan where an item has none.
         counts: numbers by the names of `COUNTS`.
         pairs: of an arm, measures of its answers against those to the unchanged items, as `means`.
     """
 
-    scores: pl.DataFrame
     reference: NDArray[np.int64]
     answer: NDArray[np.int64]
-    hits: dict[str, NDArray[np.bool_]]
     means: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     pairs: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def item_ids(self) -> pl.Series:
-        """Ids of the items, sorted."""
-        return self.scores["item_id"]
-
-    @property
-    def n(self) -> int:
-        """Number of items."""
-        return self.scores.height
-
-    @property
-    def n_invalid(self) -> int:
-        """Number of invalid answers."""
-        return int(self.hits["invalid_rate"].sum())
-
-    @property
-    def n_refused(self) -> int:
-        """How many of them refuse."""
-        return int(self.hits["refused_rate"].sum())
-
-    @property
-    def n_unreadable(self) -> int:
-        """How many of them do not."""
-        return int(self.hits["unreadable_rate"].sum())
-
-    @property
-    def backend(self) -> str:
-        """What answered; answers of a `server` are not bit-reproducible."""
-        name: str = self.scores.item(0, "backend")
-        return name
-
-    @property
-    def clustered(self) -> bool:
-        """Whether the data set declares clusters."""
-        return self.scores["cluster"].null_count() < self.n
-
-    @property
-    def clusters(self) -> NDArray[Any]:
-        """Cluster of every item; an item without one is a cluster of its own."""
-        return statistics.clusters_of(self.scores)
 
     def differs(self, other: Self) -> NDArray[np.bool_]:
         """Which items are answered otherwise than there, shape (items,)."""

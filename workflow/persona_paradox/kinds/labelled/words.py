@@ -199,7 +199,11 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
 
 
 def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
-    cells = tables["cells"].filter((pl.col("model") != "human") & (pl.col("variant") == "main"))
+    cells = tables["cells"].filter(
+        (pl.col("model") != "human")
+        & (pl.col("variant") == "main")
+        & pl.col("accuracy").is_not_null()
+    )
     names = {
         "consistency_readout": "Read-out (generated label = likeliest label)",
         "consistency_repeat": "Repeat (pairwise agreement of sampled answers)",

@@ -85,8 +85,10 @@ def views(
     dataset: Dataset,
     settings: Mapping[str, Any],
 ) -> Iterator[tuple[str, Any]]:
-    """How a task is answered."""
+    """How a task is answered and scored."""
     yield from free_text(id_, task, settings)
+    cluster = dataset["columns"]["cluster"]
+    yield f"scoring/{id_}", {} if cluster is None else {"cluster": cluster}
 
 
 def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
@@ -95,6 +97,7 @@ def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
     return {
         "categories": [category["id"] for category in categories],
         "benign": [category["id"] for category in categories if category["benign"]],
+        "subgroups": [],
     }
 
 
