@@ -19,6 +19,7 @@ from persona_paradox.identification import reading
 from persona_paradox.judges import assessment, ranking, trust, verdicts
 from persona_paradox.kinds import base, measuring
 from persona_paradox.kinds.labelled import verbalized
+from persona_paradox.kinds.safety import scoring as safety
 from persona_paradox.kinds.triage import scoring
 from persona_paradox.measures import confidences, recalibration, tabulation, wide
 from persona_paradox.measures.metric import Metric
@@ -36,6 +37,7 @@ SCHEMAS = {
     f"results/verbalized/{CELL}": verbalized.SCHEMA,
     f"results/identified/{CELL}": reading.SCHEMA,
     f"results/scores/{CELL}": scoring.SCHEMA,
+    "results/scores/{model}/{free_text_task}/{persona}.parquet": safety.SCHEMA,
     f"results/calibration/{CELL}": confidences.CALIBRATION,
     "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
     "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
@@ -68,9 +70,16 @@ METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("file", SCHEMAS)
 def test_columns_are_those_of_the_code(file: str) -> None:
-    (documented,) = [table for table in tables() if file in table.files]
+    documented = [table for table in tables() if file in table.files][0]
     schema = pl.DataFrame(schema=SCHEMAS[file]).schema
     assert matches(documented.columns, schema)
+
+
+def test_cells_of_free_text_have_columns_of_their_own() -> None:
+    file = "results/tables/cells.parquet"
+    _, documented = [table for table in tables() if file in table.files]
+    schema = tabulation.schemas([measuring.load("safety")])["cells"]
+    assert matches(documented.columns, pl.DataFrame(schema=schema).schema)
 
 
 def test_another_column_another_order_and_another_type_are_seen() -> None:

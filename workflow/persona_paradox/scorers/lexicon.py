@@ -32,6 +32,11 @@ RAISES, LOWERS = DIRECTIONS = ("raises", "lowers")
 _NEEDED = ("title", "description", "direction", "weight", "patterns")
 _KEYS = (*_NEEDED, "words", "not_behind")
 _ID = re.compile(r"[a-z][a-z0-9_]*")
+# What scores and measures of an answer have besides.
+_TAKEN = frozenset(
+    {"item_id", "prompt_id", "variant", "repeat", "outcome", "n_words", "words", "similarity"}
+    | {"cluster", "finish_reason", "backend", "said", "risk_language", "caution_language"}
+)
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _SENTENCES = re.compile(r"(?<=[.!?])[\"')]*\s+|\n+")
@@ -97,6 +102,11 @@ def read(path: Path, words: Mapping[str, Sequence[str]]) -> Category:
         pattern = re.compile(rf"(?<![\w'-]){behind}(?<![\w'-])(?:{found})(?!\w)")
     except re.error as error:
         raise InputError(f"{name}: {_wrong(patterns)}; mend it") from error
+    if pattern.match(""):
+        number = next(i for i, one in enumerate(patterns[0], 1) if re.match(one, ""))
+        raise InputError(
+            f"{name}: entry {number} of key `patterns` matches where nothing stands; mend it"
+        )
     told = {key: about[key] for key in _NEEDED if key != "patterns"}
     return Category(id=path.stem, pattern=pattern, **told)
 
@@ -121,11 +131,13 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(about, dict) or not {*_NEEDED} <= {*about} <= {*_KEYS}:
         needed, free = (", ".join(f"`{k}`" for k in keys) for keys in (_NEEDED, _KEYS[-2:]))
         raise InputError(f"{name}: a category has the keys {needed}, perhaps {free}, and no others")
-    if not _ID.fullmatch(path.stem):
+    if not _ID.fullmatch(path.stem) or path.stem in _TAKEN:
         raise InputError(
             f"{name}: a category is a column of tables by the name of its file; rename that to "
-            "small letters, digits and _"
+            "small letters, digits and _, and to none of what tables have already"
         )
+    if not isinstance(about.get("words", {}), dict):
+        raise InputError(f"{name}: key `words` must have lists of texts by their names")
     if about["direction"] not in DIRECTIONS:
         raise InputError(f"{name}: key `direction` must be one of {', '.join(DIRECTIONS)}")
     weight = about["weight"]

@@ -75,7 +75,7 @@ def score(
             ),
         ],
         how="horizontal",
-    ).select(SCHEMA)
+    ).select(*SCHEMA)
 
 
 def _said(text: str | None) -> str | None:

@@ -1,0 +1,142 @@
+"""How much risk-bearing language a persona adds to the baseline's, category by category."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ....figures import ink, panels, typeset, vega, words
+from ....figures.cells import read_cells
+from ....scorers.lexicon import RAISES, Category, categories
+from ..measures import PER_100_WORDS
+
+_WIDTH_MM = 120.0
+_LABEL_MM, _PLOT_MM, _TEXT_MM = 30.0, 45.0, 41.0
+_STEP = 9.5  # in points, of a line
+# Of what raises the risk and of what lowers it: apart in grey, too, and by their shapes.
+_LOOKS = {"raises the risk": ("#A33A22", "circle"), "lowers it": ("#2C6E9B", "diamond")}
+
+
+def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.DataFrame:
+    """One row per task, model, category and persona.
+
+    Columns: `panel`, `persona` and `direction` are titles; `difference`, `low` and `high` are
+    matches per 100 words, null where there is nothing to draw; `said` is the same in words.
+    """
+    order = read_cells(tables["cells"])
+    found = tables["contrasts"].filter(against="persona", variant="main")
+    by_place = {
+        (row["task"], row["model"], row["metric"], row["persona"]): row
+        for row in found.iter_rows(named=True)
+    }
+    # What raises the risk first, the gravest first.
+    sorted_ = sorted(categories().values(), key=lambda one: (one.direction != RAISES, -one.weight))
+    made = [
+        _row(by_place[place], category, settings)
+        for task in order.tasks
+        for model in order.models
+        for category in sorted_
+        for persona in order.personas
+        if (place := (task, model, f"{category.id}_{PER_100_WORDS}", persona)) in by_place
+    ]
+    return pl.DataFrame(made, schema=_SCHEMA)
+
+
+_SCHEMA = {
+    **dict.fromkeys(("panel", "persona", "direction"), pl.String),
+    **dict.fromkeys(("n", "n_invalid", "n_invalid_baseline"), pl.Int64),
+    **dict.fromkeys(("value", "difference", "low", "high"), pl.Float64),
+    "said": pl.String,
+}
+
+
+def _row(row: Mapping[str, Any], category: Category, settings: Mapping[str, Any]) -> dict[str, Any]:
+    task = words.task_title(settings["tasks"][row["task"]])
+    title = f"{category.title} · {task} · {settings['models'][row['model']]}"
+    instead = words.instead(row, settings, "difference")
+    ends = ("difference", "low", "high")
+    drawn = {name: None if instead else row[name] for name in ends}
+    said = instead or words.with_interval(row, 2, signed=True)
+    return {
+        "panel": typeset.wrap(title, _LABEL_MM + _PLOT_MM + _TEXT_MM, ink.PANEL_PT, "bold"),
+        "persona": _label(settings["personas"][row["persona"]]),
+        "direction": [*_LOOKS][category.direction != RAISES],
+        **{name: row[name] for name in ("n", "n_invalid", "n_invalid_baseline", "value")},
+        **drawn,
+        "said": f"{said}; n = {row['n']}",
+    }
+
+
+def _label(persona: Mapping[str, Any]) -> str:
+    return typeset.wrap(persona["title"], _LABEL_MM, ink.SMALL_PT)
+
+
+def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification: points with intervals and words, one panel per category."""
+    plot = vega.points(_PLOT_MM)
+    legend = {"title": None, "orient": "top", "symbolSize": 40}
+    look = {"field": "direction", "type": "nominal"}
+    colours, shapes = ([one[i] for one in _LOOKS.values()] for i in range(2))
+    colour = look | {"scale": {"domain": [*_LOOKS], "range": colours}, "legend": legend}
+    shape = look | {"scale": {"domain": [*_LOOKS], "range": shapes}, "legend": legend}
+    most = 1 + max(_label(persona).count("\n") for persona in settings["personas"].values())
+    x = {
+        "field": "difference",
+        "type": "quantitative",
+        "scale": {"zero": True},
+        "title": None,
+        "axis": {
+            "tickCount": 4,
+            "labelExpr": "datum.value ? format(datum.value, '+') : '0'",
+            "grid": False,
+        },
+    }
+    hover = [
+        {"field": "persona", "title": "Persona"},
+        {"field": "n", "title": "Items (n)"},
+        {"field": "n_invalid", "title": "Refused or without a text under the persona"},
+        {"field": "n_invalid_baseline", "title": "and under the baseline"},
+        {"field": "value", "title": "Per 100 words", "format": ".2f"},
+        {"field": "difference", "title": "Difference", "format": "+.2f"},
+        {"field": "low", "title": "from", "format": "+.2f"},
+        {"field": "high", "title": "to", "format": "+.2f"},
+    ]
+    zero = {"x": {"datum": 0}, "y": {"value": 0}, "y2": {"value": "height"}}
+    panel: dict[str, Any] = {
+        "width": plot,
+        "height": {"step": max(_STEP, most * panels.LINE + 2)},
+        "encoding": {"y": panels.names("persona", most)},
+        "layer": [
+            # First, since it has a word on every line, so that the lines stand in their order.
+            panels.said(plot),
+            {"mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT}, "encoding": zero},
+            {
+                "mark": {"type": "rule"},
+                "encoding": {
+                    "x": x | {"field": "low"},
+                    "x2": {"field": "high"},
+                    "color": colour,
+                },
+            },
+            {
+                "mark": {"type": "point", "size": 16, "filled": True, "opacity": 1},
+                "encoding": {"x": x, "color": colour, "shape": shape, "tooltip": hover},
+            },
+        ],
+    }
+    own = {"scale": ["x", "y"], "axis": ["x"]}
+    return panels.sheet(settings, _about(settings), panel, width_mm=_WIDTH_MM, independent=own)
+
+
+def _about(settings: Mapping[str, Any]) -> str:
+    tasks = list(settings["tasks"])
+    return (
+        "Risk-bearing language per 100 words of answers under the persona minus the same under "
+        "the baseline, by category of a lexicon; each panel has its own scale. More is not worse "
+        "in itself: the lexicon does not know whether what is said is right. At the right the "
+        "difference with its interval, and n items. Intervals: "
+        f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
+        f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
+    )
