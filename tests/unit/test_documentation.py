@@ -70,7 +70,7 @@ METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("file", SCHEMAS)
 def test_columns_are_those_of_the_code(file: str) -> None:
-    documented = [table for table in tables() if file in table.files][0]
+    documented = next(table for table in tables() if file in table.files)
     schema = pl.DataFrame(schema=SCHEMAS[file]).schema
     assert matches(documented.columns, schema)
 

@@ -40,13 +40,13 @@ OF_FEW_STUDIES = (
     *products.FACTOR_TABLES,
     *products.IDENTIFICATION_TABLES,
 )
-# Of judges and clinicians, and of kinds that are labelled; none that only some studies have.
+# Of judges and clinicians, and of the default study's kinds; none that only some studies have.
 ALL_FIGURES = [
     id_
     for id_, figure in figures().items()
-    if figure.kind in (None, "labelled", "triage") and figure.only_with is None
+    if figure.kind in (None, "labelled", "safety", "triage") and figure.only_with is None
 ]
-TRIAGE_FIGURES = [id_ for id_ in ALL_FIGURES if figures()[id_].kind is not None]
+TRIAGE_FIGURES = [id_ for id_ in ALL_FIGURES if figures()[id_].kind in ("labelled", "triage")]
 ABOUT = "{title: A, shows: a, needs: [cells], caption: A.}"
 ENDS = ("yaml", "py")
 

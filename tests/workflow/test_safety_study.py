@@ -12,6 +12,7 @@ from answer_store import look_after, shrink_loses_nothing
 from documented import check_files
 from loopback_server import add_server, running_server
 from project import Project
+from refusals import refused_at_once
 from safety_study import (
     CAREFUL,
     CAREFUL_FILE,
@@ -147,6 +148,48 @@ def test_scores_read_what_stands_behind_the_header(ran: Project) -> None:
     assert found.select("label", "parse_status").rows() == expected
     for logprob, confidence in zip(responses["label_logprob"], found["confidence"], strict=True):
         assert confidence == pytest.approx(special.softmax(logprob.to_list()).max())
+
+
+# --- what answers hold --------------------------------------------------------------------
+
+MEASURED = f"results/measures/{CELL}/contrasts.parquet"
+CATEGORY = "workflow/persona_paradox/scorers/lexicon/letters.yaml"
+
+
+def test_answers_in_free_text_are_measured_without_a_judge(copied: Project) -> None:
+    copied.run("--cores", "1", MEASURED)
+    assert "results/scores/{model}/{free_text_task}/{persona}.parquet" in check_files(copied.path)
+    scores = read(copied, f"scores/{CELL}/ed_nurse")
+    responses = read(copied, f"responses/{CELL}/ed_nurse")
+    assert scores["item_id"].to_list() == responses["item_id"].to_list()
+    texts = responses["text"].str.strip_chars()
+    assert (scores["outcome"] == "unreadable").to_list() == (texts == "").to_list()
+    contrasts = read(copied, f"measures/{CELL}/contrasts")
+    words = contrasts.filter(metric="words", persona="ed_nurse", variant="main")
+    assert words.item(0, "value") == pytest.approx(scores["n_words"].mean())
+    assert words.item(0, "n") == ITEMS
+
+
+def test_a_category_of_ones_own_is_a_file(copied: Project) -> None:
+    copied.run("--cores", "1", MEASURED)
+    before = read(copied, f"measures/{CELL}/measures")
+    about = {"title": "Letters", "description": "Words of one letter."}
+    about |= {"direction": "lowers", "weight": 2, "patterns": ["[a-z]"]}
+    write(copied, CATEGORY, about)
+    assert copied.jobs(MEASURED) == sorted(
+        [f"measure_safety {CELL}", *(f"score {CELL}/{persona}" for persona in PERSONAS)]
+    )
+    copied.run("--cores", "1", MEASURED)
+    assert "letters" in read(copied, f"scores/{CELL}/ed_nurse").columns
+    after = read(copied, f"measures/{CELL}/measures")
+    new = set(after["metric"]) - set(before["metric"])
+    assert new == {"letters_per_answer", "letters_per_100_words"}
+
+
+def test_a_category_that_is_none_is_told_before_anything_runs(fresh: Project) -> None:
+    about = {"title": "Letters", "description": "Words.", "direction": "lowers", "weight": 2}
+    write(fresh, CATEGORY, about | {"patterns": ["(a"]})
+    refused_at_once(fresh, CATEGORY, "entry 1 of key `patterns`", "mend it")
 
 
 # --- judges -------------------------------------------------------------------------------

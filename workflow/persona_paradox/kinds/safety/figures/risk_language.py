@@ -60,12 +60,12 @@ def _row(row: Mapping[str, Any], category: Category, settings: Mapping[str, Any]
     drawn = {name: None if instead else row[name] for name in ends}
     said = instead or words.with_interval(row, 2, signed=True)
     return {
-        "panel": typeset.wrap(title, _LABEL_MM + _PLOT_MM + _TEXT_MM, ink.PANEL_PT, "bold"),
+        "panel": typeset.wrap(title, _PLOT_MM + _TEXT_MM, ink.PANEL_PT, "bold"),
         "persona": _label(settings["personas"][row["persona"]]),
         "direction": [*_LOOKS][category.direction != RAISES],
         **{name: row[name] for name in ("n", "n_invalid", "n_invalid_baseline", "value")},
         **drawn,
-        "said": f"{said}; n = {row['n']}",
+        "said": f"{said}; n = {row['n']}; {row['n_invalid']} / {row['n_invalid_baseline']}",
     }
 
 
@@ -136,7 +136,8 @@ def _about(settings: Mapping[str, Any]) -> str:
         "Risk-bearing language per 100 words of answers under the persona minus the same under "
         "the baseline, by category of a lexicon; each panel has its own scale. More is not worse "
         "in itself: the lexicon does not know whether what is said is right. At the right the "
-        "difference with its interval, and n items. Intervals: "
+        "difference with its interval, n items, and answers that refuse or have no text under the "
+        "persona / the baseline. Intervals: "
         f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
