@@ -38,6 +38,7 @@ MOST_OPTIONS = 10
 BASE = "base_"
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
+CASE = "{case}"  # the place of the whole case
 
 # How a rule ends why it left a case that has already what it would make of it.
 ALREADY = "already"
@@ -199,6 +200,22 @@ def filled(template: str, row: Mapping[str, Any], key: str) -> str | None:
     if any(value is None for value in found.values()):
         return None
     return _PLACE.sub(lambda place: str(found[place[1]]), template)
+
+
+def framed(template: str, row: Mapping[str, Any], case: str, key: str) -> str | None:
+    """A text with a case in its place `{case}`, and its other places filled as `filled` does.
+
+    Raises:
+        InputError: it has not that place once, or another one names no column that may be shown.
+    """
+    sides = template.split(CASE)
+    if len(sides) != 2:
+        raise InputError(
+            f"key `{key}` has the place {CASE} {len(sides) - 1} times; write it once, where the "
+            "text of the case is to stand"
+        )
+    before, behind = (filled(side, row, key) for side in sides)
+    return None if before is None or behind is None else before + case + behind
 
 
 # Columns of items that are no kept columns of the file.
