@@ -72,10 +72,10 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def project(tmp_path: Path, hub: Hub) -> Project:
-    """A study of the three sets, of which two lie on the hub, one of them not in LFS."""
+    """A study of the two sets of the hub, one of which is not in LFS."""
     project = new_project(tmp_path / "project")
     add_model(project)
-    study = STUDY | {"tasks": [*FILES, "xstest"], "judges": [], "figures": []}
+    study = STUDY | {"tasks": [*FILES], "judges": [], "figures": []}
     (project.path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     for dataset, content in FILES.items():
         source = file_of(project, dataset)["source"]
@@ -118,7 +118,9 @@ def test_sets_of_the_hub_and_of_the_data_folder_are_read_whole(
         digest = sha256(content)
         file = f"config/datasets/{dataset}.yaml"
         project.edit(file, lambda spec, digest=digest: spec["source"].update(sha256=digest))
-    targets = [items_of(dataset) for dataset in (*FILES, "xstest")]
+    tasks = [*FILES, "xstest"]
+    project.edit("config/config.yaml", lambda study: study.update(tasks=tasks))
+    targets = [items_of(dataset) for dataset in tasks]
     more = environment(hub, project, PERSONA_DATA_DIR=str(data_dir))
     project.run("--cores", "1", *targets, **more)
     read = {path: pl.read_parquet(project.path / path) for path in targets}
@@ -143,7 +145,7 @@ def test_sets_of_the_hub_and_of_the_data_folder_are_read_whole(
     xstest = read[items_of("xstest")]
     safe = [one["id"] for one in file_of(project, "xstest")["categories"] if one.get("benign")]
     source = pl.read_csv(data_dir / "xstest/xstest_prompts.csv")
-    assert xstest["case"].to_list() == source["prompt"].to_list()
+    assert xstest["case"].to_list() == source["prompt"].str.strip_chars().to_list()
     assert xstest["category"].is_in(safe).to_list() == (source["label"] == "safe").to_list()
     assert (xstest.height, xstest["category"].is_in(safe).sum()) == (450, 250)
     assert set(xstest.group_by("category").len()["len"]) == {25}
