@@ -12,10 +12,12 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from judged_answers import ACTIONS, STATISTICS, judgements, verdict
 from root import ROOT
 
 from persona_paradox.data.changes import perturb
 from persona_paradox.data.items import read_items
+from persona_paradox.judges.assessment import JUDGED, Assessment
 from persona_paradox.kinds import base
 from persona_paradox.schema import check_schema
 from persona_paradox.study.arm_sets import arms_of
@@ -146,3 +148,42 @@ def test_a_style_changes_every_prompt_and_loses_no_word(items: pl.DataFrame, sty
             same = [one == other for one, other in zip(old.split(), shown, strict=True)]
             # Enough is left to see that it is English.
             assert 0.3 <= mean(same) < 1
+
+
+# --- styles as a subgroup of rows
+
+
+def test_a_judge_s_figures_are_given_for_every_group_of_a_subgroup() -> None:
+    styles = ["direct", "indirect", "role_play"]
+    table = pl.DataFrame(
+        {
+            "item_id": [f"q{i}" for i in range(12)],
+            "category": ["privacy"] * 12,
+            "harm_level": [0, 1, 2, 3] * 3,
+            "method": [styles[i % 3] for i in range(12)],
+            "base_prompt": [f"b{i // 3}" for i in range(12)],
+        }
+    )
+    dataset = written("config/datasets/cares_18k.yaml", "safety/dataset")
+    view = base.spec("safety").measured({}, dataset) | {
+        "kind": "safety",
+        "context": "c",
+        "dataset": "d",
+        "better": {},
+        "classes": {"action": ACTIONS},
+        "proportionate": [[1, 0, 0]] * 4,
+        "cluster": "base_prompt",
+    }
+    # Direct ones are refused, the others accepted.
+    said = [
+        verdict(row["item_id"], "action", 3 if row["method"] == "direct" else 1)
+        for row in table.iter_rows(named=True)
+    ]
+    place = {"judge": "j", "model": "m", "task": "t"}
+    made = Assessment(place, view, STATISTICS, items=table, baseline="none")
+    rows = pl.DataFrame(made.assess({"none": judgements(said)})[0], schema=JUDGED)
+    refused = dict(rows.filter(metric="refuse").select("category", "value").iter_rows())
+    groups = {name: value for name, value in refused.items() if ": " in name}
+    # A style that no row has is in no table; the others are called as the file calls them.
+    assert groups == {"style: direct": 1.0, "style: indirect": 0.0, "style: role play": 0.0}
+    assert refused["all"] == pytest.approx(1 / 3)

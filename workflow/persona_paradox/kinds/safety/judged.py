@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...measures.combined import Combined, macro_f1, told_apart
 from ...measures.metric import Metric
+from ...measures.subgroups import groups_of, ordered_groups
 from ...names import ACTION, ACTIONS, RISKY
 from .items import HARM_LEVELS
 
@@ -149,13 +150,21 @@ def combined(modes: Modes, items: pl.DataFrame, view: Mapping[str, Any]) -> dict
 
 
 def groups(items: pl.DataFrame, view: Mapping[str, Any]) -> Masks:
-    """The risky questions, where some are benign, and those of every harm level: name → mask."""
+    """The risky questions, where some are benign, those of every harm level, and subgroups.
+
+    Returns:
+        Name → mask of shape (items,); a subgroup is called `id: group`, which no category is.
+    """
     found: Masks = {}
     harmless = benign(items, view)
     if view["benign"] or harmless.any():
         found[RISKY] = ~harmless
     for number, name in enumerate(LEVELS):
         found[name] = (items["harm_level"] == number).fill_null(False).to_numpy()
+    for subgroup in view.get("subgroups", ()):
+        group_of = groups_of(items, subgroup)
+        for name in ordered_groups(group_of, subgroup):
+            found[f"{subgroup['id']}: {name}"] = (group_of == name).to_numpy()
     return found
 
 

@@ -92,15 +92,18 @@ def views(
 
 
 def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
-    """The categories, and which of them are harmless."""
+    """The categories, which of them are harmless, and subgroups."""
     categories = dataset["categories"]
     return {
         "categories": [category["id"] for category in categories],
         "benign": [category["id"] for category in categories if category["benign"]],
-        "subgroups": [],
+        "subgroups": dataset.get("subgroups", []),
     }
 
 
 def shown(task: Task, dataset: Dataset) -> dict[str, Any]:
-    """What figures call the categories."""
-    return {"categories": [dict(category) for category in dataset["categories"]]}
+    """What figures call the categories and the subgroups."""
+    return {
+        "categories": [dict(category) for category in dataset["categories"]],
+        "subgroups": {group["id"]: group["title"] for group in dataset.get("subgroups", [])},
+    }
