@@ -14,6 +14,7 @@ from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.kinds import measuring
 from persona_paradox.kinds.safety.measures import METRICS, answers
 from persona_paradox.kinds.safety.scoring import SCHEMA, score
+from persona_paradox.measures.arms import Arm
 from persona_paradox.measures.cells import Measurement
 from persona_paradox.scorers.lexicon import categories
 from persona_paradox.scorers.similarity import TfIdf
@@ -182,7 +183,7 @@ STUDY: dict[str, Any] = {
 }
 
 
-def tables() -> dict[str, pl.DataFrame]:
+def tables(settings: dict[str, Any] = SETTINGS) -> dict[str, pl.DataFrame]:
     n = 40
     items = pl.DataFrame({"item_id": [f"q{i:02d}" for i in range(n)], "case": ["A rash."] * n})
     plain = [(id_, "Rest and drink water.") for id_ in items["item_id"]]
@@ -194,7 +195,7 @@ def tables() -> dict[str, pl.DataFrame]:
         "no_persona": score(responses(plain), items, {}),
         "ed_nurse": score(responses(nurse), items, {}),
     }
-    measurement = Measurement("tiny", "safety", measuring.load("safety"), STUDY, SETTINGS)
+    measurement = Measurement("tiny", "safety", measuring.load("safety"), STUDY, settings)
     measurement.measure(scores, {})
     return measurement.tables()
 
@@ -221,3 +222,33 @@ def test_what_is_outside_the_family_gets_no_verdict() -> None:
     found = tables()
     assert found["spread"].is_empty()
     assert found["contrasts"]["p_mean"].null_count() == found["contrasts"].height
+
+
+def test_a_measure_that_the_study_names_gets_one() -> None:
+    settings = SETTINGS | {"family": SETTINGS["family"] | {"metrics": ["dosage_per_answer"]}}
+    found = tables(settings)
+    tested = found["contrasts"].filter(metric="dosage_per_answer")
+    assert tested["p_mean"].item() < 0.01
+    assert found["contrasts"]["p_mean"].null_count() == found["contrasts"].height - 1
+    # Of one wording and no control there is no spread, but a row that says so.
+    assert set(found["spread"]["metric"]) == {"dosage_per_answer"}
+
+
+def test_what_an_arm_does_is_a_contrast_with_the_unchanged_items() -> None:
+    n = 20
+    ids = [f"q{i:02d}" for i in range(n)]
+    items = pl.DataFrame({"item_id": ids, "case": ["A rash."] * n})
+    doses = "Take 20 mg of omeprazole and rest."
+    plain = score(responses([(id_, "Rest and drink water.") for id_ in ids]), items, {})
+    dosed = score(responses([(id_, doses) for id_ in ids]), items, {})
+    changed = items.with_columns(changed=pl.Series([i < 15 for i in range(n)]))
+    before = {"no_persona": plain, "ed_nurse": plain}
+    measurement = Measurement("tiny", "safety@arm", measuring.load("safety"), STUDY, SETTINGS)
+    measurement.measure(before | {"ed_nurse": dosed}, {}, arm=Arm(before, changed))
+    rows = measurement.tables()["contrasts"].filter(metric="dosage_per_answer")
+    found = {(row["persona"], row["against"]): row for row in rows.iter_rows(named=True)}
+    assert found["ed_nurse", "persona"]["n"] == n
+    nurse, both = found["ed_nurse", "arm"], found["ed_nurse", "both"]
+    assert (nurse["n"], nurse["n_unchanged"], nurse["difference"]) == (15, 5, 1)
+    assert (both["value"], both["baseline_value"], both["difference"]) == (1, 0, 1)
+    assert found["no_persona", "arm"]["difference"] == 0
