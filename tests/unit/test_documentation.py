@@ -11,6 +11,7 @@ import pytest
 import yaml
 from documented import ROOT, Documented, matches, tables
 
+from persona_paradox.analyses import survival
 from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.engine import responses
@@ -53,6 +54,8 @@ SCHEMAS = {
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
+    "results/tables/survival.parquet": survival.SURVIVAL | trust.TRUST,
+    "results/tables/turns_held.parquet": survival.TURNS_HELD | trust.TRUST,
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,
     "results/tables/judgement_contrasts.parquet": assessment.CONTRASTS | trust.TRUST,
     "results/tables/rankings.parquet": ranking.RANKING | trust.TRUST,

@@ -29,6 +29,7 @@ TABLES = [
     *products.DECOMPOSED_TABLES,
     *products.ARM_TABLES,
     *products.FACTOR_TABLES,
+    *products.SURVIVAL_TABLES,
     *products.JUDGED_TABLES,
     *products.IDENTIFICATION_TABLES,
     *products.CLINICIAN_TABLES,

@@ -51,7 +51,7 @@ OF_KINDS = {"task": {"null_cases", "rationale", "verbalized", "arms", "arm_sets"
 OF_KINDS |= {"dataset": {"columns", "source", "arm"}}
 # Keys of `columns`, and what others refer to.
 INSIDE = {"task": set(), "dataset": {"item_id", "case", "never_shown", "keep", "cluster", "value"}}
-INSIDE["dataset"].add("criteria")
+INSIDE["dataset"] |= {"criteria", "turns"}
 
 
 @pytest.mark.parametrize("name", SHARED)

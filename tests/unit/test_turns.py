@@ -37,7 +37,7 @@ ARMS = {
 }
 TASKS: dict[str, dict[str, Any]] = {
     "one": {"title": "One", "dataset": "cases", "arms": ARMS, "null_cases": ["N/A"]},
-    "two": {"title": "Two", "dataset": "cases", "arms": ARMS, "turns": [SURE], "verbalized": {}},
+    "two": {"title": "Two", "dataset": "cases", "arms": ARMS, "turns": ["Why?"], "verbalized": {}},
 }
 
 
@@ -81,8 +81,8 @@ def test_a_round_is_asked_nothing_but_the_question() -> None:
 
 
 def test_what_is_said_has_no_places_that_nothing_would_fill() -> None:
-    arm = {"title": "x", "rule": "turns", "turns": [SURE, "Is {option} not better?"]}
-    with pytest.raises(InputError, match=r"^x: key `turns\.1` is .* without places such as"):
+    arm = {"title": "x", "rule": "turns", "turns": [SURE, "Is {column} not better?"]}
+    with pytest.raises(InputError, match=r"^x: key `turns\.1` is .* without places but {turn}"):
         check_rule(arm, "x")
     arm["turns"] = [SURE, 'Reply as {"answer": "A"}.']
     check_rule(arm, "x")

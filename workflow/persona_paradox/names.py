@@ -14,6 +14,8 @@ HUMAN = "human"
 # What judges and clinicians read of a task: its answers in free text, or the reasoning in front of
 # a label.
 READ = ANSWERS, REASONING = ("answers", "reasoning")
+# What judges alone may read instead: what a model wrote for itself in front of its answer.
+THOUGHTS = "thoughts"
 
 # A confidence → the column of scores in which it stands.
 CONFIDENCES = {

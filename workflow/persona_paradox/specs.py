@@ -155,7 +155,8 @@ class JudgeSpec(TypedDict):
 
     title: str
     model: str
-    reads: Literal["answers", "reasoning"]
+    reads: Literal["answers", "reasoning", "thoughts"]
+    rounds: bool
     own_family: bool
     instruction: str
     user: str

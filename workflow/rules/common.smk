@@ -10,6 +10,7 @@ from shlex import quote
 
 from snakemake.utils import update_config
 
+from persona_paradox.data.places import places
 from persona_paradox.engine import sizes
 from persona_paradox.engine.sizes import Size
 from persona_paradox.errors import InputError
@@ -37,6 +38,7 @@ from persona_paradox.study.products import (
     IDENTIFICATION_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
+    SURVIVAL_TABLES,
 )
 from persona_paradox.study.yaml_reading import given
 
@@ -186,6 +188,17 @@ def tried(wildcards):
     return [path] if wildcards.task in STUDY.before else []
 
 
+def spoken_items(wildcards):
+    """The items of a task that fill places in what the user says behind answers."""
+    turns = STUDY.asked_tasks[wildcards.task].get("turns", [])
+    return task_cases(wildcards) if any(map(places, turns)) else []
+
+
+def items_option(wildcards):
+    path = spoken_items(wildcards)
+    return f"--items {path}" if path else ""
+
+
 def bundled_file(wildcards):
     """The file of a bundled data set, which git may change; other sources are checksummed."""
     sources = sources_of(STUDY.datasets[wildcards.dataset])
@@ -292,6 +305,10 @@ JUDGES = STUDY.active_judges
 JUDGED_TASKS = sorted(
     {cell.task for judge in JUDGES for cell in STUDY.judged_cells(judge)}
 )
+# Rounds that are judged beside them, turn by turn.
+JUDGED_ROUNDS = sorted(
+    {cell.task for judge in JUDGES for cell in STUDY.rounds_of(judge)}
+)
 RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
 LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
@@ -307,6 +324,30 @@ def of_judge(pattern):
         return VIEWS[pattern.format(model=judge_model(wildcards))]
 
     return path
+
+
+def of_round(pattern):
+    """Input function: a view of a judge, of what it is asked about a round or about a task."""
+
+    def path(wildcards):
+        of_task = wildcards.task in STUDY.tasks
+        what = pattern if of_task else f"{pattern}_of_rounds"
+        return VIEWS[f"{what}/{wildcards.judge}"]
+
+    return path
+
+
+def followed_files(stage, judged):
+    """Files of all rounds of conversations that judges follow, or that the key does."""
+    return sorted(
+        {
+            f"results/{stage}/{judge + '/' if judged else ''}{model}/{one}/{persona}.parquet"
+            for judge, model, task in STUDY.followed
+            if (judge is not None) == judged
+            for one in STUDY.long_chains[task]
+            for persona in STUDY.personas
+        }
+    )
 
 
 def checks(key):

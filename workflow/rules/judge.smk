@@ -14,7 +14,7 @@ rule deliver_ratings:
     input:
         responses="results/responses/{model}/{task}/{persona}.parquet",
         prompts=asked,
-        judge=view("judges/{judge}"),
+        judge=of_round("judges"),
         read_out=view("judge_read_out/{judge}"),
         template=of_judge("templates/{model}"),
         manifest=manifest,
@@ -24,7 +24,7 @@ rule deliver_ratings:
     log:
         "logs/judging/{judge}/ratings/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        task=one_of(JUDGED_TASKS),
+        task=one_of([*JUDGED_TASKS, *JUDGED_ROUNDS]),
         persona=one_of(STUDY.personas),
     conda:
         ENVIRONMENT
@@ -154,8 +154,8 @@ rule read_ratings:
     input:
         responses="results/responses/{model}/{task}/{persona}.parquet",
         prompts=asked,
-        judge=view("judges/{judge}"),
-        view=view("verdicts/{judge}"),
+        judge=of_round("judges"),
+        view=of_round("verdicts"),
         verdicts="results/verdicts/{judge}/ratings/{model}/{task}/{persona}.parquet",
         code=code("read_ratings"),
     output:
@@ -163,7 +163,7 @@ rule read_ratings:
     log:
         "logs/read_ratings/{judge}/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        task=one_of(JUDGED_TASKS),
+        task=one_of([*JUDGED_TASKS, *JUDGED_ROUNDS]),
         persona=one_of(STUDY.personas),
     conda:
         ENVIRONMENT

@@ -14,7 +14,9 @@ rule score:
     log:
         "logs/score/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        task=one_of(STUDY.tasks_having("scoring")),
+        task=one_of(
+            [*STUDY.tasks_having("scoring"), *(c.task for c in STUDY.rounds_of(None))]
+        ),
     priority: 2
     conda:
         ENVIRONMENT

@@ -19,7 +19,7 @@ from persona_paradox.clinicians.forms import CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
 from persona_paradox.judges.ranking import Questions
-from persona_paradox.names import CLINICIANS, PANEL
+from persona_paradox.names import CLINICIANS, PANEL, THOUGHTS
 
 Rows = list[dict[str, Any]]
 
@@ -39,9 +39,10 @@ class Judges:
     usable: dict[str, bool]
 
     def of(self, task: str) -> dict[str, dict[str, Any]]:
-        """The judges of a task and their settings."""
+        """The judges of the answers to a task, and not of thoughts before them; their settings."""
         judges = self.view["judges"].items()
-        return {id_: spec for id_, spec in judges if task in [place[1] for place in spec["places"]]}
+        found = {id_: one for id_, one in judges if task in [place[1] for place in one["places"]]}
+        return {id_: spec for id_, spec in found.items() if spec["reads"] != THOUGHTS}
 
     def rater(self, judge: str, task: str, dimension: str, turned: int | None = None) -> Rater:
         """A judge's ratings of all cells of a task; `turned` is the highest, to turn them round."""

@@ -14,7 +14,7 @@ from persona_paradox import cli, files
 from persona_paradox.judges import assessment, ranking, trust
 from persona_paradox.judges.assessment import Assessment
 from persona_paradox.judges.ranking import Questions
-from persona_paradox.names import PANEL
+from persona_paradox.names import PANEL, THOUGHTS
 
 Rows = list[dict[str, Any]]
 
@@ -53,12 +53,14 @@ class JudgedCells:
                 self.preferences[judge, model, task] = files.read_table(path)
 
     def add_panels(self) -> None:
-        """Where several judges read the same cells, a panel of all of them."""
+        """Where several judges read the same answers, a panel of all of them."""
         places = dict.fromkeys((model, task) for _, model, task in self.judgements)
         for model, task in places:
             judges = self.judges_of(model, task)
+            if len(judges) < 2:
+                continue
             spec = self.spec(PANEL, model, task)
-            if len(judges) < 2 or not (spec["better"] or spec["classes"]):
+            if not (spec["better"] or spec["classes"]):
                 continue
             self.judgements[PANEL, model, task] = {
                 persona: assessment.panel_judgements(
@@ -72,8 +74,9 @@ class JudgedCells:
                 self.preferences[PANEL, model, task] = ranking.panel_preferences(several)
 
     def judges_of(self, model: str, task: str) -> list[str]:
-        """The judges that read the cells of a model and task."""
-        return [j for j, m, t in self.judgements if (m, t) == (model, task) and j != PANEL]
+        """The judges that read the answers of a model in a task, and not what it thought."""
+        found = [j for j, m, t in self.judgements if (m, t) == (model, task) and j != PANEL]
+        return [j for j in found if self.view["judges"][j]["reads"] != THOUGHTS]
 
     def spec(self, judge: str, model: str, task: str) -> dict[str, Any]:
         """What a judge's cells are measured with; a panel has what all of its judges share."""

@@ -21,7 +21,7 @@ FORMS = ("ratings", "pairs", "list")
 def chats_of(arguments: Namespace, judge: dict[str, Any]) -> pl.DataFrame:
     """The chats on the cells that the command line names."""
     cells = [
-        read_answers(responses, prompts)
+        read_answers(responses, prompts, judge.get("reads"))
         for responses, prompts in zip(arguments.responses, arguments.prompts, strict=True)
     ]
     if arguments.form == "ratings":

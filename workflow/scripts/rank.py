@@ -19,7 +19,8 @@ def main(arguments: Namespace) -> None:
     judge = files.read_json(arguments.judge)
     pairs = [pair.split(".vs.") for pair in arguments.pairs]
     personas = sorted({persona for pair in pairs for persona in pair})
-    cells, inputs = read_cells(arguments.responses, arguments.prompts, personas)
+    folders = (arguments.responses, arguments.prompts)
+    cells, inputs = read_cells(*folders, personas, judge.get("reads"))
     inputs["judge"] = arguments.judge
     found = []
     for first, second in pairs:

@@ -15,7 +15,8 @@ from persona_paradox.judges.verdicts import list_preferences
 def main(arguments: Namespace) -> None:
     """Write how likely every answer is called the best."""
     judge = files.read_json(arguments.judge)
-    cells, inputs = read_cells(arguments.responses, arguments.prompts, arguments.personas)
+    folders = (arguments.responses, arguments.prompts)
+    cells, inputs = read_cells(*folders, arguments.personas, judge.get("reads"))
     lists = listed(list(cells.values()))
     verdicts = files.read_table(arguments.verdicts)
     table = list_preferences(lists, list_chats(lists, judge), verdicts, list(cells))

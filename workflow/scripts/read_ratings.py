@@ -14,8 +14,9 @@ from persona_paradox.judges.verdicts import judgements
 
 def main(arguments: Namespace) -> None:
     """Write the judgements."""
-    answers = read_answers(arguments.responses, arguments.prompts)
-    chats = rating_chats(answers, files.read_json(arguments.judge))
+    judge = files.read_json(arguments.judge)
+    answers = read_answers(arguments.responses, arguments.prompts, judge.get("reads"))
+    chats = rating_chats(answers, judge)
     view = files.read_json(arguments.view)
     table = judgements(answers, chats, files.read_table(arguments.verdicts), view)
     names = ("responses", "prompts", "judge", "view", "verdicts")

@@ -171,7 +171,10 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
     responses, prompts = f"results/responses/{model}/{task}", copy.study.prompts_of(model, task)
-    cells, _ = answers.read_cells(copy.path / responses, copy.path / prompts, personas)
+    if task not in copy.study.tasks:
+        view = copy.view(f"judges_of_rounds/{judge}")
+    folders = (copy.path / responses, copy.path / prompts)
+    cells, _ = answers.read_cells(*folders, personas, view.get("reads"))
     if form == "pairs":
         return chats.pair_chats(answers.paired(*cells.values()), view)
     if form == "list":

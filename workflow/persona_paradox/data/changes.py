@@ -6,11 +6,12 @@ returns the same rows with another `case` where it can, and two columns more: `c
 and `unchanged`, why it left a case as it was, which ends with `already` where the case has what the
 arm would make of it; one of them is null. `reference` stays, but where the
 rule says that it moves. Of items that have `options`, it may change these, add some behind them,
-and change the `order` in which they are shown. It may add two columns: `named`, the place in
-`options` (or in the levels) that a text of the arm names, and `severity`, by how many classes it
-makes a case worse. A rule that changes what is said elsewhere gives `changed`, too. The keys of an
-arm are in `<rule>.schema.yaml` beside it; a rule that draws has a `seed` among them. An error
-begins with `key`.
+and change the `order` in which they are shown. It may add columns: `named`, the place in `options`
+(or in the levels) that a text of the arm names, with `named_option` and `named_letter` where it is
+the user who names it behind the answer; and `severity`, by how many classes it makes a case worse.
+A rule that changes what is said elsewhere gives `changed`, too. The keys of an arm are in
+`<rule>.schema.yaml` beside it; a rule that draws has a `seed` among them. An error begins with
+`key`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ from ..errors import InputError
 
 # Columns that the items of an arm have besides, and those that a rule may add.
 _OWN = ("changed", "change", "unchanged")
-ADDED = {"named": pl.Int64(), "severity": pl.Int64()}
+ADDED = {
+    "named": pl.Int64(),
+    "severity": pl.Int64(),
+    "named_option": pl.String(),
+    "named_letter": pl.String(),
+}
 
 # What a rule may change, besides the column by which a sample is drawn.
 _MAY_CHANGE = ("case", "options", "reference", "order")
@@ -220,7 +226,7 @@ def framed(template: str, row: Mapping[str, Any], case: str, key: str) -> str | 
 
 # Columns of items that are no kept columns of the file.
 _HIDDEN = {"item_id", "case", "reference", "category", "harm_level", "excluded"}
-_HIDDEN |= {"options", "order", "stratum"}
+_HIDDEN |= {"options", "order", "stratum", "turns"}
 _OF_OPTIONS = {"options", "order", "stratum"}
 
 

@@ -17,6 +17,8 @@ from ..names import CRITERIA, NULL_CASE
 from .columns import ID as _ID
 from .columns import of
 from .criteria import checked
+from .dialogue import turns_of
+from .places import TURNS
 from .records import read_records
 from .rows import DataFile, Wanted
 from .values import NoTextError
@@ -54,7 +56,7 @@ def read_items(
     Returns:
         One row per item, in the order of the files: `item_id`, `case`, those of the kind,
         `excluded` (null, or why no model sees the item), the columns of `keep` as text, and
-        perhaps `criteria` (see `criteria.criteria_of`).
+        perhaps `criteria` (see `criteria.criteria_of`) and `turns` (see `dialogue`).
 
         The numbers of rows: `read`, `empty` of these and passed over, `kept` by `where`.
 
@@ -92,6 +94,9 @@ def read_items(
     if (rubric := columns.get(CRITERIA)) is not None:
         given = checked(of(raw, rubric), ids, rubric, name)
         items = items.with_columns(given.alias(CRITERIA))
+    if (spoken := columns.get(TURNS)) is not None:
+        turns = turns_of(of(raw, spoken), ids, spoken, name)
+        items = items.with_columns(turns.alias(TURNS))
     if all(reasons):
         ((why, n),) = Counter(reasons).most_common(1)
         raise InputError(
@@ -156,10 +161,10 @@ def _read_raw(
         for value in mappings
         if isinstance(value, dict) and {"column", "form"} <= {*value}
     }
-    rubric = filter(None, [columns.get(CRITERIA)])
+    of_lists = filter(None, [columns.get(CRITERIA), columns.get(TURNS)])
     wanted = Wanted(
         columns={column: key for column, key in keys.items() if column != of_file},
-        nested={*columns["keep"], *columns["never_shown"], *lists, *rubric},
+        nested={*columns["keep"], *columns["never_shown"], *lists, *of_lists},
         codes={
             each["column"]: each["values"].keys() for each in coded if each["column"] != of_file
         },

@@ -9,18 +9,22 @@ import polars as pl
 
 from ..data.items import is_null_case
 from ..files import read_table
+from ..names import THOUGHTS
 from ..prompting.prompts import without_persona
 from ..prompting.proof import LATER
 from ..prompting.thinking import shown
 from ..prompting.turns import conversation
 
 
-def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
+def questioned(
+    responses: pl.DataFrame, prompts: pl.DataFrame, reads: str | None = None
+) -> pl.DataFrame:
     """Answers with the questions that they are about: the user's messages, without a persona.
 
     Args:
         responses: table of `responses.SCHEMA`; null cases are left out.
         prompts: of the same cell, table of `prompts.SCHEMA`, or of `turns.SCHEMA`.
+        reads: `THOUGHTS` for what the model thought in the place of what it answered.
 
     Returns:
         Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
@@ -30,7 +34,8 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
     on = [key for key in ("item_id", "variant", "repeat") if key in prompts.columns]
     later = [LATER] if LATER in prompts.columns else []
     users = prompts.select(*on, *later, question=without_persona())
-    asked = responses.filter(~is_null_case()).with_columns(shown())
+    asked = responses.filter(~is_null_case())
+    asked = asked.with_columns(pl.col("thought").alias("text") if reads == THOUGHTS else shown())
     joined = asked.join(users, on=on, how="left", maintain_order="left")
     if later:
         said = zip(joined[LATER].to_list(), joined["text"].to_list(), strict=True)
@@ -39,20 +44,20 @@ def questioned(responses: pl.DataFrame, prompts: pl.DataFrame) -> pl.DataFrame:
     return joined.select("item_id", "variant", "repeat", "question", "text")
 
 
-def read_answers(responses: Path, prompts: Path) -> pl.DataFrame:
+def read_answers(responses: Path, prompts: Path, reads: str | None = None) -> pl.DataFrame:
     """The answers of a cell with their questions, from both files; see `questioned`."""
-    return questioned(read_table(responses), read_table(prompts))
+    return questioned(read_table(responses), read_table(prompts), reads)
 
 
 def read_cells(
-    responses: Path, prompts: Path, personas: Sequence[str]
+    responses: Path, prompts: Path, personas: Sequence[str], reads: str | None = None
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Path]]:
     """The answers of several personas, as `questioned` gives them, and the files of each."""
     cells: dict[str, pl.DataFrame] = {}
     inputs: dict[str, Path] = {}
     for persona in personas:
         paths = responses / f"{persona}.parquet", prompts / f"{persona}.parquet"
-        cells[persona] = read_answers(*paths)
+        cells[persona] = read_answers(*paths, reads)
         inputs |= {f"responses.{persona}": paths[0], f"prompts.{persona}": paths[1]}
     return cells, inputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,15 @@ def check_rule(arm: dict[str, Any], where: str) -> None:
     check_schema(arm, f"arms/{arm['rule']}", where)
 
 
+def names_answers(arm: Mapping[str, Any]) -> bool:
+    """Whether the rule of an arm must know what a task calls its answers.
+
+    It must where its schema has the key `x-answers`, and the arm the key `names`.
+    """
+    return "names" in arm and _may_name(arm["rule"])
+
+
 @cache
-def names_answers(rule: str) -> bool:
-    """Whether a rule must know what a task calls its answers: key `x-answers` of its schema."""
+def _may_name(rule: str) -> bool:
     schema = yaml.safe_load((RULES / f"{rule}.schema.yaml").read_text(encoding="utf-8"))
     return bool(schema.get("x-answers", False))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..data.parts import parts_of
+from ..data.places import TURNS
 from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
@@ -19,6 +20,7 @@ from .identification import check_identification
 from .judge_checks import check_judge
 from .products import all_tables
 from .study import Study, sources_of_study
+from .turns import check_turns
 
 # What the schema of a study compares where the study does not say.
 DEFAULT_METRICS = ("accuracy", "under_triage_rate", "over_triage_rate")
@@ -56,6 +58,7 @@ def cross_check(study: Study) -> None:
         study.spec(id_).check(name, task, study.dataset_of(id_))
         _check_words(name, "instruction", task.get("instruction", ""), study)
         _check_places(name, task["user"], base.places(study.kind(id_)))
+        check_turns(name, task, study.dataset_of(id_))
         _check_decoding(name, task["decoding"], study)
         if task.get("placement") == USER:
             _check_words(name, "user", task["user"], study)
@@ -341,6 +344,7 @@ def _check_kept(name: str, dataset: Mapping[str, Any], columns: Sequence[str]) -
     """
     own = {"item_id", "case", "excluded", *columns}
     own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
+    own |= {TURNS} if dataset["columns"].get(TURNS) else set()
     own |= {CRITERIA} if dataset["columns"].get(CRITERIA) else set()
     for column in dataset["columns"]["keep"]:
         if column in own:

@@ -118,7 +118,7 @@ def answered(study: Study) -> Iterator[Answered]:
 def _asked(study: Study, judge: str) -> Iterator[tuple[str, str | None]]:
     """What a judge is asked about, as the end of a path, and the task."""
     yield from (("checks/ratings", None), ("checks/pairs", None))
-    for cell in study.judged_cells(judge):
+    for cell in (*study.judged_cells(judge), *study.rounds_of(judge)):
         yield f"ratings/{cell.path}", cell.task
     for model, task in _places(study, judge):
         if ranks(study, judge):
@@ -154,10 +154,10 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     for cell in study.cells:
         if cell.task in study.verbalized_tasks:
             yield f"results/verbalized/{cell.path}.parquet", cell.task
-        if cell.task in study.tasks_having("scoring"):
-            yield f"results/scores/{cell.path}.parquet", cell.task
         if cell.task in study.calibrated_tasks:
             yield f"results/calibration/{cell.path}.parquet", cell.task
+    for cell in (*study.cells_having("scoring"), *study.rounds_of(None)):
+        yield f"results/scores/{cell.path}.parquet", cell.task
     for task in study.calibrated_tasks if study.settings["recalibrations"] else ():
         for model in study.models:
             yield f"results/recalibration/{model}/{task}.parquet", task
@@ -180,7 +180,7 @@ def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
     for judge in study.active_judges:
         for form in ("ratings", "pairs"):
             yield f"results/checks/{judge}/{form}.parquet", None
-        for cell in study.judged_cells(judge):
+        for cell in (*study.judged_cells(judge), *study.rounds_of(judge)):
             yield f"results/judgements/{judge}/{cell.path}.parquet", cell.task
         for model, task in _places(study, judge):
             if ranks(study, judge):

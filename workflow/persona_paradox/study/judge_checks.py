@@ -43,6 +43,11 @@ def check_judge(id_: str, study: Study) -> None:
             f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "
             f"{judge['reads']!r}; take it out"
         )
+    if judge["rounds"] and judge["action"] is None:
+        raise InputError(
+            f"{name}: key `rounds` asks for what every answer of a conversation does, but key "
+            "`action` has no question; write one, or take `rounds` out"
+        )
     if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
         raise InputError(
             f"{name}: key `model` is of the family of every model of the study, and judges do not "
@@ -87,7 +92,8 @@ def _measures(judge: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _check_scale(name: str, judge: Mapping[str, Any], study: Study) -> None:
     """Check that clinicians are asked on the scale of the judge with whom they are compared."""
     ids = [rating["id"] for rating in judge["ratings"]]
-    for question in study.forms[judge["reads"]]["questions"]:
+    # Clinicians do not read thoughts.
+    for question in study.forms.get(judge["reads"], {"questions": []})["questions"]:
         rating = question.get("rating")
         values = sorted(option["value"] for option in question["options"])
         scale = list(range(1, judge["scale"] + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..data.places import needed
 from .study import Study
 
 
@@ -29,6 +30,8 @@ def comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield "arms", _arms_view(study)
     if study.factor_tasks:
         yield "factors", _factors_view(study)
+    if study.followed:
+        yield "survival", _survival_view(study)
 
 
 def _arms_view(study: Study) -> dict[str, Any]:
@@ -43,6 +46,30 @@ def _arms_view(study: Study) -> dict[str, Any]:
         for base_, arms in study.compared_arms.items()
     }
     return {"models": list(study.models), "tasks": tasks}
+
+
+def _survival_view(study: Study) -> dict[str, Any]:
+    """Which conversations are followed, round by round, and who says whether an answer holds."""
+    about = {task: measured(task, study) for task in dict.fromkeys(p[2] for p in study.followed)}
+    return {
+        "baseline": study.settings["baseline"],
+        "personas": list(study.personas),
+        "places": [
+            {
+                "judge": judge,
+                "model": model,
+                "task": task,
+                "rounds": study.long_chains[task],
+                # Turns of its own that an item must have to be in a round.
+                "needed": [
+                    needed(study.tasks[task]["turns"][:n])
+                    for n in range(len(study.long_chains[task]))
+                ],
+                **{key: about[task][key] for key in ("dataset", "context", "cluster")},
+            }
+            for judge, model, task in study.followed
+        ],
+    }
 
 
 def _factors_view(study: Study) -> dict[str, Any]:

@@ -18,6 +18,8 @@ ARM_TABLES = ("arm_attributes",)
 FACTOR_TABLES = ("factors",)
 # Of studies whose personas are named.
 IDENTIFICATION_TABLES = ("identification", "identification_confusion")
+# Of tasks with several turns.
+SURVIVAL_TABLES = ("survival", "turns_held")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
@@ -33,7 +35,8 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
-    others += [*IDENTIFICATION_TABLES, *JUDGED_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
+    others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES]
+    others += [*CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..figures.catalogue import figures
 from ..files import sources_of
 from ..kinds import base
-from ..names import ALL, HUMAN, READ, REASONING
+from ..names import ALL, HUMAN, READ, REASONING, THOUGHTS
 from ..specs import (
     AdapterSpec,
     DatasetSpec,
@@ -34,6 +34,7 @@ from .products import (
     JUDGED_TABLES,
     MEASURED_TABLES,
     STUDY_TABLES,
+    SURVIVAL_TABLES,
     TRUST_TABLES,
 )
 from .relations import related
@@ -175,9 +176,11 @@ class Study:
         return self.asked_tasks[task].get("rationale") is not None
 
     def read_tasks(self, reads: str) -> list[str]:
-        """Ids of the tasks of which something is read: `ANSWERS`, or `REASONING` before them."""
+        """Ids of the tasks of which `ANSWERS`, `REASONING` before them or `THOUGHTS` are read."""
         if reads == REASONING:
             return self.rationale_tasks
+        if reads == THOUGHTS:
+            return list(self.tasks) if self.thinking_models else []
         return list(self.tasks_with("free_text"))
 
     def judged_cells(self, judge: str) -> list[Cell]:
@@ -189,7 +192,37 @@ class Study:
             cell
             for cell in self.cells
             if cell.task in tasks
+            and (spec["reads"] != THOUGHTS or cell.model in self.thinking_models)
             and (spec["own_family"] or self.models[cell.model]["family"] != family)
+        ]
+
+    @cached_property
+    def long_chains(self) -> dict[str, list[str]]:
+        """Tasks with several turns → their rounds, the task itself the last; see `turns`."""
+        return {id_: chain for id_, chain in chains(self.tasks).items() if len(chain) > 2}
+
+    @cached_property
+    def followed(self) -> list[tuple[str | None, str, str]]:
+        """Conversations that are followed: judge, None where the key says; model and task."""
+        found: list[tuple[str | None, Cell]] = [
+            (judge, cell)
+            for judge, spec in self.judges.items()
+            if spec["rounds"]
+            for cell in self.judged_cells(judge)
+        ]
+        found += [(None, c) for c in self.cells_having("scoring") if self.traits(c.task).reference]
+        places = [(judge, c.model, c.task) for judge, c in found if c.task in self.long_chains]
+        return list(dict.fromkeys(places))
+
+    def rounds_of(self, judge: str | None) -> list[Cell]:
+        """The cells of rounds before the last: what a judge reads of them, or what is scored."""
+        return [
+            Cell(model, one, persona)
+            for by, model, task in self.followed
+            if by == judge
+            for one in self.long_chains[task]
+            if one not in self.tasks
+            for persona in self.personas
         ]
 
     @cached_property
@@ -273,6 +306,7 @@ class Study:
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(ARM_TABLES if self.compared_arms else ()),
             *(FACTOR_TABLES if self.factor_tasks else ()),
+            *(SURVIVAL_TABLES if self.followed else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
             *(IDENTIFICATION_TABLES if self.identified_tasks else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
@@ -325,7 +359,8 @@ class Study:
             what: `relations` of its personas; `factors` of its persona sets; `identification`, that
                 somebody names its personas; `arms` of tasks that
                 have scores and stand beside them; `arms_of_levels`, those of `compared_arms` whose
-                labels have an order.
+                labels have an order; `followed`, tasks of several turns whose items have a right
+                answer; `judged_rounds`, those that a judge reads turn by turn.
 
         Raises:
             ValueError: a figure asks for something else.
@@ -334,6 +369,10 @@ class Study:
             return bool(self.paired_tasks)
         if what == "arms_of_levels":
             return any(self.traits(id_).ordered for id_ in self.compared_arms)
+        if what == "followed":
+            return any(judge is None for judge, _, _ in self.followed)
+        if what == "judged_rounds":
+            return any(judge is not None for judge, _, _ in self.followed)
         if what == "relations":
             return any(self.relations(task) for task in self.tasks)
         if what == "factors":

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..data.places import TURNS, places
+from ..errors import InputError
+from .arms import file_of_arm
 from .conditions import MARK
 
 _AFTER = "+"
@@ -52,3 +55,37 @@ _LEFT: dict[str, Any] = {"null_cases": [], "verbalized": None}
 
 def _round(id_: str, n: int) -> str:
     return f"{id_}{'' if MARK in id_ else MARK}{_AFTER}{n}"
+
+
+def check_turns(name: str, task: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Check that something fills the places in what the user says behind the answer.
+
+    Args:
+        name: the task's file, in errors.
+        task: with its `turns`, and `arm` where it is one.
+        dataset: of its items.
+
+    Raises:
+        InputError: nothing does, or an arm names an answer that no turn says.
+    """
+    arm = task.get("arm", {})
+    where = file_of_arm(arm) if "turns" in arm else name
+    asked = [place for text in task.get("turns", []) for place in places(text)]
+    named = "turns" in arm and "names" in arm
+    for place in asked:
+        if place == "turn" and dataset["columns"].get(TURNS) is None:
+            raise InputError(
+                f"{where}: key `turns` has the place {{turn}}, but the data set brings no turns; "
+                f"name their column in key `columns.{TURNS}` of its file, or write what the user "
+                "says"
+            )
+        if place != "turn" and not named:
+            raise InputError(
+                f"{where}: key `turns` has the place {{{place}}}, which nothing fills; use it in "
+                "an arm of rule `turns` with key `names` (`wrong`, `right` or `random`)"
+            )
+    if named and not {"option", "letter"} & {*asked}:
+        raise InputError(
+            f"{where}: key `names` is {arm['names']!r}, but no turn says what is named; write "
+            "{option} or {letter} into key `turns`, or take `names` out"
+        )

@@ -25,6 +25,7 @@ from .identities import identifying
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
+from .rounds import thought_tasks, with_rounds
 from .study import Study
 
 # What figures call the column by which a sample is drawn.
@@ -51,7 +52,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_, task in study.asked_tasks.items():
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
-        yield from judge_views(id_, study)
+        yield from with_rounds(id_, judge_views(id_, study), study)
     yield from identification_views(study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
@@ -134,7 +135,7 @@ def _answers_named(id_: str, study: Study) -> dict[str, Any]:
     Raises:
         InputError: they call them differently, or in another order.
     """
-    if not names_answers(study.datasets[id_]["arm"]["rule"]):
+    if not names_answers(study.datasets[id_]["arm"]):
         return {}
     tasks = [task for task, spec in study.tasks.items() if spec["dataset"] == id_]
     found = [base.answers(study.tasks[t], study.datasets[id_], study.settings) for t in tasks]
@@ -358,7 +359,7 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
         "judged_metrics": judged_metrics(study),
         "judged_tasks": {
             id_: _judged_task_shown(id_, form, study)
-            for form, ids in study.form_tasks.items()
+            for form, ids in {"": thought_tasks(study), **study.form_tasks}.items()
             for id_ in ids
         },
         # Only where somebody is named, so that figures of other studies stay.
@@ -367,7 +368,9 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
 
 
 def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
-    """What figures say of a task whose answers are judged."""
+    """What figures say of a task that is judged, by clinicians in a form, or by judges alone."""
+    if form not in study.forms:
+        return {"categories": [], **shown(id_, study), "questions": [], "confidence": []}
     return {
         "categories": [],
         **shown(id_, study),
