@@ -40,6 +40,7 @@ OF_FEW_STUDIES = (
     *products.ARM_TABLES,
     *products.FACTOR_TABLES,
     *products.IDENTIFICATION_TABLES,
+    *products.SURVIVAL_TABLES,
 )
 # Of judges and clinicians, and of the default study's kinds; none that only some studies have.
 ALL_FIGURES = [

@@ -188,14 +188,14 @@ def tried(wildcards):
     return [path] if wildcards.task in STUDY.before else []
 
 
-def spoken_items(wildcards):
+def spoken_cases(wildcards):
     """The items of a task that fill places in what the user says behind answers."""
     turns = STUDY.asked_tasks[wildcards.task].get("turns", [])
     return task_cases(wildcards) if any(map(places, turns)) else []
 
 
-def items_option(wildcards):
-    path = spoken_items(wildcards)
+def spoken_option(wildcards):
+    path = spoken_cases(wildcards)
     return f"--items {path}" if path else ""
 
 
@@ -337,11 +337,11 @@ def of_round(pattern):
     return path
 
 
-def followed_files(stage, judged):
+def followed_files(pattern, judged):
     """Files of all rounds of conversations that judges follow, or that the key does."""
     return sorted(
         {
-            f"results/{stage}/{judge + '/' if judged else ''}{model}/{one}/{persona}.parquet"
+            pattern.format(judge=judge, model=model, task=one, persona=persona)
             for judge, model, task in STUDY.followed
             if (judge is not None) == judged
             for one in STUDY.long_chains[task]

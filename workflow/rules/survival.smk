@@ -5,8 +5,13 @@ if STUDY.followed:
 
     rule survive:
         input:
-            judgements=followed_files("judgements", judged=True),
-            scores=followed_files("scores", judged=False),
+            judgements=followed_files(
+                "results/judgements/{judge}/{model}/{task}/{persona}.parquet",
+                judged=True,
+            ),
+            scores=followed_files(
+                "results/scores/{model}/{task}/{persona}.parquet", judged=False
+            ),
             judges=(
                 "results/tables/judges.parquet"
                 if any(judge for judge, _, _ in STUDY.followed)

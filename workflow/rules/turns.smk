@@ -7,7 +7,7 @@ rule try_second_turn:
     input:
         prompts=first_round,
         further=lambda w: list(further(w).values()),
-        items=spoken_items,
+        cases=spoken_cases,
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
         manifest=manifest,
@@ -25,10 +25,10 @@ rule try_second_turn:
     params:
         model_file=model_file,
         further=lambda w: " ".join(f"--{k} {path}" for k, path in further(w).items()),
-        items=items_option,
+        spoken=spoken_option,
     shell:
         script("second_turn")
-        + " --prompts {input.prompts} {params.further} {params.items}"
+        + " --prompts {input.prompts} {params.further} {params.spoken}"
         " --read-out {input.read_out} --template {input.template} --manifest {input.manifest}"
         " --config-file {params.model_file}"
         " --delivered {output} --log {log}"
@@ -39,7 +39,7 @@ rule next_turn:
         prompts=lambda w: f"{STUDY.prompts_of(w.model, STUDY.before[w.task])}/{w.persona}.parquet",
         responses=lambda w: f"results/responses/{w.model}/{STUDY.before[w.task]}/{w.persona}.parquet",
         turns=view("turns/{task}"),
-        items=spoken_items,
+        cases=spoken_cases,
         read_out=view("read_out/{task}"),
         code=code("next_turn"),
     output:
@@ -53,8 +53,8 @@ rule next_turn:
     conda:
         ENVIRONMENT
     params:
-        items=items_option,
+        spoken=spoken_option,
     shell:
         script("next_turn")
         + " --prompts {input.prompts} --responses {input.responses}"
-        " --turns {input.turns} {params.items} --read-out {input.read_out} --chats {output} --log {log}"
+        " --turns {input.turns} {params.spoken} --read-out {input.read_out} --chats {output} --log {log}"

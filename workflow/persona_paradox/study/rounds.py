@@ -29,7 +29,7 @@ def with_rounds(
         # Only where it is not as it always was, so that verdicts that were given stay.
         yield name, {**view, "reads": THOUGHTS} if asked and of_thoughts else view
         if asked and of_rounds:
-            kept = {key: value for key, value in view.items() if key != "classes"}
+            kept = {key: view[key] for key in ("instruction", "user", "pairs", "list")}
             question = {ACTION: view["questions"][ACTION]}
             yield f"judges_of_rounds/{judge}", {**kept, "questions": question}
         elif name == f"verdicts/{judge}" and of_rounds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -23,6 +23,7 @@ from ..specs import (
     Settings,
     TaskSpec,
 )
+from . import following
 from .conditions import MARK, base_of, plain, split
 from .factor_sets import factor_sets
 from .products import (
@@ -203,27 +204,12 @@ class Study:
 
     @cached_property
     def followed(self) -> list[tuple[str | None, str, str]]:
-        """Conversations that are followed: judge, None where the key says; model and task."""
-        found: list[tuple[str | None, Cell]] = [
-            (judge, cell)
-            for judge, spec in self.judges.items()
-            if spec["rounds"]
-            for cell in self.judged_cells(judge)
-        ]
-        found += [(None, c) for c in self.cells_having("scoring") if self.traits(c.task).reference]
-        places = [(judge, c.model, c.task) for judge, c in found if c.task in self.long_chains]
-        return list(dict.fromkeys(places))
+        """Judge (None: the key), model and task of conversations that are followed."""
+        return following.followed(self)
 
     def rounds_of(self, judge: str | None) -> list[Cell]:
         """The cells of rounds before the last: what a judge reads of them, or what is scored."""
-        return [
-            Cell(model, one, persona)
-            for by, model, task in self.followed
-            if by == judge
-            for one in self.long_chains[task]
-            if one not in self.tasks
-            for persona in self.personas
-        ]
+        return [Cell(*one) for one in following.rounds_of(self, judge)]
 
     @cached_property
     def active_judges(self) -> list[str]:
@@ -356,30 +342,23 @@ class Study:
         """Whether the study has what a figure is only drawn with.
 
         Args:
-            what: `relations` of its personas; `factors` of its persona sets; `identification`, that
-                somebody names its personas; `arms` of tasks that
-                have scores and stand beside them; `arms_of_levels`, those of `compared_arms` whose
-                labels have an order; `followed`, tasks of several turns whose items have a right
-                answer; `judged_rounds`, those that a judge reads turn by turn.
+            what: one of the names below; `arms` of tasks that have scores and stand beside them;
+                `arms_of_levels`, those of `compared_arms` whose labels have an order.
 
         Raises:
             ValueError: a figure asks for something else.
         """
-        if what == "arms":
-            return bool(self.paired_tasks)
-        if what == "arms_of_levels":
-            return any(self.traits(id_).ordered for id_ in self.compared_arms)
-        if what == "followed":
-            return any(judge is None for judge, _, _ in self.followed)
-        if what == "judged_rounds":
-            return any(judge is not None for judge, _, _ in self.followed)
-        if what == "relations":
-            return any(self.relations(task) for task in self.tasks)
-        if what == "factors":
-            return bool(self.factor_tasks)
-        if what == "identification":
-            return bool(self.identified_tasks)
-        raise ValueError(f"no study has {what!r}")
+        asked: dict[str, Callable[[], bool]] = {
+            "arms": lambda: bool(self.paired_tasks),
+            "arms_of_levels": lambda: any(self.traits(id_).ordered for id_ in self.compared_arms),
+            "conversations": lambda: bool(self.followed),
+            "relations": lambda: any(self.relations(task) for task in self.tasks),
+            "factors": lambda: bool(self.factor_tasks),
+            "identification": lambda: bool(self.identified_tasks),
+        }
+        if what not in asked:
+            raise ValueError(f"no study has {what!r}")
+        return asked[what]()
 
     def tasks_shown(self, kind: str) -> list[str]:
         """Ids of the tasks in a kind's figures; what kinds share shows all that have labels."""
