@@ -40,6 +40,7 @@ from persona_paradox.study.products import (
     MEASURED_TABLES,
     SURVIVAL_TABLES,
 )
+from persona_paradox.study.rounds import rounds_of
 from persona_paradox.study.yaml_reading import given
 
 try:
@@ -307,7 +308,7 @@ JUDGED_TASKS = sorted(
 )
 # Rounds that are judged beside them, turn by turn.
 JUDGED_ROUNDS = sorted(
-    {cell.task for judge in JUDGES for cell in STUDY.rounds_of(judge)}
+    {cell.task for judge in JUDGES for cell in rounds_of(STUDY, judge)}
 )
 RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
 LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]

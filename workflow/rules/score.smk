@@ -15,7 +15,7 @@ rule score:
         "logs/score/{model}/{task}/{persona}.log",
     wildcard_constraints:
         task=one_of(
-            [*STUDY.tasks_having("scoring"), *(c.task for c in STUDY.rounds_of(None))]
+            [*STUDY.tasks_having("scoring"), *(c.task for c in rounds_of(STUDY, None))]
         ),
     priority: 2
     conda:

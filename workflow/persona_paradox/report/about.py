@@ -7,7 +7,8 @@ from typing import Any
 
 from ..names import HUMAN
 from ..study.inventory import restricted
-from ..study.study import Study, sources_of_study
+from ..study.sources import sources_of_study
+from ..study.study import Study
 from .index import withholds
 
 Json = dict[str, Any]

@@ -19,7 +19,8 @@ from .factor_sets import check_trends
 from .identification import check_identification
 from .judge_checks import check_judge
 from .products import all_tables
-from .study import Study, sources_of_study
+from .sources import sources_of_study
+from .study import Study
 from .turns import check_turns
 
 # What the schema of a study compares where the study does not say.

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..names import HUMAN, WHEN
+from .rounds import rounds_of
 from .study import Study
 
 # The code, without which nothing of a study could be made again.
@@ -118,7 +119,7 @@ def answered(study: Study) -> Iterator[Answered]:
 def _asked(study: Study, judge: str) -> Iterator[tuple[str, str | None]]:
     """What a judge is asked about, as the end of a path, and the task."""
     yield from (("checks/ratings", None), ("checks/pairs", None))
-    for cell in (*study.judged_cells(judge), *study.rounds_of(judge)):
+    for cell in (*study.judged_cells(judge), *rounds_of(study, judge)):
         yield f"ratings/{cell.path}", cell.task
     for model, task in _places(study, judge):
         if ranks(study, judge):
@@ -156,7 +157,7 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
             yield f"results/verbalized/{cell.path}.parquet", cell.task
         if cell.task in study.calibrated_tasks:
             yield f"results/calibration/{cell.path}.parquet", cell.task
-    for cell in (*study.cells_having("scoring"), *study.rounds_of(None)):
+    for cell in (*study.cells_having("scoring"), *rounds_of(study, None)):
         yield f"results/scores/{cell.path}.parquet", cell.task
     for task in study.calibrated_tasks if study.settings["recalibrations"] else ():
         for model in study.models:
@@ -180,7 +181,7 @@ def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
     for judge in study.active_judges:
         for form in ("ratings", "pairs"):
             yield f"results/checks/{judge}/{form}.parquet", None
-        for cell in (*study.judged_cells(judge), *study.rounds_of(judge)):
+        for cell in (*study.judged_cells(judge), *rounds_of(study, judge)):
             yield f"results/judgements/{judge}/{cell.path}.parquet", cell.task
         for model, task in _places(study, judge):
             if ranks(study, judge):

@@ -19,7 +19,8 @@ from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
 from .relations import check_relations
-from .study import Study, sources_of_study
+from .sources import sources_of_study
+from .study import Study
 from .yaml_reading import check_plain, read_yaml
 
 # Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.

@@ -1,4 +1,4 @@
-"""What the views of a judge have besides: of thoughts, and of the rounds of a conversation."""
+"""The rounds of conversations that are followed, and what a judge is asked about these."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..names import ACTION, ACTIONS, THOUGHTS
-from .study import Study
+from .study import Cell, Study
+
+
+def rounds_of(study: Study, judge: str | None) -> list[Cell]:
+    """The cells of rounds before the last: what a judge reads of them, or what is scored (None)."""
+    return [
+        Cell(model, one, persona)
+        for by, model, task in study.followed
+        if by == judge
+        for one in study.long_chains[task]
+        if one not in study.tasks
+        for persona in study.personas
+    ]
 
 
 def with_rounds(
@@ -22,7 +34,7 @@ def with_rounds(
         study: that it judges for.
     """
     of_thoughts = study.judges[judge]["reads"] == THOUGHTS
-    of_rounds = bool(study.rounds_of(judge))
+    of_rounds = bool(rounds_of(study, judge))
     action = {ACTION: list(ACTIONS)}
     for name, view in views:
         asked = name == f"judges/{judge}"

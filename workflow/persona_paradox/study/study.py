@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any, cast
 
 from ..figures.catalogue import figures
-from ..files import sources_of
 from ..kinds import base
 from ..names import ALL, HUMAN, READ, REASONING, THOUGHTS
 from ..specs import (
@@ -23,7 +22,6 @@ from ..specs import (
     Settings,
     TaskSpec,
 )
-from . import following
 from .conditions import MARK, base_of, plain, split
 from .factor_sets import factor_sets
 from .products import (
@@ -204,12 +202,15 @@ class Study:
 
     @cached_property
     def followed(self) -> list[tuple[str | None, str, str]]:
-        """Judge (None: the key), model and task of conversations that are followed."""
-        return following.followed(self)
+        """Judge (None: the key), model and task of conversations that are followed; see `rounds`.
 
-    def rounds_of(self, judge: str | None) -> list[Cell]:
-        """The cells of rounds before the last: what a judge reads of them, or what is scored."""
-        return [Cell(*one) for one in following.rounds_of(self, judge)]
+        Judges follow them whose file says so, and the key does where items have a right answer.
+        """
+        judges = [judge for judge, spec in self.judges.items() if spec["rounds"]]
+        found = [(judge, c.model, c.task) for judge in judges for c in self.judged_cells(judge)]
+        scored = [c for c in self.cells_having("scoring") if self.traits(c.task).reference]
+        places = [*found, *((None, c.model, c.task) for c in scored)]
+        return list(dict.fromkeys(place for place in places if place[2] in self.long_chains))
 
     @cached_property
     def active_judges(self) -> list[str]:
@@ -486,18 +487,3 @@ class Study:
         """The wordings of a persona that the study runs: variant → sentence."""
         texts: dict[str, str] = self.personas[persona]["texts"]
         return texts if self.settings["variants"] == "all" else {"main": texts["main"]}
-
-
-def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Every source of a study: `datasets`, `models` or `adapters`, the id, and the source."""
-    for kind, specs in (
-        ("datasets", study.datasets),
-        ("models", study.written_models),
-        ("adapters", study.adapters),
-    ):
-        for id_, spec in specs.items():
-            # What is made of another data set has no source of its own.
-            if "arm" in spec:
-                continue
-            for source in sources_of(spec):
-                yield kind, id_, source
