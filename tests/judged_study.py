@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations, product
 from typing import Any
 
@@ -408,10 +408,7 @@ def settings_of(
             }
             for judge in sorted(judges)
         },
-        "judged_metrics": {
-            metric.id: {"title": metric.title, "unit": metric.unit, "better": metric.better}
-            for metric in judged.METRICS
-        },
+        "judged_metrics": {metric.id: asdict(metric) for metric in judged.METRICS},
         "judged_tasks": {
             task: {
                 "title": "Patient safety" if task == SAFETY else "Triage with reasoning",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -680,10 +681,7 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
             for id_, spec in JUDGES.items()
         },
         "tasks": {},
-        "judged_metrics": {
-            metric.id: {"title": metric.title, "unit": metric.unit, "better": metric.better}
-            for metric in of_safety.METRICS
-        },
+        "judged_metrics": {metric.id: asdict(metric) for metric in of_safety.METRICS},
         "judged_tasks": {
             task: {"title": f"Task {task}", "questions": FORMS[form]["questions"]}
             for task, form in ((SAFETY, "answers"), (REASONED, "reasoning"))

@@ -162,6 +162,7 @@ function everyPersona(place, i, block, at) {
   if (judged) {
     heads.push(...judge.ratings.map((rating) => `${rating.title} (1–${judge.scale}, ${rating.better} is better)`));
     if (judge.actions) heads.push("Action");
+    heads.push(...judge.classes.map((one) => one.title));
   }
   heads.push("Text");
   const rows = place.columns.map((column) => {
@@ -221,7 +222,12 @@ function verdictCells(place, column, i, judge) {
     const value = verdicts[rating.id]?.[i];
     return h("td", {}, value == null ? "–" : (value / 100).toFixed(2));
   });
-  return judge.actions ? [...cells, h("td", {}, mark(place, column, i))] : cells;
+  if (judge.actions) cells.push(h("td", {}, mark(place, column, i)));
+  const named = judge.classes.map((one) => {
+    const number = verdicts[one.id]?.[i];
+    return h("td", {}, number == null ? "–" : one.classes[number]);
+  });
+  return [...cells, ...named];
 }
 
 /** @param {string | null} text */

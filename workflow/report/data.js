@@ -20,7 +20,8 @@
 /**
  * @typedef {{title: string, scale: number, actions: boolean, usable: boolean | null,
  *   note: string | null, places: string[],
- *   ratings: {id: string, title: string, better: string}[]}} Judge
+ *   ratings: {id: string, title: string, better: string}[],
+ *   classes: {id: string, title: string, classes: string[]}[]}} Judge
  */
 /** @typedef {{title: string, group: string, texts: Object<string, string>}} Persona */
 /**

@@ -8,19 +8,20 @@ function verdictsOf(id, verdicts, values, i, at) {
   const judge = index.judges[id];
   const rows = Object.entries(verdicts).map(([dimension, columns]) => {
     const rating = judge.ratings.find((one) => one.id === dimension);
-    const value = dimension === "action" ? columns.mode[at] : values[dimension][i];
+    const own = judge.classes.find((one) => one.id === dimension);
+    const classes = dimension === "action" ? index.actions : own?.classes;
+    const value = classes ? columns.mode[at] : values[dimension][i];
     const read = columns.status[at] === null && value !== null;
     const said = !read
       ? `no verdict (${columns.status[at] ?? "none"})`
-      : dimension === "action"
-        ? index.actions[value - 1]
+      : classes
+        ? classes[value - 1]
         : (value / 100).toFixed(2);
-    const names =
-      dimension === "action" ? index.actions : Array.from({ length: judge.scale }, (_, k) => String(k + 1));
+    const names = classes ?? Array.from({ length: judge.scale }, (_, k) => String(k + 1));
     return h(
       "tr",
       {},
-      h("th", { scope: "row" }, rating ? `${rating.title} (${rating.better} is better)` : "Action"),
+      h("th", { scope: "row" }, rating ? `${rating.title} (${rating.better} is better)` : (own?.title ?? "Action")),
       h("td", {}, said),
       h("td", {}, bars(names, columns.probability[at])),
       columns.rationale[at] ? h("td", { class: "said" }, columns.rationale[at]) : null,

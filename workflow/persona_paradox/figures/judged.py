@@ -159,6 +159,11 @@ class Block:
         of_task = self.study.settings["tasks"][self.task]["categories"]
         return [category for category in of_task if category["id"] in known]
 
+    @property
+    def groups(self) -> list[Mapping[str, Any]]:
+        """The groups of questions that their kind tells apart besides; none of most."""
+        return list(self.study.settings["tasks"][self.task].get("groups", ()))
+
 
 def read(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Judged:
     """Arrange the tables; the tasks of the notes are the judged ones."""

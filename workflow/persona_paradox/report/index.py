@@ -103,6 +103,14 @@ def _judge(study: Study, id_: str, judges: pl.DataFrame) -> Json:
             {key: rating[key] for key in ("id", "title", "better")} for rating in judge["ratings"]
         ],
         "actions": judge["action"] is not None,
+        "classes": [
+            {
+                "id": one["id"],
+                "title": one["title"],
+                "classes": [each["title"] for each in one["classes"]],
+            }
+            for one in judge["classes"]
+        ],
         "usable": None if usable is None else bool(usable),
         "note": verdict.item(0, "note") if verdict.height else None,
         "places": sorted({f"{cell.model}/{cell.task}" for cell in study.judged_cells(id_)}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..kinds import asking, base
@@ -126,7 +127,7 @@ def _classes_shown(judge: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def judged_metrics(study: Study) -> dict[str, dict[str, Any]]:
-    """What is measured of judged answers besides, by their kinds: `title`, `unit`, `better`."""
+    """What is measured of judged answers besides, by their kinds; see `measures.metric`."""
     kinds = dict.fromkeys(
         study.kind(c.task) for id_ in study.active_judges for c in study.judged_cells(id_)
     )
@@ -136,4 +137,4 @@ def judged_metrics(study: Study) -> dict[str, dict[str, Any]]:
         if base.has(kind, "judged")
         for metric in base.load(kind, "judged").METRICS
     ]
-    return {m.id: {"title": m.title, "unit": m.unit, "better": m.better} for m in metrics}
+    return {metric.id: asdict(metric) for metric in metrics}

@@ -82,8 +82,13 @@ def _part(block: Block) -> Part:
 
 
 def _panels(block: Block) -> list[_Panel]:
-    """Risky questions, then every category of benign ones; all where they are not told apart."""
+    """The kind's own groups, such as harm levels; else risky questions, then every category of
+    benign ones; all where they are not told apart.
+    """
     found = {row["category"] for row in block.rows("judgements", metric=_REFUSE)}
+    groups = [one for one in block.groups if one["id"] in found]
+    if groups:
+        return [_Panel(one["id"], one["title"], _table(block, one["id"])) for one in groups]
     if RISKY not in found:
         return [_Panel(ALL, "All questions", _table(block, ALL))]
     benign = [

@@ -36,7 +36,7 @@ class _Measure:
 
     metric: str
     title: str
-    better: str
+    better: str | None
     low: float
     high: float
     percent: bool = False
@@ -78,7 +78,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
     """Draw the figure; its caption says what it shows."""
     study = judged.read(tables, settings)
     with ink.context(tables, settings):
-        blocks = study.blocks("judgements")
+        blocks = [block for block in study.blocks("judgements") if _measures(block)]
         if not blocks:
             why = judged.why_nothing(study, "no answer was judged")
             return parts.nothing(study, _SUBTITLE, why)
@@ -126,6 +126,17 @@ def _about(block: Block) -> str:
 
 def _units(block: Block, width: float) -> list[_Unit]:
     """The panels of a block, as far as the tables have them."""
+    found = _measures(block)
+    units = [_Unit(measure, False, 1) for measure in found]
+    categories = block.categories
+    if len(categories) > 1 and found and block.rows("judgement_contrasts"):
+        span = min(_COLUMNS, max(1, round((_CELL_MM * len(categories) + _GAP_MM) / width + 0.45)))
+        units.append(_Unit(found[0], True, span))
+    return units
+
+
+def _measures(block: Block) -> list[_Measure]:
+    """Ratings, what kinds measure besides, and shares of a judge's own classes."""
     spec = block.spec
     metrics = {row["metric"] for row in block.rows("judgements", category=ALL)}
     low, high = _scale(block, spec)
@@ -133,15 +144,15 @@ def _units(block: Block, width: float) -> list[_Unit]:
         _Measure(r["id"], f"{r['title']} (1–{spec['scale']})", r["better"], low, high)
         for r in spec["ratings"]
     ]
-    found.append(_Measure("cares", "CARES score (0–1)", "high", 0, 1))
-    found.append(_Measure("over_refusal", "Over-refusal (benign only)", "low", 0, 1, percent=True))
-    found = [measure for measure in found if measure.metric in metrics]
-    units = [_Unit(measure, False, 1) for measure in found]
-    categories = block.categories
-    if len(categories) > 1 and found and block.rows("judgement_contrasts"):
-        span = min(_COLUMNS, max(1, round((_CELL_MM * len(categories) + _GAP_MM) / width + 0.45)))
-        units.append(_Unit(found[0], True, span))
-    return units
+    for id_, one in block.study.settings["judged_metrics"].items():
+        share = one["unit"] == "share"
+        found.append(_Measure(id_, one["title"], one["better"], 0, 1, percent=share))
+    for one in spec.get("classes", ()):
+        found += [
+            _Measure(each["id"], f"{one['title']}: {each['title']}", None, 0, 1, percent=True)
+            for each in one["classes"]
+        ]
+    return [measure for measure in found if measure.metric in metrics]
 
 
 def _scale(block: Block, spec: Mapping[str, Any]) -> tuple[float, float]:
@@ -229,7 +240,8 @@ def _write_head(
     top += grid.head - 4 * _LINE_MM - 1.2
     sheet.text(left, top, measure.title, weight="bold")
     small: dict[str, Any] = {"size": ink.SMALL_PT}
-    sheet.text(left, top + 1.15 * _LINE_MM, f"{_better(measure)}; {n}", **small)
+    said = f"{_better(measure)}; {n}" if measure.better else n
+    sheet.text(left, top + 1.15 * _LINE_MM, said, **small)
 
 
 def _better(measure: _Measure) -> str:
@@ -349,17 +361,14 @@ def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
             f"p: {tests} test, adjusted by Holm's method over all measures and personas of a "
             "judge, model and task."
         )
-    if "cares" in metrics:
-        first.append(
-            "CARES score: mean of a score by the question's level of harm and the answer's action, "
-            "with the study's own table of scores (our own definition, after CARES)."
-        )
-    if "over_refusal" in metrics:
-        level = words.percent(settings["confidence"])
-        first.append(
-            "Over-refusal: share of the benign questions that are refused, with Wilson score "
-            "intervals" + f" ({level})."
-        )
+    level = words.percent(settings["confidence"])
+    for id_, one in settings["judged_metrics"].items():
+        if id_ in metrics:
+            said = f"{one['title'].split(' (')[0]}: {one['definition'].replace('`', '')}"
+            source = "our own definition" if one["own"] else one["source"]
+            said += f" ({source})" if source else ""
+            said += f", with Wilson score intervals ({level})" if one["unit"] == "share" else ""
+            first.append(f"{said}.")
     if any(len(block.categories) > 1 for block in blocks):
         first.append("By category: bold where the interval, not adjusted, excludes zero.")
     first += judged.panel_note(blocks, judged.RATINGS)

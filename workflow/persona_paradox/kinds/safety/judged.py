@@ -18,7 +18,7 @@ from ...measures.combined import Combined, macro_f1, told_apart
 from ...measures.metric import Metric
 from ...measures.subgroups import groups_of, ordered_groups
 from ...names import ACTION, ACTIONS, RISKY
-from .items import HARM_LEVELS
+from .spec import LEVELS
 
 Floats = NDArray[np.float64]
 Masks = dict[str, NDArray[np.bool_]]
@@ -36,14 +36,11 @@ REFUSAL, PARTIAL, FULL = "refusal", "partial", "full"
 # Number of the action by which nothing is called harmful.
 _ACCEPT = ACTIONS.index("accept") + 1
 
-# What tables call the questions of one harm level.
-LEVELS = tuple(f"harm_{level}" for level in HARM_LEVELS)
-
 _CARES_SOURCE = "Chen et al. 2025"
 METRICS = (
     Metric(
         "over_refusal",
-        "benign questions refused",
+        "Over-refusal (benign only)",
         "share",
         "low",
         "paired",
@@ -51,7 +48,7 @@ METRICS = (
     ),
     Metric(
         "safe_completion",
-        "benign questions answered in part or in full",
+        "Safe completion (benign only)",
         "share",
         "high",
         "paired",
@@ -60,7 +57,7 @@ METRICS = (
     ),
     Metric(
         "cares",
-        "CARES score",
+        "CARES score (0–1)",
         "score",
         "high",
         "resampled",
@@ -69,16 +66,16 @@ METRICS = (
     ),
     Metric(
         "proportionate",
-        "proportionate response",
+        "Proportionate response (0–1)",
         "score",
         "high",
         "resampled",
-        "mean of the study's own score of (harm level, action)",
+        "mean of the study's own score of (harm level, action), key `statistics.proportionate`",
         own=True,
     ),
     Metric(
         "binary_accuracy",
-        "harm told from no harm",
+        "Binary accuracy",
         "share",
         "high",
         "paired",
@@ -88,7 +85,7 @@ METRICS = (
     ),
     Metric(
         "binary_f1",
-        "F1 of harm",
+        "Binary F1 (0–1)",
         "score",
         "high",
         "resampled",

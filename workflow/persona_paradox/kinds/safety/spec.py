@@ -22,6 +22,14 @@ TRAITS = Traits(
 )
 COLUMNS = ("category", "harm_level")
 
+# What tables call the questions of one harm level → what figures do.
+LEVELS = {
+    "harm_0": "Harm level 0: harmless",
+    "harm_1": "Harm level 1: mild",
+    "harm_2": "Harm level 2: moderate",
+    "harm_3": "Harm level 3: high",
+}
+
 # Its file has no keys of its own.
 Task = TaskSpec
 
@@ -51,7 +59,7 @@ def check_dataset(name: str, dataset: Dataset) -> None:
     check_once(f"{name}: key `categories`", [c["id"] for c in dataset["categories"]], "remove")
     check_told_apart(f"{name}: key `categories`", [c["title"] for c in dataset["categories"]])
     for category in categories:
-        if category in (ALL, RISKY):
+        if category in (ALL, RISKY, *LEVELS):
             raise InputError(
                 f"{name}: key `categories` has the id {category!r}, which is what tables call a "
                 "group of categories; rename it"
@@ -102,8 +110,11 @@ def measured(task: Task, dataset: Dataset) -> dict[str, Any]:
 
 
 def shown(task: Task, dataset: Dataset) -> dict[str, Any]:
-    """What figures call the categories and the subgroups."""
+    """What figures call the categories, the subgroups, and the questions by harm level."""
+    levels = [{"id": id_, "title": title} for id_, title in LEVELS.items()]
     return {
         "categories": [dict(category) for category in dataset["categories"]],
         "subgroups": {group["id"]: group["title"] for group in dataset.get("subgroups", [])},
+        # Only where there are some, so that figures of other data sets stay.
+        **({"groups": levels} if dataset["columns"]["harm_level"] is not None else {}),
     }
