@@ -59,6 +59,7 @@ RATINGS = {
     ),
 }
 ACTIONS = ("accept", "caution", "refuse")
+OF_CLASSES = ("cares", "proportionate", "over_refusal")
 # Title, task, whether usable, and why not.
 JUDGES: dict[str, tuple[str, str, bool, str | None]] = {
     "careful": ("Careful judge 70B", SAFETY, True, None),
@@ -149,6 +150,7 @@ class Maker:
                 if task == SAFETY:
                     found |= self.actions(n, n_unjudged)
                     found["cares"] = self.about(float(draw.uniform(0.4, 0.8)), 0.1)
+                    found["proportionate"] = self.about(float(draw.uniform(0.4, 0.8)), 0.1)
                     found["over_refusal"] = self.about(float(draw.uniform(0.2, 0.5)), 0.2)
                 found["unjudged_rate"] = self.about(n_unjudged / n, 0.02)
                 found["n_characters"] = self.about(float(draw.uniform(300, 600)), 20, (0, 1e4))
@@ -320,7 +322,7 @@ class Maker:
         self, about: dict[str, Any], metric: str, judged: dict[str, Any], effect: float
     ) -> None:
         difference = effect + float(self.generator.normal(0, 0.15))
-        difference = difference / 4 if metric in ("cares", "over_refusal") else difference
+        difference = difference / 4 if metric in OF_CLASSES else difference
         half = 0.9 / np.sqrt(judged["n"])
         p = float(self.generator.uniform(0, 0.3)) ** 2
         main = about["variant"] == "main" and about["category"] == "all"

@@ -36,6 +36,7 @@ from judged_study import (
     JUDGES,
     MODELS,
     N_QUESTIONS,
+    OF_CLASSES,
     PERSONAS,
     RATINGS,
     REASONING,
@@ -145,9 +146,9 @@ def hues(figure: Figure) -> Iterator[tuple[str, str]]:
 
 def test_ratings_stand_at_the_tables_values(study: Study) -> None:
     drawn = study.draw("safety")
-    shown = {metric for of in RATINGS.values() for metric, _, _ in of} | {"cares", "over_refusal"}
+    shown = {metric for of in RATINGS.values() for metric, _, _ in of} | {*OF_CLASSES}
     rows = [row for row in study.rows("judgements", category="all") if row["metric"] in shown]
-    assert len(rows) == (2 * 12 + 1) * (3 * 5 + 3)
+    assert len(rows) == (2 * 12 + 1) * (3 * 6 + 3)
     named = {gid_of(row, row["metric"], row["persona"], row["variant"]): row for row in rows}
     assert marks(drawn, "point") == {name: row["value"] for name, row in named.items()}
     assert spans(drawn, "interval") == {name: ends(row) for name, row in named.items()}
@@ -165,7 +166,7 @@ def test_differences_are_written_with_interval_and_p(study: Study) -> None:
     rows = study.rows("judgement_contrasts", category="all", variant="main")
     ratings = {metric for of in RATINGS.values() for metric, _, _ in of}
     for row in rows:
-        if row["metric"] in ratings or row["metric"] in ("cares", "over_refusal"):
+        if row["metric"] in ratings or row["metric"] in OF_CLASSES:
             scale, digits = (100, 0) if row["metric"] == "over_refusal" else (1, 2)
             value, low, high = (
                 number(scale * row[name], digits, signed=True)
@@ -173,7 +174,7 @@ def test_differences_are_written_with_interval_and_p(study: Study) -> None:
             )
             assert f"{value} [{low}, {high}]" in found
             assert ("<0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}") in found
-    assert found.count("baseline") == 3 * 5 + 3
+    assert found.count("baseline") == 3 * 6 + 3
     drawn = words(study.draw("safety"))
     assert "← lower is better" in drawn
     assert "higher is better →" in drawn

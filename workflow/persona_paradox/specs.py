@@ -164,7 +164,7 @@ class JudgeSpec(TypedDict):
     rationale_tokens: int
     ratings: list[Rating]
     scale: int
-    action: dict[str, str] | None
+    action: dict[str, Any] | None
     classes: list[Classes]
     pairs: dict[str, str] | None
     list: dict[str, str] | None

@@ -82,17 +82,18 @@ def judgements(
         chats: what `rating_chats` made of them.
         verdicts: responses to these, in the same order, one to each.
         judge: view of the verdicts: `scale`, `better` (dimension → end) and `classes`
-            (dimension → classes), of which the action is one.
+            (dimension → classes), of which the action is one; perhaps `labels`, the words that
+            the judge replies with in the place of digits.
         classes: whether the chats ask for these, too.
 
     Returns:
         A table of `JUDGEMENT`, one row per answer and dimension. `value` is the expected
         rating, 1 to `scale`; of classes there is the likeliest (`mode`) alone. `entropy` is in
         nats, `mass` the probability that falls on the scale at all, `written` the digit that the
-        judge wrote. Where `status` is not `read` it says why there is no verdict: the answer is
-        `empty` or was not given (`no_answer`), it does not fit the judge's window with the
-        rubric (`prompt_too_long`), it spells a control token of the judge (`control_tokens`), or
-        no digit has a probability (`no_probability`).
+        judge wrote, or the number of its word. Where `status` is not `read` it says why there is
+        no verdict: the answer is `empty` or was not given (`no_answer`), it does not fit the
+        judge's window with the rubric (`prompt_too_long`), it spells a control token of the judge
+        (`control_tokens`), or no digit has a probability (`no_probability`).
     """
     both = chats.select("item_id", "variant", "repeat", "dimension", "n_characters").hstack(
         verdicts.select(pl.exclude("item_id", "variant", "repeat", "prompt_id"))
@@ -110,13 +111,19 @@ def judgements(
             ordered = dimension not in classed
             n = judge["scale"] if ordered else len(classed[dimension])
             verdict = found.get((*about.values(), dimension))
-            judged = _judgement(row, verdict, n, ordered=ordered)
+            labels = judge.get("labels") or [str(number) for number in range(1, 10)]
+            judged = _judgement(row, verdict, n, labels, ordered=ordered)
             rows.append({**about, "dimension": dimension, **judged})
     return pl.DataFrame(rows, schema=JUDGEMENT)
 
 
 def _judgement(
-    answer: Mapping[str, Any], verdict: Mapping[str, Any] | None, n: int, *, ordered: bool
+    answer: Mapping[str, Any],
+    verdict: Mapping[str, Any] | None,
+    n: int,
+    labels: Sequence[str],
+    *,
+    ordered: bool,
 ) -> dict[str, Any]:
     if verdict is None:
         text = answer["text"]
@@ -129,10 +136,12 @@ def _judgement(
         return {**kept, "status": verdict["finish_reason"]}
     p, mass = digits(verdict, n)
     written = verdict["text"].strip()
-    digit = written[:1] if written[:1].isdecimal() else ""
+    number, label = next(
+        (each for each in enumerate(labels, start=1) if written.startswith(each[1])), (None, "")
+    )
     kept |= {
-        "written": int(digit) if digit else None,
-        "rationale": written.removeprefix(digit).lstrip() or None,
+        "written": number,
+        "rationale": written.removeprefix(label).lstrip() or None,
     }
     if p is None:
         return {**kept, "status": NO_PROBABILITY}

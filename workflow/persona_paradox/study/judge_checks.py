@@ -38,6 +38,14 @@ def check_judge(id_: str, study: Study) -> None:
         check_once(about, [each["id"] for each in one["classes"]], "rename")
         check_told_apart(about, [each["title"] for each in one["classes"]])
     _check_measures(name, judge)
+    words = judge["action"] is not None and judge["action"]["labels"]
+    more = [key for key in ("ratings", "classes", "pairs", "list") if judge[key]]
+    if words and more:
+        raise InputError(
+            f"{name}: key `action.labels` is for judges that are asked nothing else, since all "
+            f"else is answered by a digit, but key `{more[0]}` of this one asks for more; take "
+            "one of them out"
+        )
     if judge["reads"] != ANSWERS and judge["action"] is not None:
         raise InputError(
             f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "

@@ -11,6 +11,9 @@ from ..names import ACTION, ACTIONS
 from .measured_views import measured
 from .study import Study
 
+# What a verdict may take: a blank and a digit, or a word.
+DIGIT_TOKENS, WORD_TOKENS = 2, 8
+
 
 def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
     """What a judge is asked, how it answers, and how its verdicts are read."""
@@ -18,7 +21,8 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
     listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
     classes = judged_classes(judge)
     most = max(judge["scale"], len(ACTIONS), listed, *map(len, classes.values()))
-    labels = [str(number) for number in range(1, most + 1)]
+    words = labels_of(judge)
+    labels = words or [str(number) for number in range(1, most + 1)]
     yield (
         f"judges/{id_}",
         {
@@ -40,16 +44,22 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
         f"judge_read_out/{id_}",
         {"labels": labels, "answer_prefix": judge["answer_prefix"]} | asking.UNBOUND,
     )
-    # The digit itself may take two tokens: a blank and the digit.
-    yield f"judge_decoding/{id_}", asking.greedy(labels, 2 + judge["rationale_tokens"])
+    room = WORD_TOKENS if words else DIGIT_TOKENS
+    yield f"judge_decoding/{id_}", asking.greedy(labels, room + judge["rationale_tokens"])
     yield (
         f"verdicts/{id_}",
         {
             "scale": judge["scale"],
             "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
             "classes": classes,
+            **({"labels": words} if words else {}),
         },
     )
+
+
+def labels_of(judge: Mapping[str, Any]) -> list[str]:
+    """The words that a judge replies with in the place of digits; nothing where there are none."""
+    return list((judge["action"] or {}).get("labels") or ())
 
 
 def judged_classes(judge: Mapping[str, Any]) -> dict[str, list[str]]:
