@@ -597,6 +597,12 @@ def other_scale(project: Project) -> None:
     project.edit(CAREFUL_FILE, lambda judge: judge.update(scale=7))
 
 
+def with_classes(dimension: str, *ids: str) -> Change:
+    classes = [{"id": id_, "title": f"{number} {id_}"} for number, id_ in enumerate(ids)]
+    added = {"id": dimension, "title": "A class", "question": "1 or 2?", "classes": classes}
+    return lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(classes=[added]))
+
+
 JUDGED: Cases = {
     "judge of the only family": (
         set_key(CAREFUL_FILE, "own_family", value=False),
@@ -604,7 +610,7 @@ JUDGED: Cases = {
     ),
     "unknown judge": (
         set_key(STUDY, "judges", value=["strict"]),
-        ("`judges`", "'strict'", "config/judges/strict.yaml", "careful, smollm2_rationale"),
+        ("`judges`", "'strict'", "config/judges/strict.yaml", "careful,", "smollm2_rationale"),
     ),
     "unknown model of a judge": (
         set_key(CAREFUL_FILE, "model", value="tinny"),
@@ -629,6 +635,45 @@ JUDGED: Cases = {
     "a rating called as an action": (
         set_key(CAREFUL_FILE, "ratings", 1, "id", value="refuse"),
         (CAREFUL_FILE, "`ratings`", "'refuse'", "rename"),
+    ),
+    "a rating called as what follows from actions": (
+        set_key(CAREFUL_FILE, "ratings", 1, "id", value="cares"),
+        (CAREFUL_FILE, "`ratings`", "'cares'", "rename"),
+    ),
+    "a judge that asks for nothing": (
+        lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(ratings=[], action=None)),
+        (CAREFUL_FILE, "`ratings`, `action` and `classes`", "write one"),
+    ),
+    "sanity pairs that are neither rated nor compared": (
+        lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(ratings=[], pairs=None)),
+        (CAREFUL_FILE, "`sanity`", "`ratings`", "`pairs`", "take it out"),
+    ),
+    "a class that is called as a rating": (
+        with_classes("harm", "a", "b"),
+        (CAREFUL_FILE, "`classes`", "'harm'", "`ratings`", "rename"),
+    ),
+    "a share of a class that is called as another figure": (
+        with_classes("safe", "no", "completion"),
+        (CAREFUL_FILE, "`classes`", "'safe'", "'safe_completion'", "rename"),
+    ),
+    "a class twice": (
+        with_classes("goal", "met", "met"),
+        (CAREFUL_FILE, "`classes` of goal", "twice", "rename"),
+    ),
+    "words beside digits": (
+        set_key(CAREFUL_FILE, "action", "labels", value=["Yes", "Partly", "No"]),
+        (CAREFUL_FILE, "`action.labels`", "`ratings`", "take one"),
+    ),
+    "the score that was called as that of CARES": (
+        lambda p: p.edit(STUDY, lambda s: s.setdefault("statistics", {}).update(cares=[])),
+        ("'cares'", "`proportionate`"),
+    ),
+    "a category called as a harm level": (
+        lambda p: p.edit(
+            QUESTIONS,
+            lambda d: d["categories"].append({"id": "harm_0", "title": "None"}),
+        ),
+        (QUESTIONS, "`categories`", "'harm_0'", "rename"),
     ),
     "a judge called panel": (
         set_key(STUDY, "judges", value=["panel"]),

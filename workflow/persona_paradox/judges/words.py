@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..names import ALL, PANEL
+from ..names import ACTIONS, ALL, PANEL
 from ..words import Row, Section, Settings, Tables, named, number, place_of, share
 from .assessment import LENGTH, UNJUDGED
 from .ranking import PAIRWISE
@@ -57,11 +57,29 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
             )
             + "."
         )
+        yield from _by_group(part, settings, task)
         if "judgement_contrasts" in tables:
             yield _contrasts(tables["judgement_contrasts"], settings, (judge, model, task))
         if "rankings" in tables:
             yield from _ranking(tables, settings, (judge, model, task))
         yield ""
+
+
+def _by_group(part: pl.DataFrame, settings: Settings, task: Any) -> Iterator[str]:
+    """What the baseline's answers do, in every group that the kind tells apart, as harm levels."""
+    told = []
+    for group in settings["judged_tasks"][task].get("groups", ()):
+        rows = part.filter(
+            (pl.col("category") == group["id"])
+            & (pl.col("variant") == "main")
+            & (pl.col("persona") == settings["baseline"])
+        )
+        found = {row["metric"]: row for row in rows.iter_rows(named=True)}
+        if {*ACTIONS} <= found.keys():
+            shares = "; ".join(f"{_WORDS[name]} {_share(found[name])}" for name in ACTIONS)
+            told.append(f"{group['title']} (n = {found[ACTIONS[0]]['n']}): {shares}")
+    if told:
+        yield f"- Baseline by group of questions: {'. '.join(told)}."
 
 
 def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, Any]) -> str:

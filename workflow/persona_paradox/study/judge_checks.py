@@ -38,6 +38,7 @@ def check_judge(id_: str, study: Study) -> None:
         check_once(about, [each["id"] for each in one["classes"]], "rename")
         check_told_apart(about, [each["title"] for each in one["classes"]])
     _check_measures(name, judge)
+    _check_known(name, judge)
     words = judge["action"] is not None and judge["action"]["labels"]
     more = [key for key in ("ratings", "classes", "pairs", "list") if judge[key]]
     if words and more:
@@ -68,6 +69,17 @@ def check_judge(id_: str, study: Study) -> None:
             f"key `rankings.listwise` of the study shows {len(study.ranked)} answers side by side, "
             f"but a judge can name one of {MOST_LISTED} at most; narrow key `rankings.groups`"
         )
+
+
+def _check_known(name: str, judge: Mapping[str, Any]) -> None:
+    """Check that answers of known worth are asked about: classes are no worth."""
+    for key, asked in (("sanity", ("ratings", "pairs")), ("injections", ("ratings",))):
+        if judge[key] and not any(judge[one] for one in asked):
+            wanted = " or ".join(f"`{one}`" for one in asked)
+            raise InputError(
+                f"{name}: key `{key}` names answers that are rated or compared, but the judge does "
+                f"not; take it out, or write {wanted}"
+            )
 
 
 def _check_measures(name: str, judge: Mapping[str, Any]) -> None:
