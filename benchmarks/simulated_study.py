@@ -63,6 +63,7 @@ STATISTICS: dict[str, Any] = {
     "interval": "percentile",
     "power": 0.8,
     "small_group_below": 30,
+    "label_mass_warning_below": 0.5,
     "margins": {"accuracy": 0.05},
     "family": {
         "metrics": ["accuracy"],

@@ -17,13 +17,10 @@ def main(arguments: Namespace) -> None:
     tables = {
         name: files.read_table(arguments.tables / f"{name}.parquet") for name in arguments.names
     }
-    sections = [
-        section
-        for kind in arguments.kinds
-        if has(kind, "words")
-        for section in load(kind, "words").SECTIONS
-    ]
-    text = summary(tables, settings, files.read_json(arguments.statistics), sections)
+    words = [load(kind, "words") for kind in arguments.kinds if has(kind, "words")]
+    sections = [section for module in words for section in module.SECTIONS]
+    own = [term for module in words for term in getattr(module, "OWN", ())]
+    text = summary(tables, settings, files.read_json(arguments.statistics), sections, own)
     files.write_text(arguments.summary, text)
     cli.log.info("%d lines", text.count("\n"))
 

@@ -30,7 +30,8 @@ loads.
 - `tables/<id>.py` with `<id>.yaml`: a table of the kind's own: `SCHEMA` and `rows`; `row_is` and
   `caption`.
 - `figures/<id>.py` with `<id>.yaml`: a drawing.
-- `words.py`: `SECTIONS` of the summary.
+- `words.py`: `SECTIONS` of the summary, and perhaps `OWN`, what is of this project's own
+  definition.
 - `cells.py`: how the report shows an answer; else as text.
 
 What is outside this folder names no kind. It asks for what a kind is like, or has:

@@ -13,7 +13,11 @@ from ..words import Section, Settings, Tables, named, percent, place_of, share_o
 
 
 def summary(
-    tables: Tables, settings: Settings, statistics: Settings, sections: Iterable[Section] = ()
+    tables: Tables,
+    settings: Settings,
+    statistics: Settings,
+    sections: Iterable[Section] = (),
+    own: Iterable[str] = (),
 ) -> str:
     """The text of `results/summary.md`.
 
@@ -22,6 +26,7 @@ def summary(
         settings: the view of the figures: titles of everything.
         statistics: the view of the statistics.
         sections: of the kinds of the study's tasks; one that several have is said once.
+        own: what the kinds call by definitions of this project's own.
     """
     lines = [f"# {settings['title']}: results in words", ""]
     if settings["tasks"]:
@@ -30,15 +35,14 @@ def summary(
         if any(name in tables for name in needed):
             said = list(section(tables, settings, statistics))
             lines += ["", f"## {title}", "", *said] if said else []
+    ours = [*own, *(words for table, words in _OWN.items() if table in tables)]
     lines += [
         "",
         "## What this does not say",
         "",
         "Nothing here is medical advice. A difference that is not shown is not a difference that "
         "is absent: only “equivalent” says so, within its margin. Definitions are in "
-        "config/README.md; consistency rates, c and d′ as risk propensity and sensitivity, the "
-        "cost, “robust”, the scores by harm level and action, and the rule by which a judge is "
-        "usable are this project's own.",
+        "config/README.md" + (f"; of this project's own are: {'; '.join(ours)}." if ours else "."),
         "",
     ]
     return "\n".join(lines)
@@ -79,7 +83,7 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         )
         yield (
             f"- **{spec['title']}** ({spec['dataset']}{teaching}): n = {span(rows['n'])} items; "
-            f"{rows.height} wordings × models with {answers} greedy answers, "
+            f"{answers} greedy answers from {rows.height} wordings of personas and models, "
             f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable"
             f"{'; counted as wrong' * _known(rows, 'accuracy')})."
             + (f" {spec['sample']}" if spec["sample"] else "")
@@ -144,6 +148,11 @@ def _too_long(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
 
 
 _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
+# What is of our own definition, by a table that says so.
+_OWN = {
+    "robustness": "“robust”",
+    "judgements": "the scores by harm level and action, and the rule by which a judge is usable",
+}
 _OTHERS: tuple[Section, ...] = (
     *identification.SECTIONS,
     *judges.SECTIONS,

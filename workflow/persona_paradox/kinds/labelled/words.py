@@ -226,8 +226,16 @@ def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> It
                 for part_row in (low, high)
                 for row in part_row.iter_rows(named=True)
             ]
-            yield f"- {words}: from {ends[0]} to {ends[1]}."
+            if low.item(0, name) == high.item(0, name):
+                everywhere = share_of(low.row(0, named=True), name)
+                yield f"- {words}: {everywhere} under {_each(rising.height)}."
+            else:
+                yield f"- {words}: from {ends[0]} to {ends[1]}."
         yield ""
+
+
+def _each(n: int) -> str:
+    return "every persona" if n > 1 else "the one persona"
 
 
 def _calibration(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:

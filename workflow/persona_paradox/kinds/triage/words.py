@@ -47,6 +47,7 @@ def _risk(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[
     )
 
 
+OWN = ("consistency rates", "c and d′ as risk propensity and sensitivity", "the cost")
 _ANY = labelled.SECTIONS
 SECTIONS: tuple[Section, ...] = (
     *_ANY[:2],
