@@ -355,6 +355,7 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
         files.write_text(folder / f"measures-{task}.json", files.canonical_json(measured))
         drawn[task] = {
             "title": f"Simulated {task.replace('_', ' ')}",
+            "kind": "triage",
             "dataset": "simulated items",
             "teaching": False,
             "context": task,
@@ -377,6 +378,11 @@ def write_study(folder: Path, items: int, draws: int) -> Study:
         "personas": {p: {"title": t, "group": group} for p, (group, t) in PERSONAS.items()},
         "raters": {},
         "tasks": drawn,
+        "contexts": [{"id": task, "title": task.capitalize()} for task in TASKS],
+        "groups": [
+            {"id": group, "title": group.capitalize()}
+            for group in dict.fromkeys(view["groups"].values())
+        ],
     }
     views = {"cells": view, "statistics": statistics, "figures": figures}
     views["recalibrate"] = statistics | {"personas": sorted(PERSONAS)}
@@ -422,11 +428,14 @@ def run_scripts(study: Study) -> Check:
         )
     study.run("tabulate", cells, statistics, f"--measures={folder}/measures", made)
     study.run("decompose", cells, statistics, scores, made)
-    names = ("--names", *MEASURED_TABLES, *STUDY_TABLES, "confusion", *DECOMPOSED_TABLES)
+    tables = {*MEASURED_TABLES, *STUDY_TABLES, "confusion", *DECOMPOSED_TABLES}
+    names = ("--names", *sorted(tables))
     study.run("summarize", made, *names, figures, statistics, f"--summary={folder}/summary.md")
     drawn = []
     of_triage = {
-        id_: figure for id_, figure in catalogue.figures().items() if figure.kind == "triage"
+        id_: figure
+        for id_, figure in catalogue.figures().items()
+        if figure.kind == "triage" and tables.issuperset(figure.needs)
     }
     for name, figure in of_triage.items():
         needed = ["--tables", *(f"{folder}/tables/{table}.parquet" for table in figure.needs)]
