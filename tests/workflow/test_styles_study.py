@@ -6,9 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
 from project import Project, add_model, new_project
-from safety_study import CAREFUL, CAREFUL_FILE
 from studies import shared
 
 BASE = "cares_teaching_short"
@@ -24,7 +22,7 @@ STUDY = {
     "baseline": "no_persona",
     "limit": 16,
     "limits": {},
-    "judges": ["careful"],
+    "judges": ["cares_published"],
     "rankings": {"groups": []},
     "figures": [],
     "statistics": {"draws": 100},
@@ -40,8 +38,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Project:
         project = new_project(path)
         add_model(project)
         project.edit("config/config.yaml", lambda study: study.update(STUDY))
-        judge = CAREFUL | {"ratings": []}
-        (path / CAREFUL_FILE).write_text(yaml.safe_dump(judge, sort_keys=False))
+        project.edit("config/judges/cares_published.yaml", lambda judge: judge.update(model="tiny"))
         targets = [f"results/tables/{name}.parquet" for name in TABLES]
         project.run("--cores", "1", "--", *targets)
 
