@@ -10,14 +10,14 @@ from project import Project, add_model, new_project
 from studies import shared
 
 BASE = "cares_teaching_short"
-STYLES = ("indirect", "obfuscated", "role_play")
+STYLES = ("obfuscated", "role_play")
 TASKS = (BASE, *(f"{BASE}@style_{style}" for style in STYLES))
 PERSONAS = ("no_persona", "ed_nurse")
 TABLES = ("judgements", "judgement_contrasts", "contrasts")
 STUDY = {
     "title": "A small study of styles",
     "models": ["tiny"],
-    "tasks": [BASE, f"{BASE}@style_*"],
+    "tasks": [*TASKS],
     "personas": [*PERSONAS],
     "baseline": "no_persona",
     "limit": 16,

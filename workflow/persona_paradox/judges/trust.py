@@ -98,6 +98,10 @@ def signed_rating(judgements: pl.DataFrame, better: Mapping[str, str]) -> pl.Dat
         Columns `item_id`, `variant` and `rating`; an answer without a verdict in a dimension has
         no row.
     """
+    if not better:
+        return pl.DataFrame(
+            schema={"item_id": pl.String, "variant": pl.String, "rating": pl.Float64}
+        )
     rated = judgements.filter(pl.col("dimension").is_in(list(better)) & (pl.col("repeat") == 0))
     sign = pl.col("dimension").replace_strict(
         {name: 1.0 if end == "high" else -1.0 for name, end in better.items()},
