@@ -134,7 +134,7 @@ def new_project(path: Path) -> Project:
 
 def _ask_once(task: dict) -> None:
     task["decoding"].pop("sampled", None)
-    if task.get("kind") != "safety":
+    if task.get("kind") not in ("safety", "initiative"):
         task["null_cases"] = []
 
 

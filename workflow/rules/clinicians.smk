@@ -108,13 +108,15 @@ if FORMS:
             judgements=judged_files(
                 "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
             ),
+            # What rules of kinds say of the same answers.
+            scores=ruled_scores(),
             annotations=ANNOTATED,
             # Which of the judges are usable.
             judges=["results/tables/judges.parquet"] if JUDGES else [],
             view=VIEWS["judged"],
             forms=VIEWS["forms"],
             statistics=VIEWS["statistics"],
-            code=code("agree"),
+            code=code("agree", *kind_modules("ruled")),
         output:
             expand("results/tables/{table}.parquet", table=CLINICIAN_TABLES),
             in_report(CLINICIAN_TABLES, "../report/agreement_tables.rst", "Clinicians"),
@@ -132,4 +134,4 @@ if FORMS:
         shell:
             script("agree") + " --view {input.view} --forms {input.forms}"
             " --statistics {input.statistics} --judgements results/judgements"
-            " {params.judges} {params.annotations} --tables results/tables --log {log}"
+            " --scores results/scores {params.judges} {params.annotations} --tables results/tables --log {log}"

@@ -389,6 +389,18 @@ def judged_files(pattern, judges):
     )
 
 
+def ruled_scores():
+    """Scores of the cells that judges read and a rule of their kind reads in the same classes."""
+    return sorted(
+        {
+            f"results/scores/{cell.path}.parquet"
+            for judge in STUDY.active_judges
+            for cell in STUDY.judged_cells(judge)
+            if base.has(STUDY.kind(cell.task), "ruled")
+        }
+    )
+
+
 def study_members():
     """What the archive holds of cells, data sets and models; and the sets that it leaves out."""
     files = [path for path, _ in study_files(STUDY)]

@@ -19,6 +19,7 @@ from persona_paradox.clinicians.forms import CONFIDENCE, PREFERENCE
 from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
 from persona_paradox.judges.ranking import Questions
+from persona_paradox.kinds import base
 from persona_paradox.names import CLINICIANS, PANEL, THOUGHTS
 
 Rows = list[dict[str, Any]]
@@ -31,11 +32,13 @@ class Judges:
     Attributes:
         view: of the judged cells.
         folder: of the judgements.
+        scores: folder of the scores, which a kind's rule may read as judges do.
         usable: judge → whether it is usable by its own rule.
     """
 
     view: dict[str, Any]
     folder: Path
+    scores: Path
     usable: dict[str, bool]
 
     def of(self, task: str) -> dict[str, dict[str, Any]]:
@@ -56,6 +59,16 @@ class Judges:
         }
         usable = self.usable[judge]
         return agreement.judge_rater(judge, found, task, dimension, usable=usable, turned=turned)
+
+    def rule(self, task: str, judge: str, classes: list[str]) -> Rater:
+        """What the rule of a task's kind says of the answers that a judge reads."""
+        modes = base.load(self.view["tasks"][task]["kind"], "ruled").modes
+        found = {}
+        for model, other in self.view["judges"][judge]["places"]:
+            for persona in self.view["personas"] if other == task else ():
+                scores = files.read_table(self.scores / model / task / f"{persona}.parquet")
+                found[model, persona] = scores.with_columns(mode=modes(scores, classes))
+        return agreement.rule_rater(found, task)
 
 
 def usable_judges(quality: Path | None) -> dict[str, bool]:
@@ -83,6 +96,21 @@ def judges_agreement(judges: Judges, settings: Any) -> Rows:
             ((_, most),) = kinds
             place = {"task": task, "question": dimension}
             rows += agreement.agreement_rows(raters, list(range(1, most + 1)), place, settings)
+    return rows
+
+
+def rule_agreement(judges: Judges, settings: Any) -> Rows:
+    """How far every judge agrees with the rule of a kind that reads the same classes."""
+    rows: Rows = []
+    for task, about in judges.view["tasks"].items():
+        if not base.has(about["kind"], "ruled"):
+            continue
+        dimension = base.load(about["kind"], "ruled").DIMENSION
+        for id_, spec in judges.of(task).items():
+            if classes := spec["classes"].get(dimension):
+                raters = judges.rater(id_, task, dimension), judges.rule(task, id_, classes)
+                place = {"task": task, "question": dimension}
+                rows += agreement.against_rule(*raters, classes, place, settings)
     return rows
 
 
@@ -183,7 +211,8 @@ def main(arguments: Namespace) -> None:
         inputs["annotations"] = arguments.annotations
     if arguments.judges:
         inputs["judges"] = arguments.judges
-    judges = Judges(view, arguments.judgements, usable_judges(arguments.judges))
+    usable = usable_judges(arguments.judges)
+    judges = Judges(view, arguments.judgements, arguments.scores, usable)
     check(annotations, forms, view["judges"])
     lowest = {
         name: min(option["value"] for option in form["confidence"]["options"])
@@ -192,6 +221,7 @@ def main(arguments: Namespace) -> None:
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
         agreed = judges_agreement(judges, settings)
+        agreed += rule_agreement(judges, settings)
         agreed += forms_agreement(annotations, forms, judges, settings)
         rated = agreement.clinician_rows(annotations, lowest, settings)
         ranked = preferences(annotations, settings)
@@ -213,6 +243,7 @@ if __name__ == "__main__":
         forms="view of the forms",
         statistics="view of the statistics",
         judgements="folder of judgements",
+        scores="folder of scores",
         tables="folder to write to",
     )
     options.add_argument("--judges", type=Path, help="table on the judges; none without judges")

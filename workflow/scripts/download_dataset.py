@@ -30,12 +30,14 @@ def main(arguments: Namespace) -> None:
             )
             for source, path, name in zip(sources, raw, file_names(sources), strict=True)
         ]
-        columns = (
-            base.load(arguments.kind, "items").columns
-            if base.has(arguments.kind, "items")
-            else None
+        own = base.load(arguments.kind, "items") if base.has(arguments.kind, "items") else None
+        items, rows = read_items(
+            raw,
+            reading,
+            arguments.config_file,
+            getattr(own, "columns", None),
+            getattr(own, "rows", None),
         )
-        items, rows = read_items(raw, reading, arguments.config_file, columns)
     files.write_table(items, arguments.items, {"reading": arguments.reading})
     excluded = items.drop_nulls("excluded").group_by("excluded").len().sort("excluded")
     stratum = base.traits(arguments.kind).stratum

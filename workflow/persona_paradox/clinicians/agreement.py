@@ -28,6 +28,8 @@ Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]
 
 JUDGE = "judge"
+# What reads answers by phrases, and how it is called.
+RULE = "rule"
 
 # What an answer is known by.
 ANSWER = ("model", "task", "persona", "item_id")
@@ -132,7 +134,7 @@ class Rater:
 
     Attributes:
         name: of the annotator, or id of the judge.
-        kind: `HUMAN` or `JUDGE`.
+        kind: `HUMAN`, `JUDGE` or `RULE`.
         ratings: columns of `ANSWER` and `value`, on the scale of the question.
         usable: whether a judge is usable by its own rule; None for an annotator.
     """
@@ -192,6 +194,64 @@ def judge_rater(
             ).select(*ANSWER, "value")
         )
     return Rater(judge, JUDGE, pl.concat(parts), usable)
+
+
+def rule_rater(scores: Mapping[tuple[str, str], pl.DataFrame], task: str) -> Rater:
+    """What a kind's rule says of the greedy answers in main wordings.
+
+    Args:
+        scores: (model, persona) → scores of the task, with the number of the class in `mode`.
+        task: id.
+    """
+    parts = [
+        table.filter(
+            (pl.col("variant") == "main") & (pl.col("repeat") == 0) & pl.col("mode").is_not_null()
+        ).select(
+            model=pl.lit(model),
+            task=pl.lit(task),
+            persona=pl.lit(persona),
+            item_id="item_id",
+            value=pl.col("mode").cast(pl.Float64),
+        )
+        for (model, persona), table in scores.items()
+    ]
+    return Rater(RULE, RULE, pl.concat(parts).select(*ANSWER, "value"))
+
+
+def against_rule(
+    judge: Rater, rule: Rater, classes: Sequence[str], place: Mapping[str, str], settings: Settings
+) -> Rows:
+    """How far a judge and a rule agree, as rows of `AGREEMENT`, and what each calls what.
+
+    The shares that make the table of confusion are called by both classes, the judge's first:
+    `names|answers`. They are of the answers that both read, with intervals over questions.
+
+    Args:
+        judge: its classes of the answers.
+        rule: its.
+        classes: names of both, in the order of their numbers.
+        place: `task` and `question`.
+        settings: the statistics'.
+    """
+    numbers = list(range(1, len(classes) + 1))
+    rows = agreement_rows([judge, rule], numbers, place, settings, ordered=False)
+    rows = [row for row in rows if row["rater_a"] is not None]
+    both = judge.ratings.join(rule.ratings, on=ANSWER, suffix="_rule", maintain_order="left")
+    if not rows or both.is_empty():
+        return rows
+    told, read = both["value"].to_numpy(), both["value_rule"].to_numpy()
+    shares = {
+        f"{mine}|{theirs}": (told == i) & (read == j)
+        for i, mine in enumerate(classes, start=1)
+        for j, theirs in enumerate(classes, start=1)
+    }
+    drawn = Draws.of(both["item_id"].to_numpy(), settings).measure(partial(means, shares))
+    about = rows[0] | {"n": both.height}
+    for name, value in drawn.point.items():
+        low, high = drawn.interval(name)
+        own = {"statistic": name, "value": value, "low": number(low), "high": number(high)}
+        rows.append(about | own)
+    return rows
 
 
 def agreement_rows(

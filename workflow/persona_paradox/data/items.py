@@ -41,9 +41,17 @@ def is_null_case() -> pl.Expr:
 # columns by name.
 Own = Callable[[pl.DataFrame, pl.Series, Mapping[str, Any], str], dict[str, pl.Series]]
 
+# The items that a kind makes of the rows of a file: rows as text with their ids (`columns.ID`), key
+# `columns` and the file's name in errors → such rows.
+Made = Callable[[pl.DataFrame, Mapping[str, Any], str], pl.DataFrame]
+
 
 def read_items(
-    paths: Sequence[Path], reading: Mapping[str, Any], name: str, own: Own | None = None
+    paths: Sequence[Path],
+    reading: Mapping[str, Any],
+    name: str,
+    own: Own | None = None,
+    made: Made | None = None,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read a data set.
 
@@ -52,6 +60,7 @@ def read_items(
         reading: the data set's view: `source`, `format`, `columns` and, where it has it, `where`.
         name: the configuration file, named in errors.
         own: `items.columns` of the kind of the tasks that read it, if it has any.
+        made: `items.rows` of that kind, if it has any; else every row is an item.
 
     Returns:
         One row per item, in the order of the files: `item_id`, `case`, those of the kind,
@@ -74,6 +83,7 @@ def read_items(
     used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
     _check_values(raw, wrong, used, name)
     _check_ids(raw, columns["item_id"], name)
+    raw = made(raw, columns, name) if made else raw
     ids = of(raw, _ID)
     raw = _with_numbers(raw, reading, name)
     cases = [_case(row, columns["case"], name) for row in raw.iter_rows(named=True)]

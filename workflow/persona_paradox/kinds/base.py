@@ -8,7 +8,8 @@ loads.
 
 - `task.schema.yaml`, `dataset.schema.yaml`: the keys of the kind's files. Required.
 - `spec.py`: see `Spec`. Required. It is read when Snakemake starts, so it imports nothing heavy.
-- `items.py`: `columns`, what is kept of an item beside its case.
+- `items.py`: `columns`, what is kept of an item beside its case; and perhaps `rows`, the items that
+  the rows of a file become, where they are not one each.
 - `prompting.py`: `fields`, what the places of the user's message are filled with besides `{case}`;
   `PLACES` of `spec.py` then names them all. And perhaps `null_fields`, the same for cases without
   content, to which all items are given as well. What they need of the configuration is in the
@@ -27,6 +28,8 @@ loads.
   `paired`. And perhaps `combined(modes, items, view)`, name → `measures.combined.Combined`, for
   numbers that are no means over items, such as an F1; and `groups(items, view)`, name → mask,
   further groups of items that tables tell apart in column `category`.
+- `ruled.py`: `DIMENSION` and `modes(scores, classes)`, what the kind's rule says of answers in the
+  classes of a judge's dimension, so that both are held against each other.
 - `tables/<id>.py` with `<id>.yaml`: a table of the kind's own: `SCHEMA` and `rows`; `row_is` and
   `caption`.
 - `figures/<id>.py` with `<id>.yaml`: a drawing.

@@ -14,6 +14,7 @@ from ...figures import heat, ink, judged, parts, typeset, words
 from ...figures.judged import Judged, Row
 from ...figures.page import Entry, Sheet
 from ...figures.parts import Part
+from ..agreement import RULE
 
 _SUBTITLE = "Agreement of all raters, judges and clinicians, on the same answers"
 _NO_RATERS = (
@@ -37,6 +38,7 @@ _TOGETHER = {
     "human–human": "Clinicians with each other",
     "judge–human": "Judges with clinicians",
     "judge–judge": "Judges with each other",
+    "rule–judge": "Judges with the rule",
 }
 
 _CELL_MM, _ROW_MM = 11.8, 7.6  # of a row the least
@@ -116,7 +118,8 @@ def _matrices(study: Judged, task: str) -> list[_Matrix]:
 
 
 def _name(study: Judged, rater: str) -> str:
-    title = study.title(rater) if study.judge(rater) else f"Clinician {rater}"
+    own = "Rule" if rater == RULE else f"Clinician {rater}"
+    title = study.title(rater) if study.judge(rater) else own
     return typeset.wrap(title, _NAME_MM - 1.5, ink.SMALL_PT)
 
 
