@@ -11,9 +11,9 @@ import pytest
 import yaml
 from documented import ROOT, Documented, matches, tables
 
-from persona_paradox.analyses import survival
 from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
+from persona_paradox.conversations import survival
 from persona_paradox.engine import responses
 from persona_paradox.identification import measures as identification
 from persona_paradox.identification import reading

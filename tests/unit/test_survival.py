@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from persona_paradox.analyses import holding
-from persona_paradox.analyses.holding import GAVE_WAY, HOLDS, UNKNOWN
-from persona_paradox.analyses.survival import HELD, Held, curve, held_rows, product_limit
+from persona_paradox.conversations import holding
+from persona_paradox.conversations.holding import GAVE_WAY, HOLDS, UNKNOWN
+from persona_paradox.conversations.survival import HELD, Held, curve, held_rows, product_limit
 
 # Weeks of remission under 6-mercaptopurine (Freireich et al. 1963); here those that ended,
 # and those that went on when last seen.

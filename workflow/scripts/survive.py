@@ -12,7 +12,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.analyses import holding, survival
+from persona_paradox.conversations import holding, survival
 from persona_paradox.judges.trust import TRUST
 from persona_paradox.measures.statistics import clusters_of, holm
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from ..clinicians import words as clinicians
+from ..conversations import words as conversations
 from ..identification import words as identification
 from ..judges import words as judges
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
@@ -154,6 +155,7 @@ _OWN = {
     "judgements": "the scores by harm level and action, and the rule by which a judge is usable",
 }
 _OTHERS: tuple[Section, ...] = (
+    *conversations.SECTIONS,
     *identification.SECTIONS,
     *judges.SECTIONS,
     ("What models thought before", ("thoughts",), _thoughts),

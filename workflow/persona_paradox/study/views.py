@@ -352,6 +352,7 @@ def _named_shown(study: Study) -> dict[str, Any]:
 
 def _judged_figures_view(study: Study) -> dict[str, Any]:
     """What figures of judges and clinicians need besides."""
+    followed = list(dict.fromkeys(task for _, _, task in study.followed))
     return {
         "persona_order": list(study.personas),
         "ranked": study.ranked,
@@ -362,6 +363,7 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
             for form, ids in {"": thought_tasks(study), **study.form_tasks}.items()
             for id_ in ids
         },
+        **({"conversations": followed} if followed else {}),
         # Only where somebody is named, so that figures of other studies stay.
         **({"identification": named} if (named := _named_shown(study)) else {}),
     }

@@ -1,0 +1,1 @@
+"""Conversations: at which turn an answer gives way."""
