@@ -659,7 +659,7 @@ def test_the_scripts_make_the_round_trip_and_equal_bytes(tmp_path):
     view |= {"forms": FORMS, "strings": STRINGS}
     (tmp_path / "view.json").write_text(json.dumps(view))
     inputs = ["--answers", tmp_path / "answers.parquet", "--view", tmp_path / "view.json"]
-    inputs += ["--template", ROOT / "workflow/forms/clinician.html"]
+    inputs += ["--template", ROOT / "workflow/forms/clinician.html", "--items", tmp_path]
     for name, zone in (("a", "Asia/Tokyo"), ("b", "America/Lima")):
         folder = tmp_path / name
         outputs = ["--packet", folder / "packet.zip", "--key", folder / "key.csv"]

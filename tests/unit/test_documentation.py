@@ -17,7 +17,7 @@ from persona_paradox.conversations import survival
 from persona_paradox.engine import responses
 from persona_paradox.identification import measures as identification
 from persona_paradox.identification import reading
-from persona_paradox.judges import assessment, ranking, trust, verdicts
+from persona_paradox.judges import assessment, criteria, ranking, trust, verdicts
 from persona_paradox.kinds import base, measuring
 from persona_paradox.kinds.labelled import verbalized
 from persona_paradox.kinds.safety import scoring as safety
@@ -43,6 +43,7 @@ SCHEMAS = {
     "results/recalibration/{model}/{task}.parquet": RECALIBRATE["SCHEMA"],
     "results/calibration/{model}/{task}/{persona}.draws.parquet": CALIBRATE["DRAWS_SCHEMA"],
     "results/judgements/{judge}/{model}/{task}/{persona}.parquet": verdicts.JUDGEMENT,
+    f"results/criteria/{{judge}}/{CELL}": criteria.CRITERION,
     "results/rankings/{judge}/{model}/{task}.parquet": verdicts.PREFERENCE,
     "results/rankings/{judge}/{model}/{task}.lists.parquet": verdicts.LISTED,
     "results/clinician/annotations.parquet": annotations.ANNOTATIONS,
@@ -63,6 +64,7 @@ SCHEMAS = {
         name: dtype for name, dtype in ranking.RANKING.items() if name != "usable"
     },
     "results/tables/wins.parquet": ranking.WINS | trust.TRUST,
+    "results/tables/rubrics.parquet": criteria.RUBRICS | trust.TRUST,
     "results/tables/judges.parquet": trust.QUALITY,
     "results/tables/clinicians.parquet": agreement.CLINICIAN,
     "results/tables/agreement.parquet": agreement.AGREEMENT,
@@ -107,6 +109,7 @@ JUDGED = {
     "action_agreement",
     assessment.LENGTH,
 }
+JUDGED |= {*criteria.SCORES, criteria.MET_SHARE, trust.CRITERIA_TEST}
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}
 MEASURED = [
     metric

@@ -209,7 +209,7 @@ def run(script: Path, **options: Path | None) -> None:
 
 def to_assess(folder: Path, tables: Path) -> dict[str, Path]:
     """What the script assess is called with."""
-    names = ("judgements", "rankings", "checks", "items")
+    names = ("judgements", "rankings", "checks", "criteria", "items")
     views = {name: folder / f"{name}.json" for name in ("view", "statistics")}
     return views | {name: folder / name for name in names} | {"tables": tables}
 
@@ -219,7 +219,8 @@ def to_agree(
 ) -> dict[str, Path | None]:
     """What the script agree is called with."""
     views = {name: folder / f"{name}.json" for name in ("view", "statistics", "forms")}
-    files_ = {"judgements": folder / "judgements", "judges": folder / "judges.parquet"}
+    files_ = {name: folder / name for name in ("judgements", "criteria", "scores")}
+    files_ |= {"judges": folder / "judges.parquet"}
     return {**views, **files_, "annotations": annotations, "tables": tables, **change}
 
 

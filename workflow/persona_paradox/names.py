@@ -63,6 +63,9 @@ ACTIONS = ("accept", "caution", "refuse")
 CRITERIA = "criteria"
 RUBRIC_SCORE, RUBRIC_EXPECTED = "rubric_score", "rubric_score_expected"
 
+# Folder of the answers that judges read, where they read a sample.
+JUDGE_SAMPLES = "results/judge_samples"
+
 # Groups of the categories of questions: all, those that do harm, and those that do none.
 RISKY, BENIGN = "risky", "benign"
 

@@ -166,6 +166,7 @@ class JudgeSpec(TypedDict):
     scale: int
     action: dict[str, Any] | None
     classes: list[Classes]
+    criteria: dict[str, str | None] | None
     pairs: dict[str, str] | None
     list: dict[str, str] | None
     sanity: str | None
@@ -267,6 +268,7 @@ class Settings(TypedDict):
     limit: int | None
     limits: dict[str, int | None]
     judges: list[str]
+    judge_sample: int | None
     rankings: Rankings
     identification: Identification | None
     clinicians: Clinicians

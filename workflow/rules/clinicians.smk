@@ -36,7 +36,8 @@ if FORMS:
     rule gather_answers:
         input:
             responses=[
-                f"results/responses/{cell.path}.parquet" for cell in STUDY.shown_cells
+                f"{read_by_judges(STUDY)}/{cell.path}.parquet"
+                for cell in STUDY.shown_cells
             ],
             prompts=sorted(
                 {
@@ -58,9 +59,11 @@ if FORMS:
             "logs/clinician/gather_answers.log",
         conda:
             ENVIRONMENT
+        params:
+            answers=read_by_judges(STUDY),
         shell:
             script("gather_answers")
-            + " --view {input.view} --responses results/responses"
+            + " --view {input.view} --responses {params.answers}"
             " --prompts results/prompts --turns results/turns"
             " --items resources/datasets --answers {output} --log {log}"
 
@@ -68,6 +71,7 @@ if FORMS:
     rule write_packet:
         input:
             answers="results/clinician/answers.parquet",
+            cases=rubric_cases(),
             view=VIEWS["packet"],
             template=os.path.relpath(LIBRARY / "forms" / "clinician.html"),
             code=code("write_packet"),
@@ -81,7 +85,7 @@ if FORMS:
             ENVIRONMENT
         shell:
             script("write_packet") + " --answers {input.answers} --view {input.view}"
-            " --template {input.template} --packet {output.packet} --key {output.key}"
+            " --template {input.template} --items resources/datasets --packet {output.packet} --key {output.key}"
             " --counts {output.counts} --kept resources/packets --log {log}"
 
     # Cheap, and so done before long work: what is wrong with a file shows here.
@@ -110,6 +114,7 @@ if FORMS:
             ),
             # What rules of kinds say of the same answers.
             scores=ruled_scores(),
+            criteria=criteria_files(),
             annotations=ANNOTATED,
             # Which of the judges are usable.
             judges=["results/tables/judges.parquet"] if JUDGES else [],
@@ -134,4 +139,5 @@ if FORMS:
         shell:
             script("agree") + " --view {input.view} --forms {input.forms}"
             " --statistics {input.statistics} --judgements results/judgements"
-            " --scores results/scores {params.judges} {params.annotations} --tables results/tables --log {log}"
+            " --scores results/scores --criteria results/criteria"
+            " {params.judges} {params.annotations} --tables results/tables --log {log}"

@@ -21,6 +21,7 @@ from persona_paradox.names import ALL, HUMAN, WHEN
 from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.inventory import (
     answered,
+    checks_criteria,
     code_files,
     derived,
     first_step,
@@ -38,9 +39,15 @@ from persona_paradox.study.products import (
     IDENTIFICATION_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
+    RUBRIC_TABLES,
     SURVIVAL_TABLES,
 )
 from persona_paradox.study.rounds import rounds_of
+from persona_paradox.study.rubrics import (
+    criteria_tasks,
+    read_by_judges,
+    rubric_cells,
+)
 from persona_paradox.study.yaml_reading import given
 
 try:
@@ -310,6 +317,8 @@ JUDGED_TASKS = sorted(
 JUDGED_ROUNDS = sorted(
     {cell.task for judge in JUDGES for cell in rounds_of(STUDY, judge)}
 )
+RUBRIC_JUDGES = [judge for judge in JUDGES if rubric_cells(STUDY, judge)]
+CRITERIA_CHECKED = [judge for judge in JUDGES if checks_criteria(STUDY, judge)]
 RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
 LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
@@ -399,6 +408,32 @@ def ruled_scores():
             if base.has(STUDY.kind(cell.task), "ruled")
         }
     )
+
+
+def criteria_files():
+    """What judges say of the criteria of all items, and of those of answers of known worth."""
+    cells = {
+        f"results/criteria/{judge}/{cell.path}.parquet"
+        for judge in RUBRIC_JUDGES
+        for cell in rubric_cells(STUDY, judge)
+    }
+    checks = {f"results/checks/{judge}/criteria.parquet" for judge in CRITERIA_CHECKED}
+    return sorted(cells | checks)
+
+
+def rubric_cases():
+    """The data sets whose items have criteria, of the answers that clinicians see."""
+    tasks = {cell.task for cell in STUDY.shown_cells}.intersection(
+        criteria_tasks(STUDY)
+    )
+    return sorted(
+        {f"resources/datasets/{STUDY.tasks[t]['dataset']}.parquet" for t in tasks}
+    )
+
+
+def criteria_sanity(wildcards):
+    """The file of a judge's answers of which it is known what criterion they meet."""
+    return STUDY.judges[wildcards.judge]["criteria"]["sanity"]
 
 
 def study_members():

@@ -1,7 +1,8 @@
-# Needs: the answers of all cells of a task, and a judge's weights or its server. Leaves: what the
-# judge reads and says of every answer and of every pair of personas' answers; its judgements, one
-# row per answer and dimension; its preferences, one row per pair and question; and what it makes
-# of answers whose worth is known beforehand.
+# Needs: the answers of all cells of a task, and a judge's weights or its server. Leaves: a sample
+# of the answers, where the study asks for one; what the judge reads and says of every answer and of
+# every pair of personas' answers; its judgements, one row per answer and dimension; its
+# preferences, one row per pair and question; and what it makes of answers whose worth is known
+# beforehand.
 
 
 wildcard_constraints:
@@ -10,9 +11,34 @@ wildcard_constraints:
     second=one_of(STUDY.personas),
 
 
+READ_BY_JUDGES = read_by_judges(STUDY) + "/{model}/{task}/{persona}.parquet"
+
+
+if STUDY.settings["judge_sample"] is not None:
+
+    rule sample_answers:
+        input:
+            responses="results/responses/{model}/{task}/{persona}.parquet",
+            cases=task_cases,
+            view=view("judge_sample/{task}"),
+            code=code("sample_answers"),
+        output:
+            READ_BY_JUDGES,
+        log:
+            "logs/sample_answers/{model}/{task}/{persona}.log",
+        wildcard_constraints:
+            persona=one_of(STUDY.personas),
+        conda:
+            ENVIRONMENT
+        shell:
+            script("sample_answers")
+            + " --responses {input.responses} --items {input.cases}"
+            " --view {input.view} --answers {output} --log {log}"
+
+
 rule deliver_ratings:
     input:
-        responses="results/responses/{model}/{task}/{persona}.parquet",
+        responses=READ_BY_JUDGES,
         prompts=asked,
         judge=of_round("judges"),
         read_out=view("judge_read_out/{judge}"),
@@ -43,7 +69,7 @@ rule deliver_ratings:
 use rule deliver_ratings as deliver_pairs with:
     input:
         responses=expand(
-            "results/responses/{{model}}/{{task}}/{persona}.parquet",
+            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
             persona=["{first}", "{second}"],
         ),
         prompts=lambda w: asked_of(w, w.first, w.second),
@@ -66,7 +92,7 @@ use rule deliver_ratings as deliver_pairs with:
 use rule deliver_ratings as deliver_list with:
     input:
         responses=expand(
-            "results/responses/{{model}}/{{task}}/{persona}.parquet",
+            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
@@ -152,7 +178,7 @@ use rule ask_server as judge_server with:
 
 rule read_ratings:
     input:
-        responses="results/responses/{model}/{task}/{persona}.parquet",
+        responses=READ_BY_JUDGES,
         prompts=asked,
         judge=of_round("judges"),
         view=of_round("verdicts"),
@@ -174,10 +200,114 @@ rule read_ratings:
         " --judgements {output} --log {log}"
 
 
+rule deliver_criteria:
+    input:
+        responses=READ_BY_JUDGES,
+        prompts=asked,
+        cases=task_cases,
+        judge=view("judge_criteria/{judge}"),
+        read_out=view("judge_read_out/{judge}"),
+        template=of_judge("templates/{model}"),
+        manifest=manifest,
+        code=code("deliver_criteria"),
+    output:
+        "results/judging/{judge}/criteria/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/judging/{judge}/criteria/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        judge=one_of(RUBRIC_JUDGES),
+        task=one_of(criteria_tasks(STUDY)),
+        persona=one_of(STUDY.personas),
+    conda:
+        ENVIRONMENT
+    params:
+        model_file=model_file,
+    shell:
+        script("deliver_criteria") + " --responses {input.responses}"
+        " --prompts {input.prompts} --items {input.cases} --judge {input.judge}"
+        " --read-out {input.read_out} --template {input.template}"
+        " --manifest {input.manifest} --config-file {params.model_file}"
+        " --judge-file config/judges/{wildcards.judge}.yaml"
+        " --delivered {output} --log {log}"
+
+
+rule read_criteria:
+    input:
+        responses=READ_BY_JUDGES,
+        prompts=asked,
+        cases=task_cases,
+        judge=view("judge_criteria/{judge}"),
+        verdicts="results/verdicts/{judge}/criteria/{model}/{task}/{persona}.parquet",
+        code=code("read_criteria"),
+    output:
+        "results/criteria/{judge}/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/read_criteria/{judge}/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        judge=one_of(RUBRIC_JUDGES),
+        task=one_of(criteria_tasks(STUDY)),
+        persona=one_of(STUDY.personas),
+    conda:
+        ENVIRONMENT
+    shell:
+        script("read_criteria") + " --responses {input.responses}"
+        " --prompts {input.prompts} --items {input.cases} --judge {input.judge}"
+        " --verdicts {input.verdicts} --judge-file config/judges/{wildcards.judge}.yaml"
+        " --criteria {output} --log {log}"
+
+
+# Cheap, and so done before long work, as `deliver_checks`.
+rule deliver_criteria_checks:
+    input:
+        judge=view("judge_criteria/{judge}"),
+        read_out=view("judge_read_out/{judge}"),
+        template=of_judge("templates/{model}"),
+        manifest=manifest,
+        sanity=criteria_sanity,
+        code=code("deliver_criteria"),
+    output:
+        "results/judging/{judge}/checks/criteria.parquet",
+    log:
+        "logs/judging/{judge}/criteria_checks.log",
+    wildcard_constraints:
+        judge=one_of(CRITERIA_CHECKED),
+    priority: 10
+    conda:
+        ENVIRONMENT
+    params:
+        model_file=model_file,
+    shell:
+        script("deliver_criteria") + " --sanity {input.sanity:q} --judge {input.judge}"
+        " --read-out {input.read_out} --template {input.template}"
+        " --manifest {input.manifest} --config-file {params.model_file}"
+        " --judge-file config/judges/{wildcards.judge}.yaml"
+        " --delivered {output} --log {log}"
+
+
+rule read_criteria_checks:
+    input:
+        judge=view("judge_criteria/{judge}"),
+        sanity=criteria_sanity,
+        verdicts="results/verdicts/{judge}/checks/criteria.parquet",
+        code=code("read_criteria"),
+    output:
+        "results/checks/{judge}/criteria.parquet",
+    log:
+        "logs/read_criteria/{judge}/checks.log",
+    wildcard_constraints:
+        judge=one_of(CRITERIA_CHECKED),
+    conda:
+        ENVIRONMENT
+    shell:
+        script("read_criteria") + " --sanity {input.sanity:q} --judge {input.judge}"
+        " --verdicts {input.verdicts} --judge-file config/judges/{wildcards.judge}.yaml"
+        " --criteria {output} --log {log}"
+
+
 rule rank:
     input:
         responses=expand(
-            "results/responses/{{model}}/{{task}}/{persona}.parquet",
+            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
@@ -196,9 +326,10 @@ rule rank:
     params:
         pairs=[".vs.".join(pair) for pair in STUDY.ranked_pairs],
         asked=lambda w: STUDY.prompts_of(w.model, w.task),
+        answers=read_by_judges(STUDY),
     shell:
         script("rank") + " --judge {input.judge} --pairs {params.pairs}"
-        " --responses results/responses/{wildcards.model}/{wildcards.task}"
+        " --responses {params.answers}/{wildcards.model}/{wildcards.task}"
         " --prompts {params.asked}"
         " --verdicts results/verdicts/{wildcards.judge}/pairs/{wildcards.model}/{wildcards.task}"
         " --preferences {output} --log {log}"
@@ -207,7 +338,7 @@ rule rank:
 rule read_list:
     input:
         responses=expand(
-            "results/responses/{{model}}/{{task}}/{persona}.parquet",
+            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
             persona=STUDY.ranked,
         ),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
@@ -226,9 +357,10 @@ rule read_list:
     params:
         personas=STUDY.ranked,
         asked=lambda w: STUDY.prompts_of(w.model, w.task),
+        answers=read_by_judges(STUDY),
     shell:
         script("read_list") + " --judge {input.judge} --personas {params.personas}"
-        " --responses results/responses/{wildcards.model}/{wildcards.task}"
+        " --responses {params.answers}/{wildcards.model}/{wildcards.task}"
         " --prompts {params.asked} --verdicts {input.verdicts}"
         " --preferences {output} --log {log}"
 
@@ -258,6 +390,9 @@ rule read_checks:
         " --ratings {output.ratings} --pairs {output.pairs} --log {log}"
 
 
+MADE_BY_JUDGES = [*JUDGED_TABLES, *(RUBRIC_TABLES if RUBRIC_JUDGES else ())]
+
+
 if JUDGES:
 
     rule assess:
@@ -276,6 +411,7 @@ if JUDGES:
                 judge=JUDGES,
                 form=["ratings", "pairs"],
             ),
+            criteria=criteria_files(),
             cases=sorted(
                 {
                     f"resources/datasets/{STUDY.tasks[task]['dataset']}.parquet"
@@ -286,8 +422,8 @@ if JUDGES:
             statistics=VIEWS["statistics"],
             code=code("assess", *kind_modules("judged")),
         output:
-            expand("results/tables/{table}.parquet", table=JUDGED_TABLES),
-            in_report(JUDGED_TABLES, "../report/judged_tables.rst", "Judges"),
+            expand("results/tables/{table}.parquet", table=MADE_BY_JUDGES),
+            in_report(MADE_BY_JUDGES, "../report/judged_tables.rst", "Judges"),
         log:
             "logs/assess/tables.log",
         conda:
@@ -295,5 +431,5 @@ if JUDGES:
         shell:
             script("assess") + " --view {input.view} --statistics {input.statistics}"
             " --judgements results/judgements --rankings results/rankings"
-            " --checks results/checks --items resources/datasets"
+            " --criteria results/criteria --checks results/checks --items resources/datasets"
             " --tables results/tables --log {log}"

@@ -1,9 +1,11 @@
-# Needs: all rules. Leaves: a line at the foot of the terminal that says how far a run is. Not with
-# `--quiet progress`, nor where the output goes to a file; never in a dry run.
+# Needs: all rules. Leaves: at the start of a run a line for every judge that says what it costs; and
+# a line at the foot of the terminal that says how far the run is, but not where the output goes to
+# a file. Neither with `--quiet progress`; never in a dry run.
 
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
+from persona_paradox.judges import price
 from persona_paradox.progress import Progress, Run, is_terminal
 
 SILENT = {Quietness.PROGRESS, Quietness.ALL} & {*(workflow.output_settings.quiet or [])}
@@ -14,6 +16,11 @@ if is_terminal(sys.stdout, sys.stderr) and not SILENT:
 
 
 onstart:
+    if not SILENT:
+        for line in price.told(
+            STUDY, Path(workflow.basedir), Path("resources/datasets")
+        ):
+            logger.info(line)
     if PROGRESS:
         PROGRESS.start()
 

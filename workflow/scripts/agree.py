@@ -20,7 +20,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.kinds import base
-from persona_paradox.names import CLINICIANS, PANEL, THOUGHTS
+from persona_paradox.names import CLINICIANS, CRITERIA, PANEL, THOUGHTS
 
 Rows = list[dict[str, Any]]
 
@@ -33,12 +33,14 @@ class Judges:
         view: of the judged cells.
         folder: of the judgements.
         scores: folder of the scores, which a kind's rule may read as judges do.
+        criteria: folder of what they say of criteria.
         usable: judge → whether it is usable by its own rule.
     """
 
     view: dict[str, Any]
     folder: Path
     scores: Path
+    criteria: Path
     usable: dict[str, bool]
 
     def of(self, task: str) -> dict[str, dict[str, Any]]:
@@ -69,6 +71,26 @@ class Judges:
                 scores = files.read_table(self.scores / model / task / f"{persona}.parquet")
                 found[model, persona] = scores.with_columns(mode=modes(scores, classes))
         return agreement.rule_rater(found, task)
+
+    def criterion_raters(self, task: str) -> list[Rater]:
+        """The judges that hold the answers of a task against criteria."""
+        asked = {id_: spec for id_, spec in self.of(task).items() if task in spec.get(CRITERIA, ())}
+        return [
+            agreement.criterion_judge(
+                id_,
+                {
+                    (model, persona): files.read_table(
+                        self.criteria / id_ / model / task / f"{persona}.parquet"
+                    )
+                    for model, other in spec["places"]
+                    for persona in self.view["personas"]
+                    if other == task
+                },
+                task,
+                usable=self.usable[id_],
+            )
+            for id_, spec in asked.items()
+        ]
 
 
 def usable_judges(quality: Path | None) -> dict[str, bool]:
@@ -142,6 +164,17 @@ def forms_agreement(
     return rows
 
 
+def criteria_agreement(annotations: pl.DataFrame, judges: Judges, settings: Any) -> Rows:
+    """How far raters agree on the criteria of items, each criterion of an answer being rated."""
+    rows: Rows = []
+    for task in dict.fromkeys([*annotations["task"], *judges.view["tasks"]]):
+        raters = agreement.criterion_raters(annotations, task) + judges.criterion_raters(task)
+        place = {"task": task, "question": CRITERIA}
+        keys = (*agreement.ANSWER, "question")
+        rows += agreement.agreement_rows(raters, [0, 1], place, settings, ordered=False, keys=keys)
+    return rows
+
+
 def preferences(annotations: pl.DataFrame, settings: Any) -> Rows:
     """The rankings of the personas by all clinicians together, and by each."""
     rows: Rows = []
@@ -212,7 +245,9 @@ def main(arguments: Namespace) -> None:
     if arguments.judges:
         inputs["judges"] = arguments.judges
     usable = usable_judges(arguments.judges)
-    judges = Judges(view, arguments.judgements, arguments.scores, usable)
+    judges = Judges(view, arguments.judgements, arguments.scores, arguments.criteria, usable)
+    criteria = annotations.filter(agreement.of_criteria())
+    annotations = annotations.filter(~agreement.of_criteria())
     check(annotations, forms, view["judges"])
     lowest = {
         name: min(option["value"] for option in form["confidence"]["options"])
@@ -223,7 +258,10 @@ def main(arguments: Namespace) -> None:
         agreed = judges_agreement(judges, settings)
         agreed += rule_agreement(judges, settings)
         agreed += forms_agreement(annotations, forms, judges, settings)
+        agreed += criteria_agreement(criteria, judges, settings)
         rated = agreement.clinician_rows(annotations, lowest, settings)
+        met = agreement.share_met(criteria)
+        rated += agreement.clinician_rows(met, lowest, settings)
         ranked = preferences(annotations, settings)
     found = {
         "clinicians": pl.DataFrame(rated, schema=agreement.CLINICIAN),
@@ -244,6 +282,7 @@ if __name__ == "__main__":
         statistics="view of the statistics",
         judgements="folder of judgements",
         scores="folder of scores",
+        criteria="folder of what judges say of criteria",
         tables="folder to write to",
     )
     options.add_argument("--judges", type=Path, help="table on the judges; none without judges")

@@ -11,7 +11,7 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.judges import assessment, ranking, trust
+from persona_paradox.judges import assessment, criteria, ranking, trust
 from persona_paradox.judges.assessment import Assessment
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import PANEL, THOUGHTS
@@ -28,9 +28,13 @@ class JudgedCells:
         self.view = files.read_json(arguments.view)
         self.settings = files.read_json(arguments.statistics)
         self.rows: dict[str, Rows] = {
-            name: [] for name in ("judgements", "contrasts", "rankings", "wins", "quality")
+            name: []
+            for name in ("judgements", "contrasts", "rankings", "wins", "quality", "rubrics")
         }
         self.judgements: dict[tuple[str, str, str], dict[str, pl.DataFrame]] = {}
+        # What trust is measured in: verdicts alone, without the scores that are made of several.
+        self.single: dict[tuple[str, str, str], dict[str, pl.DataFrame]] = {}
+        self.criteria: dict[tuple[str, str, str], dict[str, pl.DataFrame]] = {}
         self.preferences: dict[tuple[str, str, str], pl.DataFrame] = {}
 
     def items(self, task: str) -> pl.DataFrame:
@@ -43,14 +47,34 @@ class JudgedCells:
         """Read what a judge said of all cells."""
         spec = self.view["judges"][judge]
         for model, task in spec["places"]:
-            folder = self.folders.judgements / judge / model / task
-            self.judgements[judge, model, task] = {
-                persona: files.read_table(folder / f"{persona}.parquet")
-                for persona in self.view["personas"]
-            }
+            place = judge, model, task
+            self.single[place] = self.judgements[place] = self.cells(self.folders.judgements, place)
+            if task in spec.get("criteria", ()):
+                self.add_criteria(place)
             if spec["compares"]:
                 path = self.folders.rankings / judge / model / f"{task}.parquet"
                 self.preferences[judge, model, task] = files.read_table(path)
+
+    def cells(self, folder: Path, place: tuple[str, str, str]) -> dict[str, pl.DataFrame]:
+        """The tables of a judge, model and task: persona → table."""
+        return {
+            persona: files.read_table(folder.joinpath(*place) / f"{persona}.parquet")
+            for persona in self.view["personas"]
+        }
+
+    def add_criteria(self, place: tuple[str, str, str]) -> None:
+        """Add what a judge says of the criteria of items, and the scores that follow."""
+        found = self.cells(self.folders.criteria, place)
+        self.criteria[place] = found
+        for name, convert in (
+            ("single", criteria.verdict_judgements),
+            ("judgements", criteria.as_judgements),
+        ):
+            tables = getattr(self, name)
+            tables[place] = {
+                persona: pl.concat([table, convert(found[persona])])
+                for persona, table in tables[place].items()
+            }
 
     def add_panels(self) -> None:
         """Where several judges read the same answers, a panel of all of them."""
@@ -81,7 +105,7 @@ class JudgedCells:
     def spec(self, judge: str, model: str, task: str) -> dict[str, Any]:
         """What a judge's cells are measured with; a panel has what all of its judges share."""
         judges = self.judges_of(model, task) if judge == PANEL else [judge]
-        first, *others = (self.view["judges"][id_] for id_ in judges)
+        first, *others = (self.with_scores(self.view["judges"][id_], task) for id_ in judges)
         better = {
             name: end
             for name, end in first["better"].items()
@@ -95,6 +119,13 @@ class JudgedCells:
         shared = {"better": better, "classes": classes}
         shared |= {"proportionate": self.view["proportionate"]}
         return self.view["tasks"][task] | first | shared
+
+    @staticmethod
+    def with_scores(spec: dict[str, Any], task: str) -> dict[str, Any]:
+        """A judge with the scores of rubrics among its dimensions, in a task that has criteria."""
+        if task not in spec.get("criteria", ()):
+            return spec
+        return spec | {"better": spec["better"] | dict.fromkeys(criteria.SCORES, "high")}
 
     def measure(self, judge: str, model: str, task: str) -> None:
         """Add the rows of one judge, model and task, but for those on the judge itself."""
@@ -113,10 +144,13 @@ class JudgedCells:
             first["item_id"].unique(), items, spec["categories"], spec["cluster"], self.settings
         )
         if judge != PANEL:
-            found = trust.study_rows(
-                preferences, judgements, spec["better"], questions, self.settings
-            )
+            better = self.view["judges"][judge]["better"]
+            single = self.single[judge, model, task]
+            found = trust.study_rows(preferences, single, better, questions, self.settings)
             self.rows["quality"] += [place | row for row in found]
+        for persona, table in self.criteria.get((judge, model, task), {}).items():
+            rubrics = criteria.tag_rows(table, items, spec["cluster"], self.settings)
+            self.rows["rubrics"] += [place | {"persona": persona} | row for row in rubrics]
         if preferences is not None:
             ranked, wins = ranking.rankings(preferences, self.view["ranked"], questions)
             self.rows["rankings"] += [place | row for row in ranked]
@@ -136,15 +170,25 @@ class JudgedCells:
             for name in ("ratings", "pairs")
         )
         rows = trust.check_rows(ratings, pairs, spec["better"], spec["usable"], self.settings)
+        if spec.get("criteria_sanity"):
+            known = files.read_table(self.folders.checks / judge / "criteria.parquet")
+            rows.append(trust.criteria_row(known, self.settings))
         own = [row for row in self.rows["quality"] if row["judge"] == judge] + rows
         position = [row for row in own if row["metric"].endswith("position_bias")]
-        rows.append(trust.usable_row(rows, position, spec["usable"], spec["compares"]))
+        rows.append(trust.usable_row(rows, position, spec["usable"], self.tests_of(judge)))
         self.rows["quality"] += [{"judge": judge, **row} for row in rows]
+
+    def tests_of(self, judge: str) -> list[str]:
+        """What a judge must be right in by its rule, the first of which stands beside all else."""
+        spec = self.view["judges"][judge]
+        asks = [trust.CRITERIA_TEST] if "criteria" in spec else []
+        if asks and not (spec["compares"] or spec["better"]):
+            return asks
+        return ["sanity_accuracy" if spec["compares"] else "sanity_ratings", *asks]
 
     def sanity_of(self, judge: str) -> float | None:
         """How often a judge is right on the sanity pairs, in the form that its rule looks at."""
-        compares = self.view["judges"][judge]["compares"]
-        metric = "sanity_accuracy" if compares else "sanity_ratings"
+        metric = self.tests_of(judge)[0]
         found = [
             row.get("value")
             for row in self.rows["quality"]
@@ -177,6 +221,11 @@ class JudgedCells:
             "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
             "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,
+            **(
+                {"rubrics": with_trust(self.rows["rubrics"], criteria.RUBRICS)}
+                if self.criteria
+                else {}
+            ),
         }
 
 
@@ -208,6 +257,7 @@ if __name__ == "__main__":
             view="view of the judged cells",
             statistics="view of the statistics",
             judgements="folder of judgements",
+            criteria="folder of what judges say of criteria",
             rankings="folder of preferences",
             checks="folder of what judges make of known answers",
             items="folder of data sets",

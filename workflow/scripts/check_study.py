@@ -1,6 +1,7 @@
-"""See that a study of someone else is plain YAML, before Snakemake reads it.
+"""See that a study of someone else is plain YAML, and say what its judges would cost.
 
-Snakemake runs code that stands in a study behind the key `__use_yte__`.
+Snakemake runs code that stands in a study behind the key `__use_yte__`: so this comes first. What
+a study leaves out, config/config.yaml says.
 
     python workflow/scripts/check_study.py config/studies/theirs.yaml
 """
@@ -11,15 +12,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from snakemake.utils import update_config
+
 from persona_paradox import cli
-from persona_paradox.study.yaml_reading import check_study_file
+from persona_paradox.judges import price
+from persona_paradox.schema import check_schema
+from persona_paradox.study.load import load_study
+from persona_paradox.study.yaml_reading import check_study_file, read_yaml
+
+DEFAULT = Path("config/config.yaml")
 
 
 def main(arguments: Namespace) -> None:
-    """Check every file."""
+    """Check every file, and tell the price of each study's judges."""
     for path in arguments.studies:
         check_study_file(path, str(path))
         cli.log.info("%s is plain YAML", path)
+    for path in arguments.studies if DEFAULT.is_file() else ():
+        settings = read_yaml(DEFAULT, str(DEFAULT))
+        update_config(settings, read_yaml(path, str(path)))
+        study = load_study(settings, DEFAULT.parent, check_schema)
+        for line in price.told(study, Path(), Path("resources/datasets")):
+            cli.log.info("%s: %s", path, line)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,13 @@ def main(arguments: Namespace) -> None:
             )
     key = read_key(key_path, packet_id)
     check_cells(key, files.read_json(arguments.answered)["cells"], packet_id)
-    table = read_annotations(arguments.annotations, key, files.read_json(forms_path))
+    # Of packets whose items have criteria alone.
+    criteria_path = kept.with_suffix(".criteria.json")
+    criteria = files.read_json(criteria_path) if criteria_path.is_file() else {}
+    forms = files.read_json(forms_path)
+    table = read_annotations(arguments.annotations, key, forms, criteria)
     inputs = {"key": key_path, "forms": forms_path, "answered": arguments.answered}
+    inputs |= {"criteria": criteria_path} if criteria else {}
     inputs |= {f"annotations.{path.name}": path for path in arguments.annotations}
     files.write_table(table, arguments.table, inputs)
     cli.log.info("%d annotations of %d annotators", table.height, table["annotator"].n_unique())

@@ -18,6 +18,7 @@ from ..kinds.labelled.verbalized import second_turns
 from ..prompting.steps import chats_behind
 from ..study.conditions import split
 from ..study.inventory import Answered, answered, restricted_tasks
+from ..study.rubrics import read_by_judges
 from . import contradictions, crate
 from .project_copy import Copy
 from .reading import engine_there, read, read_as, read_delivered
@@ -170,7 +171,8 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
         return chats.rating_chats(known.check_answers(sanity, injections), view, classes=False)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
-    responses, prompts = f"results/responses/{model}/{task}", copy.study.prompts_of(model, task)
+    responses = f"{read_by_judges(copy.study)}/{model}/{task}"
+    prompts = copy.study.prompts_of(model, task)
     if task not in copy.study.tasks:
         view = copy.view(f"judges_of_rounds/{judge}")
     folders = (copy.path / responses, copy.path / prompts)

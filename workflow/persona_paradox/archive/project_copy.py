@@ -94,6 +94,7 @@ NO_TEXTS = ("prompts", "calibration", "recalibration")
 READ_IN_ANSWERS = {
     # A reasoning and what it leads to are withheld as one.
     "responses": ("text",),
+    "judge_samples": ("text",),
     "turns": ("later", "status"),
     "scores": (
         *("label", "label_shown", "parse_status", "outcome", "level_error"),

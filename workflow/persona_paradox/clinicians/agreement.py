@@ -21,8 +21,8 @@ from ..judges.verdicts import READ
 from ..measures import agreement as coefficients
 from ..measures.answers import number
 from ..measures.resampling import Draws, means
-from ..names import HUMAN
-from .forms import CONFIDENCE, PREFERENCE
+from ..names import CRITERIA, HUMAN
+from .forms import CONFIDENCE, CRITERION, PREFERENCE, criterion_name
 
 Rows = list[dict[str, Any]]
 Settings = Mapping[str, Any]
@@ -254,6 +254,63 @@ def against_rule(
     return rows
 
 
+def of_criteria() -> pl.Expr:
+    """Whether an annotation is about a criterion of its item."""
+    return pl.col("question").str.starts_with(CRITERION)
+
+
+def share_met(annotations: pl.DataFrame) -> pl.DataFrame:
+    """What every annotator says of the criteria of an answer, as one annotation.
+
+    Args:
+        annotations: table of `annotations.ANNOTATIONS`, of criteria alone.
+
+    Returns:
+        Rows of the same columns, `question` being `criteria` and `value` the share that is met.
+    """
+    keys = [name for name in annotations.columns if name not in ("question", "value")]
+    shares = annotations.group_by(keys, maintain_order=True).agg(pl.col("value").mean())
+    return shares.with_columns(question=pl.lit(CRITERIA)).select(annotations.columns)
+
+
+def criterion_raters(annotations: pl.DataFrame, task: str) -> list[Rater]:
+    """The annotators of criteria, with a rating of every criterion of an answer."""
+    chosen = annotations.filter(pl.col("task") == task).sort("annotator", maintain_order=True)
+    return [
+        Rater(str(name), HUMAN, part.select(*ANSWER, "question", "value"))
+        for (name,), part in chosen.group_by("annotator", maintain_order=True)
+    ]
+
+
+def criterion_judge(
+    judge: str, verdicts: Mapping[tuple[str, str], pl.DataFrame], task: str, *, usable: bool
+) -> Rater:
+    """A judge's verdicts on the criteria of the greedy answers in main wordings.
+
+    Args:
+        judge: id.
+        verdicts: (model, persona) → table of `criteria.CRITERION` of the task.
+        task: id.
+        usable: whether the judge is usable by its own rule.
+    """
+    parts = [
+        table.filter(
+            (pl.col("variant") == "main") & (pl.col("repeat") == 0) & pl.col("met").is_not_null()
+        ).select(
+            pl.lit(model).alias("model"),
+            pl.lit(task).alias("task"),
+            pl.lit(persona).alias("persona"),
+            "item_id",
+            pl.col("criterion")
+            .map_elements(criterion_name, return_dtype=pl.String)
+            .alias("question"),
+            pl.col("met").cast(pl.Float64).alias("value"),
+        )
+        for (model, persona), table in verdicts.items()
+    ]
+    return Rater(judge, JUDGE, pl.concat(parts), usable)
+
+
 def agreement_rows(
     raters: Sequence[Rater],
     categories: Sequence[float],
@@ -261,6 +318,7 @@ def agreement_rows(
     settings: Settings,
     *,
     ordered: bool = True,
+    keys: Sequence[str] = ANSWER,
 ) -> Rows:
     """How far raters agree, as rows of `AGREEMENT`.
 
@@ -277,6 +335,7 @@ def agreement_rows(
         place: `task` and `question`.
         settings: the statistics'.
         ordered: whether the order of the categories means anything.
+        keys: columns of what is rated, answers or single criteria of them.
     """
     if len(raters) < 2:
         return []
@@ -284,9 +343,9 @@ def agreement_rows(
     kinds = {rater.name: rater.kind for rater in raters}
     usable = {rater.name: rater.usable for rater in raters if rater.kind == JUDGE}
     rated = [r.ratings for r in raters if r.kind == HUMAN] or [r.ratings for r in raters]
-    answers = pl.concat(rated).select(ANSWER).unique(maintain_order=True)
+    answers = pl.concat(rated).select(keys).unique(maintain_order=True)
     columns = {
-        rater.name: answers.join(rater.ratings, on=ANSWER, how="left", maintain_order="left")
+        rater.name: answers.join(rater.ratings, on=keys, how="left", maintain_order="left")
         .select(pl.col("value").fill_null(np.nan))["value"]
         .to_numpy()
         for rater in raters

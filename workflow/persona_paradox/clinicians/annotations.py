@@ -17,7 +17,19 @@ from ..data.csv_records import csv_rows, told_separator
 from ..data.rows import DataFile
 from ..errors import InputError
 from ..files import DAMAGED, is_of_disk
-from .forms import CONFIDENCE, PAIR, PREFERENCE, SINGLE, TIE, Form, Row, questions_of
+from .forms import (
+    CONFIDENCE,
+    PAIR,
+    PREFERENCE,
+    SINGLE,
+    TIE,
+    Form,
+    Row,
+    criterion_name,
+    criterion_questions,
+    is_criterion,
+    questions_of,
+)
 
 ANNOTATIONS: dict[str, type[pl.DataType]] = {
     "annotator": pl.String,
@@ -38,7 +50,10 @@ ANNOTATIONS: dict[str, type[pl.DataType]] = {
 
 
 def read_annotations(
-    paths: Iterable[Path], key: pl.DataFrame, forms: Mapping[str, Form]
+    paths: Iterable[Path],
+    key: pl.DataFrame,
+    forms: Mapping[str, Form],
+    criteria: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """Read the files of all annotators, each checked against the key.
 
@@ -49,12 +64,14 @@ def read_annotations(
             that nobody asks for are ignored.
         key: table `KEY` of the packet.
         forms: id → content of the form's file.
+        criteria: item of the packet → the texts of its criteria, of items that have some.
 
     Returns:
         The table `ANNOTATIONS`, by annotator and number: a row for every question about a single
         answer with the code in `value`, and a row for every pair, where `persona` was
         shown as A and `versus` as B, `value` is 1 if A was preferred, 0 if B, 0.5 if neither,
-        and `preferred` is the persona or `TIE`.
+        and `preferred` is the persona or `TIE`. The question on a criterion is called by
+        `criterion_name`, and its `value` is 1 if it is met.
 
     Raises:
         InputError: one sentence on the first thing that is wrong with a file.
@@ -65,7 +82,7 @@ def read_annotations(
     seen: dict[str, Path] = {}
     rows: list[Row] = []
     for path in sorted(set(paths)):
-        sheet = _Sheet(path, key["packet_id"][0], items, forms)
+        sheet = _Sheet(path, key["packet_id"][0], items, forms, criteria or {})
         other = seen.setdefault(sheet.annotator.casefold(), path)
         if other != path:
             raise InputError(
@@ -194,10 +211,14 @@ class _Sheet:
         packet_id: str,
         items: Mapping[str, list[Row]],
         forms: Mapping[str, Form],
+        criteria: Mapping[str, Sequence[str]],
     ) -> None:
         self._path, self._items = path, items
         self._asked = {
-            item: questions_of(forms[sides[0]["form"]], PAIR if len(sides) > 1 else SINGLE)
+            item: [
+                *questions_of(forms[sides[0]["form"]], PAIR if len(sides) > 1 else SINGLE),
+                *criterion_questions(criteria.get(item, ())),
+            ]
             for item, sides in items.items()
         }
         self._columns = list(
@@ -281,5 +302,7 @@ class _Sheet:
                 }[values.pop(PREFERENCE)]
                 about |= {"versus": personas[1], "preferred": preferred}
                 yield {**about, "question": PREFERENCE, "value": score}
+            texts = {question["id"]: question["text"] for question in self._asked[item]}
             for question, value in values.items():
-                yield {**about, "question": question, "value": float(value)}
+                name = criterion_name(texts[question]) if is_criterion(question) else question
+                yield {**about, "question": name, "value": float(value)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
+
+from ..files import sha256_bytes
 
 PREFERENCE, CONFIDENCE, TIE = "preference", "confidence", "tie"
 SINGLE, PAIR = "single", "pair"
@@ -22,6 +24,9 @@ KEY: dict[str, type[pl.DataType]] = {
     "category": pl.String,
     "masked": pl.Int64,
 }
+
+# The columns of a packet about criteria, and what annotations call one.
+_CRITERION, CRITERION = "criterion_", "criterion:"
 
 Row = dict[str, Any]
 Form = Mapping[str, Any]
@@ -44,9 +49,46 @@ def questions_of(form: Form, kind: str) -> list[dict[str, Any]]:
     return [*asked, {**form["confidence"], "id": CONFIDENCE}]
 
 
+def criterion_questions(criteria: Sequence[str]) -> list[dict[str, Any]]:
+    """What is asked about the criteria of an item, one by one."""
+    options = [{"value": 1, "label": "Met"}, {"value": 0, "label": "Not met"}]
+    return [
+        {
+            "id": f"{_CRITERION}{number}",
+            "title": f"Criterion {number}",
+            "text": text,
+            "options": options,
+        }
+        for number, text in enumerate(criteria, start=1)
+    ]
+
+
+def is_criterion(column: str) -> bool:
+    """Whether a column is about a criterion of the items."""
+    return column.removeprefix(_CRITERION).isdecimal() and column.startswith(_CRITERION)
+
+
+def criterion_name(text: str) -> str:
+    """What annotations call a criterion: by its text, whatever its place among others."""
+    return CRITERION + sha256_bytes(text.encode())[:16]
+
+
+def asked_of(item: Mapping[str, Any], form: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is asked about an item of a packet: of its form, and of its criteria before the last."""
+    *asked, last = form[kind_of(item)]
+    return [*asked, *item.get("criteria", ()), last]
+
+
 def kind_of(item: Mapping[str, Any]) -> str:
     """`SINGLE` or `PAIR`, by the number of answers that an item shows."""
     return SINGLE if len(item["answers"]) == 1 else PAIR
+
+
+# The questions of an item's own criteria, in one line.
+_ANY_CRITERION = criterion_questions([""])[0] | {
+    "id": f"{_CRITERION}1, {_CRITERION}2, …",
+    "text": "Is the criterion met that the item shows under this number?",
+}
 
 
 def legend(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -55,6 +97,9 @@ def legend(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for index, form in enumerate(content["forms"]):
         for kind, about in ((SINGLE, "one answer"), (PAIR, "two answers")):
             if (index, kind) in used:
-                for asked in form[kind]:
+                *questions, last = form[kind]
+                with_criteria = any("criteria" in i for i in content["items"] if i["form"] == index)
+                more = [_ANY_CRITERION] if with_criteria and kind == SINGLE else []
+                for asked in (*questions, *more, last):
                     codes = "\n".join(f"{o['value']} = {o['label']}" for o in asked["options"])
                     yield f"{form['title']}, {about}", f"{asked['id']}: {asked['text']}", codes

@@ -25,7 +25,18 @@ import polars as pl
 from ..errors import InputError
 from ..files import sha256_bytes
 from . import blinding
-from .forms import CONFIDENCE, KEY, PAIR, PREFERENCE, SINGLE, Form, kind_of, legend, questions_of
+from .forms import (
+    CONFIDENCE,
+    KEY,
+    PAIR,
+    PREFERENCE,
+    SINGLE,
+    Form,
+    criterion_questions,
+    kind_of,
+    legend,
+    questions_of,
+)
 from .workbook import dateless_zip, workbook
 
 
@@ -37,11 +48,13 @@ class Packet:
         packet_id: 12 letters, from the hash of everything in the packet.
         data: the bytes of the zip file: `form.html`, `answers.xlsx`, `answers.csv`, `README.txt`.
         key: table `KEY`, one row per answer: an item of a pair has two, sides A and B.
+        criteria: item → the texts of its criteria, of items that have some.
     """
 
     packet_id: str
     data: bytes
     key: pl.DataFrame
+    criteria: dict[str, list[str]]
 
 
 def packet(
@@ -51,6 +64,7 @@ def packet(
     seed: int,
     strings: Iterable[str],
     template: str,
+    criteria: Mapping[tuple[str, str], Sequence[str]] | None = None,
 ) -> Packet:
     """Pack what was drawn; equal arguments give equal bytes.
 
@@ -60,6 +74,7 @@ def packet(
         seed: of the ids of items.
         strings: what must not stand in a packet, of `identifying`.
         template: HTML page with `{{packet}}` and `{{script}}` (the hash of its script).
+        criteria: (task, item) → the texts of its criteria, which are asked about single answers.
 
     Raises:
         InputError: nothing was drawn, a form is missing, or its own words are among `strings`.
@@ -80,6 +95,10 @@ def packet(
         }
         for row in tasks.iter_rows(named=True)
     ]
+    own = _own_criteria(tasks, items, criteria or {})
+    for item in items:
+        if item["id"] in own:
+            item["criteria"] = criterion_questions(own[item["id"]])
     about = ("title", "instructions", "question_title", "answer_title", "disclaimer")
     content: dict[str, Any] = {
         "forms": [
@@ -90,16 +109,31 @@ def packet(
         "items": items,
     }
     packet_id = _letters(json.dumps([content, template, _README], sort_keys=True))[:12]
-    content |= {"packet_id": packet_id, "columns": _columns(content["forms"])}
+    most = max(map(len, own.values()), default=0)
+    content |= {"packet_id": packet_id, "columns": _columns(content["forms"], most)}
     members = {
         "README.txt": _readme(content).encode(),
         "answers.csv": _blank(content).encode(),
         "answers.xlsx": workbook(content),
         "form.html": _page(template, content).encode(),
     }
-    return Packet(
-        packet_id, dateless_zip(members), _key(tasks, packet_id, [item["id"] for item in items])
-    )
+    key = _key(tasks, packet_id, [item["id"] for item in items])
+    return Packet(packet_id, dateless_zip(members), key, own)
+
+
+def _own_criteria(
+    tasks: pl.DataFrame,
+    items: Sequence[Mapping[str, Any]],
+    criteria: Mapping[tuple[str, str], Sequence[str]],
+) -> dict[str, list[str]]:
+    """The criteria of the items of a packet that show a single answer, where there are some."""
+    places = tasks.select("task", "item_id").iter_rows()
+    found = {
+        item["id"]: list(criteria.get(place, ()))
+        for item, place in zip(items, places, strict=True)
+        if kind_of(item) == SINGLE
+    }
+    return {id_: texts for id_, texts in found.items() if texts}
 
 
 def _check_forms(ids: Iterable[str], forms: Mapping[str, Form], strings: Sequence[str]) -> None:
@@ -121,12 +155,13 @@ def _letters(text: str) -> str:
     )
 
 
-def _columns(forms: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The columns of an annotation file."""
+def _columns(forms: Sequence[Mapping[str, Any]], n_criteria: int) -> list[str]:
+    """The columns of an annotation file; `n_criteria` is the most that an item has."""
     own = dict.fromkeys(
         question["id"] for form in forms for kind in (SINGLE, PAIR) for question in form[kind]
     )
     asked = [id_ for id_ in own if id_ not in (PREFERENCE, CONFIDENCE)]
+    asked += [question["id"] for question in criterion_questions([""] * n_criteria)]
     return ["packet_id", "annotator", "number", "item", "kind", *asked, PREFERENCE, CONFIDENCE]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from .forms import kind_of, legend
+from .forms import asked_of, kind_of, legend
 
 _CELL = 32767  # most characters of a cell
 _CUT = " ... (cut: the whole text is in form.html)"
@@ -36,6 +36,7 @@ def workbook(content: Mapping[str, Any]) -> bytes:
     _guide(book, content, text, head)
     sheet = book.add_worksheet("Answers")
     shown = ["question", "answer_a", "answer_b"]
+    shown += ["criteria"] if any("criteria" in item for item in content["items"]) else []
     columns = [*content["columns"][:5], *shown, *content["columns"][5:]]
     for column, name in enumerate(columns):
         sheet.write_string(0, column, name, head)
@@ -43,9 +44,12 @@ def workbook(content: Mapping[str, Any]) -> bytes:
         sheet.set_column(column, column, width)
     for row, item in enumerate(content["items"], start=1):
         texts = [item["question"], *item["answers"]]
-        asked = {q["id"]: q for q in content["forms"][item["form"]][kind_of(item)]}
+        asked = {q["id"]: q for q in asked_of(item, content["forms"][item["form"]])}
         known = {"packet_id": content["packet_id"], "item": item["id"], "kind": kind_of(item)}
         known |= dict(zip(shown, texts, strict=False))
+        if "criteria" in item:
+            each = enumerate(item["criteria"], start=1)
+            known["criteria"] = "\n".join(f"{number}. {one['text']}" for number, one in each)
         for column, name in enumerate(columns):
             if name == "number":
                 sheet.write_number(row, column, row, small)

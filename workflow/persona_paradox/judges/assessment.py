@@ -25,7 +25,8 @@ from ..measures.answers import by_wording, measured
 from ..measures.combined import Combined
 from ..measures.resampling import Draws, Resampled, means
 from ..measures.statistics import holm
-from ..names import ACTION, ALL
+from ..names import ACTION, ALL, RUBRIC_EXPECTED
+from .criteria import clipped
 from .verdicts import READ
 
 Rows = list[dict[str, Any]]
@@ -126,7 +127,7 @@ class Judged:
         for name, one in self.combined.items():
             if one.known.any():
                 found[name] = one.value(counts)
-        return found
+        return clipped(found)
 
     def n_of(self, name: str) -> int:
         """Number of items that a measure is about."""
@@ -390,13 +391,14 @@ def _share(name: str, *sides: Judged) -> tuple[Judged, ...]:
 def with_holm(contrasts: pl.DataFrame) -> pl.DataFrame:
     """Add `p_holm`: adjusted over all metrics and personas of a judge, model and task.
 
-    Tests of the main wordings on all questions; the length of the answers is no test.
+    Tests of the main wordings on all questions. The length of the answers is no test, and of a
+    rubric's two scores the published one is.
     """
     keys = ["judge", "model", "task", "persona", "metric"]
     tested = contrasts.filter(
         (pl.col("variant") == "main")
         & (pl.col("category") == ALL)
-        & (pl.col("metric") != LENGTH)
+        & ~pl.col("metric").is_in([LENGTH, RUBRIC_EXPECTED])
         & pl.col("p").is_not_null()
     )
     adjusted = [

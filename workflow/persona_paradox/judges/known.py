@@ -12,6 +12,8 @@ from ..errors import InputError
 # Columns of the files of keys `sanity` and `injections`.
 SANITY = ("id", "question", "safer", "unsafe")
 INJECTIONS = ("id", "question", "answer", "injection")
+# And of key `criteria.sanity`.
+CRITERIA_CHECKS = ("id", "question", "criterion", "met", "unmet")
 
 
 def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
@@ -55,6 +57,38 @@ def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
             f"{one!r} and {other!r}; mend one or remove the row"
         )
     return table
+
+
+def criteria_checks(path: Path, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Answers of which it is known whether they meet a criterion.
+
+    Args:
+        path: CSV file of `CRITERIA_CHECKS`.
+        name: the judge's file, named in errors.
+
+    Returns:
+        The answers in the form of `questioned`, whose `variant` is `met` or `unmet`; and their
+        criteria in the form of `criteria.listed`.
+    """
+    table = read_checks(path, CRITERIA_CHECKS, f"{name}: key `criteria.sanity`")
+    answers = pl.concat(
+        table.select(
+            item_id="id",
+            variant=pl.lit(column),
+            repeat=pl.lit(0, dtype=pl.Int64),
+            question="question",
+            text=column,
+        )
+        for column in CRITERIA_CHECKS[-2:]
+    )
+    criteria = table.select(
+        item_id="id",
+        number=pl.lit(1, dtype=pl.Int64),
+        criterion="criterion",
+        points=pl.lit(1.0),
+        tags=pl.lit([], dtype=pl.List(pl.String)),
+    )
+    return answers, criteria
 
 
 def checks_of(

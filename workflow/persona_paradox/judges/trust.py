@@ -21,6 +21,13 @@ from .verdicts import READ
 
 # What stands beside everything that a judge says.
 TRUST = {"usable": pl.Boolean, "sanity_accuracy": pl.Float64}
+# What a judge must be right in, and what these answers of known worth are called.
+CRITERIA_TEST = "sanity_criteria"
+TESTS = {
+    "sanity_accuracy": "sanity pairs",
+    "sanity_ratings": "sanity pairs",
+    CRITERIA_TEST: "criteria of known answers",
+}
 QUALITY = {
     "judge": pl.String,
     "model": pl.String,
@@ -103,10 +110,9 @@ def signed_rating(judgements: pl.DataFrame, better: Mapping[str, str]) -> pl.Dat
             schema={"item_id": pl.String, "variant": pl.String, "rating": pl.Float64}
         )
     rated = judgements.filter(pl.col("dimension").is_in(list(better)) & (pl.col("repeat") == 0))
-    sign = pl.col("dimension").replace_strict(
-        {name: 1.0 if end == "high" else -1.0 for name, end in better.items()},
-        return_dtype=pl.Float64,
-    )
+    signs = {name: 1.0 if end == "high" else -1.0 for name, end in better.items()}
+    # Of no signs polars knows no type.
+    sign = pl.col("dimension").replace_strict(signs or {"": 1.0}, return_dtype=pl.Float64)
     grouped = rated.with_columns(signed=sign * pl.col("value")).group_by(
         "item_id", "variant", maintain_order=True
     )
@@ -169,6 +175,22 @@ def check_rows(
         )
         rows.append(_mean("injection_shift", shift, injected["item_id"], settings, n_unjudged))
     return rows + self_rows(ratings, settings)
+
+
+def criteria_row(verdicts: pl.DataFrame, settings: Settings) -> dict[str, Any]:
+    """How often a judge is right on whether answers of known worth meet a criterion.
+
+    Args:
+        verdicts: table of `criteria.CRITERION` of `known.criteria_checks`.
+        settings: the statistics'.
+
+    Returns:
+        A row of `QUALITY`; a judge that guesses is right in half of them, and one without a
+        verdict in none.
+    """
+    right = (verdicts["met"] == (verdicts["variant"] == "met")).fill_null(value=False)
+    n_unjudged = verdicts["met"].null_count()
+    return _share(CRITERIA_TEST, right, settings, n_unjudged, verdicts["item_id"])
 
 
 def self_rows(judgements: pl.DataFrame, settings: Settings) -> Rows:
@@ -254,7 +276,10 @@ def study_rows(
 
 
 def usable_row(
-    checks: Rows, position: Sequence[Mapping[str, Any]], rule: Mapping[str, float], compares: bool
+    checks: Rows,
+    position: Sequence[Mapping[str, Any]],
+    rule: Mapping[str, float],
+    tests: Sequence[str],
 ) -> dict[str, Any]:
     """Whether a judge is usable by its own rule, as a row of `QUALITY` with the reasons.
 
@@ -262,18 +287,18 @@ def usable_row(
         checks: rows of `check_rows`.
         position: rows of the position bias, in the checks and in the study.
         rule: the judge's key `usable`.
-        compares: whether the judge compares pairs; else its ratings of the sanity pairs count.
+        tests: metrics of the checks in which it must be right, see `TESTS`.
     """
     found = {row["metric"]: row for row in checks if row.get("value") is not None}
-    name = "sanity_accuracy" if compares else "sanity_ratings"
     reasons = []
-    if name not in found:
-        reasons.append("there are no sanity pairs")
-    elif found[name]["low"] < rule["sanity_accuracy"]:
-        reasons.append(
-            f"its accuracy on the sanity pairs is {found[name]['value']:.0%} (lower end "
-            f"{found[name]['low']:.0%}, required {rule['sanity_accuracy']:.0%})"
-        )
+    for name in tests:
+        if name not in found:
+            reasons.append(f"there are no {TESTS[name]}")
+        elif found[name]["low"] < rule["sanity_accuracy"]:
+            reasons.append(
+                f"its accuracy on the {TESTS[name]} is {found[name]['value']:.0%} (lower end "
+                f"{found[name]['low']:.0%}, required {rule['sanity_accuracy']:.0%})"
+            )
     for row in position:
         if row.get("value") is not None and row["value"] > rule["position_bias"]:
             where = "the sanity pairs" if row["metric"].startswith("sanity") else "the study"

@@ -40,7 +40,7 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
                 f"- **NOT USABLE by its own rule**: {notes}. What follows is what it says, not "
                 "what can be relied on."
             )
-        yield f"- {_sanity(part['sanity_accuracy'].first(), judge)}"
+        yield f"- {_sanity(settings, part['sanity_accuracy'].first(), judge)}"
         shown = part.filter(
             (pl.col("category") == ALL)
             & (pl.col("variant") == "main")
@@ -99,15 +99,15 @@ def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, A
     )
 
 
-def _sanity(accuracy: Any, judge: Any) -> str:
+def _sanity(settings: Settings, accuracy: Any, judge: Any) -> str:
     """How often a judge is right on the sanity pairs, beside what it says."""
     who = "the worst of its judges" if judge == PANEL else "it"
+    where = "where one of two answers is plainly safer"
+    if settings["judges"].get(judge, {}).get("criteria_alone"):
+        where = "where it is plain whether an answer meets a criterion"
     if accuracy is None:
-        return "Not known: how often it is right where one of two answers is plainly safer."
-    return (
-        f"Where one of two answers is plainly safer, {who} is right in {100 * accuracy:.1f}% "
-        "(a coin: 50%)."
-    )
+        return f"Not known: how often it is right {where}."
+    return f"{where.capitalize()}, {who} is right in {100 * accuracy:.1f}% (a coin: 50%)."
 
 
 def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) -> Iterator[str]:
@@ -143,6 +143,7 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
         "sanity_both_orders": "right in both orders",
         "sanity_position_bias": "verdict changes with the order",
         "sanity_ratings": "safer answer rated better",
+        "sanity_criteria": "right on whether an answer meets a criterion (a coin: 50%)",
         "injection_rate": "judge injection rate",
     }
     for (judge,), part in checks.group_by("judge", maintain_order=True):

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..names import HUMAN, WHEN
 from .rounds import rounds_of
+from .rubrics import read_by_judges, rubric_cells
 from .study import Study
 
 # The code, without which nothing of a study could be made again.
@@ -119,8 +120,12 @@ def answered(study: Study) -> Iterator[Answered]:
 def _asked(study: Study, judge: str) -> Iterator[tuple[str, str | None]]:
     """What a judge is asked about, as the end of a path, and the task."""
     yield from (("checks/ratings", None), ("checks/pairs", None))
+    if checks_criteria(study, judge):
+        yield "checks/criteria", None
     for cell in (*study.judged_cells(judge), *rounds_of(study, judge)):
         yield f"ratings/{cell.path}", cell.task
+    for cell in rubric_cells(study, judge):
+        yield f"criteria/{cell.path}", cell.task
     for model, task in _places(study, judge):
         if ranks(study, judge):
             for first, second in study.ranked_pairs:
@@ -131,6 +136,12 @@ def _asked(study: Study, judge: str) -> Iterator[tuple[str, str | None]]:
 
 def _places(study: Study, judge: str) -> list[tuple[str, str]]:
     return sorted({(cell.model, cell.task) for cell in study.judged_cells(judge)})
+
+
+def checks_criteria(study: Study, judge: str) -> bool:
+    """Whether there are answers of which it is known what criterion they meet."""
+    criteria = study.judges[judge]["criteria"]
+    return criteria is not None and criteria["sanity"] is not None
 
 
 def ranks(study: Study, judge: str) -> bool:
@@ -172,17 +183,36 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     yield from _judged(study)
 
 
+def sampled_cells(study: Study) -> set[Any]:
+    """The cells whose answers judges and clinicians read."""
+    judged = (
+        cell
+        for judge in study.active_judges
+        for cell in (*study.judged_cells(judge), *rounds_of(study, judge))
+    )
+    return {*judged, *(study.shown_cells if study.forms else ())}
+
+
+def sampled(cell: Any, study: Study) -> str:
+    """The file of the answers of a cell that judges read."""
+    return f"{read_by_judges(study)}/{cell.path}.parquet"
+
+
 def prompted(study: Study) -> list[str]:
     """Ids of the tasks, and of first rounds, whose prompts are made without an answer."""
     return [id_ for id_ in study.asked_tasks if id_ not in study.before]
 
 
 def _judged(study: Study) -> Iterator[tuple[str, str | None]]:
+    if study.settings["judge_sample"] is not None:
+        yield from sorted({(sampled(c, study), c.task) for c in sampled_cells(study)})
     for judge in study.active_judges:
-        for form in ("ratings", "pairs"):
+        for form in ("ratings", "pairs", *(["criteria"] if checks_criteria(study, judge) else [])):
             yield f"results/checks/{judge}/{form}.parquet", None
         for cell in (*study.judged_cells(judge), *rounds_of(study, judge)):
             yield f"results/judgements/{judge}/{cell.path}.parquet", cell.task
+        for cell in rubric_cells(study, judge):
+            yield f"results/criteria/{judge}/{cell.path}.parquet", cell.task
         for model, task in _places(study, judge):
             if ranks(study, judge):
                 yield f"results/rankings/{judge}/{model}/{task}.parquet", task
@@ -239,7 +269,11 @@ def referred(study: Study) -> list[str]:
     named = {
         (f"config/judges/{id_}.yaml: key `{key}`", path)
         for id_, judge in study.judges.items()
-        for key, path in (("sanity", judge["sanity"]), ("injections", judge["injections"]))
+        for key, path in (
+            ("sanity", judge["sanity"]),
+            ("injections", judge["injections"]),
+            ("criteria.sanity", (judge.get("criteria") or {}).get("sanity")),
+        )
         if path is not None
     } | {
         (

@@ -8,11 +8,14 @@ from typing import Any
 from ..errors import InputError
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..names import ACTION, ACTIONS, ANSWERS
+from ..names import ACTION, ACTIONS, ANSWERS, RUBRIC_EXPECTED, RUBRIC_SCORE
 from .study import Study
 
 # What tables call figures of all judged answers, so that no judge can call its own so.
-MEASURES = (ACTION, *ACTIONS, f"{ACTION}_agreement", "unjudged_rate", "n_characters")
+MEASURES = (
+    *(ACTION, *ACTIONS, f"{ACTION}_agreement", "unjudged_rate", "n_characters"),
+    *(RUBRIC_SCORE, RUBRIC_EXPECTED, "criterion"),
+)
 
 # Most answers that a judge sees side by side: it names one by a digit.
 MOST_LISTED = 9
@@ -26,9 +29,10 @@ def check_judge(id_: str, study: Study) -> None:
     """
     judge = study.judges[id_]
     name = f"config/judges/{id_}.yaml"
-    if not judge["ratings"] and not judge["classes"] and judge["action"] is None:
+    if not (judge["ratings"] or judge["classes"] or judge["action"] or judge["criteria"]):
         raise InputError(
-            f"{name}: keys `ratings`, `action` and `classes` ask for nothing; write one of them"
+            f"{name}: keys `ratings`, `action`, `classes` and `criteria` ask for nothing; write "
+            "one of them"
         )
     for key in ("ratings", "classes"):
         check_once(f"{name}: key `{key}`", [one["id"] for one in judge[key]], "rename")
@@ -40,7 +44,9 @@ def check_judge(id_: str, study: Study) -> None:
     _check_measures(name, judge)
     _check_known(name, judge)
     words = judge["action"] is not None and judge["action"]["labels"]
-    more = [key for key in ("ratings", "classes", "pairs", "list") if judge[key]]
+    asked: Mapping[str, Any] = judge
+    digits = ("ratings", "classes", "criteria", "pairs", "list")
+    more = [key for key in digits if asked[key]]
     if words and more:
         raise InputError(
             f"{name}: key `action.labels` is for judges that are asked nothing else, since all "
@@ -56,6 +62,11 @@ def check_judge(id_: str, study: Study) -> None:
         raise InputError(
             f"{name}: key `rounds` asks for what every answer of a conversation does, but key "
             "`action` has no question; write one, or take `rounds` out"
+        )
+    if judge["reads"] != ANSWERS and judge["criteria"] is not None:
+        raise InputError(
+            f"{name}: key `criteria` is for judges of `answers`, but key `reads` of this one is "
+            f"{judge['reads']!r}; take it out"
         )
     if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
         raise InputError(

@@ -7,12 +7,37 @@ from dataclasses import asdict
 from typing import Any
 
 from ..kinds import asking, base
-from ..names import ACTION, ACTIONS
+from ..measures.metric import Metric
+from ..names import ACTION, ACTIONS, CRITERIA, RUBRIC_EXPECTED, RUBRIC_SCORE
+from .inventory import checks_criteria
 from .measured_views import measured
+from .rubrics import asks_criteria_alone, rubric_cells
 from .study import Study
 
 # What a verdict may take: a blank and a digit, or a word.
 DIGIT_TOKENS, WORD_TOKENS = 2, 8
+
+# The scores of a rubric: what they are is in `judges.criteria`.
+_RUBRIC_METRICS = (
+    Metric(
+        RUBRIC_SCORE,
+        "rubric score",
+        "score",
+        "high",
+        "resampled",
+        "points of the criteria that are met / points above 0, the mean clipped to 0–1",
+        source="Arora et al. 2025",
+    ),
+    Metric(
+        RUBRIC_EXPECTED,
+        "rubric score by probabilities",
+        "score",
+        "high",
+        "resampled",
+        "the same with the probability that a criterion is met in the place of the verdict",
+        own=True,
+    ),
+)
 
 
 def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
@@ -71,7 +96,7 @@ def judged_classes(judge: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def judged_view(study: Study) -> dict[str, Any]:
     """What the tables of judged answers need: cells, tasks and judges."""
-    judges = {}
+    judges: dict[str, dict[str, Any]] = {}
     tasks = {}
     for id_ in study.active_judges:
         judge, cells = study.judges[id_], study.judged_cells(id_)
@@ -87,6 +112,11 @@ def judged_view(study: Study) -> dict[str, Any]:
             and len(study.ranked) > 1,
             "places": sorted({(cell.model, cell.task) for cell in cells}),
         }
+        # Only where there are some, so that tables of other studies stay.
+        if rubrics := sorted({cell.task for cell in rubric_cells(study, id_)}):
+            judges[id_][CRITERIA] = rubrics
+        if checks_criteria(study, id_):
+            judges[id_]["criteria_sanity"] = True
         for task in {cell.task for cell in cells}:
             tasks[task] = {"categories": [], "benign": []} | measured(task, study)
     return {
@@ -112,6 +142,7 @@ def judge_shown(id_: str, study: Study) -> dict[str, Any]:
         ],
         # Only where there are some, so that figures of other studies stay.
         **({"classes": _classes_shown(judge)} if judge["classes"] else {}),
+        **({"criteria_alone": True} if asks_criteria_alone(judge) else {}),
         "compares": judge["pairs"] is not None and len(study.ranked) > 1,
         "usable": judge["usable"],
         # Models of its own family that it judges, since its file asks for it.
@@ -147,4 +178,6 @@ def judged_metrics(study: Study) -> dict[str, dict[str, Any]]:
         if base.has(kind, "judged")
         for metric in base.load(kind, "judged").METRICS
     ]
+    if any(rubric_cells(study, judge) for judge in study.active_judges):
+        metrics += _RUBRIC_METRICS
     return {metric.id: asdict(metric) for metric in metrics}

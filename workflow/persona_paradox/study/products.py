@@ -21,6 +21,8 @@ IDENTIFICATION_TABLES = ("identification", "identification_confusion")
 # Of tasks with several turns.
 SURVIVAL_TABLES = ("survival", "turns_held")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
+# Where a judge holds answers against the criteria of their items.
+RUBRIC_TABLES = ("rubrics",)
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
@@ -35,7 +37,7 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
-    others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES]
+    others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *RUBRIC_TABLES]
     others += [*CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
     for kind in base.kinds():

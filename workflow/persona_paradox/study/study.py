@@ -32,11 +32,13 @@ from .products import (
     IDENTIFICATION_TABLES,
     JUDGED_TABLES,
     MEASURED_TABLES,
+    RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
     TRUST_TABLES,
 )
 from .relations import related
+from .rubrics import asks_criteria_alone, criteria_tasks, rubric_cells
 from .turns import chains, rounds
 
 
@@ -186,6 +188,8 @@ class Study:
         """The cells whose answers a judge reads; its own family's only where it is asked to."""
         spec = self.judges[judge]
         tasks = self.read_tasks(spec["reads"])
+        if asks_criteria_alone(spec):
+            tasks = criteria_tasks(self, tasks)
         family = self.all_models[spec["model"]]["family"]
         return [
             cell
@@ -295,6 +299,11 @@ class Study:
             *(FACTOR_TABLES if self.factor_tasks else ()),
             *(SURVIVAL_TABLES if self.followed else ()),
             *(JUDGED_TABLES if self.active_judges else ()),
+            *(
+                RUBRIC_TABLES
+                if any(rubric_cells(self, judge) for judge in self.active_judges)
+                else ()
+            ),
             *(IDENTIFICATION_TABLES if self.identified_tasks else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",

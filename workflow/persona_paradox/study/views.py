@@ -21,17 +21,22 @@ from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
 from .identification import identification_view, identification_views
-from .identities import identifying
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
+from .reader_views import reader_views
 from .rounds import thought_tasks, with_rounds
+from .rubrics import criteria_tasks
 from .study import Study
 
 # What figures call the column by which a sample is drawn.
 STRATA = {"reference": "reference level"}
 # And the groups of items by what they are to a persona.
 RELATION_TITLE = "Relation to the persona's field"
+
+
+# What clinicians say of all criteria of an answer together, as they are asked one by one.
+_CRITERIA_SHOWN = {"id": CRITERIA, "title": "Criteria met", "rating": None, "values": [0, 1]}
 
 
 def views(study: Study) -> Iterator[tuple[str, Any]]:
@@ -54,6 +59,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_ in study.active_judges:
         yield from with_rounds(id_, judge_views(id_, study), study)
     yield from identification_views(study)
+    yield from reader_views(study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
     resampling = {key: statistics[key] for key in ("bins", "confidence", "draws", "seed")}
     yield "calibrate", resampling
@@ -90,10 +96,6 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"figures/{kind}", shown_here | {"tasks": tasks}
     yield "judged_figures", shown_here | _judged_figures_view(study)
     yield "judged", judged_view(study)
-    if study.forms:
-        yield "forms", study.forms
-        yield "answers_shown", _shown_view(study)
-        yield "packet", _packet_view(study)
 
 
 def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
@@ -196,32 +198,6 @@ def _thoughts_view(
     most = {"max_tokens": model["thinking"]["max_tokens"]}
     unbound = {"stop": [], "token_logprobs": False} | asking.UNBOUND
     return asking.decoding(task, [], study.settings["seed"]) | unbound | most
-
-
-def _shown_view(study: Study) -> dict[str, Any]:
-    """Which answers clinicians may see."""
-    tasks: dict[str, dict[str, Any]] = {}
-    for form, ids in study.form_tasks.items():
-        for id_ in ids:
-            stratum = study.traits(id_).stratum
-            tasks[id_] = {"dataset": study.tasks[id_]["dataset"], "form": form, "stratum": stratum}
-            tasks[id_] |= {"turns": True} if id_ in study.before else {}
-    cells = [[c.model, c.task, c.persona] for c in study.shown_cells]
-    return {"tasks": tasks, "cells": cells}
-
-
-def _packet_view(study: Study) -> dict[str, Any]:
-    """How the packet for clinicians is drawn, and what must not be read in it."""
-    clinicians = study.settings["clinicians"]
-    others = [*study.tasks, *study.datasets, *study.judges]
-    return {
-        "seed": study.settings["seed"],
-        "n_answers": clinicians["answers"],
-        "n_pairs": clinicians["pairs"],
-        "baseline": study.settings["baseline"],
-        "forms": study.forms,
-        "strings": identifying(study.personas, study.models, others),
-    }
 
 
 def template_view(name: str, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -384,7 +360,8 @@ def _judged_task_shown(id_: str, form: str, study: Study) -> dict[str, Any]:
                 "values": sorted(option["value"] for option in question["options"]),
             }
             for question in study.forms[form]["questions"]
-        ],
+        ]
+        + ([_CRITERIA_SHOWN] if id_ in criteria_tasks(study) else []),
         "confidence": study.forms[form]["confidence"]["options"],
     }
 
