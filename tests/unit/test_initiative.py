@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import yaml
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score
+from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.clinicians.agreement import JUDGE, Rater, against_rule, rule_rater
 from persona_paradox.data.items import read_items
@@ -22,6 +23,8 @@ from persona_paradox.kinds import base
 from persona_paradox.kinds.initiative import judged, measures, ruled, scoring
 from persona_paradox.kinds.initiative.items import columns, rows
 from persona_paradox.kinds.initiative.reading import read
+from persona_paradox.measures.answers import measured
+from persona_paradox.measures.resampling import Draws
 from persona_paradox.schema import check_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -364,6 +367,16 @@ def test_draws_are_the_measures_of_the_items_that_they_take() -> None:
     assert groups["proactivity"] == 2 / 4
     assert "over_intervention" not in groups
     assert "initiative_f1" not in groups
+
+
+def test_a_share_of_none_has_an_interval() -> None:
+    told = cell(((True, False, False, "answers"),) * 12 + ((False, False, False, "answers"),) * 12)
+    drawn = Draws.of(told.clusters, SETTINGS).measure(told.points)
+    for name in ("proactivity", "over_intervention"):
+        found = measured(name, told, drawn)
+        # The rule of three is near: 3 / 12.
+        assert (found["value"], found["low"]) == (0.0, 0.0)
+        assert found["high"] == pytest.approx(proportion_confint(0, 12, method="wilson")[1])
 
 
 def test_scores_have_a_row_for_every_answer() -> None:

@@ -158,7 +158,19 @@ def measured(name: str, this: Answers, resampled: Resampled) -> dict[str, float 
         # The same share in every draw, as where none is right: as if each cluster were an item.
         n = np.unique(this.clusters).size
         low, high = statistics.wilson(point * n, n, resampled.confidence)
+    elif name in (some := shares_of_some(this)) and np.isclose(low, high):
+        n = np.unique(np.asarray(this.clusters)[~np.isnan(some[name])]).size
+        low, high = statistics.wilson(point * n, n, resampled.confidence)
     return {"value": number(point), "low": number(low), "high": number(high)}
+
+
+def shares_of_some(this: Answers) -> Mapping[str, NDArray[np.float64]]:
+    """Shares of some of the items, where a kind has such: `shares`, nan where an item is not in it.
+
+    Each is a mean of noughts and ones, shape (items,).
+    """
+    found: Mapping[str, NDArray[np.float64]] = getattr(this, "shares", {})
+    return found
 
 
 def measured_pair(metric: Metric, this: Scored, resampled: Resampled) -> dict[str, Any]:

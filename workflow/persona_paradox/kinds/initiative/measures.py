@@ -128,6 +128,11 @@ class Told(Chosen):
 
     called: NDArray[np.int64]
 
+    @property
+    def shares(self) -> Mapping[str, NDArray[np.float64]]:
+        """Proactivity and over-intervention are shares, of the planted and of the clean items."""
+        return self.means
+
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
         found = super().points(counts)

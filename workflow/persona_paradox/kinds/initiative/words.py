@@ -48,9 +48,8 @@ def _initiative(tables: Tables, settings: Settings, statistics: Settings) -> Ite
             )
         yield ""
     yield (
-        "Answers are read by a rule, whose precision and recall stand in the reference. "
-        "Naming half of what is planted and raising something in half of the clean items is what "
-        "somebody does who does not look."
+        "Answers are read by a rule, whose precision and recall stand in the reference. Who does "
+        "not look has the same share in both."
     )
 
 
@@ -91,6 +90,7 @@ def _agreement(tables: Tables, settings: Settings, statistics: Settings) -> Iter
         )
 
 
+OWN = ("proactivity, over-intervention and macro F1 of initiative, and the rule that reads them",)
 SECTIONS: tuple[Section, ...] = (
     ("Initiative: who names a planted problem", ("cells",), _initiative),
     ("Initiative: what a persona changes", ("contrasts",), _against),
