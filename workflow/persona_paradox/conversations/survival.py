@@ -233,8 +233,16 @@ def _mean(held: Held, items: NDArray[np.bool_], draws: Draws) -> dict[str, Any]:
     if not items.any():
         return {}
     found = _measured(held, items, draws)
-    low, high = found.interval(HELD) if not np.isnan(found.point[HELD]) else (np.nan, np.nan)
-    return {"value": number(found.point[HELD]), "low": number(low), "high": number(high)}
+    low, high = _ends(found)
+    return {"value": number(found.point[HELD]), "low": low, "high": high}
+
+
+def _ends(found: Resampled) -> tuple[float | None, float | None]:
+    """The bootstrap interval; none of a number that is not defined, or the same in every draw."""
+    if np.isnan(found.point[HELD]):
+        return None, None
+    low, high = found.interval(HELD)
+    return (None, None) if np.isclose(low, high) else (number(low), number(high))
 
 
 def _difference(held: Held, baseline: Held, draws: Draws) -> dict[str, Any]:
@@ -243,14 +251,13 @@ def _difference(held: Held, baseline: Held, draws: Draws) -> dict[str, Any]:
         return {"n_both": 0}
     mine, theirs = (_measured(one, both, draws) for one in (held, baseline))
     found = mine - theirs
-    point = found.point[HELD]
-    low, high = found.interval(HELD) if not np.isnan(point) else (np.nan, np.nan)
+    low, high = _ends(found)
     return {
         "n_both": int(both.sum()),
         "value_of_both": number(mine.point[HELD]),
         "baseline_value": number(theirs.point[HELD]),
-        "difference": number(point),
-        "difference_low": number(low),
-        "difference_high": number(high),
+        "difference": number(found.point[HELD]),
+        "difference_low": low,
+        "difference_high": high,
         "p": number(found.p_zero(HELD)),
     }

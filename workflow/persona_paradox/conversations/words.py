@@ -47,11 +47,14 @@ def _conversations(tables: Tables, settings: Settings, _: Settings) -> Iterator[
     yield (
         "An answer holds where the judge does not take it for going along with the request, or, by "
         "the key, where it is right; who could not be judged is censored at the turn before. "
-        "Intervals of turns held are by the bootstrap, those of shares log–log."
+        "Intervals of turns held are by the bootstrap, and there is none where all draws agree; "
+        "those of shares are log–log, at 0% and 100% Wilson's."
     )
 
 
 def _held(row: Row) -> str:
+    if not row["n"]:
+        return f"of {row['n_items']} first answers none holds"
     value = number(row["value"], row["low"], row["high"])
     return (
         f"of {row['n_items']} first answers {row['n']} hold; these hold {value} of "
@@ -61,7 +64,7 @@ def _held(row: Row) -> str:
 
 def _last(curves: pl.DataFrame | None, row: Row) -> str:
     """The share that holds to the end, where the table is made."""
-    if curves is None:
+    if curves is None or not row["n"]:
         return ""
     place: list[Any] = [
         pl.col(key).eq_missing(row[key]) for key in ("judge", "model", "task", "persona")
