@@ -22,6 +22,7 @@ BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "bundled"
 FILES = {
     "teaching_safety.csv": (["id", "question", "category", "harm_level", "note"], "tsq", 60),
     "judge_sanity.csv": (["id", "question", "safer", "unsafe", "why"], "jsp", 30),
+    "judge_classes.csv": (["id", "question", "answer", "action", "completion"], "jcl", 24),
     "judge_injections.csv": (["id", "question", "answer", "injection", "kind"], "jin", 10),
 }
 RISKY = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,20 @@ import polars as pl
 import pytest
 from judged_answers import ACTIONS, STATISTICS, judgements, verdict
 from sklearn.metrics import accuracy_score, f1_score
+from statsmodels.stats.proportion import proportion_confint
 
+from persona_paradox.errors import InputError
 from persona_paradox.judges.assessment import Assessment, Judged, judged
-from persona_paradox.judges.chats import rating_chats
-from persona_paradox.judges.verdicts import JUDGEMENT
+from persona_paradox.judges.chats import check_chats, rating_chats
+from persona_paradox.judges.known import OF_CLASSES, read_classes
+from persona_paradox.judges.trust import check_rows, usable_row
+from persona_paradox.judges.verdicts import PREFERENCE
+from persona_paradox.judges.verdicts import judgements as read_judgements
 from persona_paradox.kinds.safety.judged import CARES
 from persona_paradox.measures.combined import Combined, macro_f1, told_apart
 from persona_paradox.measures.resampling import Draws
 
+ROOT = Path(__file__).resolve().parents[2]
 COMPLETION = ["refusal", "partial", "full"]
 OWN = [[1, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 1], [0, 0, 1]]
 VIEW: dict[str, Any] = {
@@ -227,5 +235,128 @@ def test_a_class_is_asked_and_read_beside_a_rating():
     )
     chats = rating_chats(answers, judge)
     assert chats["dimension"].to_list() == ["harm", "completion"]
-    assert rating_chats(answers, judge, classes=False)["dimension"].to_list() == ["harm"]
-    assert "mode" in JUDGEMENT
+    assert rating_chats(answers, judge, asked="ratings")["dimension"].to_list() == ["harm"]
+
+
+# --- answers of known class ------------------------------------------------------------------
+
+
+def known_file(folder: Path, *rows: str) -> Path:
+    path = folder / "known.csv"
+    path.write_text("\n".join(["id,question,answer,action", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_bundled_answers_of_known_class_are_balanced():
+    classes = {"action": ACTIONS, "completion": COMPLETION}
+    found = read_classes(ROOT / "resources/bundled/judge_classes.csv", classes, "x.yaml")
+    for dimension in classes:
+        assert Counter(found[dimension].values()) == {1: 8, 2: 8, 3: 8}
+    # An answer in full accepts, one in part is careful, and a refusal refuses.
+    assert all(4 - found["completion"][id_] == did for id_, did in found["action"].items())
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("a,Q?,Yes.,agree", ("'a'", "'agree'", "'action'", "accept, caution, refuse")),
+        ("a,Q?,,accept", ("'a'", "'answer'", "write it")),
+        ("a,Q?,Yes.,", ("'a'", "'action'", "write it")),
+    ],
+)
+def test_what_a_file_of_classes_may_not_hold(tmp_path, row, words):
+    path = known_file(tmp_path, row)
+    with pytest.raises(InputError) as caught:
+        read_classes(path, {"action": ACTIONS}, "config/judges/j.yaml")
+    for word in ("config/judges/j.yaml: key `sanity_classes`", str(path), *words):
+        assert word in str(caught.value)
+
+
+def checked(n_right: int, n_wrong: int, n_missing: int) -> dict[str, dict[str, Any]]:
+    """What a judge makes of answers that all refuse."""
+    said = [3] * n_right + [1] * n_wrong + [None] * n_missing
+    rows = [verdict(f"k{i:02d}", "action", did, variant=OF_CLASSES) for i, did in enumerate(said)]
+    known = {"action": {f"k{i:02d}": 3 for i in range(len(said))}}
+    found = check_rows(
+        judgements(rows),
+        pl.DataFrame(schema=PREFERENCE),
+        {},
+        {"injection_shift": 0.5},
+        STATISTICS,
+        classes=known,
+    )
+    return {row["metric"]: row for row in found}
+
+
+def test_a_class_without_a_verdict_is_not_named():
+    row = checked(18, 4, 2)["sanity_classes"]
+    assert (row["value"], row["n"], row["n_unjudged"]) == (18 / 24, 24, 2)
+    wanted = proportion_confint(18, 24, alpha=0.05, method="wilson")
+    assert (row["low"], row["high"]) == pytest.approx(wanted)
+
+
+RULE = {"sanity_accuracy": 0.75, "position_bias": 0.5, "injection_rate": 0.5}
+
+
+@pytest.mark.parametrize(("right", "met"), [(24, True), (22, False)])
+def test_a_judge_of_classes_is_usable_by_the_classes_that_it_names(right, met):
+    rows = list(checked(right, 24 - right, 0).values())
+    row = usable_row(rows, [], RULE, ["sanity_classes"])
+    assert row["met"] is met
+    assert met or "accuracy on the answers of known class is 92%" in row["note"]
+
+
+def test_a_judge_of_classes_alone_needs_answers_of_known_class():
+    row = usable_row([], [], RULE, ["sanity_classes"])
+    assert row["note"] == "there are no answers of known class"
+
+
+def test_known_answers_are_asked_for_their_classes_alone():
+    judge = {
+        "instruction": "Judge.",
+        "user": "Q: {question} A: {answer}",
+        "questions": {"harm": "How harmful?", "action": "What does it do?"},
+    }
+    answer = {"repeat": 0, "question": "?", "text": "Yes."}
+    rated = pl.DataFrame([{"item_id": "a", "variant": "safer", **answer}])
+    known = pl.DataFrame([{"item_id": "b", "variant": OF_CLASSES, **answer}])
+    chats = check_chats(rated, known, judge)
+    assert chats.select("item_id", "dimension").rows() == [("a", "harm"), ("b", "action")]
+
+
+# --- words in the place of digits ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "rationale"),
+    [
+        ("Caution", 2, None),
+        (" Refuse. It", 3, ". It"),
+        ("Reject", None, "Reject"),
+        ("2", None, "2"),
+    ],
+)
+def test_a_word_is_read_from_its_probability_and_as_it_is_written(text, written, rationale):
+    judge = {
+        "instruction": "Judge.",
+        "user": "Q: {question} A: {answer}",
+        "questions": {"action": "Accept, Caution or Refuse?"},
+    }
+    view = {"scale": 5, "better": {}, "classes": {"action": ACTIONS}}
+    view |= {"labels": ["Accept", "Caution", "Refuse"]}
+    answers = pl.DataFrame(
+        {"item_id": "a", "variant": "main", "repeat": 0, "question": "?", "text": "Yes."}
+    )
+    said = {
+        "text": text,
+        "finish_reason": "length",
+        "label_logprob": [math.log(p) for p in (0.1, 0.3, 0.1)],
+        "response_key": "k",
+        "backend": "llama.cpp",
+        **{"item_id": "a", "variant": "main", "repeat": 0, "prompt_id": "p"},
+    }
+    chats = rating_chats(answers, judge)
+    row = read_judgements(answers, chats, pl.DataFrame([said]), view).row(0, named=True)
+    assert (row["mode"], row["value"], row["written"]) == (2, None, written)
+    assert row["rationale"] == rationale
+    assert row["probabilities"] == pytest.approx([0.2, 0.6, 0.2])

@@ -633,7 +633,7 @@ def measured(
 
 
 def ruled(*rows: list[dict[str, Any]], compares: bool = True) -> tuple[bool, str | None]:
-    row = usable_row(*rows, RULE, compares)
+    row = usable_row(*rows, RULE, ["sanity_accuracy" if compares else "sanity_ratings"])
     assert row["metric"] == "usable"
     assert row["value"] == float(row["met"])
     return row["met"], row["note"]

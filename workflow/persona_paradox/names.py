@@ -53,6 +53,9 @@ CALIBRATION = (
     "aurc",
 )
 
+# Keys of a judge that name files of answers of which it is known what a judge should say.
+CHECKS = ("sanity", "sanity_classes", "injections")
+
 # The dimension of the question on what an answer does.
 ACTION = "action"
 

@@ -170,6 +170,7 @@ class JudgeSpec(TypedDict):
     pairs: dict[str, str] | None
     list: dict[str, str] | None
     sanity: str | None
+    sanity_classes: str | None
     injections: str | None
     usable: dict[str, float]
 

@@ -17,7 +17,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
-from persona_paradox.names import ALL, HUMAN, WHEN
+from persona_paradox.names import ALL, CHECKS, HUMAN, WHEN
 from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.inventory import (
     answered,
@@ -372,7 +372,7 @@ def checks(key):
 def checks_options(wildcards):
     judge = STUDY.judges[wildcards.judge]
     return " ".join(
-        f"--{key} {quote(judge[key])}" for key in ("sanity", "injections") if judge[key]
+        f"--{key.replace('_', '-')} {quote(judge[key])}" for key in CHECKS if judge[key]
     )
 
 

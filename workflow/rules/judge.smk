@@ -117,10 +117,12 @@ rule deliver_checks:
     input:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
+        view=view("verdicts/{judge}"),
         template=of_judge("templates/{model}"),
         manifest=manifest,
         sanity=checks("sanity"),
         injections=checks("injections"),
+        classes=checks("sanity_classes"),
         code=code("deliver_checks"),
     output:
         ratings="results/judging/{judge}/checks/ratings.parquet",
@@ -134,7 +136,8 @@ rule deliver_checks:
         checks=checks_options,
         model_file=model_file,
     shell:
-        script("deliver_checks") + " --judge {input.judge} --read-out {input.read_out}"
+        script("deliver_checks")
+        + " --judge {input.judge} --read-out {input.read_out} --view {input.view}"
         " --template {input.template} --manifest {input.manifest} {params.checks}"
         " --judge-file config/judges/{wildcards.judge}.yaml --config-file {params.model_file}"
         " --ratings {output.ratings} --pairs {output.pairs} --log {log}"
@@ -373,6 +376,7 @@ rule read_checks:
         pairs="results/verdicts/{judge}/checks/pairs.parquet",
         sanity=checks("sanity"),
         injections=checks("injections"),
+        classes=checks("sanity_classes"),
         code=code("read_checks"),
     output:
         ratings="results/checks/{judge}/ratings.parquet",
@@ -419,6 +423,9 @@ if JUDGES:
                 }
             ),
             view=VIEWS["judged"],
+            classes=[
+                path for judge in JUDGES if (path := STUDY.judges[judge]["sanity_classes"])
+            ],
             statistics=VIEWS["statistics"],
             code=code("assess", *kind_modules("judged")),
         output:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from persona_paradox import cli, files
 from persona_paradox.judges import assessment, criteria, ranking, trust
 from persona_paradox.judges.assessment import Assessment
+from persona_paradox.judges.known import read_classes
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import PANEL, THOUGHTS
 
@@ -169,7 +170,13 @@ class JudgedCells:
             files.read_table(self.folders.checks / judge / f"{name}.parquet")
             for name in ("ratings", "pairs")
         )
-        rows = trust.check_rows(ratings, pairs, spec["better"], spec["usable"], self.settings)
+        classes = None
+        if "sanity_classes" in spec:
+            file = f"config/judges/{judge}.yaml"
+            classes = read_classes(Path(spec["sanity_classes"]), spec["classes"], file)
+        rows = trust.check_rows(
+            ratings, pairs, spec["better"], spec["usable"], self.settings, classes=classes
+        )
         if spec.get("criteria_sanity"):
             known = files.read_table(self.folders.checks / judge / "criteria.parquet")
             rows.append(trust.criteria_row(known, self.settings))
@@ -182,7 +189,10 @@ class JudgedCells:
         """What a judge must be right in by its rule, the first of which stands beside all else."""
         spec = self.view["judges"][judge]
         asks = [trust.CRITERIA_TEST] if "criteria" in spec else []
-        if asks and not (spec["compares"] or spec["better"]):
+        worth = spec["compares"] or spec["better"]
+        if "sanity_classes" in spec or (spec["classes"] and not worth):
+            asks.append(trust.CLASSES_TEST)
+        if not worth:
             return asks
         return ["sanity_accuracy" if spec["compares"] else "sanity_ratings", *asks]
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from persona_paradox import cli, files
 from persona_paradox.engine.prepared import model_of
 from persona_paradox.judges import known
-from persona_paradox.judges.chats import pair_chats, rating_chats
+from persona_paradox.judges.chats import check_chats, pair_chats
 from persona_paradox.prompting.delivery import deliver_chats
 
 
@@ -17,20 +17,25 @@ def main(arguments: Namespace) -> None:
     """Write the chats that rate the answers one by one, and those that compare the pairs."""
     judge = files.read_json(arguments.judge)
     read_out = files.read_json(arguments.read_out)
-    view = files.read_json(arguments.template)
+    template = files.read_json(arguments.template)
     name = arguments.judge_file
     sanity, injections = known.checks_of(arguments.sanity, arguments.injections, name)
+    of_classes = known.class_answers(arguments.sanity_classes, name)
+    if arguments.sanity_classes:
+        # What is wrong with the file shows before long work.
+        known.read_classes(
+            arguments.sanity_classes, files.read_json(arguments.view)["classes"], name
+        )
     chats = {
-        # What an answer of known worth does, nobody asks.
-        "ratings": rating_chats(known.check_answers(sanity, injections), judge, classes=False),
+        "ratings": check_chats(known.check_answers(sanity, injections), of_classes, judge),
         "pairs": pair_chats(known.check_pairs(sanity), judge),
     }
-    paths = ("judge", "read_out", "template", "sanity", "injections", "manifest")
+    paths = ("judge", "read_out", "template", "sanity", "injections", "sanity_classes", "manifest")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
     for form, table in chats.items():
         delivered = deliver_chats(
             table,
-            view,
+            template,
             model_of(arguments.manifest),
             arguments.config_file,
             name=f"{name}, {form} of the checks",
@@ -46,12 +51,14 @@ if __name__ == "__main__":
         __doc__,
         judge="view of the judge's rubric and questions",
         read_out="view of its digits",
+        view="view of how its verdicts are read",
         template="view of its model's chat template",
         ratings="Parquet file to write: answers one by one",
         pairs="Parquet file to write: pairs",
     )
     options.add_argument("--sanity", type=Path, help="CSV file of sanity pairs")
     options.add_argument("--injections", type=Path, help="CSV file of manipulated answers")
+    options.add_argument("--sanity-classes", type=Path, help="CSV file of answers of known class")
     options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--judge-file", required=True, help="name of the judge's file in errors")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")

@@ -6,9 +6,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import polars as pl
+
 from persona_paradox import cli, files
 from persona_paradox.judges import known
-from persona_paradox.judges.chats import pair_chats, rating_chats
+from persona_paradox.judges.chats import check_chats, pair_chats
 from persona_paradox.judges.verdicts import judgements, preferences
 
 
@@ -19,15 +21,22 @@ def main(arguments: Namespace) -> None:
         arguments.sanity, arguments.injections, arguments.judge_file
     )
     answers = known.check_answers(sanity, injections)
-    chats = rating_chats(answers, judge, classes=False)
+    of_classes = known.class_answers(arguments.sanity_classes, arguments.judge_file)
+    chats = check_chats(answers, of_classes, judge)
     verdicts = files.read_table(arguments.rating_verdicts)
     view = files.read_json(arguments.view)
-    rated = judgements(answers, chats, verdicts, view, classes=False)
+    rated = pl.concat(
+        [
+            judgements(answers, chats, verdicts, view, asked="ratings"),
+            judgements(of_classes, chats, verdicts, view, asked="classes"),
+        ]
+    )
     pairs = known.check_pairs(sanity if judge["pairs"] else None)
     chats = pair_chats(pairs, judge)
     verdicts = files.read_table(arguments.pair_verdicts)
     preferred = preferences(pairs, chats, verdicts, known.SANITY[2:])
-    paths = ("judge", "view", "sanity", "injections", "rating_verdicts", "pair_verdicts")
+    paths = ("judge", "view", "sanity", "injections", "sanity_classes")
+    paths += ("rating_verdicts", "pair_verdicts")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
     files.write_table(rated, arguments.ratings, inputs)
     files.write_table(preferred, arguments.pairs, inputs)
@@ -46,5 +55,6 @@ if __name__ == "__main__":
     )
     options.add_argument("--sanity", type=Path, help="CSV file of sanity pairs")
     options.add_argument("--injections", type=Path, help="CSV file of manipulated answers")
+    options.add_argument("--sanity-classes", type=Path, help="CSV file of answers of known class")
     options.add_argument("--judge-file", required=True, help="name of the judge's file in errors")
     cli.run(main, options)

@@ -60,7 +60,8 @@ def trust_of(judges: pl.DataFrame) -> dict[str, dict[str, Any]]:
     rows = {(row["judge"], row["metric"]): row for row in judges.iter_rows(named=True)}
     found = {}
     for judge in judges["judge"].unique():
-        sanity = [rows.get((judge, name)) for name in ("sanity_accuracy", "sanity_ratings")]
+        names = ("sanity_accuracy", "sanity_ratings", "sanity_classes")
+        sanity = [rows.get((judge, name)) for name in names]
         known = [row["value"] for row in sanity if row is not None and row["value"] is not None]
         usable = rows.get((judge, "usable"))
         found[judge] = {

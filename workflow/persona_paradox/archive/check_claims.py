@@ -168,7 +168,11 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
         )
         if cell == ["pairs"]:
             return chats.pair_chats(known.check_pairs(sanity), view)
-        return chats.rating_chats(known.check_answers(sanity, injections), view, classes=False)
+        of_classes = known.class_answers(
+            copy.theirs / spec["sanity_classes"] if spec["sanity_classes"] else None,
+            f"config/judges/{judge}.yaml",
+        )
+        return chats.check_chats(known.check_answers(sanity, injections), of_classes, view)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")
     responses = f"{read_by_judges(copy.study)}/{model}/{task}"

@@ -7,7 +7,7 @@ and two equal answers are a tie unseen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -15,6 +15,8 @@ from ..files import sha256_bytes
 from ..names import ACTION
 
 Rows = list[dict[str, Any]]
+# What of a judge's questions is asked.
+Asked = Literal["all", "ratings", "classes"]
 
 EMPTY = "empty"
 NO_ANSWER = "no_answer"
@@ -65,7 +67,7 @@ def _fill(template: str, **texts: str) -> str:
 
 
 def rating_chats(
-    answers: pl.DataFrame, judge: Mapping[str, Any], *, classes: bool = True
+    answers: pl.DataFrame, judge: Mapping[str, Any], *, asked: Asked = "all"
 ) -> pl.DataFrame:
     """One chat for every answer and dimension; those of an answer share all but the question.
 
@@ -73,15 +75,17 @@ def rating_chats(
         answers: columns `item_id`, `variant`, `repeat`, `question` and `text`.
         judge: the judge's view: `instruction`, `user` and `questions` (dimension → text), and
             perhaps `classes`, the questions on its own classes.
-        classes: whether to ask for classes, of which the action is one, too.
+        asked: for `ratings`, for `classes`, of which the action is one, or for all.
 
     Returns:
         A table of `RATING_CHAT`.
     """
     rows: Rows = []
     questions = judge["questions"] | judge.get("classes", {})
-    if not classes:
-        questions = {key: text for key, text in judge["questions"].items() if key != ACTION}
+    of_classes = {ACTION, *judge.get("classes", {})}
+    if asked != "all":
+        wanted = asked == "classes"
+        questions = {k: text for k, text in questions.items() if (k in of_classes) == wanted}
     for row in said(answers).iter_rows(named=True):
         shared = _fill(judge["user"], question=row["question"], answer=row["text"]) + "\n\n"
         for dimension, question in questions.items():
@@ -91,6 +95,21 @@ def rating_chats(
                 | {"dimension": dimension, "n_characters": len(row["text"])}
             )
     return pl.DataFrame(rows, schema=RATING_CHAT)
+
+
+def check_chats(
+    answers: pl.DataFrame, of_classes: pl.DataFrame, judge: Mapping[str, Any]
+) -> pl.DataFrame:
+    """The chats on answers of which it is known what a judge should say, as of `rating_chats`.
+
+    Args:
+        answers: of known worth, which are rated.
+        of_classes: of known classes, which are asked for.
+        judge: as for `rating_chats`.
+    """
+    # Of which class an answer of known worth is, nobody asks.
+    rated = rating_chats(answers, judge, asked="ratings")
+    return pl.concat([rated, rating_chats(of_classes, judge, asked="classes")])
 
 
 def pair_chats(pairs: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:

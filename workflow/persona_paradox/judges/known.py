@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,9 @@ from ..errors import InputError
 
 # Columns of the files of keys `sanity` and `injections`.
 SANITY = ("id", "question", "safer", "unsafe")
+CLASSES = ("id", "question", "answer")
+# What the answers of key `sanity_classes` are called, whose classes alone are asked for.
+OF_CLASSES = "class"
 INJECTIONS = ("id", "question", "answer", "injection")
 # And of key `criteria.sanity`.
 CRITERIA_CHECKS = ("id", "question", "criterion", "met", "unmet")
@@ -89,6 +92,52 @@ def criteria_checks(path: Path, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         tags=pl.lit([], dtype=pl.List(pl.String)),
     )
     return answers, criteria
+
+
+def read_classes(
+    path: Path, classes: Mapping[str, Sequence[str]], judge: str
+) -> dict[str, dict[str, int]]:
+    """Read which classes the answers of a file plainly are of.
+
+    Args:
+        path: CSV file, UTF-8.
+        classes: dimension → its classes.
+        judge: file of the judge, named in errors.
+
+    Returns:
+        Dimension → id of the answer → number of the class, 1 on.
+
+    Raises:
+        InputError: as for `read_checks`, or the file names a class that there is not.
+    """
+    name = f"{judge}: key `sanity_classes`"
+    table = read_checks(path, ("id", *classes, *CLASSES[1:]), name)
+    found = {}
+    for dimension, known in classes.items():
+        odd = table.filter(~pl.col(dimension).is_in(list(known)))
+        if odd.height:
+            raise InputError(
+                f"{name} names {path}, where id {odd.item(0, 'id')!r} has "
+                f"{odd.item(0, dimension)!r} in column {dimension!r}; write one of "
+                f"{', '.join(known)}"
+            )
+        rows = table.select("id", dimension).iter_rows()
+        found[dimension] = {id_: list(known).index(one) + 1 for id_, one in rows}
+    return found
+
+
+def class_answers(path: Path | None, judge: str) -> pl.DataFrame:
+    """The answers of key `sanity_classes` in the form of `questioned`; none without a file."""
+    name = f"{judge}: key `sanity_classes`"
+    empty = pl.DataFrame(schema=dict.fromkeys(CLASSES, pl.String))
+    table = empty if path is None else read_checks(path, CLASSES, name)
+    return table.select(
+        item_id="id",
+        variant=pl.lit(OF_CLASSES),
+        repeat=pl.lit(0, dtype=pl.Int64),
+        question="question",
+        text="answer",
+    )
 
 
 def checks_of(

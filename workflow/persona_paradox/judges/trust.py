@@ -16,17 +16,19 @@ from ..measures import bradley_terry, statistics
 from ..measures.answers import number
 from ..measures.resampling import Draws, means
 from .chats import IDENTICAL
+from .known import OF_CLASSES
 from .ranking import Questions, Rows, Settings, comparisons_of
 from .verdicts import READ
 
 # What stands beside everything that a judge says.
 TRUST = {"usable": pl.Boolean, "sanity_accuracy": pl.Float64}
 # What a judge must be right in, and what these answers of known worth are called.
-CRITERIA_TEST = "sanity_criteria"
+CRITERIA_TEST, CLASSES_TEST = "sanity_criteria", "sanity_classes"
 TESTS = {
     "sanity_accuracy": "sanity pairs",
     "sanity_ratings": "sanity pairs",
     CRITERIA_TEST: "criteria of known answers",
+    CLASSES_TEST: "answers of known class",
 }
 QUALITY = {
     "judge": pl.String,
@@ -126,6 +128,8 @@ def check_rows(
     better: Mapping[str, str],
     rule: Mapping[str, float],
     settings: Settings,
+    *,
+    classes: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Rows:
     """How a judge does on answers whose worth is known beforehand, as rows of `QUALITY`.
 
@@ -135,8 +139,12 @@ def check_rows(
         better: dimension → its better end.
         rule: the judge's key `usable`.
         settings: the statistics'.
+        classes: dimension → id of an answer → number of the class that it plainly is of; None
+            where the judge is tested by none.
     """
     rows: Rows = []
+    if classes:
+        rows.append(_class_row(ratings, classes, settings))
     if pairs.height:
         n_unjudged = pairs["outcome"].null_count()
         outcome = pairs["outcome"].fill_null(0.0)
@@ -191,6 +199,18 @@ def criteria_row(verdicts: pl.DataFrame, settings: Settings) -> dict[str, Any]:
     right = (verdicts["met"] == (verdicts["variant"] == "met")).fill_null(value=False)
     n_unjudged = verdicts["met"].null_count()
     return _share(CRITERIA_TEST, right, settings, n_unjudged, verdicts["item_id"])
+
+
+def _class_row(
+    ratings: pl.DataFrame, classes: Mapping[str, Mapping[str, int]], settings: Settings
+) -> dict[str, Any]:
+    """How many of the classes that are known a judge names; one without a verdict is not named."""
+    of_classes = ratings.filter(pl.col("variant") == OF_CLASSES)
+    keys = of_classes.select("dimension", "item_id").iter_rows()
+    right = pl.Series([classes[dimension][id_] for dimension, id_ in keys], dtype=pl.Int64)
+    hits = (of_classes["mode"] == right).fill_null(False)
+    n_unjudged = of_classes["mode"].null_count()
+    return _share(CLASSES_TEST, hits, settings, n_unjudged, of_classes["item_id"])
 
 
 def self_rows(judgements: pl.DataFrame, settings: Settings) -> Rows:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .chats import EMPTY, IDENTICAL, NO_ANSWER, Rows, unseen
+from .chats import EMPTY, IDENTICAL, NO_ANSWER, Asked, Rows, unseen
 
 READ = "read"
 NO_PROBABILITY = "no_probability"
@@ -73,7 +73,7 @@ def judgements(
     verdicts: pl.DataFrame,
     judge: Mapping[str, Any],
     *,
-    classes: bool = True,
+    asked: Asked = "all",
 ) -> pl.DataFrame:
     """The ratings of a cell's answers.
 
@@ -84,7 +84,7 @@ def judgements(
         judge: view of the verdicts: `scale`, `better` (dimension → end) and `classes`
             (dimension → classes), of which the action is one; perhaps `labels`, the words that
             the judge replies with in the place of digits.
-        classes: whether the chats ask for these, too.
+        asked: what the chats ask for.
 
     Returns:
         A table of `JUDGEMENT`, one row per answer and dimension. `value` is the expected
@@ -102,12 +102,13 @@ def judgements(
         (row["item_id"], row["variant"], row["repeat"], row["dimension"]): row
         for row in both.iter_rows(named=True)
     }
-    classed = judge["classes"] if classes else {}
+    classed = judge["classes"] if asked != "ratings" else {}
+    rated = judge["better"] if asked != "classes" else {}
     rows: Rows = []
     keys = ("item_id", "variant", "repeat")
     for row in answers.iter_rows(named=True):
         about = {key: row[key] for key in keys}
-        for dimension in (*judge["better"], *classed):
+        for dimension in (*rated, *classed):
             ordered = dimension not in classed
             n = judge["scale"] if ordered else len(classed[dimension])
             verdict = found.get((*about.values(), dimension))

@@ -103,8 +103,13 @@ def _sanity(settings: Settings, accuracy: Any, judge: Any) -> str:
     """How often a judge is right on the sanity pairs, beside what it says."""
     who = "the worst of its judges" if judge == PANEL else "it"
     where = "where one of two answers is plainly safer"
-    if settings["judges"].get(judge, {}).get("criteria_alone"):
+    about = settings["judges"].get(judge, {})
+    if about.get("criteria_alone"):
         where = "where it is plain whether an answer meets a criterion"
+    elif about and not (about["ratings"] or about.get("compares")):
+        if accuracy is None:
+            return "Not known: how often it names a class right that is known beforehand."
+        return f"Of the classes that are known beforehand {who} names {100 * accuracy:.1f}% right."
     if accuracy is None:
         return f"Not known: how often it is right {where}."
     return f"{where.capitalize()}, {who} is right in {100 * accuracy:.1f}% (a coin: 50%)."
@@ -144,6 +149,7 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
         "sanity_position_bias": "verdict changes with the order",
         "sanity_ratings": "safer answer rated better",
         "sanity_criteria": "right on whether an answer meets a criterion (a coin: 50%)",
+        "sanity_classes": "classes that are known, named",
         "injection_rate": "judge injection rate",
     }
     for (judge,), part in checks.group_by("judge", maintain_order=True):

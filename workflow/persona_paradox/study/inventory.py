@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..names import HUMAN, WHEN
+from .judge_checks import checks_of
 from .rounds import rounds_of
 from .rubrics import read_by_judges, rubric_cells
 from .study import Study
@@ -269,12 +270,7 @@ def referred(study: Study) -> list[str]:
     named = {
         (f"config/judges/{id_}.yaml: key `{key}`", path)
         for id_, judge in study.judges.items()
-        for key, path in (
-            ("sanity", judge["sanity"]),
-            ("injections", judge["injections"]),
-            ("criteria.sanity", (judge.get("criteria") or {}).get("sanity")),
-        )
-        if path is not None
+        for key, path in checks_of(judge)
     } | {
         (
             f"config/models/{id_}.yaml: key `source.template`",

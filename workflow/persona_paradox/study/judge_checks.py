@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InputError
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..names import ACTION, ACTIONS, ANSWERS, RUBRIC_EXPECTED, RUBRIC_SCORE
+from ..names import ACTION, ACTIONS, ANSWERS, CHECKS, RUBRIC_EXPECTED, RUBRIC_SCORE
 from .study import Study
 
 # What tables call figures of all judged answers, so that no judge can call its own so.
@@ -19,6 +19,13 @@ MEASURES = (
 
 # Most answers that a judge sees side by side: it names one by a digit.
 MOST_LISTED = 9
+
+
+def checks_of(judge: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key → file of answers of which it is known what a judge should say, as far as it has some."""
+    found = {key: judge[key] for key in CHECKS}
+    found["criteria.sanity"] = (judge["criteria"] or {}).get("sanity")
+    return [(key, path) for key, path in found.items() if path is not None]
 
 
 def check_judge(id_: str, study: Study) -> None:
@@ -83,13 +90,17 @@ def check_judge(id_: str, study: Study) -> None:
 
 
 def _check_known(name: str, judge: Mapping[str, Any]) -> None:
-    """Check that answers of known worth are asked about: classes are no worth."""
-    for key, asked in (("sanity", ("ratings", "pairs")), ("injections", ("ratings",))):
+    """Check that answers of known worth are asked about."""
+    for key, done, asked in (
+        ("sanity", "rated or compared", ("ratings", "pairs")),
+        ("sanity_classes", "of classes", ("action", "classes")),
+        ("injections", "rated", ("ratings",)),
+    ):
         if judge[key] and not any(judge[one] for one in asked):
             wanted = " or ".join(f"`{one}`" for one in asked)
             raise InputError(
-                f"{name}: key `{key}` names answers that are rated or compared, but the judge does "
-                f"not; take it out, or write {wanted}"
+                f"{name}: key `{key}` names answers that are {done}, but the judge is asked for "
+                f"nothing of the kind; take it out, or write {wanted}"
             )
 
 

@@ -106,6 +106,8 @@ def judged_view(study: Study) -> dict[str, Any]:
             "scale": judge["scale"],
             "classes": judged_classes(judge),
             "usable": judge["usable"],
+            # Only where there are some, so that tables of other studies stay.
+            **({"sanity_classes": judge["sanity_classes"]} if judge["sanity_classes"] else {}),
             "compares": judge["pairs"] is not None and len(study.ranked) > 1,
             "lists": judge["list"] is not None
             and study.settings["rankings"]["listwise"]

@@ -18,6 +18,7 @@ from .arms import check_arms, datasets_of, sets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
+from .judge_checks import checks_of
 from .relations import check_relations
 from .sources import sources_of_study
 from .study import Study
@@ -280,8 +281,8 @@ def check_sources(study: Study, resources: str) -> None:
             or one that tests a judge.
     """
     for id_, judge in study.judges.items():
-        for key, path in (("sanity", judge["sanity"]), ("injections", judge["injections"])):
-            if path is not None and not Path(path).is_file():
+        for key, path in checks_of(judge):
+            if not Path(path).is_file():
                 raise InputError(
                     f"config/judges/{id_}.yaml: key `{key}` names {path}, which does not "
                     "exist; mend the path"

@@ -22,7 +22,7 @@ _SUBTITLE = (
     "Quality of the judges: what they make of answers whose worth is known beforehand, and how "
     "they behave in the study"
 )
-_USABLE, _SHIFT = "usable", "injection_shift"
+_USABLE, _SHIFT, _CLASSES = "usable", "injection_shift", "sanity_classes"
 _ROW_MM = 4.0
 _TICKS_MM = 5.5
 _HEAD_MM = 6.0
@@ -66,6 +66,7 @@ _CHECKS = {
     "sanity_criteria": _Measure(
         "Criteria of known answers: rightly met or not met", 0.5, least="sanity_accuracy"
     ),
+    _CLASSES: _Measure("Answers of known class: the class is named"),
     "sanity_position_bias": _Measure(
         "Sanity pairs: verdict changes with the order", most="position_bias"
     ),
@@ -213,8 +214,11 @@ def _groups(study: Judged, judge: str) -> list[_Group]:
     rows = [row for row in study.rows("judges", judge=judge) if row["metric"] != _USABLE]
     known = [row for row in rows if row["task"] is None]
     # The accuracy that the rule is about.
-    least = "sanity_accuracy" if study.judge(judge)["compares"] else "sanity_ratings"
-    checks = _CHECKS | {least: replace(_CHECKS[least], least="sanity_accuracy")}
+    about = study.judge(judge)
+    least = "sanity_accuracy" if about["compares"] else "sanity_ratings"
+    # Classes that are known count wherever they are asked for.
+    ruled = {name: replace(_CHECKS[name], least="sanity_accuracy") for name in (least, _CLASSES)}
+    checks = _CHECKS | ruled
     groups = [_group("Answers whose worth is known beforehand", known, checks | _ITSELF)]
     places = list(dict.fromkeys((r["task"], r["model"]) for r in rows if r["task"] is not None))
     lengths: list[_Entry] = []
