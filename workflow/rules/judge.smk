@@ -424,7 +424,9 @@ if JUDGES:
             ),
             view=VIEWS["judged"],
             classes=[
-                path for judge in JUDGES if (path := STUDY.judges[judge]["sanity_classes"])
+                path
+                for judge in JUDGES
+                if (path := STUDY.judges[judge]["sanity_classes"])
             ],
             statistics=VIEWS["statistics"],
             code=code("assess", *kind_modules("judged")),
