@@ -13,7 +13,7 @@ from ..engine import server_settings
 from ..engine.responses import LOCAL, SCHEMA, SERVER, Request
 from ..errors import InputError
 from ..identification.asking import chats_after, chats_before
-from ..judges import answers, chats, known
+from ..judges import answers, chats, criteria, known
 from ..kinds.labelled.verbalized import second_turns
 from ..prompting.steps import chats_behind
 from ..study.conditions import split
@@ -160,6 +160,8 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
     """The chats of a file of verdicts, the parts of whose path these are."""
     judge, form, *cell = where
     view, spec = copy.view(f"judges/{judge}"), copy.study.judges[judge]
+    if form == "criteria" or cell == ["criteria"]:
+        return asked_about_criteria(copy, judge, cell)
     if form == "checks":
         sanity, injections = known.checks_of(
             copy.theirs / spec["sanity"] if spec["sanity"] else None,
@@ -186,6 +188,32 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
     if form == "list":
         return chats.list_chats(answers.listed(list(cells.values())), view)
     return chats.rating_chats(cells[of], view)
+
+
+def asked_about_criteria(copy: Copy, judge: str, cell: Sequence[str]) -> pl.DataFrame:
+    """The chats of a file of verdicts on criteria: of a cell, or of answers of known worth.
+
+    Of items that the archive lacks it is taken from it how many criteria each has.
+    """
+    view, spec = copy.view(f"judge_criteria/{judge}"), copy.study.judges[judge]
+    if cell == ["criteria"]:
+        known_file = (spec["criteria"] or {}).get("sanity")
+        said, asked = known.criteria_checks(
+            copy.theirs / (known_file or ""), f"config/judges/{judge}.yaml"
+        )
+        return criteria.criterion_chats(said, asked, view)
+    model, task, persona = cell
+    items = copy.path / f"resources/datasets/{copy.study.tasks[task]['dataset']}.parquet"
+    if items.is_file():
+        asked = criteria.listed(pl.read_parquet(items))
+    else:
+        verdicts = f"results/criteria/{judge}/{model}/{task}/{persona}.parquet"
+        names = ("item_id", "number", "criterion", "points", "tags")
+        asked = pl.read_parquet(copy.theirs / verdicts, columns=list(names))
+        asked = asked.unique(["item_id", "number"], maintain_order=True)
+    responses = copy.path / f"{read_by_judges(copy.study)}/{model}/{task}/{persona}.parquet"
+    prompts = copy.path / copy.study.prompts_of(model, task) / f"{persona}.parquet"
+    return criteria.criterion_chats(answers.read_answers(responses, prompts), asked, view)
 
 
 def engine_told(copy: Copy, file: Answered, engine: dict[str, Any] | None) -> str | None:

@@ -102,6 +102,7 @@ READ_IN_ANSWERS = {
         *("n_words", "similarity", *lexicon.categories()),
     ),
     "judgements": ("n_characters",),
+    "criteria": ("n_characters",),
     "rankings": ("length_difference",),
 }
 READ_BEHIND_ANSWERS = {
@@ -109,6 +110,7 @@ READ_BEHIND_ANSWERS = {
     "verbalized": ("confidence", "status"),
     "identified": ("written",),
     "judgements": ("written", "rationale"),
+    "criteria": ("written", "rationale"),
 }
 BEHIND_ANSWERS = ("statements", "named_before", "named_after", "verdicts")
 
@@ -315,7 +317,7 @@ def is_of(name: str, file: Answered, before: Mapping[str, str]) -> bool:
         before: round → the round before, as of a study.
     """
     stage, *cell = name.removesuffix(".parquet").removesuffix(".lists").split("/")[1:]
-    judged = stage in ("judgements", "rankings")
+    judged = stage in ("judgements", "rankings", "criteria")
     model, task, *rest = cell[1:] if judged else cell
     tasks = [] if stage == "turns" else [task]
     while (judged or stage == "turns") and task in before:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from ..data.criteria import criteria_of
 from ..files import sha256_bytes
+from ..names import CRITERIA
 
 # A text repeats another where so many words in a row are the same (all of a shorter one). Names of
 # diseases and turns of phrase are shorter.
@@ -53,11 +55,16 @@ def _windows(words: list[str], length: int) -> Iterable[tuple[str, ...]]:
 
 
 def texts_in(path: Path) -> Iterator[str]:
-    """What must not be repeated of the items of a data set: cases, and options of a run of words.
+    """What must not be repeated of the items of a data set: cases; options and criteria of a run of
+    words.
 
     A shorter option is a name or a turn of phrase, and may be the answer itself.
     """
     yield from pl.read_parquet(path, columns=["case"])["case"].drop_nulls()
+    if CRITERIA in pl.read_parquet_schema(path):
+        rubrics = pl.read_parquet(path, columns=[CRITERIA])[CRITERIA]
+        texts = (one.text for rubric in rubrics for one in criteria_of(rubric))
+        yield from (text for text in texts if len(_words(text)) >= RUN)
     if "options" in pl.read_parquet_schema(path):
         options = pl.read_parquet(path, columns=["options"])["options"].explode().drop_nulls()
         yield from (option for option in options if len(_words(option)) >= RUN)
