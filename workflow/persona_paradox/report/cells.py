@@ -243,6 +243,9 @@ def judged_column(judgements: pl.DataFrame, ids: pl.DataFrame) -> Json:
     in the tables, an answer that lacks any verdict has no action.
     """
     by_dimension = _by_dimension(judgements, ids)
+    if not by_dimension:
+        # A judge of criteria alone.
+        return {}
     read = pl.select(
         pl.all_horizontal(rows["status"].eq_missing(READ) for rows in by_dimension.values())
     ).to_series()
@@ -260,7 +263,8 @@ def judged_answers(judgements: pl.DataFrame, ids: pl.DataFrame) -> Json:
     """What an opened case shows of a judge's verdicts on one wording: dimension → columns."""
     return {
         dimension: {
-            "status": [None if one == READ else one for one in rows["status"]],
+            # Judges may read a sample.
+            "status": [None if one == READ else one or "not_read" for one in rows["status"]],
             "mode": rows["mode"].to_list(),
             "probability": [
                 None if one is None else [round(p * PARTS) for p in one]
