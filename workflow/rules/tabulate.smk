@@ -78,7 +78,8 @@ rule summarize:
         ENVIRONMENT
     params:
         names=STUDY.tables,
-        kinds=sorted({task["kind"] for task in STUDY.tasks.values()}),
+        # First what says how many answers are right.
+        kinds=sorted(STUDY.kinds, key=lambda id_: not base.traits(id_).reference),
     shell:
         script("summarize") + " --tables results/tables --names {params.names}"
         " --kinds {params.kinds} --settings {input.figures}"

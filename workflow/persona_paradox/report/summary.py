@@ -85,8 +85,12 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         yield (
             f"- **{spec['title']}** ({spec['dataset']}{teaching}): n = {span(rows['n'])} items; "
             f"{answers} greedy answers from {rows.height} wordings of personas and models, "
-            f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable"
-            f"{'; counted as wrong' * _known(rows, 'accuracy')})."
+            + (
+                f"{invalid} of them invalid ({refused} refused, {unreadable} unreadable; counted "
+                "as wrong)."
+                if _known(rows, "accuracy")
+                else f"{refused} of them refuse, {unreadable} cannot be read."
+            )
             + (f" {spec['sample']}" if spec["sample"] else "")
         )
         below = statistics["label_mass_warning_below"]

@@ -57,3 +57,4 @@ def _language(tables: Tables, settings: Settings, statistics: Settings) -> Itera
 _ENDS = ("", "_low", "_high")
 
 SECTIONS: tuple[Section, ...] = (("Risk-bearing language", ("contrasts",), _language),)
+OWN = ("the lexicon of risk-bearing language with its weights, and similarity",)
