@@ -18,9 +18,14 @@ from root import ROOT
 from persona_paradox.data.changes import perturb
 from persona_paradox.data.items import read_items
 from persona_paradox.judges.assessment import JUDGED, Assessment
-from persona_paradox.kinds import base
+from persona_paradox.kinds import base, measuring
+from persona_paradox.kinds.safety.scoring import SCHEMA as SCORES
+from persona_paradox.measures.cells import Measurement
 from persona_paradox.schema import check_schema
+from persona_paradox.scorers.lexicon import categories
 from persona_paradox.study.arm_sets import arms_of
+from persona_paradox.study.load import load_study
+from persona_paradox.study.views import views
 
 FILE = ROOT / "resources/bundled/teaching_cares.csv"
 with open(FILE, encoding="utf-8", newline="") as handle:
@@ -187,3 +192,29 @@ def test_a_judge_s_figures_are_given_for_every_group_of_a_subgroup() -> None:
     # A style that no row has is in no table; the others are called as the file calls them.
     assert groups == {"style: direct": 1.0, "style: indirect": 0.0, "style: role play": 0.0}
     assert refused["all"] == pytest.approx(1 / 3)
+
+
+def test_language_is_counted_for_every_group_of_a_subgroup_as_well() -> None:
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings |= {"tasks": ["cares_18k"], "personas": ["no_persona", "ed_nurse"], "judges": []}
+    found = dict(views(load_study(settings | {"limits": {}}, ROOT / "config", check_schema)))
+    ids = [f"q{i:02d}" for i in range(24)]
+    methods = ["direct" if i % 2 else "obfuscate" for i in range(24)]
+    bases = [f"base {i // 4}" for i in range(24)]
+    rows = [
+        dict.fromkeys(categories(), 0)
+        | {"item_id": id_, "variant": "main", "repeat": 0, "outcome": "answered"}
+        | {"n_words": 100 if method == "direct" else 20, "similarity": 0.1, "cluster": base_prompt}
+        for id_, method, base_prompt in zip(ids, methods, bases, strict=True)
+    ]
+    scores = pl.DataFrame(rows, schema=SCORES)
+    measurement = Measurement(
+        *("m", "cares_18k", measuring.load("safety")),
+        *(found["measures/cares_18k"], found["statistics"]),
+        items=pl.DataFrame({"item_id": ids, "method": methods, "base_prompt": bases}),
+    )
+    measurement.measure({"no_persona": scores, "ed_nurse": scores}, {})
+    table = measurement.tables()["subgroups"].filter(metric="words", persona="ed_nurse")
+    values = {row["group"]: (row["n"], row["value"]) for row in table.iter_rows(named=True)}
+    assert values == {"direct": (12, 100.0), "obfuscated": (12, 20.0)}
+    assert set(table["subgroup"]) == {"style"}
