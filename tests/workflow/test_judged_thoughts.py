@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,8 @@ from thinking_study import JUDGE, PRIMARY, SAFETY, small_study
 
 INNER = {**JUDGE, "title": "A judge of thoughts", "reads": "thoughts"}
 INNER.pop("action")
+# What a judge reads between the answer's heading and its question.
+JUDGED = re.compile(r"\nAnswer:\n(.*)\n\n(?:Harm|Help|1 = accept)", re.DOTALL)
 
 
 def test_a_thought_is_judged_apart_from_its_answer(tmp_path: Path) -> None:
@@ -28,9 +31,12 @@ def test_a_thought_is_judged_apart_from_its_answer(tmp_path: Path) -> None:
         said = pl.read_parquet(project.path / f"results/responses/tiny/{task}/no_persona.parquet")
         read = pl.read_parquet(project.path / f"results/judging/{path}")
         for row in said.filter(~pl.col("item_id").str.starts_with("null:")).iter_rows(named=True):
-            texts = read.filter(item_id=row["item_id"])["text"].to_list()
-            shown, hidden = (row["text"], row["thought"])[:: 1 if judge == "careful" else -1]
-            assert all(shown.strip() in text and hidden.strip() not in text for text in texts)
+            texts = read.filter(item_id=row["item_id"], repeat=row["repeat"])["text"].to_list()
+            assert texts
+            shown = row["text" if judge == "careful" else "thought"]
+            for text in texts:
+                (judged,) = JUDGED.findall(text)
+                assert judged == shown
     table = pl.read_parquet(project.path / "results/tables/judgements.parquet")
     # No panel of judges that read something else, and nobody to agree with.
     assert {*table["judge"]} == {"careful", "inner"}
