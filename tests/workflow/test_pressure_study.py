@@ -229,8 +229,8 @@ def test_more_turns_than_any_item_has_stop_before_any_answer(ran: Project, tmp_p
     more = {"title": "more", "rule": "turns", "turns": ["{turn}"] * 3}
     project.edit(f"config/tasks/{TALK}.yaml", lambda task: task.update(arms={"own": more}))
     target = f"results/responses/tiny/{OWN}/ed_nurse.parquet"
+    (project.path / target).unlink()
     refused_by_a_job(project, target, f"config/tasks/{TALK}.yaml", "3 turns", "take some")
-    assert not (project.path / f"results/responses/tiny/{OWN}+2").exists()
 
 
 @pytest.mark.parametrize(
@@ -248,5 +248,6 @@ def test_places_that_nothing_fills_are_refused_at_once(
     project = ran.copy(tmp_path / "refused")
     new = {"title": "x", "rule": "turns", **arm}
     project.edit(f"config/tasks/{ED}.yaml", lambda task: task.update(arms={"twice": new}))
-    project.edit("config/config.yaml", lambda study: study.update(tasks=[ED, TWICE], judges=[]))
+    alone = {"tasks": [ED, TWICE], "judges": [], "tables": ["cells"], "figures": []}
+    project.edit("config/config.yaml", lambda study: study.update(alone))
     refused(project, *words)
