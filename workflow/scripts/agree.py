@@ -20,7 +20,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.judges import ranking
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.kinds import base
-from persona_paradox.names import CLINICIANS, CRITERIA, PANEL, THOUGHTS
+from persona_paradox.names import ACTION, CLINICIANS, CRITERIA, PANEL, THOUGHTS
 
 Rows = list[dict[str, Any]]
 
@@ -117,7 +117,11 @@ def judges_agreement(judges: Judges, settings: Any) -> Rows:
             raters = [judges.rater(id_, task, dimension) for id_ in several]
             ((_, most),) = kinds
             place = {"task": task, "question": dimension}
-            rows += agreement.agreement_rows(raters, list(range(1, most + 1)), place, settings)
+            # Classes of a judge's own have no order, as actions have.
+            own = dimension != ACTION and dimension in judges.of(task)[several[0]]["classes"]
+            rows += agreement.agreement_rows(
+                raters, list(range(1, most + 1)), place, settings, ordered=not own
+            )
     return rows
 
 
