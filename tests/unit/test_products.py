@@ -31,6 +31,7 @@ TABLES = [
     *products.FACTOR_TABLES,
     *products.SURVIVAL_TABLES,
     *products.JUDGED_TABLES,
+    *products.RUBRIC_TABLES,
     *products.IDENTIFICATION_TABLES,
     *products.CLINICIAN_TABLES,
     "delivery",
@@ -41,6 +42,7 @@ OF_FEW_STUDIES = (
     *products.FACTOR_TABLES,
     *products.IDENTIFICATION_TABLES,
     *products.SURVIVAL_TABLES,
+    *products.RUBRIC_TABLES,
 )
 # Of judges and clinicians, and of the default study's kinds; none that only some studies have.
 ALL_FIGURES = [
