@@ -11,7 +11,7 @@ import pytest
 from initiative_study import PAIRS, PERSONAS, RECORDS, SAID, initiative_study
 from loaded_modules import loaded, named, watch
 from project import Project
-from refused import refused, set_key
+from refusals import refused, set_key
 from studies import shared
 
 TASKS = ("hand", "hand@asked", "rule")
