@@ -8,7 +8,12 @@ import yaml
 from project import STUDY, Project, add_model, new_project
 
 PERSONAS = ("no_persona", "behaviour@proactive", "bridge_engineer")
-SAID = ("The pulse is missing.", "Give fluids at once.", "I cannot help with that.")
+# Letters, and what is said behind one of them.
+SAID = {
+    "[A-F]": "The pulse is missing.",
+    "[G-S]": "Give fluids at once.",
+    "[T-Z]": "I cannot help with that.",
+}
 PAIRS, RECORDS = 12, 6
 
 FORM = {"kind": "csv"}
@@ -65,7 +70,8 @@ TASK = {
     "user": "{case}\n\nWhat should be done first?",
     "decoding": {
         "max_tokens": 24,
-        "grammar": "root ::= " + " | ".join(f'"{text}"' for text in SAID),
+        # The letter that random weights write varies more than the words do.
+        "grammar": "root ::= " + " | ".join(f'{letters} " {SAID[letters]}"' for letters in SAID),
     },
     "arms": {"asked": {"title": "asked", "rule": "append", "text": "Is anything missing?"}},
 }

@@ -61,7 +61,8 @@ def test_an_answer_is_read_by_what_it_says(ran: Project) -> None:
             found = scores(ran, task, persona)
             for row, text in zip(found.iter_rows(named=True), responses["text"], strict=True):
                 outcomes = ("names" if row["planted"] else "raises", "answers", "refused")
-                assert row["outcome"] == dict(zip(SAID, outcomes, strict=True))[text]
+                said = text.partition(" ")[2]
+                assert row["outcome"] == dict(zip(SAID.values(), outcomes, strict=True))[said]
                 seen.add(row["outcome"])
     assert len(seen) > 1
 
