@@ -13,6 +13,7 @@ from root import ROOT
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.judges.answers import questioned
 from persona_paradox.judges.chats import rating_chats
+from persona_paradox.judges.price import prices
 from persona_paradox.names import THOUGHTS
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
@@ -60,7 +61,7 @@ def test_a_thought_is_judged_apart() -> None:
     assert rating_chats(thoughts, ASKED)["user"].to_list() == ["a? Hm, no.\n\nIs it calm, 1 to 5?"]
 
 
-def study(tmp_path: Path, judge: dict[str, Any], think: bool = True) -> Study:
+def study(tmp_path: Path, judge: dict[str, Any], think: bool = True, most: int = 9) -> Study:
     """The default study with a judge more, whose model thinks."""
     config = tmp_path / "config"
     for folder in (ROOT / "config").iterdir():
@@ -71,7 +72,7 @@ def study(tmp_path: Path, judge: dict[str, Any], think: bool = True) -> Study:
     (config / "judges/inner.yaml").write_text(yaml.safe_dump(judge))
     model = config / "models/smollm2_135m_instruct.yaml"
     content = yaml.safe_load(model.read_text())
-    content["thinking"] = {"think": think, "max_tokens": 9}
+    content["thinking"] = {"think": think, "max_tokens": most}
     content["thinking"] |= {"open": "<think>", "close": "</think>"}
     model.write_text(yaml.safe_dump(content))
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -87,6 +88,17 @@ def test_it_reads_the_thoughts_of_every_task(tmp_path: Path) -> None:
     assert written["judges/inner"]["reads"] == THOUGHTS
     assert "reads" not in written["judges/smollm2_safety"]
     assert {*written["judged_figures"]["judged_tasks"]} == {*found.tasks}
+
+
+def test_its_price_is_that_of_the_longest_thoughts(tmp_path: Path) -> None:
+    short, long = (
+        prices(study(tmp_path / str(most), INNER, most=most), ROOT, tmp_path)["inner"]
+        for most in (10, 110)
+    )
+    assert sum(short.chats.values()) == sum(long.chats.values())
+    # One question on each of as many thoughts, each of 100 tokens more.
+    n = short.chats["on answers"]
+    assert long.prompt_tokens - short.prompt_tokens == pytest.approx(100 * n)
 
 
 def test_without_a_model_that_thinks_it_has_nothing_to_read(tmp_path: Path) -> None:

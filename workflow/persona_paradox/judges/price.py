@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..kinds.asking import RATIONALE_TOKENS
+from ..names import THOUGHTS
 from ..study.conditions import base_of
 from ..study.inventory import lists, ranks
 from ..study.judge_views import DIGIT_TOKENS, WORD_TOKENS, labels_of
@@ -125,9 +126,12 @@ def _answers(cell: Cell, study: Study) -> int:
     return wordings + drawn["answers"] * (wordings if drawn["wordings"] == "all" else 1)
 
 
-def _longest(task: str, study: Study) -> int:
+def _longest(task: str, judge: str, study: Study) -> int:
     """Most tokens of what a judge reads of a model in a task."""
     spec = study.asked_tasks[task]
+    if study.judges[judge]["reads"] == THOUGHTS:
+        thoughts = [study.models[id_]["thinking"]["max_tokens"] for id_ in study.thinking_models]
+        return max(thoughts) + int(spec["decoding"]["max_tokens"]) * len(spec.get("turns", ()))
     if spec.get("rationale") is not None:
         return int((spec["rationale"] or {}).get("max_tokens", RATIONALE_TOKENS))
     return int(spec["decoding"]["max_tokens"]) * (1 + len(spec.get("turns", ())))
@@ -143,7 +147,7 @@ def _add_cell(price: Price, judge: str, cell: Cell, asked: Any, study: Study) ->
     n, written = asked.n * _answers(cell, study), _written(spec)
     task = study.asked_tasks[cell.task]
     around = len(spec["instruction"]) + len(spec["user"]) + len(task["user"]) + asked.question
-    shared = around / CHARACTERS + _longest(cell.task, study)
+    shared = around / CHARACTERS + _longest(cell.task, judge, study)
     own = sum(map(len, questions)) / CHARACTERS
     price.add("on answers", n * len(questions), n * (shared + own), written)
     if cell in rubric_cells(study, judge):
@@ -156,7 +160,7 @@ def _add_cell(price: Price, judge: str, cell: Cell, asked: Any, study: Study) ->
 def _add_comparisons(price: Price, judge: str, task: str, asked: Any, study: Study) -> None:
     """The pairs in both orders, and the lists in every rotation, of one model."""
     spec: Mapping[str, Any] = study.judges[judge]
-    longest = _longest(task, study)
+    longest = _longest(task, judge, study)
     before = len(spec["instruction"]) + len(study.asked_tasks[task]["user"]) + asked.question
     if ranks(study, judge):
         pairs = asked.n * len(study.ranked_pairs)
