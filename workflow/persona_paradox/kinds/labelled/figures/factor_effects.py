@@ -93,13 +93,13 @@ def _label(row: Mapping[str, Any], of_set: Mapping[str, Any]) -> str:
     return f"{of[row['level']]} − {of[row['versus']]}"
 
 
-def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, str]:
-    """Two lines: the estimate, or why there is none, and how sure it is, and of how many items."""
+def _said(row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Two lines at most: the estimate, or why there is none; how sure it is, of how many items."""
     counted = f"n = {row['n_items']}"
     if row["n_items"] < settings["too_few_below"]:
         return "too few", counted
     if row["reason"] is not None:
-        return row["reason"], counted
+        return (f"{row['reason']}; {counted}",)
     p = f"p {words.p_text(row['p'])}"
     if row["p_holm"] is not None:
         p = f"p (Holm) {words.p_text(row['p_holm'])}"
