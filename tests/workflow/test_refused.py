@@ -642,7 +642,7 @@ JUDGED: Cases = {
     ),
     "a judge that asks for nothing": (
         lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(ratings=[], action=None)),
-        (CAREFUL_FILE, "`ratings`, `action` and `classes`", "write one"),
+        (CAREFUL_FILE, "`ratings`, `action`, `classes` and `criteria`", "write one"),
     ),
     "sanity pairs that are neither rated nor compared": (
         lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(ratings=[], pairs=None)),
