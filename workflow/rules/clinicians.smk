@@ -60,7 +60,7 @@ if FORMS:
         conda:
             ENVIRONMENT
         params:
-            answers=read_by_judges(STUDY),
+            answers=lambda _: read_by_judges(STUDY),
         shell:
             script("gather_answers")
             + " --view {input.view} --responses {params.answers}"

@@ -11,7 +11,7 @@ wildcard_constraints:
     second=one_of(STUDY.personas),
 
 
-READ_BY_JUDGES = read_by_judges(STUDY) + "/{model}/{task}/{persona}.parquet"
+READ_BY_JUDGES = f"{read_by_judges(STUDY)}/{{model}}/{{task}}/{{persona}}.parquet"
 
 
 if STUDY.settings["judge_sample"] is not None:
@@ -69,8 +69,7 @@ rule deliver_ratings:
 use rule deliver_ratings as deliver_pairs with:
     input:
         responses=expand(
-            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
-            persona=["{first}", "{second}"],
+            READ_BY_JUDGES, persona=["{first}", "{second}"], allow_missing=True
         ),
         prompts=lambda w: asked_of(w, w.first, w.second),
         judge=view("judges/{judge}"),
@@ -91,10 +90,7 @@ use rule deliver_ratings as deliver_pairs with:
 
 use rule deliver_ratings as deliver_list with:
     input:
-        responses=expand(
-            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
-            persona=STUDY.ranked,
-        ),
+        responses=expand(READ_BY_JUDGES, persona=STUDY.ranked, allow_missing=True),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
@@ -309,10 +305,7 @@ rule read_criteria_checks:
 
 rule rank:
     input:
-        responses=expand(
-            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
-            persona=STUDY.ranked,
-        ),
+        responses=expand(READ_BY_JUDGES, persona=STUDY.ranked, allow_missing=True),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         verdicts=pairs_of,
@@ -329,7 +322,7 @@ rule rank:
     params:
         pairs=[".vs.".join(pair) for pair in STUDY.ranked_pairs],
         asked=lambda w: STUDY.prompts_of(w.model, w.task),
-        answers=read_by_judges(STUDY),
+        answers=lambda _: read_by_judges(STUDY),
     shell:
         script("rank") + " --judge {input.judge} --pairs {params.pairs}"
         " --responses {params.answers}/{wildcards.model}/{wildcards.task}"
@@ -340,10 +333,7 @@ rule rank:
 
 rule read_list:
     input:
-        responses=expand(
-            read_by_judges(STUDY) + "/{{model}}/{{task}}/{persona}.parquet",
-            persona=STUDY.ranked,
-        ),
+        responses=expand(READ_BY_JUDGES, persona=STUDY.ranked, allow_missing=True),
         prompts=lambda w: asked_of(w, *STUDY.ranked),
         judge=view("judges/{judge}"),
         verdicts="results/verdicts/{judge}/list/{model}/{task}/all.parquet",
@@ -360,7 +350,7 @@ rule read_list:
     params:
         personas=STUDY.ranked,
         asked=lambda w: STUDY.prompts_of(w.model, w.task),
-        answers=read_by_judges(STUDY),
+        answers=lambda _: read_by_judges(STUDY),
     shell:
         script("read_list") + " --judge {input.judge} --personas {params.personas}"
         " --responses {params.answers}/{wildcards.model}/{wildcards.task}"
