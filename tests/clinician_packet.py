@@ -14,8 +14,8 @@ import yaml
 from root import ROOT
 
 from persona_paradox.clinicians.drawing import draw
-from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
+from persona_paradox.identification.masking import mask
 from persona_paradox.study.identities import identifying
 
 TEMPLATE = (ROOT / "workflow/forms/clinician.html").read_text(encoding="utf-8")

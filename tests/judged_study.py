@@ -84,6 +84,7 @@ QUESTIONS = {
 }
 RULE = {
     "sanity_accuracy": 0.75,
+    "authors_accuracy": 0.5,
     "position_bias": 0.5,
     "injection_shift": 0.5,
     "injection_rate": 0.4,

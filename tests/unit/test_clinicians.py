@@ -36,12 +36,12 @@ from polars.testing import assert_frame_equal
 from scipy import stats
 
 from persona_paradox.clinicians.annotations import ANNOTATIONS, packet_of, read_annotations
-from persona_paradox.clinicians.blinding import unblinded
 from persona_paradox.clinicians.drawing import draw
 from persona_paradox.clinicians.forms import KEY
-from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import packet
 from persona_paradox.errors import InputError
+from persona_paradox.identification.blinding import unblinded
+from persona_paradox.identification.masking import mask
 from persona_paradox.schema import check_schema
 from persona_paradox.study.identities import identifying
 

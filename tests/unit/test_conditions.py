@@ -12,8 +12,8 @@ import pytest
 import yaml
 from root import ROOT
 
-from persona_paradox.clinicians.blinding import unblinded
 from persona_paradox.errors import InputError
+from persona_paradox.identification.blinding import unblinded
 from persona_paradox.schema import check_schema
 from persona_paradox.study.conditions import bases, personas_of, plain
 from persona_paradox.study.identities import identifying

@@ -108,6 +108,7 @@ JUDGED = {
     assessment.UNJUDGED,
     "action_agreement",
     assessment.LENGTH,
+    assessment.CATEGORY_SCORE,
 }
 JUDGED |= {*criteria.SCORES, criteria.MET_SHARE, trust.CRITERIA_TEST}
 JUDGED |= {"accept", "caution", "refuse", "strength", "strength_controlled", "usable"}

@@ -22,12 +22,17 @@ from persona_paradox.errors import InputError
 from persona_paradox.figures import vega
 from persona_paradox.identification import measures, words
 from persona_paradox.identification.asking import chats_after, chats_before
+from persona_paradox.identification.blinding import unblinded
 from persona_paradox.identification.figures import identification as shares
 from persona_paradox.identification.figures import identification_confusion as confusions
 from persona_paradox.identification.options import LETTERS, in_study_order, order_of, question
 from persona_paradox.identification.reading import identified
+from persona_paradox.judges import trust
+from persona_paradox.judges.chats import rating_chats
+from persona_paradox.judges.verdicts import JUDGEMENT, judgements
 from persona_paradox.prompting.prompts import build_prompts
 from persona_paradox.schema import check_schema
+from persona_paradox.study.identities import identifying
 from persona_paradox.study.load import load_study
 
 TITLES = {"nurse": "ED nurse", "physician": "ED physician", "none": "None of these"}
@@ -316,6 +321,7 @@ def drawn(seed: int) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
         "persona_order": [*PERSONAS],
         "personas": {id_: {"title": TITLES.get(id_, id_.title())} for id_ in PERSONAS},
         "tasks": {"t": task},
+        "judges": {},
         "identification": {"options": VIEW["options"], "tasks": {"t": task}},
     }
     return tables, settings
@@ -374,3 +380,127 @@ def test_the_summary_gives_every_number_with_its_interval() -> None:
         for this in source.values()
     )
     assert f"Nobody is named in {named} of 320 questions" in text
+
+
+# --- a judge names the persona ------------------------------------------------------------
+
+NAMING: dict[str, Any] = {
+    "instruction": "Judge.",
+    "user": "Message:\n{question}\n\nAnswer:\n{answer}",
+    "questions": {},
+    "identification": {key: VIEW[key] for key in ("labels", "options", "seed")}
+    | {"question": "Who wrote it?\n{options}"},
+    "masked": ["nurse", "ED nurse", "physician", "ED physician", "You are a nurse."],
+}
+ANSWERS = pl.DataFrame(
+    {
+        "item_id": ["q1", "q2", "q3"],
+        "variant": ["main"] * 3,
+        "repeat": [0] * 3,
+        "question": ["Shall I call an ED nurse?", "And now?", "Well?"],
+        "text": ["As an ED nurse, I would rest it.", "Any physician says so.", " "],
+    }
+)
+
+
+def test_a_judge_reads_no_name_of_a_persona() -> None:
+    chats = rating_chats(ANSWERS, NAMING)
+    assert chats["item_id"].to_list() == ["q1", "q2"], "an answer that says nothing is not shown"
+    assert chats["dimension"].unique().to_list() == ["persona"]
+    for row in chats.iter_rows(named=True):
+        asked = question("Who wrote it?\n{options}", row["item_id"], VIEW)
+        assert row["user"].endswith(f"\n\n{asked}")
+        read = row["user"].removesuffix(asked)
+        assert row["shared"] == read
+        assert "nurse" not in read
+        assert "physician" not in read
+        assert "[...]" in read
+    assert chats["n_characters"].to_list() == [len(text) for text in ANSWERS["text"][:2]]
+
+
+def test_a_verdict_by_letters_is_one_by_persona() -> None:
+    chats = rating_chats(ANSWERS, NAMING)
+    letter = LETTERS[shown("q1").index("None of these")]
+    verdicts = answered(
+        [
+            said("q1", f" {letter}", nurse=0.1, physician=0.3, none=0.1),
+            said("q2", " ?", nurse=0.6, physician=0.2, none=0.2),
+        ]
+    )
+    options = {"persona": [*TITLES]}
+    view = {"scale": 5, "better": {}, "classes": options} | {
+        "identification": NAMING["identification"]
+    }
+    table = judgements(ANSWERS, chats, verdicts, view)
+    assert table["mode"].to_list() == [2, 1, None]
+    assert table["written"].to_list() == [3, None, None]
+    assert table["probabilities"][0].to_list() == pytest.approx([0.2, 0.6, 0.2])
+    assert table["status"].to_list() == ["read", "read", "empty"]
+
+
+def known_authors(right: int, wrong: int) -> pl.DataFrame:
+    """Judgements of answers by the nurse, so many of them named rightly."""
+    modes = [1] * right + [2] * wrong
+    base = {"variant": "nurse", "repeat": 0, "dimension": "persona", "status": "read"}
+    rows = [
+        base | {"item_id": f"a{i}", "mode": mode, "written": mode, "probabilities": [0.5, 0.5]}
+        for i, mode in enumerate(modes)
+    ]
+    return pl.DataFrame(rows, schema=JUDGEMENT)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "least", "usable"),
+    [(40, 8, 0.5, True), (28, 20, 0.5, False), (28, 20, 0.0, True), (16, 32, 0.0, False)],
+)
+def test_a_judge_must_name_known_authors_better_than_its_rule_and_chance(
+    right: int, wrong: int, least: float, usable: bool
+) -> None:
+    rows = trust.author_rows(known_authors(right, wrong), [*TITLES], SETTINGS)
+    bounds = proportion_confint(right, right + wrong, method="wilson")
+    assert (rows[0]["low"], rows[0]["high"]) == pytest.approx(bounds)
+    assert usable == (bounds[0] >= max(least, 1 / 3))
+    verdict = trust.names_authors(rows, {"authors_accuracy": least}, len(TITLES))
+    assert verdict["met"] is usable
+    assert (verdict["note"] is None) is usable
+
+
+def test_an_author_that_is_no_option_is_none_of_them() -> None:
+    table = known_authors(0, 4).with_columns(variant=pl.lit("engineer"), mode=pl.lit(3))
+    (row, *_) = trust.author_rows(table, [*TITLES], SETTINGS)
+    assert row["value"] == 1.0
+
+
+def test_without_known_authors_a_judge_is_not_usable() -> None:
+    rows = trust.author_rows(known_authors(0, 0), [*TITLES], SETTINGS)
+    verdict = trust.names_authors(rows, {"authors_accuracy": 0.0}, len(TITLES))
+    assert (verdict["met"], verdict["note"]) == (False, "there are no answers of known authors")
+
+
+def test_the_bundled_authors_are_told_apart_by_no_name() -> None:
+    """Eight personas of the default study answer the same six questions."""
+    table = pl.read_csv(ROOT / "resources/bundled/judge_authors.csv")
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    assert {*table["persona"]} == {*settings["personas"]} - {"no_persona", "neutral_sentence"}
+    assert table.group_by("persona").len()["len"].unique().to_list() == [6]
+    assert table.group_by("question").len()["len"].unique().to_list() == [8]
+    of = load_study(settings, ROOT / "config", check_schema)
+    strings = identifying(of.personas, {})
+    for text in table["answer"]:
+        assert unblinded(text, strings) == [], text
+
+
+def judged_by(**change: Any) -> Any:
+    """The default study with the bundled judge of personas changed."""
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings |= {"judges": ["smollm2_personas"]} | change
+    return load_study(settings, ROOT / "config", check_schema)
+
+
+def test_a_judge_of_personas_needs_personas_to_name() -> None:
+    with pytest.raises(InputError, match=r"`personas` .*`identification` of the"):
+        judged_by()
+    of = judged_by(identification={"groups": ["paper"]})
+    assert of.naming_judges == ["smollm2_personas"]
+    assert of.identified_tasks == []
+    assert "identification" in of.possible_figures

@@ -37,10 +37,10 @@ from sklearn.metrics import cohen_kappa_score
 from persona_paradox import files
 from persona_paradox.clinicians import agreement
 from persona_paradox.clinicians.drawing import draw
-from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
 from persona_paradox.clinicians.words import clinicians
 from persona_paradox.errors import InputError
+from persona_paradox.identification.masking import mask
 from persona_paradox.judges import assessment, ranking, trust
 from persona_paradox.judges import words as judges_words
 from persona_paradox.kinds.safety import judged as of_safety

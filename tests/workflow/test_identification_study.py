@@ -21,6 +21,16 @@ ITEMS = 3
 WHO = "Who are you?\n{options}\nOne letter."
 ARCHIVE = "results/archive.zip"
 TABLE = "results/tables/identification.csv"
+JUDGE = {
+    "title": "Random weights as judge of personas",
+    "model": "tiny",
+    "reads": "answers",
+    "own_family": True,
+    "instruction": "Who wrote it?",
+    "user": "{question}\n{answer}",
+    "personas": {"question": "Who are you?\n{options}\nOne letter."},
+    "authors": "resources/bundled/judge_authors.csv",
+}
 ASKED = {"groups": ["paper"], "tasks": [ED, SAFETY], "question": WHO, "none": "Somebody else"}
 
 
@@ -29,6 +39,8 @@ def small_study(path: Path, **model: object) -> Project:
     add_model(project, **model)
     study = STUDY | {"tasks": [ED, SAFETY], "personas": PERSONAS, "limit": ITEMS}
     study |= {"identification": ASKED, "audit_sample": 1, "tables": ["identification"]}
+    study |= {"judges": ["names"], "rankings": {"groups": []}}
+    (path / "config/judges/names.yaml").write_text(yaml.safe_dump(JUDGE, sort_keys=False))
     study |= {"figures": ["identification", "identification_confusion"]}
     (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     few = {"max_tokens": 6}
@@ -117,9 +129,29 @@ def test_tables_count_what_the_cells_say(ran: Project) -> None:
             assert (row["n"], row["value"]) == (ITEMS, pytest.approx((named == right).mean()))
             assert row["chance"] == pytest.approx(1 / 3)
     assert {*found["persona"]} == {*PERSONAS, "all"}
-    assert {*found["source"]} == {"before", "after", "change"}
+    assert {*found["source"]} == {"before", "after", "change", "names"}
+    # A judge reads answers in free text alone, and is first tested on known authors.
+    of_judge = found.filter(source="names")
+    assert {*of_judge["task"]} == {SAFETY}
+    assert of_judge["usable"].unique().to_list() == [False]
+    quality = pl.read_csv(ran.path / "results/tables/judges.csv")
+    (row,) = quality.filter(metric="authors_accuracy").iter_rows(named=True)
+    assert (row["n"], row["met"]) == (18, None), "three personas of the file are in the study"
+    for persona in PERSONAS:
+        judged = pl.read_parquet(
+            ran.path / f"results/judgements/names/tiny/{SAFETY}/{persona}.parquet"
+        )
+        assert judged["dimension"].unique().to_list() == ["persona"]
+        numbers = {"ed_nurse": 1, "ed_physician": 2}
+        (row,) = of_judge.filter(persona=persona, metric="identification_accuracy").iter_rows(
+            named=True
+        )
+        assert row["value"] == pytest.approx(
+            (judged["mode"] == numbers.get(persona, 3)).fill_null(False).mean()
+        )
     summary = (ran.path / "results/summary.md").read_text(encoding="utf-8")
     assert "## Is the persona kept?" in summary
+    assert "NOT USABLE by its own rule" in summary
     for figure in ("identification", "identification_confusion"):
         assert (ran.path / f"results/figures/{figure}.pdf").is_file()
 
@@ -131,6 +163,7 @@ def test_a_title_asks_again_and_answers_nothing_anew(ran: Project, tmp_path: Pat
     jobs = {job.split(" ")[0] for job in project.jobs("--", TABLE)}
     assert jobs == {
         *("try_second_turn", "ask_before", "ask_after", "name_persona", "identify"),
+        *("deliver_checks", "deliver_ratings", "judge", "read_checks", "read_ratings", "assess"),
         "tabulate_identification",
     }
 

@@ -54,7 +54,7 @@ CALIBRATION = (
 )
 
 # Keys of a judge that name files of answers of which it is known what a judge should say.
-CHECKS = ("sanity", "sanity_classes", "injections")
+CHECKS = ("sanity", "sanity_classes", "injections", "authors")
 
 # The dimension of the question on what an answer does.
 ACTION = "action"
@@ -82,6 +82,9 @@ NOT_RECORDED = "not recorded"
 # persona, and what tables call the groups by that.
 SUBJECT, RELATION = "subject", "relation"
 RELATIONS = ("in", "adjacent", "off")
+
+# The dimension in which a judge names the persona of an answer.
+PERSONA = "persona"
 
 # When a model is asked who it is: with no task behind it, and behind its answer to one.
 WHEN = BEFORE, AFTER = ("before", "after")

@@ -169,6 +169,8 @@ class JudgeSpec(TypedDict):
     criteria: dict[str, str | None] | None
     pairs: dict[str, str] | None
     list: dict[str, str] | None
+    personas: dict[str, str] | None
+    authors: str | None
     sanity: str | None
     sanity_classes: str | None
     injections: str | None

@@ -19,6 +19,7 @@ from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, CHECKS, HUMAN, WHEN
 from persona_paradox.study.conditions import base_of, file_of, split
+from persona_paradox.study.identification import named_tasks
 from persona_paradox.study.inventory import (
     answered,
     checks_criteria,

@@ -109,7 +109,7 @@ rule identify:
         " --identification {input.identification} --identified {output} --log {log}"
 
 
-if STUDY.identified_tasks:
+if STUDY.has("identification"):
 
     rule tabulate_identification:
         input:
@@ -117,10 +117,15 @@ if STUDY.identified_tasks:
                 f"results/identified/{cell.path}.parquet"
                 for cell in STUDY.identified_cells
             ),
+            judgements=judged_files(
+                "results/judgements/{judge}/{model}/{task}/{persona}.parquet",
+                STUDY.naming_judges,
+            ),
+            judges=["results/tables/judges.parquet"] if STUDY.naming_judges else [],
             cases=sorted(
                 {
                     f"resources/datasets/{STUDY.tasks[task]['dataset']}.parquet"
-                    for task in STUDY.identified_tasks
+                    for task in named_tasks(STUDY)
                 }
             ),
             view=VIEWS["identified"],
@@ -133,7 +138,10 @@ if STUDY.identified_tasks:
             "logs/tabulate/identification.log",
         conda:
             ENVIRONMENT
+        params:
+            judges=lambda w, input: f"--judges {input.judges}" if input.judges else "",
         shell:
             script("tabulate_identification") + " --view {input.view}"
             " --statistics {input.statistics} --identified results/identified"
+            " --judgements results/judgements {params.judges}"
             " --items resources/datasets --tables results/tables --log {log}"

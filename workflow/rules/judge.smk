@@ -119,6 +119,7 @@ rule deliver_checks:
         sanity=checks("sanity"),
         injections=checks("injections"),
         classes=checks("sanity_classes"),
+        authors=checks("authors"),
         code=code("deliver_checks"),
     output:
         ratings="results/judging/{judge}/checks/ratings.parquet",
@@ -367,6 +368,7 @@ rule read_checks:
         sanity=checks("sanity"),
         injections=checks("injections"),
         classes=checks("sanity_classes"),
+        authors=checks("authors"),
         code=code("read_checks"),
     output:
         ratings="results/checks/{judge}/ratings.parquet",

@@ -15,7 +15,7 @@ from persona_paradox.judges import assessment, criteria, ranking, trust
 from persona_paradox.judges.assessment import Assessment
 from persona_paradox.judges.known import read_classes
 from persona_paradox.judges.ranking import Questions
-from persona_paradox.names import PANEL, THOUGHTS
+from persona_paradox.names import PANEL, PERSONA, THOUGHTS
 
 Rows = list[dict[str, Any]]
 
@@ -170,6 +170,11 @@ class JudgedCells:
             files.read_table(self.folders.checks / judge / f"{name}.parquet")
             for name in ("ratings", "pairs")
         )
+        if options := spec["classes"].get(PERSONA):
+            rows = trust.author_rows(ratings, options, self.settings)
+            rows.append(trust.names_authors(rows, spec["usable"], len(options)))
+            self.rows["quality"] += [{"judge": judge, **row} for row in rows]
+            return
         classes = None
         if "sanity_classes" in spec:
             file = f"config/judges/{judge}.yaml"
@@ -188,6 +193,8 @@ class JudgedCells:
     def tests_of(self, judge: str) -> list[str]:
         """What a judge must be right in by its rule, the first of which stands beside all else."""
         spec = self.view["judges"][judge]
+        if PERSONA in spec["classes"]:
+            return ["authors_accuracy"]
         asks = [trust.CRITERIA_TEST] if "criteria" in spec else []
         worth = spec["compares"] or spec["better"]
         if "sanity_classes" in spec or (spec["classes"] and not worth):

@@ -20,7 +20,11 @@ def main(arguments: Namespace) -> None:
     template = files.read_json(arguments.template)
     name = arguments.judge_file
     sanity, injections = known.checks_of(arguments.sanity, arguments.injections, name)
-    of_classes = known.class_answers(arguments.sanity_classes, name)
+    of_classes = (
+        known.authors_of(arguments.authors, name, judge["personas"])
+        if "identification" in judge
+        else known.class_answers(arguments.sanity_classes, name)
+    )
     if arguments.sanity_classes:
         # What is wrong with the file shows before long work.
         known.read_classes(
@@ -30,7 +34,8 @@ def main(arguments: Namespace) -> None:
         "ratings": check_chats(known.check_answers(sanity, injections), of_classes, judge),
         "pairs": pair_chats(known.check_pairs(sanity), judge),
     }
-    paths = ("judge", "read_out", "template", "sanity", "injections", "sanity_classes", "manifest")
+    paths = ("judge", "read_out", "template", "sanity", "injections", "sanity_classes")
+    paths += ("authors", "manifest")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
     for form, table in chats.items():
         delivered = deliver_chats(
@@ -59,6 +64,7 @@ if __name__ == "__main__":
     options.add_argument("--sanity", type=Path, help="CSV file of sanity pairs")
     options.add_argument("--injections", type=Path, help="CSV file of manipulated answers")
     options.add_argument("--sanity-classes", type=Path, help="CSV file of answers of known class")
+    options.add_argument("--authors", type=Path, help="CSV file of answers of known authors")
     options.add_argument("--manifest", type=Path, nargs="?", help="the model's; none for a server")
     options.add_argument("--judge-file", required=True, help="name of the judge's file in errors")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")

@@ -21,7 +21,11 @@ def main(arguments: Namespace) -> None:
         arguments.sanity, arguments.injections, arguments.judge_file
     )
     answers = known.check_answers(sanity, injections)
-    of_classes = known.class_answers(arguments.sanity_classes, arguments.judge_file)
+    of_classes = (
+        known.authors_of(arguments.authors, arguments.judge_file, judge["personas"])
+        if "identification" in judge
+        else known.class_answers(arguments.sanity_classes, arguments.judge_file)
+    )
     chats = check_chats(answers, of_classes, judge)
     verdicts = files.read_table(arguments.rating_verdicts)
     view = files.read_json(arguments.view)
@@ -36,7 +40,7 @@ def main(arguments: Namespace) -> None:
     verdicts = files.read_table(arguments.pair_verdicts)
     preferred = preferences(pairs, chats, verdicts, known.SANITY[2:])
     paths = ("judge", "view", "sanity", "injections", "sanity_classes")
-    paths += ("rating_verdicts", "pair_verdicts")
+    paths += ("authors", "rating_verdicts", "pair_verdicts")
     inputs = {role: path for role in paths if (path := getattr(arguments, role))}
     files.write_table(rated, arguments.ratings, inputs)
     files.write_table(preferred, arguments.pairs, inputs)
@@ -56,5 +60,6 @@ if __name__ == "__main__":
     options.add_argument("--sanity", type=Path, help="CSV file of sanity pairs")
     options.add_argument("--injections", type=Path, help="CSV file of manipulated answers")
     options.add_argument("--sanity-classes", type=Path, help="CSV file of answers of known class")
+    options.add_argument("--authors", type=Path, help="CSV file of answers of known authors")
     options.add_argument("--judge-file", required=True, help="name of the judge's file in errors")
     cli.run(main, options)

@@ -11,9 +11,9 @@ import polars as pl
 
 from persona_paradox import cli, files
 from persona_paradox.clinicians.drawing import draw
-from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import packet
 from persona_paradox.data.criteria import criteria_of
+from persona_paradox.identification.masking import mask
 
 
 def criteria_of_items(view: dict[str, Any], folder: Path) -> dict[tuple[str, str], list[str]]:

@@ -170,10 +170,13 @@ def asked_of_judge(copy: Copy, where: Sequence[str]) -> pl.DataFrame:
         )
         if cell == ["pairs"]:
             return chats.pair_chats(known.check_pairs(sanity), view)
-        of_classes = known.class_answers(
-            copy.theirs / spec["sanity_classes"] if spec["sanity_classes"] else None,
-            f"config/judges/{judge}.yaml",
-        )
+        file = f"config/judges/{judge}.yaml"
+        if "identification" in view:
+            path = copy.theirs / spec["authors"] if spec["authors"] else None
+            of_classes = known.authors_of(path, file, view["personas"])
+        else:
+            path = copy.theirs / spec["sanity_classes"] if spec["sanity_classes"] else None
+            of_classes = known.class_answers(path, file)
         return chats.check_chats(known.check_answers(sanity, injections), of_classes, view)
     model, task, of = cell
     personas = copy.study.ranked if form == "list" else of.split(".vs.")

@@ -10,8 +10,8 @@ from itertools import combinations
 import polars as pl
 
 from ..files import sha256_bytes
+from ..identification.masking import MASK
 from .forms import Row
-from .masking import MASK
 
 # A table row of two answers has both sides; of a single answer, side A alone.
 TASKS: dict[str, type[pl.DataType]] = {

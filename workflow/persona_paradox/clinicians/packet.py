@@ -24,7 +24,7 @@ import polars as pl
 
 from ..errors import InputError
 from ..files import sha256_bytes
-from . import blinding
+from ..identification import blinding
 from .forms import (
     CONFIDENCE,
     KEY,

@@ -54,6 +54,7 @@ IDENTIFICATION = PLACE | {
     "chance": pl.Float64,
     "p": pl.Float64,
     "p_holm": pl.Float64,
+    "usable": pl.Boolean,
 }
 CONFUSION = PLACE | {
     "named": pl.String,
@@ -63,6 +64,7 @@ CONFUSION = PLACE | {
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "usable": pl.Boolean,
 }
 
 

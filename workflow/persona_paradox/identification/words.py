@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from ..names import AFTER, ALL, BEFORE
-from ..words import Section, Settings, Tables, named, place_of, points, points_within, share
+from ..names import AFTER, ALL, BEFORE, WHEN
+from ..words import Row, Section, Settings, Tables, named, place_of, points, points_within, share
 from .measures import ACCURACY, CHANGE
 
 
@@ -21,6 +21,10 @@ def _kept(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
         rows = {(r["persona"], r["source"]): r for r in part.iter_rows(named=True)}
         whole = [rows.get((ALL, source)) for source in (BEFORE, AFTER, CHANGE)]
         chance = next(row["chance"] for row in rows.values() if row["chance"] is not None)
+        yield from _judges(rows.values(), settings, chance)
+        if not any(source == AFTER for _, source in rows):
+            yield ""
+            continue
         if all(whole):
             before, after, change = (row or {} for row in whole)
             yield (
@@ -64,10 +68,23 @@ def _kept(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
             )
             + "."
         )
-        unnamed = sum(r["n_unnamed"] for (p, s), r in rows.items() if s != CHANGE and p != ALL)
-        asked = sum(r["n"] for (p, s), r in rows.items() if s != CHANGE and p != ALL)
+        own = [r for (p, s), r in rows.items() if s in WHEN and p != ALL]
+        unnamed, asked = (sum(r[key] for r in own) for key in ("n_unnamed", "n"))
         yield f"- Nobody is named in {unnamed} of {asked} questions, which count as wrong."
         yield ""
+
+
+def _judges(rows: Iterable[Row], settings: Settings, chance: float) -> Iterator[str]:
+    """What each judge names of the answers alone, on the mean over all options."""
+    for row in rows:
+        judge = settings["judges"].get(row["source"])
+        if judge is not None and row["persona"] == ALL:
+            yield (
+                f"- {'**NOT USABLE by its own rule**: ' * (row['usable'] is False)}"
+                f"{judge['title']} names of the answer alone, with its persona's name masked, "
+                f"{_share(row)} rightly (n = {row['n']} items, {row['n_unnamed']} answers without "
+                f"a verdict; a uniform guess: {100 * chance:.1f}%)."
+            )
 
 
 def _share(row: Settings) -> str:

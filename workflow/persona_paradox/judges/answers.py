@@ -27,13 +27,14 @@ def questioned(
         reads: `THOUGHTS` for what the model thought in the place of what it answered.
 
     Returns:
-        Columns `item_id`, `variant`, `repeat`, `question`, `text`. Thoughts are left out of the
+        Columns `item_id`, `variant`, `repeat`, `question`, `text`, and `persona`, the sentence that
+        the answer was given under, for judges that are told. Thoughts are left out of the
         text, and an answer that ends inside one has none. Behind further turns the text is all
         that was said since the user's first message: the last answer alone says too little.
     """
     on = [key for key in ("item_id", "variant", "repeat") if key in prompts.columns]
     later = [LATER] if LATER in prompts.columns else []
-    users = prompts.select(*on, *later, question=without_persona())
+    users = prompts.select(*on, *later, "persona", question=without_persona())
     asked = responses.filter(~is_null_case())
     asked = asked.with_columns(pl.col("thought").alias("text") if reads == THOUGHTS else shown())
     joined = asked.join(users, on=on, how="left", maintain_order="left")
@@ -41,7 +42,7 @@ def questioned(
         said = zip(joined[LATER].to_list(), joined["text"].to_list(), strict=True)
         texts = [conversation(*one) for one in said]
         joined = joined.with_columns(pl.Series("text", texts, dtype=pl.String))
-    return joined.select("item_id", "variant", "repeat", "question", "text")
+    return joined.select("item_id", "variant", "repeat", "question", "text", "persona")
 
 
 def read_answers(responses: Path, prompts: Path, reads: str | None = None) -> pl.DataFrame:

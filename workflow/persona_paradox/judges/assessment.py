@@ -37,6 +37,8 @@ UNJUDGED, LENGTH = "unjudged_rate", "n_characters"
 
 # The share of sampled answers that are of one class is called by the dimension and this.
 AGREEMENT = "agreement"
+# Where a judge rates every question in the task of its own category.
+CATEGORY_SCORE = "category_score"
 
 PLACE = {
     "judge": pl.String,
@@ -195,6 +197,7 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
         hits, found = hits | of_all, found | of_some
         combined = own.combined(modes, order, view) if hasattr(own, "combined") else {}
         shares = frozenset(metric.id for metric in own.METRICS if metric.contrast == "paired")
+    combined |= _by_category(found, order, view)
     some = next(iter(by_dimension.values()))
     found[LENGTH] = some["n_characters"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     cluster = view["cluster"]
@@ -209,6 +212,32 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
         combined=combined,
         shares=shares & {*found},
     )
+
+
+def _by_category(
+    ratings: Mapping[str, Floats], items: pl.DataFrame, view: Mapping[str, Any]
+) -> dict[str, Combined]:
+    """The mean over the categories of the mean rating of the same id, where all have one.
+
+    As PersonaScore is of five tasks (Samuel et al. 2025): each question is rated in its own.
+    """
+    categories = view["categories"]
+    if not categories or {*view["better"]} != {*categories}:
+        return {}
+    of_item = items["category"].to_list()
+    own = np.array(
+        [ratings[c][i] if c in ratings else np.nan for i, c in enumerate(of_item)], dtype=np.float64
+    )
+    inside = np.array([[c == one for one in categories] for c in of_item], dtype=np.float64)
+    parts = np.concatenate([inside * own[:, None], inside], axis=1)
+    parts[np.isnan(own)] = np.nan
+
+    def formula(sums: Floats) -> Floats:
+        total, n = np.split(sums, 2, axis=-1)
+        means_of = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+        return np.asarray(np.nanmean(means_of, axis=-1))
+
+    return {CATEGORY_SCORE: Combined(parts, formula)}
 
 
 def measures_of(dimension: str, classes: Sequence[str]) -> list[str]:

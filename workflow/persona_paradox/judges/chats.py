@@ -12,11 +12,16 @@ from typing import Any, Literal
 import polars as pl
 
 from ..files import sha256_bytes
-from ..names import ACTION
+from ..identification.masking import mask
+from ..identification.options import question as with_options
+from ..names import ACTION, PERSONA
 
 Rows = list[dict[str, Any]]
 # What of a judge's questions is asked.
 Asked = Literal["all", "ratings", "classes"]
+
+# What stands in the place of a persona's sentence where there is none.
+NO_PERSONA = "nobody in particular"
 
 EMPTY = "empty"
 NO_ANSWER = "no_answer"
@@ -72,14 +77,18 @@ def rating_chats(
     """One chat for every answer and dimension; those of an answer share all but the question.
 
     Args:
-        answers: columns `item_id`, `variant`, `repeat`, `question` and `text`.
+        answers: columns `item_id`, `variant`, `repeat`, `question` and `text`, and perhaps
+            `persona`, for a judge whose `user` has a place for it.
         judge: the judge's view: `instruction`, `user` and `questions` (dimension → text), and
-            perhaps `classes`, the questions on its own classes.
+            perhaps `classes`, the questions on its own classes. Where it has `identification`, it
+            is asked who answered instead, with what tells of a persona masked.
         asked: for `ratings`, for `classes`, of which the action is one, or for all.
 
     Returns:
         A table of `RATING_CHAT`.
     """
+    if naming := judge.get("identification"):
+        return _naming_chats(answers, judge, naming)
     rows: Rows = []
     questions = judge["questions"] | judge.get("classes", {})
     of_classes = {ACTION, *judge.get("classes", {})}
@@ -87,7 +96,9 @@ def rating_chats(
         wanted = asked == "classes"
         questions = {k: text for k, text in questions.items() if (k in of_classes) == wanted}
     for row in said(answers).iter_rows(named=True):
-        shared = _fill(judge["user"], question=row["question"], answer=row["text"]) + "\n\n"
+        texts = {"question": row["question"], "answer": row["text"]}
+        texts["persona"] = row.get("persona") or NO_PERSONA
+        shared = _fill(judge["user"], **texts) + "\n\n"
         for dimension, question in questions.items():
             about = {key: row[key] for key in ("item_id", "variant", "repeat")}
             rows.append(
@@ -110,6 +121,23 @@ def check_chats(
     # Of which class an answer of known worth is, nobody asks.
     rated = rating_chats(answers, judge, asked="ratings")
     return pl.concat([rated, rating_chats(of_classes, judge, asked="classes")])
+
+
+def _naming_chats(
+    answers: pl.DataFrame, judge: Mapping[str, Any], naming: Mapping[str, Any]
+) -> pl.DataFrame:
+    """One chat for every answer, on who gave it, among options in an order of the item's own."""
+    rows: Rows = []
+    masked = mask(said(answers), judge["masked"])
+    for row, text in zip(masked.iter_rows(named=True), said(answers)["text"], strict=True):
+        shared = _fill(judge["user"], question=row["question"], answer=row["text"]) + "\n\n"
+        asked = with_options(naming["question"], row["item_id"], naming)
+        about = {key: row[key] for key in ("item_id", "variant", "repeat")}
+        rows.append(
+            _chat(judge["instruction"], shared + asked, shared, **about)
+            | {"dimension": PERSONA, "n_characters": len(text)}
+        )
+    return pl.DataFrame(rows, schema=RATING_CHAT)
 
 
 def pair_chats(pairs: pl.DataFrame, judge: Mapping[str, Any]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +17,8 @@ OF_CLASSES = "class"
 INJECTIONS = ("id", "question", "answer", "injection")
 # And of key `criteria.sanity`.
 CRITERIA_CHECKS = ("id", "question", "criterion", "met", "unmet")
+# And of key `authors`.
+AUTHORS = ("id", "persona", "question", "answer")
 
 
 def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
@@ -149,6 +151,35 @@ def checks_of(
         None
         if injections is None
         else read_checks(injections, INJECTIONS, f"{judge}: key `injections`"),
+    )
+
+
+def authors_of(path: Path | None, judge: str, known: Collection[str]) -> pl.DataFrame:
+    """The answers of known authors in the form of `questioned`; `variant` is the author.
+
+    Args:
+        path: CSV file; None for none.
+        judge: its file, in errors.
+        known: ids of the study's personas: an answer of another one is left out.
+
+    Raises:
+        InputError: as `read_checks`, or there is no answer of a persona of the study.
+    """
+    if path is None:
+        return check_answers(None, None)
+    name = f"{judge}: key `authors`"
+    table = read_checks(path, AUTHORS, name).filter(pl.col("persona").is_in(list(known)))
+    if table.is_empty():
+        raise InputError(
+            f"{name} names {path}, which has no answer of a persona of the study in column "
+            "'persona'; add some, or set the key to null"
+        )
+    return table.select(
+        item_id="id",
+        variant="persona",
+        repeat=pl.lit(0, dtype=pl.Int64),
+        question="question",
+        text="answer",
     )
 
 

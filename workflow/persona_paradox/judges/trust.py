@@ -213,6 +213,25 @@ def _class_row(
     return _share(CLASSES_TEST, hits, settings, n_unjudged, of_classes["item_id"])
 
 
+def author_rows(judgements: pl.DataFrame, options: Sequence[str], settings: Settings) -> Rows:
+    """How often a judge names the known author of an answer, as rows of `QUALITY`.
+
+    Args:
+        judgements: of the answers, whose `variant` is the author's id.
+        options: ids of the options, in the order of the numbers of a verdict; the last one is right
+            for an author that is no option.
+        settings: the statistics'.
+    """
+    number = {id_: place for place, id_ in enumerate(options, start=1)}
+    right = [number.get(author, len(options)) for author in judgements["variant"]]
+    hits = (judgements["mode"] == pl.Series(right, dtype=pl.Int64)).fill_null(False)
+    n_unjudged = judgements["mode"].null_count()
+    return [
+        _share("authors_accuracy", hits, settings, n_unjudged),
+        *self_rows(judgements, settings),
+    ]
+
+
 def self_rows(judgements: pl.DataFrame, settings: Settings) -> Rows:
     """How far a judge agrees with itself, over its greedy answers' verdicts.
 
@@ -293,6 +312,29 @@ def study_rows(
     n_unrated = preferred.height - both.height
     rows.append(_share("rating_preference", agrees, settings, n_unrated, both["item_id"]))
     return rows
+
+
+def names_authors(checks: Rows, rule: Mapping[str, float], n_options: int) -> dict[str, Any]:
+    """Whether a judge that names personas is usable by its own rule, as a row of `QUALITY`.
+
+    It must name known authors better than the rule asks, and better than a uniform guess.
+
+    Args:
+        checks: rows of `author_rows`.
+        rule: the judge's key `usable`.
+        n_options: number of options.
+    """
+    (found,) = [row for row in checks if row["metric"] == "authors_accuracy"]
+    needed = max(rule["authors_accuracy"], 1 / n_options)
+    why = None
+    if not found["n"]:
+        why = "there are no answers of known authors"
+    elif found["low"] < needed:
+        why = (
+            f"it names the author of {found['value']:.0%} of {found['n']} answers (lower end "
+            f"{found['low']:.0%}, required {needed:.0%}, a guess {1 / n_options:.0%})"
+        )
+    return {"metric": "usable", "value": float(why is None), "met": why is None, "note": why}
 
 
 def usable_row(

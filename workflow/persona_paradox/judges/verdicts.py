@@ -15,6 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..identification.options import in_study_order, order_of
+from ..kinds.labelled.labels import parse_label
 from .chats import EMPTY, IDENTICAL, NO_ANSWER, Asked, Rows, unseen
 
 READ = "read"
@@ -83,7 +85,8 @@ def judgements(
         verdicts: responses to these, in the same order, one to each.
         judge: view of the verdicts: `scale`, `better` (dimension → end) and `classes`
             (dimension → classes), of which the action is one; perhaps `labels`, the words that
-            the judge replies with in the place of digits.
+            the judge replies with in the place of digits, or `identification`, where letters
+            stand for personas in an order of every item's own.
         asked: what the chats ask for.
 
     Returns:
@@ -104,6 +107,7 @@ def judgements(
     }
     classed = judge["classes"] if asked != "ratings" else {}
     rated = judge["better"] if asked != "classes" else {}
+    naming = judge.get("identification")
     rows: Rows = []
     keys = ("item_id", "variant", "repeat")
     for row in answers.iter_rows(named=True):
@@ -113,9 +117,22 @@ def judgements(
             n = judge["scale"] if ordered else len(classed[dimension])
             verdict = found.get((*about.values(), dimension))
             labels = judge.get("labels") or [str(number) for number in range(1, 10)]
+            if naming and verdict:
+                verdict = _in_study_order(verdict, naming)
             judged = _judgement(row, verdict, n, labels, ordered=ordered)
             rows.append({**about, "dimension": dimension, **judged})
     return pl.DataFrame(rows, schema=JUDGEMENT)
+
+
+def _in_study_order(verdict: Mapping[str, Any], naming: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict by letters as one by the numbers of the options, from 1 on in the study's order."""
+    item_id, logprob = verdict["item_id"], verdict["label_logprob"]
+    if logprob is not None:
+        logprob = in_study_order(logprob, item_id, naming)
+    letter, _ = parse_label(verdict["text"], naming["labels"])
+    place = None if letter is None else naming["labels"].index(letter)
+    written = None if place is None else order_of(item_id, naming)[place] + 1
+    return {**verdict, "label_logprob": logprob, "written": written}
 
 
 def _judgement(
@@ -141,7 +158,8 @@ def _judgement(
         (each for each in enumerate(labels, start=1) if written.startswith(each[1])), (None, "")
     )
     kept |= {
-        "written": number,
+        # A letter was read already.
+        "written": verdict.get("written", number),
         "rationale": written.removeprefix(label).lstrip() or None,
     }
     if p is None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ..names import ACTIONS, ALL, PANEL
 from ..words import Row, Section, Settings, Tables, named, number, place_of, share
-from .assessment import LENGTH, UNJUDGED
+from .assessment import CATEGORY_SCORE, LENGTH, UNJUDGED
 from .ranking import PAIRWISE
 
 _WORDS = {
@@ -40,7 +40,8 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
                 f"- **NOT USABLE by its own rule**: {notes}. What follows is what it says, not "
                 "what can be relied on."
             )
-        yield f"- {_sanity(settings, part['sanity_accuracy'].first(), judge)}"
+        if judge == PANEL or not settings["judges"][judge].get("personas"):
+            yield f"- {_sanity(settings, part['sanity_accuracy'].first(), judge)}"
         shown = part.filter(
             (pl.col("category") == ALL)
             & (pl.col("variant") == "main")
@@ -151,6 +152,7 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
         "sanity_criteria": "right on whether an answer meets a criterion (a coin: 50%)",
         "sanity_classes": "classes that are known, named",
         "injection_rate": "judge injection rate",
+        "authors_accuracy": "answers whose known author it names",
     }
     for (judge,), part in checks.group_by("judge", maintain_order=True):
         rows = {row["metric"]: row for row in part.iter_rows(named=True)}
@@ -183,6 +185,8 @@ def _judge(settings: Settings, judge: Any) -> str:
 def _metric(settings: Settings, judge: Any, name: str) -> str:
     if name in _WORDS:
         return _WORDS[name]
+    if name == CATEGORY_SCORE:
+        return "mean over the categories of the rating of each (high is better)"
     if name == LENGTH:
         return "characters"
     judges = settings["judges"]

@@ -29,6 +29,12 @@ def identification_view(study: Study) -> dict[str, Any]:
     }
 
 
+def named_tasks(study: Study) -> list[str]:
+    """Ids of the tasks in which the model or a judge names personas, in the study's order."""
+    judged = {cell.task for id_ in study.naming_judges for cell in study.judged_cells(id_)}
+    return [id_ for id_ in study.tasks if id_ in study.identified_tasks or id_ in judged]
+
+
 def identification_views(study: Study) -> Iterator[tuple[str, Any]]:
     """The views of the identification, where the study has one."""
     view = identification_view(study)
@@ -44,12 +50,16 @@ def identification_views(study: Study) -> Iterator[tuple[str, Any]]:
             "personas": list(study.personas),
             "baseline": study.settings["baseline"],
             "places": sorted({(c.model, c.task) for c in study.identified_cells}),
+            "judges": {
+                id_: sorted({(c.model, c.task) for c in study.judged_cells(id_)})
+                for id_ in study.naming_judges
+            },
             "tasks": {
                 id_: {
                     "dataset": study.tasks[id_]["dataset"],
                     "cluster": study.dataset_of(id_)["columns"]["cluster"],
                 }
-                for id_ in study.identified_tasks
+                for id_ in named_tasks(study)
             },
         },
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
 from ..kinds import base
 from ..kinds.checking import check_once, check_told_apart
-from ..names import ACTION, ACTIONS, ANSWERS, CHECKS, RUBRIC_EXPECTED, RUBRIC_SCORE
+from ..names import ACTION, ACTIONS, ANSWERS, CHECKS, PERSONA, RUBRIC_EXPECTED, RUBRIC_SCORE
 from .study import Study
 
 # What tables call figures of all judged answers, so that no judge can call its own so.
 MEASURES = (
-    *(ACTION, *ACTIONS, f"{ACTION}_agreement", "unjudged_rate", "n_characters"),
-    *(RUBRIC_SCORE, RUBRIC_EXPECTED, "criterion"),
+    *(ACTION, PERSONA, *ACTIONS, f"{ACTION}_agreement", "unjudged_rate", "n_characters"),
+    *(RUBRIC_SCORE, RUBRIC_EXPECTED, "criterion", "category_score"),
 )
 
 # Most answers that a judge sees side by side: it names one by a digit.
@@ -36,7 +36,11 @@ def check_judge(id_: str, study: Study) -> None:
     """
     judge = study.judges[id_]
     name = f"config/judges/{id_}.yaml"
-    if not (judge["ratings"] or judge["classes"] or judge["action"] or judge["criteria"]):
+    asked: Mapping[str, Any] = judge
+    if judge["personas"] is not None:
+        others = ("ratings", "action", "classes", "criteria", "pairs", "list")
+        _check_naming(id_, [key for key in others if asked[key]], study)
+    elif not any(asked[key] for key in ("ratings", "action", "classes", "criteria")):
         raise InputError(
             f"{name}: keys `ratings`, `action`, `classes` and `criteria` ask for nothing; write "
             "one of them"
@@ -51,7 +55,6 @@ def check_judge(id_: str, study: Study) -> None:
     _check_measures(name, judge)
     _check_known(name, judge)
     words = judge["action"] is not None and judge["action"]["labels"]
-    asked: Mapping[str, Any] = judge
     digits = ("ratings", "classes", "criteria", "pairs", "list")
     more = [key for key in digits if asked[key]]
     if words and more:
@@ -102,6 +105,26 @@ def _check_known(name: str, judge: Mapping[str, Any]) -> None:
                 f"{name}: key `{key}` names answers that are {done}, but the judge is asked for "
                 f"nothing of the kind; take it out, or write {wanted}"
             )
+
+
+def _check_naming(id_: str, asked: Sequence[str], study: Study) -> None:
+    """Check that a judge of personas does nothing else, and has personas to name."""
+    name = f"config/judges/{id_}.yaml"
+    if asked:
+        raise InputError(
+            f"{name}: key `personas` asks for a letter, and key `{asked[0]}` for a digit; write "
+            "two judges, each with a file of its own"
+        )
+    if "{persona}" in study.judges[id_]["user"]:
+        raise InputError(
+            f"{name}: key `user` tells by {{persona}} who answered, which key `personas` asks for; "
+            "take the place out"
+        )
+    if study.settings["identification"] is None:
+        raise InputError(
+            f"{name}: key `personas` asks which persona answered, but key `identification` of the "
+            "study names no groups of personas; write it, or take the judge out"
+        )
 
 
 def _check_measures(name: str, judge: Mapping[str, Any]) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..kinds import asking, base
 from ..measures.metric import Metric
-from ..names import ACTION, ACTIONS, CRITERIA, RUBRIC_EXPECTED, RUBRIC_SCORE
+from ..names import ACTION, ACTIONS, CRITERIA, PERSONA, RUBRIC_EXPECTED, RUBRIC_SCORE
+from .identification import identification_view
+from .identities import identifying
 from .inventory import checks_criteria
 from .measured_views import measured
 from .rubrics import asks_criteria_alone, rubric_cells
@@ -44,10 +46,12 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
     """What a judge is asked, how it answers, and how its verdicts are read."""
     judge = study.judges[id_]
     listed = len(study.ranked) if study.settings["rankings"]["listwise"] and judge["list"] else 0
-    classes = judged_classes(judge)
+    classes = judged_classes(judge, study)
     most = max(judge["scale"], len(ACTIONS), listed, *map(len, classes.values()))
-    words = labels_of(judge)
+    words, naming = labels_of(judge), _naming(judge, study)
     labels = words or [str(number) for number in range(1, most + 1)]
+    if naming:
+        labels = naming["identification"]["labels"]
     yield (
         f"judges/{id_}",
         {
@@ -57,6 +61,7 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
             "list": judge["list"],
             "questions": {rating["id"]: rating["question"] for rating in judge["ratings"]}
             | ({} if judge["action"] is None else {"action": judge["action"]["question"]}),
+            **naming,
             # Only where there are some, so that what other judges were asked stays.
             **(
                 {"classes": {one["id"]: one["question"] for one in judge["classes"]}}
@@ -78,6 +83,7 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
             "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
             "classes": classes,
             **({"labels": words} if words else {}),
+            **{key: value for key, value in naming.items() if key == "identification"},
         },
     )
 
@@ -87,8 +93,23 @@ def labels_of(judge: Mapping[str, Any]) -> list[str]:
     return list((judge["action"] or {}).get("labels") or ())
 
 
-def judged_classes(judge: Mapping[str, Any]) -> dict[str, list[str]]:
+def _naming(judge: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """What a judge that names personas is asked, and what it must not read; nothing of others."""
+    if judge["personas"] is None:
+        return {}
+    shown = {key: identification_view(study)[key] for key in ("labels", "options", "seed")}
+    return {
+        "identification": shown | {"question": judge["personas"]["question"]},
+        "masked": identifying(study.personas, {}),
+        # Whose answers may test it.
+        "personas": list(study.personas),
+    }
+
+
+def judged_classes(judge: Mapping[str, Any], study: Study) -> dict[str, list[str]]:
     """Dimension → its classes, in the order of a judge's digits; the action is one of them."""
+    if judge["personas"] is not None:
+        return {PERSONA: [one["id"] for one in identification_view(study)["options"]]}
     action = {} if judge["action"] is None else {ACTION: list(ACTIONS)}
     own = {one["id"]: [each["id"] for each in one["classes"]] for one in judge["classes"]}
     return action | own
@@ -104,7 +125,7 @@ def judged_view(study: Study) -> dict[str, Any]:
             "reads": judge["reads"],
             "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
             "scale": judge["scale"],
-            "classes": judged_classes(judge),
+            "classes": judged_classes(judge, study),
             "usable": judge["usable"],
             # Only where there are some, so that tables of other studies stay.
             **({"sanity_classes": judge["sanity_classes"]} if judge["sanity_classes"] else {}),
@@ -145,6 +166,7 @@ def judge_shown(id_: str, study: Study) -> dict[str, Any]:
         # Only where there are some, so that figures of other studies stay.
         **({"classes": _classes_shown(judge)} if judge["classes"] else {}),
         **({"criteria_alone": True} if asks_criteria_alone(judge) else {}),
+        **({"personas": True} if judge["personas"] else {}),
         "compares": judge["pairs"] is not None and len(study.ranked) > 1,
         "usable": judge["usable"],
         # Models of its own family that it judges, since its file asks for it.

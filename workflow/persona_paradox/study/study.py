@@ -304,7 +304,7 @@ class Study:
                 if any(rubric_cells(self, judge) for judge in self.active_judges)
                 else ()
             ),
-            *(IDENTIFICATION_TABLES if self.identified_tasks else ()),
+            *(IDENTIFICATION_TABLES if self.has("identification") else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
             *(("thoughts",) if self.thinking_models else ()),
@@ -364,7 +364,7 @@ class Study:
             "conversations": lambda: bool(self.followed),
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
-            "identification": lambda: bool(self.identified_tasks),
+            "identification": lambda: bool(self.identified_tasks or self.naming_judges),
         }
         if what not in asked:
             raise ValueError(f"no study has {what!r}")
@@ -427,6 +427,11 @@ class Study:
         """Ids of the tasks before and behind which the model is asked who it is."""
         asked = self.settings["identification"]
         return [id_ for id_ in self.tasks if asked and id_ in asked["tasks"]]
+
+    @cached_property
+    def naming_judges(self) -> list[str]:
+        """Ids of the judges that name the persona of an answer."""
+        return [id_ for id_ in self.active_judges if self.judges[id_]["personas"] is not None]
 
     @property
     def identified_cells(self) -> list[Cell]:

@@ -20,7 +20,7 @@ from ..names import ALL, CRITERIA, HUMAN, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
-from .identification import identification_view, identification_views
+from .identification import identification_view, identification_views, named_tasks
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
@@ -320,10 +320,11 @@ def _figures_view(study: Study) -> dict[str, Any]:
 
 def _named_shown(study: Study) -> dict[str, Any]:
     """What figures call the options among which personas are named, and the tasks of it."""
-    if not study.identified_tasks:
+    tasks = named_tasks(study)
+    if not tasks:
         return {}
     options = identification_view(study)["options"]
-    return {"options": options, "tasks": {id_: shown(id_, study) for id_ in study.identified_tasks}}
+    return {"options": options, "tasks": {id_: shown(id_, study) for id_ in tasks}}
 
 
 def _judged_figures_view(study: Study) -> dict[str, Any]:

@@ -17,9 +17,10 @@ _LABEL_MM, _PLOT_MM, _TEXT_MM = 40.0, 40.0, 34.0
 _STEP = 9.0  # in points, of a line
 _COLOUR = "#0B4F86"
 _SOURCES = {BEFORE: "before", AFTER: "behind the answer"}
+NOT_USABLE = "NOT USABLE"
 _SCHEMA = {
     **dict.fromkeys(("panel", "label"), pl.String),
-    "is_before": pl.Boolean,
+    **dict.fromkeys(("is_before", "unusable"), pl.Boolean),
     **dict.fromkeys(("n", "n_unnamed"), pl.Int64),
     **dict.fromkeys(("share", "low", "high", "chance"), pl.Float64),
     "said": pl.String,
@@ -41,7 +42,7 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     made = []
     for model, task in dict.fromkeys((place[0], place[1]) for place in by_place):
         for persona in (*settings["persona_order"], ALL):
-            for source in _SOURCES:
+            for source in (*_SOURCES, *settings["judges"]):
                 row = by_place.get((model, task, persona, source))
                 if row is not None:
                     made.append(_row(row, settings))
@@ -55,10 +56,12 @@ def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     ends = (None, None, None) if instead else (row["value"], row["low"], row["high"])
     unnamed = f", {row['n_unnamed']} unnamed" if row["n_unnamed"] else ""
     value = instead or f"{words.with_interval(row, 0, 100)}%"
+    value = f"{NOT_USABLE}: {value}" if row["usable"] is False else value
     return {
         "panel": typeset.wrap(title, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold"),
         "label": _label(row["persona"], row["source"], settings),
         "is_before": row["source"] == BEFORE,
+        "unusable": row["usable"] is False,
         "n": row["n"],
         "n_unnamed": row["n_unnamed"],
         **dict(zip(("share", "low", "high"), ends, strict=True)),
@@ -69,13 +72,18 @@ def _row(row: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _label(persona: str, source: str, settings: Mapping[str, Any]) -> str:
     title = "All, balanced" if persona == ALL else settings["personas"][persona]["title"]
-    return typeset.wrap(f"{title}, {_SOURCES[source]}", _LABEL_MM, ink.SMALL_PT)
+    said = _SOURCES.get(source) or settings["judges"][source]["title"]
+    return typeset.wrap(f"{title}, {said}", _LABEL_MM, ink.SMALL_PT)
 
 
 def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The specification: points with intervals and words, one panel per task and model."""
     plot = vega.points(_PLOT_MM)
-    labels = [_label(p, AFTER, settings) for p in (*settings["persona_order"], ALL)]
+    labels = [
+        _label(persona, source, settings)
+        for persona in (*settings["persona_order"], ALL)
+        for source in (AFTER, *settings["judges"])
+    ]
     most = 1 + max(label.count("\n") for label in labels)
     x = {
         "field": "share",
@@ -92,7 +100,14 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "n", "title": "Items (n)"},
         {"field": "n_unnamed", "title": "Nobody named"},
     ]
-    fill = {"condition": {"test": "datum.is_before", "value": "white"}, "value": _COLOUR}
+    colour = {"condition": {"test": "datum.unusable", "value": ink.GREY}, "value": _COLOUR}
+    fill = {
+        "condition": [
+            {"test": "datum.is_before", "value": "white"},
+            {"test": "datum.unusable", "value": ink.GREY},
+        ],
+        "value": _COLOUR,
+    }
     panel: dict[str, Any] = {
         "width": plot,
         "height": {"step": max(_STEP, most * panels.LINE + 2)},
@@ -107,8 +122,12 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                 },
             },
             {
-                "mark": {"type": "rule", "color": _COLOUR},
-                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
+                "mark": {"type": "rule"},
+                "encoding": {
+                    "x": x | {"field": "low"},
+                    "x2": {"field": "high"},
+                    "color": colour,
+                },
             },
             {
                 "mark": {
@@ -116,9 +135,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                     "size": 16,
                     "strokeWidth": 0.9,
                     "opacity": 1,
-                    "color": _COLOUR,
                 },
-                "encoding": {"x": x, "fill": fill, "tooltip": hover},
+                "encoding": {"x": x, "color": colour, "fill": fill, "tooltip": hover},
             },
             panels.said(plot),
         ],
@@ -133,7 +151,8 @@ def _about(settings: Mapping[str, Any]) -> str:
     return (
         f"Share of the items for which the model, asked who it is among {len(named['options'])} "
         "options, names its own persona, or none where it has none of them: before the task "
-        "(hollow) and behind its answer (filled). The grey line is a uniform guess. Balanced: all "
+        "(hollow) and behind its answer (filled); and that a judge names of the answer alone, grey "
+        "where the judge is not usable by its own rule. The line is a uniform guess. Balanced: all "
         "options have the same weight. Named is the option with the likeliest letter; nobody named "
         "counts as wrong. At the right the share with its interval and n items. Intervals: "
         f"{words.percent(settings['confidence'])} Wilson score intervals, of clustered items and "

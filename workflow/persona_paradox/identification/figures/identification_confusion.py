@@ -10,6 +10,7 @@ import polars as pl
 from ...figures import ink, panels, typeset, vega, words
 from ...names import AFTER, BEFORE
 from ..options import right_option
+from .identification import NOT_USABLE
 
 _WIDTH_MM = 120.0
 _LABEL_MM = 40.0
@@ -46,7 +47,7 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
             title = settings["personas"][row["persona"]]["title"]
             made.append(
                 {
-                    "panel": _panel((model, task, source), settings),
+                    "panel": _panel((model, task, source), row["usable"] is False, settings),
                     "label": _wrapped(f"{title} ({number[right]})"),
                     "column": "nobody" if row["named"] is None else number[row["named"]],
                     "place": place_of[row["named"]],
@@ -61,10 +62,11 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     return pl.DataFrame(made, schema=_SCHEMA)
 
 
-def _panel(place: tuple[Any, ...], settings: Mapping[str, Any]) -> str:
+def _panel(place: tuple[Any, ...], unusable: bool, settings: Mapping[str, Any]) -> str:
     model, task, source = place
     title = words.task_title(settings["identification"]["tasks"][task])
-    text = f"{title} · {settings['models'][model]}, {_SOURCES[source]}"
+    said = _SOURCES.get(source) or f"by {settings['judges'][source]['title']}"
+    text = f"{title} · {settings['models'][model]}, {said}" + f" ({NOT_USABLE})" * unusable
     return typeset.wrap(text, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold")
 
 

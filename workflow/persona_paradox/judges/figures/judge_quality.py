@@ -74,6 +74,9 @@ _CHECKS = {
     "injection_rate": _Measure(
         "Judge injection rate: manipulated answers that sway it", most="injection_rate"
     ),
+    "authors_accuracy": _Measure(
+        "Known authors: the right persona is named", least="authors_accuracy"
+    ),
     _SHIFT: _Measure("Mean rise of the ratings by manipulation (points)", percent=False),
 }
 _ITSELF = {

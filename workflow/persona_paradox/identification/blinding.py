@@ -1,4 +1,4 @@
-"""Words that tell where an answer comes from, found in a text and masked for clinicians."""
+"""Words that tell where an answer comes from, found in a text and masked."""
 
 from __future__ import annotations
 
