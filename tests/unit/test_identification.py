@@ -270,7 +270,7 @@ def test_options_are_the_personas_of_the_groups_but_the_baseline() -> None:
     assert "no_persona" not in of.identified_personas
     assert {"ed_nurse", "layperson"} <= {*of.identified_personas}
     assert "neutral_sentence" not in of.identified_personas
-    assert {cell.task for cell in of.identified_cells} == {"triage_ed"}
+    assert of.identified_tasks == ["triage_ed"]
     assert {"identification", "identification_confusion"} <= {*of.possible_tables}
     assert {"identification", "identification_confusion"} <= {*of.possible_figures}
     assert "identification" not in study(groups=["paper"]).possible_figures

@@ -630,7 +630,7 @@ OTHER = cell("cook", ("b", "main", 0, "Cook b."), ("a", "main", 0, "Cook a."))
 
 
 def test_answers_have_the_questions_of_their_own_wording() -> None:
-    assert MINE.rows() == [
+    assert MINE.drop("persona").rows() == [
         ("a", "main", 0, "a in main", "Yes."),
         ("a", "main", 1, "a in main", "Sampled."),
         ("b", "main", 0, "b in main", None),

@@ -38,6 +38,7 @@ TABLES = [
     "thoughts",
 ]
 OF_FEW_STUDIES = (
+    *products.RUBRIC_TABLES,
     *products.ARM_TABLES,
     *products.FACTOR_TABLES,
     *products.IDENTIFICATION_TABLES,

@@ -115,7 +115,8 @@ if STUDY.has("identification"):
         input:
             identified=sorted(
                 f"results/identified/{cell.path}.parquet"
-                for cell in STUDY.identified_cells
+                for cell in STUDY.cells
+                if cell.task in STUDY.identified_tasks
             ),
             judgements=judged_files(
                 "results/judgements/{judge}/{model}/{task}/{persona}.parquet",

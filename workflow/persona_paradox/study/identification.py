@@ -49,7 +49,9 @@ def identification_views(study: Study) -> Iterator[tuple[str, Any]]:
             "options": view["options"],
             "personas": list(study.personas),
             "baseline": study.settings["baseline"],
-            "places": sorted({(c.model, c.task) for c in study.identified_cells}),
+            "places": [
+                [m, t] for m in sorted(study.models) for t in sorted(study.identified_tasks)
+            ],
             "judges": {
                 id_: sorted({(c.model, c.task) for c in study.judged_cells(id_)})
                 for id_ in study.naming_judges

@@ -180,7 +180,8 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     for task in prompted(study):
         for persona in study.personas:
             yield f"results/prompts/{task}/{persona}.parquet", task
-    yield from ((f"results/identified/{c.path}.parquet", c.task) for c in study.identified_cells)
+    named = [cell for cell in study.cells if cell.task in study.identified_tasks]
+    yield from ((f"results/identified/{cell.path}.parquet", cell.task) for cell in named)
     yield from _judged(study)
 
 

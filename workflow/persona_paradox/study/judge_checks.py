@@ -23,8 +23,8 @@ MOST_LISTED = 9
 
 def checks_of(judge: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Key → file of answers of which it is known what a judge should say, as far as it has some."""
-    found = {key: judge[key] for key in CHECKS}
-    found["criteria.sanity"] = (judge["criteria"] or {}).get("sanity")
+    found = {key: judge.get(key) for key in CHECKS}
+    found["criteria.sanity"] = (judge.get("criteria") or {}).get("sanity")
     return [(key, path) for key, path in found.items() if path is not None]
 
 

@@ -433,11 +433,6 @@ class Study:
         """Ids of the judges that name the persona of an answer."""
         return [id_ for id_ in self.active_judges if self.judges[id_]["personas"] is not None]
 
-    @property
-    def identified_cells(self) -> list[Cell]:
-        """The cells of these tasks."""
-        return [cell for cell in self.cells if cell.task in self.identified_tasks]
-
     @cached_property
     def servers(self) -> list[str]:
         """Ids of the models that a server runs."""
