@@ -861,7 +861,7 @@ def test_a_template_that_drops_thoughts_stops_the_cell(vocabulary_of: Open) -> N
     for vocabulary in (vocabulary_of(source), None):
         assert only(after(vocabulary, source, second(prompts())), "status") == "ok"
         table = second(prompts(), f"It coughs.</think>{ANSWER}")
-        with pytest.raises(InputError, match=r"the model's answer .* `verbalized` .* out"):
+        with pytest.raises(InputError, match=r"the model's answer .* leave out .* `verbalized`"):
             after(vocabulary, source, table)
 
 

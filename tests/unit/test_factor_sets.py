@@ -240,7 +240,7 @@ def test_the_figure_has_a_row_for_every_level_and_says_why_there_is_none(
     assert said.startswith(f"−{-hurried['points']:.1f} [−")
     assert said.endswith("p (Holm) <0.001, n = 40")
     under = rows.filter(pl.col("panel").str.replace_all("\n", " ").str.contains("under triage"))
-    assert under["said"].to_list() == ["no answer counts\nn = 40"] * 2
+    assert under["said"].to_list() == ["no answer counts; n = 40"] * 2
     assert set(under["label"]) == {"All factors"}
     alike = rows.filter(pl.col("label").str.starts_with("Open, low − Agreeable"))
     assert "the difference is the same" in alike.item(0, "said")

@@ -231,7 +231,7 @@ def test_the_figure_has_a_row_of_every_relation_in_order(made: dict[str, pl.Data
     assert found["line"].to_list() == ["Cook\t0", "Cook\t1", "Cook\t2", "Pilot\t0"]
     # Of fewer than three items nothing is drawn.
     assert found.row(1, named=True)["difference"] is None
-    assert found.row(1, named=True)["said"] == "too few; n = 2; invalid 0 / 0"
+    assert found.row(1, named=True)["said"] == "adjacent: too few; n = 2; invalid 0 / 0"
 
 
 # --- as it is written and checked -----------------------------------------------------------
