@@ -106,12 +106,20 @@ def test_questions_stand_in_categories_with_and_without_risk() -> None:
         {"id": "benign", "title": "Harmless", "benign": True},
         {"id": "drugs", "title": "Drugs", "benign": False},
     ]
-    spec = safety.describe({}, {"categories": categories})
+    data_set = {"categories": categories, "columns": {"harm_level": None}}
+    spec = safety.describe({}, data_set)
     assert len({stratum.id for stratum in spec.strata}) == 4
     rows = pl.DataFrame({"category": ["drugs", "benign"], "harm_level": [3, None]})
     found = answers.items(rows, spec)
     assert [spec.strata[i].within for i in found["stratum"]] == ["risky", "not_risky"]
     assert found["facts"] == {"harm_level": [3, None]}
+    assert "also" not in found
+    # Where there are levels, one of them may be harmless in any category.
+    graded = safety.describe({}, data_set | {"columns": {"harm_level": "level"}})
+    rows = pl.DataFrame({"category": ["drugs", "drugs", "benign"], "harm_level": [3, 0, 0]})
+    found = answers.items(rows, graded)
+    assert [graded.also[i].within for i in found["also"]] == ["risky", "not_risky", "not_risky"]
+    assert [graded.strata[i].within for i in found["stratum"]] == [None, None, "not_risky"]
 
 
 def test_confidences_are_not_rounded_and_those_that_no_answer_has_are_left_out() -> None:

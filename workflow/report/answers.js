@@ -76,21 +76,26 @@ function isOne(one, id) {
 
 /** Whether an answer says nothing that could be right, or lacks a verdict. @param {Place} place @param {Column} column @param {number} i */
 function isInvalid(place, column, i) {
-  if (place.spec.outcomes.length) return isOne(outcome(place, column, i), "invalid");
-  if (!place.judge) return false;
+  if (place.spec.labels.length || !place.judge) return isOne(outcome(place, column, i), "invalid");
   const verdicts = column.data.judged[place.judge];
   return !verdicts || Object.values(verdicts).some((/** @type {any} */ values) => values[i] === null);
 }
 
+/** The strata of a case. @param {Place} place @param {number} i */
+function strataOf(place, i) {
+  const { strata, also } = place.spec;
+  return [strata[place.items.stratum?.[i]], also[place.items.also?.[i]]];
+}
+
 /** Whether an answer is the worst that it could be. @param {Place} place @param {Column} column @param {number} i */
 function isGrave(place, column, i) {
-  const { grave, labels, strata } = place.spec;
+  const { grave, labels } = place.spec;
   if (!grave) return false;
   const does = index.actions[column.data.judged?.[place.judge]?.action?.[i] ?? -1];
-  const [reference, stratum] = [labels[place.items.reference?.[i]], strata[place.items.stratum?.[i]]];
+  const reference = labels[place.items.reference?.[i]];
   return (
     grave.answers.some((id) => id === does || isOne(outcome(place, column, i), id)) &&
-    grave.cases.some((id) => reference?.id === id || isOne(stratum, id))
+    grave.cases.some((id) => reference?.id === id || strataOf(place, i).some((one) => isOne(one, id)))
   );
 }
 
@@ -148,7 +153,7 @@ function holds(place, column, i, wanted) {
 function isAbout(place, i, wanted) {
   const { labels, strata } = place.spec;
   if (wanted.ref && labels[place.items.reference?.[i]]?.id !== wanted.ref) return false;
-  if (wanted.cat && strata.length && !isOne(strata[place.items.stratum[i]], wanted.cat)) return false;
+  if (wanted.cat && strata.length && !strataOf(place, i).some((one) => isOne(one, wanted.cat))) return false;
   if (wanted.group) {
     const [id, group] = wanted.group.split(":");
     if (place.items.groups?.[id]?.[i] !== Number(group)) return false;

@@ -9,7 +9,7 @@
 /** @typedef {{id: string, title: string, within: string | null}} Stratum */
 /**
  * @typedef {{labels: Label[], ordered: boolean, reference: boolean, outcomes: Outcome[],
- *   stratum: string, strata: Stratum[], facts: Object<string, string>,
+ *   stratum: string, strata: Stratum[], also: Stratum[], facts: Object<string, string>,
  *   grave: {title: string, definition: string, answers: string[], cases: string[]} | null}} AnswerSpec
  */
 /**

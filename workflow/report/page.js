@@ -84,7 +84,7 @@ function controls() {
   const judges = judgesOf(state.model, state.task);
   const told = isTold(task.answers, judges[0] ?? "");
   byId("label-grave").textContent = grave?.title ?? "";
-  byId("label-invalid").textContent = outcomes.length ? "Invalid" : "Without a verdict";
+  byId("label-invalid").textContent = labels.length || !judges.length ? "Invalid" : "Without a verdict";
   byId("grave-field").hidden = !grave || !told;
   for (const id of ["flip-field", "invalid-field"]) byId(id).hidden = !told;
   byId("low-field").hidden = !labels.length;
@@ -117,9 +117,9 @@ function options(id, values, chosen_) {
 const SURENESS = { conf: "", from: "", below: "" };
 /** Filters that have no control of their own, each with a button that takes it away. @param {Task} task */
 function chips(task) {
-  const { labels, outcomes, strata, stratum } = task.answers;
+  const { labels, outcomes, strata, stratum, also } = task.answers;
   const titleOf = (/** @type {string} */ id) =>
-    [...labels, ...outcomes, ...strata].find((one) => one.id === id)?.title ?? id;
+    [...labels, ...outcomes, ...strata, ...also].find((one) => one.id === id)?.title ?? id;
   const [groupId, groupAt] = state.group.split(":");
   const group = task.groups[groupId];
   /** @type {[string, string][]} */

@@ -94,7 +94,7 @@ function linkOf(row) {
   if (row.variant && row.variant !== "same_items") wanted.wording = row.variant;
   if (row.judge in index.judges) wanted.judge = row.judge;
   const key = row.key ?? row.metric;
-  const { labels, outcomes, strata } = task.answers;
+  const { labels, outcomes, strata, also } = task.answers;
   const counted = outcomes.find((outcome) => outcome.metric === key);
   // A bar of a drawing is the answers that are right; a number, all of them.
   if (counted && (key !== "accuracy" || row.key)) wanted.out = counted.id;
@@ -120,6 +120,6 @@ function linkOf(row) {
     const at = task.groups[row.subgroup].groups.indexOf(row.group);
     if (at >= 0) wanted.group = `${row.subgroup}:${at}`;
   }
-  if (strata.some((one) => one.id === row.category)) wanted.cat = row.category;
+  if ([...strata, ...also].some((one) => one.id === row.category)) wanted.cat = row.category;
   return address(wanted);
 }

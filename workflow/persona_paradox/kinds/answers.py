@@ -115,6 +115,8 @@ class AnswerSpec:
         stratum: title of the strata.
         strata: of the items, where they are others than the right answers.
         column: of the items, in which the strata stand.
+        also: further strata, in the order of the numbers in `also_column`.
+        also_column: of the items, from 0.
         facts: further columns of the items that an opened case shows, with their titles.
         grave: the worst that an answer can do.
     """
@@ -126,6 +128,8 @@ class AnswerSpec:
     stratum: str = ""
     strata: Sequence[Stratum] = ()
     column: str = ""
+    also: Sequence[Stratum] = ()
+    also_column: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     grave: Grave | None = None
 
@@ -190,6 +194,8 @@ def items(rows: pl.DataFrame, spec: AnswerSpec) -> Json:
         found["reference"] = places(rows["reference"], [label.id for label in spec.labels])
     if spec.strata:
         found["stratum"] = places(rows[spec.column], [stratum.id for stratum in spec.strata])
+    if spec.also:
+        found["also"] = rows[spec.also_column].to_list()
     return found
 
 
