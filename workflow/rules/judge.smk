@@ -113,7 +113,7 @@ rule deliver_checks:
     input:
         judge=view("judges/{judge}"),
         read_out=view("judge_read_out/{judge}"),
-        view=view("verdicts/{judge}"),
+        view=view("judge_classes/{judge}"),
         template=of_judge("templates/{model}"),
         manifest=manifest,
         sanity=checks("sanity"),

@@ -56,7 +56,7 @@ if __name__ == "__main__":
         __doc__,
         judge="view of the judge's rubric and questions",
         read_out="view of its digits",
-        view="view of how its verdicts are read",
+        view="view of the classes that it names",
         template="view of its model's chat template",
         ratings="Parquet file to write: answers one by one",
         pairs="Parquet file to write: pairs",

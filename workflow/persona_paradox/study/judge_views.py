@@ -74,6 +74,7 @@ def judge_views(id_: str, study: Study) -> Iterator[tuple[str, Any]]:
         f"judge_read_out/{id_}",
         {"labels": labels, "answer_prefix": judge["answer_prefix"]} | asking.UNBOUND,
     )
+    yield f"judge_classes/{id_}", {"classes": classes}
     room = WORD_TOKENS if words else DIGIT_TOKENS
     yield f"judge_decoding/{id_}", asking.greedy(labels, room + judge["rationale_tokens"])
     yield (
