@@ -121,7 +121,7 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     cells = len(models) * personas
     tasks = tasks_of(untouched, study["tasks"])
     reasoned = sum(bool(task.get("rationale")) for _, task, _ in tasks)
-    free = sum(task["kind"] == "safety" for _, task, _ in tasks)
+    free = [turns for _, task, turns in tasks if task["kind"] in ("safety", "initiative")]
     # The first answers of what goes on behind them are those of the base.
     first = sum(not turns for _, _, turns in tasks)
     rounds = first + sum(turns for _, _, turns in tasks)
@@ -138,8 +138,11 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     assert jobs.get("answer_behind_thought", 0) == thinking * at_once
     assert jobs.get("generate", 0) == (len(models) - thinking) * at_once
     assert jobs.get("reason", 0) == cells * reasoned
-    read_by = {"answers": free, "reasoning": reasoned}
-    assert jobs.get("read_ratings", 0) == cells * sum(read_by[j["reads"]] for j in judges)
+    # What goes on for several turns may be read behind each; the first answers are the base's.
+    between = sum(turns - 1 for turns in free if turns > 1)
+    read_by = {"answers": len(free), "reasoning": reasoned}
+    reads = sum(read_by[j["reads"]] + between * j.get("rounds", False) for j in judges)
+    assert jobs.get("read_ratings", 0) == cells * reads
 
 
 @pytest.mark.parametrize(
