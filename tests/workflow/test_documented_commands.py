@@ -87,6 +87,8 @@ SEEN = [
     "snakemake --unlock",
     "python workflow/scripts/check_study.py config/studies/theirs.yaml",
     "python workflow/scripts/check_refusals.py",
+    "python workflow/scripts/check_lexicon.py",
+    "python workflow/scripts/check_initiative.py",
 ]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
