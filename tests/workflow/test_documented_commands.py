@@ -35,13 +35,15 @@ TUTORIAL = [
     "python workflow/scripts/store.py shrink",
     "python workflow/scripts/store.py empty",
 ]
-# What would run in the project as it is; of what is long, or needs weights, no more than that.
-PLANNED = [
-    # Every study that a document runs.
+# Studies that a document runs: test_commands plans every one that there is.
+STUDIES = [
     *filter(
         re.compile(r"snakemake --configfile config/studies/[\w-]+\.yaml --cores all").fullmatch,
         all_commands(),
-    ),
+    )
+]
+# What would run in the project as it is; of what is long, or needs weights, no more than that.
+PLANNED = [
     "snakemake --cores all results/clinician/packet.zip",
     "snakemake --cores all --configfile config/studies/effects.yaml -- results/tables/cells.csv",
     "snakemake --cores all results/report.html",
@@ -98,13 +100,18 @@ SHELL = [
     "sha256sum resources/my_model.gguf",
     "xdg-open results/report.html",
 ]
-KNOWN = [*TUTORIAL, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *SHELL]
+KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *SHELL]
 
 
 def test_no_command_stands_in_a_document_that_no_test_knows() -> None:
     found = all_commands()
     assert {command: found[command] for command in found.keys() - set(KNOWN)} == {}
     assert set(KNOWN) - found.keys() == set()
+
+
+@pytest.mark.parametrize("command", STUDIES)
+def test_a_study_that_a_document_runs_is_there(command: str) -> None:
+    assert (ROOT / command.split()[2]).is_file()
 
 
 def test_a_new_command_would_be_seen() -> None:
