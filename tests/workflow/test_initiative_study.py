@@ -24,7 +24,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     def build(path: Path) -> None:
         project = initiative_study(path)
-        noting = watch(path.parent / "notes")
+        noting = watch(path.parent / "initiative_notes")
         project.run("--cores", "2", **noting)
         project.run("--cores", "2", ARCHIVE, **noting)
 
@@ -147,7 +147,7 @@ def test_the_archive_holds_its_files(ran: Project) -> None:
 
 
 def test_every_job_names_the_code_that_it_runs(ran: Project) -> None:
-    inputs, notes = named(ran.path), loaded(ran.path.parent / "notes")
+    inputs, notes = named(ran.path), loaded(ran.path.parent / "initiative_notes")
     for log, modules in notes.items():
         assert log in inputs, log
         assert modules <= inputs[log], (log, sorted(modules - inputs[log]))
