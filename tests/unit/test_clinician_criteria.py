@@ -20,9 +20,9 @@ from persona_paradox.clinicians import agreement
 from persona_paradox.clinicians.annotations import read_annotations
 from persona_paradox.clinicians.drawing import draw
 from persona_paradox.clinicians.forms import criterion_name
-from persona_paradox.clinicians.masking import mask
 from persona_paradox.clinicians.packet import Packet, packet
 from persona_paradox.errors import InputError
+from persona_paradox.identification.masking import mask
 from persona_paradox.judges.criteria import CRITERION
 
 TASK = "answers_task"
