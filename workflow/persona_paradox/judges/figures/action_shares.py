@@ -82,12 +82,12 @@ def _part(block: Block) -> Part:
 
 
 def _panels(block: Block) -> list[_Panel]:
-    """The kind's own groups, such as harm levels; else risky questions, then every category of
-    benign ones; all where they are not told apart.
+    """The kind's own groups, such as harm levels, where one is large enough to be drawn; else risky
+    questions, then every category of benign ones; all where they are not told apart.
     """
-    found = {row["category"] for row in block.rows("judgements", metric=_REFUSE)}
+    found = {row["category"]: row["n"] for row in block.rows("judgements", metric=_REFUSE)}
     groups = [one for one in block.groups if one["id"] in found]
-    if groups:
+    if any(found[one["id"]] >= block.study.settings["too_few_below"] for one in groups):
         return [_Panel(one["id"], one["title"], _table(block, one["id"])) for one in groups]
     if RISKY not in found:
         return [_Panel(ALL, "All questions", _table(block, ALL))]
