@@ -191,8 +191,7 @@ def counts(texts: Sequence[str | None]) -> pl.DataFrame:
         A row per text: `n_words`, and a column for every category with the number of its matches;
         null where there is no text.
     """
-    # Categories are read when Snakemake starts.
-    import polars as pl  # noqa: PLC0415
+    import polars as pl  # noqa: PLC0415 - Snakemake reads the categories at every start
 
     found = {"n_words": [None if text is None else n_words(text) for text in texts]}
     for id_, category in categories().items():
