@@ -94,6 +94,22 @@ def names(field: str, most: int = 1) -> dict[str, Any]:
     return {"field": field, "type": "nominal", "sort": None, "title": None, "axis": axis}
 
 
+def upright(place: Mapping[str, Any], colour: str = ink.LIGHT) -> dict[str, Any]:
+    """The layer of a line from the top of a panel to its bottom, at `place`, a channel x."""
+    return {
+        "mark": {"type": "rule", "strokeWidth": 0.5, "color": colour},
+        "encoding": {"x": place, "y": {"value": 0}, "y2": {"value": "height"}},
+    }
+
+
+def interval(x: Mapping[str, Any], colour: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer of intervals, columns `low` and `high`, on a channel x, in a channel of colour."""
+    return {
+        "mark": {"type": "rule"},
+        "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colour},
+    }
+
+
 def said(plot: float, *, lines: int = 1) -> dict[str, Any]:
     """The layer of words at the right of a panel, column `said`.
 

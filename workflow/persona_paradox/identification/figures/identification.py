@@ -113,22 +113,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "height": {"step": max(_STEP, most * panels.LINE + 2)},
         "encoding": {"y": panels.names("label", most)},
         "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.MIDDLE},
-                "encoding": {
-                    "x": x | {"field": "chance"},
-                    "y": {"value": 0},
-                    "y2": {"value": "height"},
-                },
-            },
-            {
-                "mark": {"type": "rule"},
-                "encoding": {
-                    "x": x | {"field": "low"},
-                    "x2": {"field": "high"},
-                    "color": colour,
-                },
-            },
+            panels.upright(x | {"field": "chance"}, ink.MIDDLE),
+            panels.interval(x, colour),
             {
                 "mark": {
                     "type": "point",

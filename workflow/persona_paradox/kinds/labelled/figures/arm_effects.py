@@ -125,22 +125,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "height": {"step": max(_STEP, most * panels.LINE + 2)},
         "encoding": {"y": y},
         "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
-                "encoding": {
-                    "x": x | {"field": "reference"},
-                    "y": {"value": 0},
-                    "y2": {"value": "height"},
-                },
-            },
-            {
-                "mark": {"type": "rule"},
-                "encoding": {
-                    "x": x | {"field": "low"},
-                    "x2": {"field": "high"},
-                    "color": look,
-                },
-            },
+            panels.upright(x | {"field": "reference"}),
+            panels.interval(x, look),
             {
                 "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
                 "encoding": {

@@ -128,22 +128,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "layer": [
             # First, since it has a word on every line, so that the lines stand in their order.
             panels.said(plot),
-            {
-                "mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT},
-                "encoding": {
-                    "x": {"datum": 0},
-                    "y": {"value": 0},
-                    "y2": {"value": "height"},
-                },
-            },
-            {
-                "mark": {"type": "rule"},
-                "encoding": {
-                    "x": x | {"field": "low"},
-                    "x2": {"field": "high"},
-                    "color": colour,
-                },
-            },
+            panels.upright({"datum": 0}),
+            panels.interval(x, colour),
             {
                 "mark": {"type": "point", "size": 16, "strokeWidth": 0.9, "opacity": 1},
                 "encoding": {

@@ -103,7 +103,6 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         {"field": "low", "title": "from", "format": "+.2f"},
         {"field": "high", "title": "to", "format": "+.2f"},
     ]
-    zero = {"x": {"datum": 0}, "y": {"value": 0}, "y2": {"value": "height"}}
     panel: dict[str, Any] = {
         "width": plot,
         "height": {"step": max(_STEP, most * panels.LINE + 2)},
@@ -111,15 +110,8 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "layer": [
             # First, since it has a word on every line, so that the lines stand in their order.
             panels.said(plot),
-            {"mark": {"type": "rule", "strokeWidth": 0.5, "color": ink.LIGHT}, "encoding": zero},
-            {
-                "mark": {"type": "rule"},
-                "encoding": {
-                    "x": x | {"field": "low"},
-                    "x2": {"field": "high"},
-                    "color": colour,
-                },
-            },
+            panels.upright({"datum": 0}),
+            panels.interval(x, colour),
             {
                 "mark": {"type": "point", "size": 16, "filled": True, "opacity": 1},
                 "encoding": {"x": x, "color": colour, "shape": shape, "tooltip": hover},
