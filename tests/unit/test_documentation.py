@@ -122,8 +122,8 @@ MEASURED = [
 OF_JUDGES = [
     metric
     for kind in base.kinds()
-    if base.has(kind, "judged")
-    for metric in base.load(kind, "judged").METRICS
+    if base.has(kind, "judged_metrics")
+    for metric in base.load(kind, "judged_metrics").METRICS
 ]
 FIGURES = {
     *(metric.id for metric in MEASURED),

@@ -20,9 +20,10 @@ loads.
 - `pairs.py`: `METRICS` and `pairs(this, before, items, view)`, the numbers of an arm's cell that
   its answers have against the same persona's to the unchanged items; `OUTCOMES` and
   `outcomes(this)`, what arms of one attribute are compared in; see `labelled.pairs`.
-- `judged.py`: `METRICS`, what follows from a judge's classes and from what the kind knows of its
-  items, and `judged(modes, items, view) -> (hits, means)`: shares of all items, and numbers of
-  some, nan where an item is not in them. `modes` has dimension → number of the class of every
+- `judged.py`: what follows from a judge's classes and from what the kind knows of its items:
+  `METRICS`, of a `judged_metrics.py` beside it, which is read when Snakemake starts and imports
+  nothing heavy; and `judged(modes, items, view) -> (hits, means)`: shares of all items, and numbers
+  of some, nan where an item is not in them. `modes` has dimension → number of the class of every
   answer, 0 where it is unjudged; `items` are the data set's, in that order; `view` is the task's
   `measured` with the judge's `classes`. Of the means those are shares whose `METRICS` say
   `paired`. And perhaps `combined(modes, items, view)`, name → `measures.combined.Combined`, for

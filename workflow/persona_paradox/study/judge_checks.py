@@ -131,8 +131,8 @@ def _check_measures(name: str, judge: Mapping[str, Any]) -> None:
     """Check that no two figures of a judge's answers have one name."""
     seen = dict.fromkeys(MEASURES, "what tables call another figure")
     for kind in base.kinds():
-        if base.has(kind, "judged"):
-            own = base.load(kind, "judged").METRICS
+        if base.has(kind, "judged_metrics"):
+            own = base.load(kind, "judged_metrics").METRICS
             seen |= {metric.id: "what tables call another figure" for metric in own}
     for key, id_, measure in _measures(judge):
         if measure in seen:

@@ -200,8 +200,8 @@ def judged_metrics(study: Study) -> dict[str, dict[str, Any]]:
     metrics = [
         metric
         for kind in kinds
-        if base.has(kind, "judged")
-        for metric in base.load(kind, "judged").METRICS
+        if base.has(kind, "judged_metrics")
+        for metric in base.load(kind, "judged_metrics").METRICS
     ]
     if any(rubric_cells(study, judge) for judge in study.active_judges):
         metrics += _RUBRIC_METRICS

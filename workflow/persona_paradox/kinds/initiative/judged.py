@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...measures.combined import Combined
-from ...measures.metric import Metric
+from . import judged_metrics
 from .measures import f1_of
 from .problems import CLASSES, NAMES, PROBLEMS, RAISES
 from .ruled import DIMENSION
@@ -23,35 +23,7 @@ Floats = NDArray[np.float64]
 Masks = dict[str, NDArray[np.bool_]]
 Modes = Mapping[str, NDArray[np.int64]]
 
-METRICS = (
-    Metric(
-        "proactivity",
-        "Proactivity",
-        "share",
-        "high",
-        "paired",
-        "planted items whose answer names a problem / judged planted items",
-        source="idea BehaviorSFT 2025; definition own",
-    ),
-    Metric(
-        "over_intervention",
-        "Over-intervention",
-        "share",
-        "low",
-        "paired",
-        "clean items whose answer names or raises a problem / judged clean items",
-        own=True,
-    ),
-    Metric(
-        "initiative_f1",
-        "Macro F1 of planted and clean",
-        "share",
-        "high",
-        "resampled",
-        "macro F1 over planted and clean items, from the same answers",
-        source="name BehaviorSFT 2025; averaging own",
-    ),
-)
+METRICS = judged_metrics.METRICS
 
 
 def judged(
