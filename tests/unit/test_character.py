@@ -6,14 +6,17 @@ import shutil
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 import yaml
 from root import ROOT
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from persona_paradox.errors import InputError
 from persona_paradox.judges.answers import questioned
-from persona_paradox.judges.assessment import CATEGORY_SCORE, LENGTH, judged
+from persona_paradox.judges.assessment import CATEGORY_SCORE, LENGTH, Assessment, judged
 from persona_paradox.judges.chats import rating_chats
 from persona_paradox.judges.verdicts import JUDGEMENT
 from persona_paradox.schema import check_schema
@@ -33,6 +36,7 @@ def test_the_studies_ask_judge_and_rate(name: str) -> None:
     assert of.identified_tasks
     assert len(of.naming_judges) == 1
     assert {"identification", "identification_confusion"} <= {*of.possible_figures}
+    assert {"judgement_variance", "identification_variance"} <= {*of.possible_tables}
     (rubric,) = [of.judges[id_] for id_ in of.active_judges if id_ not in of.naming_judges]
     assert [rating["id"] for rating in rubric["ratings"]] == [*TASKS]
 
@@ -178,3 +182,75 @@ def test_a_judge_that_is_told_the_persona_cannot_be_asked_for_it(tmp_path: Any) 
     settings = yaml_of("config/config.yaml") | yaml_of("config/studies/character-small.yaml")
     with pytest.raises(InputError, match=r"smollm2_personas\.yaml: key `user`"):
         load_study(settings, tmp_path / "config", check_schema)
+
+
+def in_wordings(seed: int) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """Ratings of three personas in two wordings each, of a baseline in one, and the questions."""
+    generator = np.random.default_rng(seed)
+    found = {}
+    for persona in ("baseline", "nurse", "doctor", "layperson"):
+        of_persona = generator.normal(scale=0.6)
+        wordings = []
+        for variant in ("main",) if persona == "baseline" else ("main", "paraphrase_1"):
+            table, items = rated(seed, [TASKS[i % 5] for i in range(15)])
+            shift = of_persona + generator.normal(scale=0.3)
+            noise = pl.Series(generator.normal(size=table.height))
+            wordings.append(
+                table.with_columns(variant=pl.lit(variant), value=pl.col("value") + shift + noise)
+            )
+        found[persona] = pl.concat(wordings)
+    return found, items
+
+
+@pytest.mark.parametrize("metric", ["consistency", CATEGORY_SCORE])
+def test_variance_between_personas_and_wordings_is_that_of_nested_anova(metric: str) -> None:
+    judgements, items = in_wordings(5)
+    place = {"judge": "j", "model": "m", "task": "t"}
+    view = VIEW | {"context": "", "dataset": ""}
+    settings = {"seed": 7, "confidence": 0.95}
+    assessment = Assessment(place, view, settings, items=items, baseline="baseline")
+    rows = {r["source"]: r for r in assessment.variance(judgements) if r["metric"] == metric}
+    category = dict(items.select("item_id", "category").rows())
+    asked = [
+        (row["item_id"], persona, row["variant"], row["value"])
+        for persona, table in judgements.items()
+        if persona != "baseline"
+        for row in table.iter_rows(named=True)
+        if row["dimension"] == (category[row["item_id"]] if metric == CATEGORY_SCORE else metric)
+    ]
+    data = pd.DataFrame(asked, columns=["i", "p", "w", "y"])
+    terms = {"i": "C(i)", "p": "C(p)", "w": "C(p):C(w)", "ip": "C(i):C(p)"}
+    anova = anova_lm(ols("y ~ " + " + ".join(terms.values()), data).fit(), typ=1)
+    mean_squares = anova["sum_sq"] / anova["df"]
+    square = {name: mean_squares[term] for name, term in terms.items()}
+    square["e"] = mean_squares["Residual"]
+    # Expected mean squares of 15 items, 3 personas, 2 wordings in each (Brennan 2001, i × (w:p)).
+    by_hand = {
+        "residual": square["e"],
+        "paraphrase": (square["w"] - square["e"]) / 15,
+        "item x persona": (square["ip"] - square["e"]) / 2,
+        "persona": (square["p"] - square["w"] - square["ip"] + square["e"]) / (15 * 2),
+        "item": (square["i"] - square["ip"]) / (3 * 2),
+    }
+    assert {name: row["estimate"] for name, row in rows.items()} == pytest.approx(by_hand)
+    total = sum(max(value, 0) for value in by_hand.values())
+    for name, value in by_hand.items():
+        assert rows[name]["share"] == pytest.approx(max(value, 0) / total)
+        assert rows[name]["low"] <= rows[name]["share"] <= rows[name]["high"]
+        assert (rows[name]["n_items"], rows[name]["n_answers"]) == (15, 90)
+
+
+def test_an_item_without_a_verdict_in_one_wording_is_left_out_of_the_variance() -> None:
+    judgements, items = in_wordings(6)
+    lost = (pl.col("item_id") == "q03") & (pl.col("variant") == "paraphrase_1")
+    judgements["nurse"] = judgements["nurse"].with_columns(
+        value=pl.when(~lost).then("value"),
+        status=pl.when(lost).then(pl.lit("no_answer")).otherwise("status"),
+    )
+    view = VIEW | {"context": "", "dataset": ""}
+    settings = {"seed": 7, "confidence": 0.95}
+    place = {"judge": "j", "model": "m", "task": "t"}
+    assessment = Assessment(place, view, settings, items=items, baseline="baseline")
+    for row in assessment.variance(judgements):
+        left_out = 0 if row["metric"] == LENGTH else 1
+        assert (row["n_items"], row["n_left_out"]) == (15 - left_out, left_out)

@@ -55,6 +55,8 @@ SCHEMAS = {
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
+    "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,
+    "results/tables/judgement_variance.parquet": assessment.JUDGED_VARIANCE | trust.TRUST,
     "results/tables/survival.parquet": survival.SURVIVAL | trust.TRUST,
     "results/tables/turns_held.parquet": survival.TURNS_HELD | trust.TRUST,
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,

@@ -31,6 +31,7 @@ TABLES = [
     *products.FACTOR_TABLES,
     *products.SURVIVAL_TABLES,
     *products.JUDGED_TABLES,
+    *products.WORDING_TABLES,
     *products.RUBRIC_TABLES,
     *products.IDENTIFICATION_TABLES,
     *products.CLINICIAN_TABLES,
@@ -38,6 +39,7 @@ TABLES = [
     "thoughts",
 ]
 OF_FEW_STUDIES = (
+    *products.WORDING_TABLES,
     *products.RUBRIC_TABLES,
     *products.ARM_TABLES,
     *products.FACTOR_TABLES,

@@ -156,6 +156,19 @@ def test_tables_count_what_the_cells_say(ran: Project) -> None:
         assert (ran.path / f"results/figures/{figure}.pdf").is_file()
 
 
+def test_the_variance_of_naming_is_split_by_who_names(ran: Project) -> None:
+    found = pl.read_parquet(ran.path / "results/tables/identification_variance.parquet")
+    assert {*found.select("task", "named_by").unique().rows()} == {
+        *((task, when) for task in (ED, SAFETY) for when in ("before", "after")),
+        (SAFETY, "names"),
+    }
+    split = found.filter(task=ED, named_by="before", metric="p_right")
+    assert split["source"].to_list() == ["item", "persona", "residual"]
+    assert split["n_answers"].unique().to_list() == [ITEMS * (len(PERSONAS) - 1)]
+    assert split["share"].sum() == pytest.approx(1)
+    assert found.filter(named_by="names")["usable"].unique().to_list() == [False]
+
+
 def test_a_title_asks_again_and_answers_nothing_anew(ran: Project, tmp_path: Path) -> None:
     project = ran.copy(tmp_path / "edited")
     assert project.jobs("--", TABLE) == []

@@ -130,6 +130,25 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def wordings_beside_personas(part: pl.DataFrame) -> str:
+    """Which shares of a variance lie between personas and between wordings of one, of one figure.
+
+    Args:
+        part: rows of `analyses.variance.VARIANCE` of one figure, with what it is about.
+    """
+    rows = {row["source"]: row for row in part.iter_rows(named=True)}
+    told = [
+        f"{share(row['share'], row['low'], row['high'])} {where}"
+        for source, where in (
+            ("persona", "between personas"),
+            ("paraphrase", "between wordings of a persona"),
+        )
+        if (row := rows.get(source)) is not None and row["share"] is not None
+    ]
+    reason = part.item(0, "reason") or "the answers do not differ in it"
+    return f"{' and '.join(told) or f'not defined, {reason}'} ({part.item(0, 'n_items')} items)"
+
+
 def span(values: pl.Series) -> str:
     """Whole numbers, least to greatest."""
     low, high = min(values), max(values)

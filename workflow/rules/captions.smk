@@ -36,6 +36,8 @@ ROW_IS = {
     "judges": "a figure of how far a judge can be trusted",
     "identification": "a figure of how well a persona is named",
     "identification_confusion": "how often a persona is taken for another",
+    "identification_variance": "a source of variance of who is named",
+    "judgement_variance": "a source of variance of a figure of judged answers",
     "rubrics": "what a persona's answers meet of the criteria of their items",
     "clinicians": "what clinicians say of a persona's answers",
     "clinician_rankings": "a persona's strength in clinicians' preferences",

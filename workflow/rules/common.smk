@@ -38,10 +38,9 @@ from persona_paradox.study.products import (
     DECOMPOSED_TABLES,
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
-    JUDGED_TABLES,
     MEASURED_TABLES,
-    RUBRIC_TABLES,
     SURVIVAL_TABLES,
+    judged_tables,
 )
 from persona_paradox.study.rounds import rounds_of
 from persona_paradox.study.rubrics import (

@@ -386,9 +386,6 @@ rule read_checks:
         " --ratings {output.ratings} --pairs {output.pairs} --log {log}"
 
 
-MADE_BY_JUDGES = [*JUDGED_TABLES, *(RUBRIC_TABLES if RUBRIC_JUDGES else ())]
-
-
 if JUDGES:
 
     rule assess:
@@ -423,8 +420,8 @@ if JUDGES:
             statistics=VIEWS["statistics"],
             code=code("assess", *kind_modules("judged")),
         output:
-            expand("results/tables/{table}.parquet", table=MADE_BY_JUDGES),
-            in_report(MADE_BY_JUDGES, "../report/judged_tables.rst", "Judges"),
+            expand("results/tables/{table}.parquet", table=judged_tables(STUDY)),
+            in_report(judged_tables(STUDY), "../report/judged_tables.rst", "Judges"),
         log:
             "logs/assess/tables.log",
         conda:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
 from persona_paradox.judges import assessment, criteria, ranking, trust
-from persona_paradox.judges.assessment import Assessment
+from persona_paradox.judges.assessment import JUDGED_VARIANCE, Assessment
 from persona_paradox.judges.known import read_classes
 from persona_paradox.judges.ranking import Questions
 from persona_paradox.names import PANEL, PERSONA, THOUGHTS
@@ -32,6 +32,7 @@ class JudgedCells:
             name: []
             for name in ("judgements", "contrasts", "rankings", "wins", "quality", "rubrics")
         }
+        self.variance: Rows = []
         self.judgements: dict[tuple[str, str, str], dict[str, pl.DataFrame]] = {}
         # What trust is measured in: verdicts alone, without the scores that are made of several.
         self.single: dict[tuple[str, str, str], dict[str, pl.DataFrame]] = {}
@@ -133,12 +134,14 @@ class JudgedCells:
         place = {"judge": judge, "model": model, "task": task}
         spec, items = self.spec(judge, model, task), self.items(task)
         judgements = self.judgements[judge, model, task]
-        assessment = Assessment(
+        assessed = Assessment(
             place, spec, self.settings, items=items, baseline=self.view["baseline"]
         )
-        rows, contrasts = assessment.assess(judgements)
+        rows, contrasts = assessed.assess(judgements)
         self.rows["judgements"] += rows
         self.rows["contrasts"] += contrasts
+        if self.view.get("wordings"):
+            self.variance += assessed.variance(judgements)
         preferences = self.preferences.get((judge, model, task))
         first = next(iter(judgements.values()))
         questions = Questions(
@@ -238,6 +241,11 @@ class JudgedCells:
             "rankings": with_trust(self.rows["rankings"], ranking.RANKING),
             "wins": with_trust(self.rows["wins"], ranking.WINS),
             "judges": quality,
+            **(
+                {"judgement_variance": with_trust(self.variance, JUDGED_VARIANCE)}
+                if self.view.get("wordings")
+                else {}
+            ),
             **(
                 {"rubrics": with_trust(self.rows["rubrics"], criteria.RUBRICS)}
                 if self.criteria

@@ -75,7 +75,7 @@ class IdentifiedCells:
     def with_usable(self, rows: list[dict[str, Any]], schema: Any) -> pl.DataFrame:
         """A table that says whether a judge is usable; of a model it says nothing."""
         for row in rows:
-            row["usable"] = self.usable.get(row["source"])
+            row["usable"] = self.usable.get(row.get("named_by") or row["source"])
         return pl.DataFrame(rows, schema=schema)
 
 
@@ -84,18 +84,24 @@ def main(arguments: Namespace) -> None:
     study = IdentifiedCells(arguments)
     rows: list[dict[str, Any]] = []
     confusion: list[dict[str, Any]] = []
+    variance: list[dict[str, Any]] = []
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
         for model, task in study.places():
-            for variant, cells in study.cells(model, task).items():
+            wordings = study.cells(model, task)
+            for variant, cells in wordings.items():
                 place = {"model": model, "task": task, "variant": variant}
                 found = measures.identification_rows(cells, study.settings)
                 rows += [place | row for row in found[0]]
                 confusion += [place | row for row in found[1]]
+            place = {"model": model, "task": task}
+            found = measures.variance(wordings, study.view["baseline"], study.settings)
+            variance += [place | row for row in found]
             cli.log.info("%s/%s", model, task)
     table = measures.with_holm(study.with_usable(rows, measures.IDENTIFICATION))
     tables = {
         "identification": table.select(*measures.IDENTIFICATION),
+        "identification_variance": study.with_usable(variance, measures.IDENTIFICATION_VARIANCE),
         "identification_confusion": study.with_usable(confusion, measures.CONFUSION),
     }
     inputs = {"view": arguments.view, "statistics": arguments.statistics}

@@ -7,6 +7,7 @@ nested in their personas.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -20,6 +21,22 @@ Floats = NDArray[np.float64]
 
 FACETS = ("item", "model", "persona", "paraphrase")
 COLUMNS = ("item_id", "model", "persona", "variant")
+
+# Columns of tables of numbers of one model's answers, behind what a row is about.
+VARIANCE = {
+    "metric": pl.String,
+    "n_items": pl.Int64,
+    "n_answers": pl.Int64,
+    "n_left_out": pl.Int64,
+    "source": pl.String,
+    "df": pl.Int64,
+    "estimate": pl.Float64,
+    "share": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "negative": pl.Boolean,
+    "reason": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,12 @@ def variance_shares(frame: pl.DataFrame, outcome: str = "correct") -> list[Compo
 
 
 def variance_table(
-    frame: pl.DataFrame, *, seed: int, confidence: float, groups: int = 20
+    frame: pl.DataFrame,
+    *,
+    seed: int,
+    confidence: float,
+    groups: int = 20,
+    outcome: str = "correct",
 ) -> list[dict[str, Any]]:
     """The components with intervals of their shares, from leaving out groups of items.
 
@@ -123,10 +145,11 @@ def variance_table(
     wordings are those at hand: the interval is about other items alone.
 
     Args:
-        frame: as in `variance_shares`, with the outcome `correct`.
+        frame: as in `variance_shares`.
         seed: seed of the split (PCG64).
         confidence: coverage, for example 0.95.
         groups: number of groups, at most one per item.
+        outcome: a column of numbers or booleans.
 
     Returns:
         For every component `source`, `df`, `estimate`, `share`, `low`, `high`, `negative`; the
@@ -135,7 +158,7 @@ def variance_table(
     Raises:
         ValueError: as `variance_shares`.
     """
-    components = variance_shares(frame)
+    components = variance_shares(frame, outcome)
     items = frame["item_id"].unique().sort()
     g = min(groups, len(items))
     half = np.full(len(components), np.nan)
@@ -145,7 +168,7 @@ def variance_table(
         marked = frame.join(group, on="item_id")
         shares = np.array(
             [
-                [c.share for c in variance_shares(marked.filter(pl.col("group") != i))]
+                [c.share for c in variance_shares(marked.filter(pl.col("group") != i), outcome)]
                 for i in range(g)
             ]
         )
@@ -163,6 +186,51 @@ def variance_table(
         }
         for component, h in zip(components, half, strict=True)
     ]
+
+
+def variance_rows(
+    values: Mapping[tuple[str, str], Mapping[str, Floats]],
+    item_ids: Sequence[str],
+    settings: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """Rows of `VARIANCE`: of every number of one model's answers in a task, where it lies.
+
+    An item counts where it has a value under every wording of every persona.
+
+    Args:
+        values: (persona, wording) → metric → value of every item, shape (items,), nan for none;
+            without the baseline, which has one wording.
+        item_ids: of all of them.
+        settings: the statistics'.
+    """
+    cells = list(values.values())
+    for metric in cells[0] if cells else ():
+        if any(metric not in cell for cell in cells):
+            continue
+        found = np.array([cell[metric] for cell in cells], dtype=np.float64)
+        known: NDArray[np.bool_] = np.asarray(~np.isnan(found).any(axis=0))
+        n = int(known.sum())
+        about = {"metric": metric, "n_items": n, "n_answers": n * len(cells)}
+        about["n_left_out"] = len(known) - n
+        kept = [id_ for id_, inside in zip(item_ids, known, strict=True) if inside]
+        frame = pl.concat(
+            pl.DataFrame({"item_id": kept, "value": of_cell[known]}).with_columns(
+                model=pl.lit(""), persona=pl.lit(persona), variant=pl.lit(variant)
+            )
+            for (persona, variant), of_cell in zip(values, found, strict=True)
+        )
+        if not n:
+            yield about | {"reason": "no item has a value under every wording of every persona"}
+            continue
+        try:
+            rows = variance_table(
+                frame, seed=settings["seed"], confidence=settings["confidence"], outcome="value"
+            )
+        except ValueError as error:
+            yield about | {"reason": str(error)}
+            continue
+        for row in rows:
+            yield about | row
 
 
 def _array(frame: pl.DataFrame, outcome: str) -> Floats:

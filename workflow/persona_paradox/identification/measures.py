@@ -7,7 +7,7 @@ right in 1 of k (balanced accuracy, Brodersen et al. 2010).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..analyses.variance import VARIANCE, variance_rows
 from ..measures import contrasts as contrasting
 from ..measures import statistics
 from ..measures.answers import measured
@@ -64,6 +65,13 @@ CONFUSION = PLACE | {
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "usable": pl.Boolean,
+}
+IDENTIFICATION_VARIANCE = {
+    "model": pl.String,
+    "task": pl.String,
+    "named_by": pl.String,
+    **VARIANCE,
     "usable": pl.Boolean,
 }
 
@@ -215,6 +223,32 @@ def identification_rows(
     if set(WHEN) <= set(cells):
         rows += _changes(cells[BEFORE], cells[AFTER], settings)
     return rows, confusion
+
+
+def variance(
+    cells: Mapping[str, Mapping[str, Mapping[str, Named]]], baseline: str, settings: Settings
+) -> Iterator[dict[str, Any]]:
+    """Rows of `IDENTIFICATION_VARIANCE`, without their place; the baseline is left out.
+
+    Args:
+        cells: wording → source → persona → who is named, of one model and task.
+        baseline: id of the baseline persona.
+        settings: the statistics'.
+    """
+    by_source: dict[str, dict[tuple[str, str], Named]] = {}
+    for variant, sources in cells.items():
+        for source, of_source in sources.items():
+            for persona, this in of_source.items():
+                if persona != baseline:
+                    by_source.setdefault(source, {})[persona, variant] = this
+    for source, wordings in by_source.items():
+        values = {
+            key: {ACCURACY: this.hits[ACCURACY].astype(np.float64), P_RIGHT: this.means[P_RIGHT]}
+            for key, this in wordings.items()
+        }
+        ids = next(iter(wordings.values())).item_ids
+        for row in variance_rows(values, ids, settings):
+            yield {"named_by": source} | row
 
 
 def chance_of(metric: str, k: int) -> float | None:

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from ..names import AFTER, ALL, BEFORE, WHEN
-from ..words import Row, Section, Settings, Tables, named, place_of, points, points_within, share
+from ..words import (
+    Row,
+    Section,
+    Settings,
+    Tables,
+    named,
+    place_of,
+    points,
+    points_within,
+    share,
+    wordings_beside_personas,
+)
 from .measures import ACCURACY, CHANGE
 
 
@@ -70,6 +81,15 @@ def _kept(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
         )
         own = [r for (p, s), r in rows.items() if s in WHEN and p != ALL]
         unnamed, asked = (sum(r[key] for r in own) for key in ("n_unnamed", "n"))
+        if "identification_variance" in tables:
+            of_answers = tables["identification_variance"].filter(
+                model=model, task=task, named_by=AFTER, metric=ACCURACY
+            )
+            if of_answers.height:
+                yield (
+                    "- Of the variance of naming itself rightly behind the answer, without the "
+                    f"baseline: {wordings_beside_personas(of_answers)}."
+                )
         yield f"- Nobody is named in {unnamed} of {asked} questions, which count as wrong."
         yield ""
 

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..analyses.variance import VARIANCE, variance_rows
 from ..kinds import base
 from ..measures import contrasts as contrasting
 from ..measures import paired_tests, statistics
@@ -60,6 +61,7 @@ JUDGED = PLACE | {
     "high": pl.Float64,
 }
 CONTRASTS = PLACE | contrasting.CONTRAST | {"p_holm": pl.Float64}
+JUDGED_VARIANCE = {key: PLACE[key] for key in ("judge", "model", "task")} | VARIANCE
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,17 @@ class Judged:
             return None
         differs = [mode != other.modes[name] for name, mode in self.modes.items()]
         return int(np.logical_or.reduce(differs).sum())
+
+    @property
+    def values(self) -> dict[str, Floats]:
+        """What is measured of every answer, shape (items,) each, nan where there is none."""
+        hits = {k: hit.astype(np.float64) for k, hit in self.hits.items() if k != UNJUDGED}
+        found = hits | self.means
+        if (one := self.combined.get(CATEGORY_SCORE)) is not None:
+            # Of a single question it is the rating in its own category.
+            found[CATEGORY_SCORE] = np.full(self.n, np.nan)
+            found[CATEGORY_SCORE][one.known] = one.formula(one.parts[one.known])
+        return found
 
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
@@ -345,6 +358,19 @@ class Assessment:
                             about | row for row in _contrasts(sides, values, self._settings)
                         ]
         return rows, contrasts
+
+    def variance(self, judgements: Mapping[str, pl.DataFrame]) -> Rows:
+        """Rows of `JUDGED_VARIANCE`, the baseline left out; persona → its judgements."""
+        wordings = {
+            (persona, variant): judged(wording, self._items, self._view)
+            for persona, table in judgements.items()
+            if persona != self._baseline
+            for variant, wording in by_wording(table).items()
+        }
+        ids = next((one.item_ids for one in wordings.values()), [])
+        values = {key: one.values for key, one in wordings.items()}
+        place = {key: self._place[key] for key in ("judge", "model", "task")}
+        return [place | row for row in variance_rows(values, ids, self._settings)]
 
     def _measure(self, this: Judged, draws: Draws) -> Resampled:
         return draws.measure(this.points)

@@ -8,7 +8,17 @@ from typing import Any
 import polars as pl
 
 from ..names import ACTIONS, ALL, PANEL
-from ..words import Row, Section, Settings, Tables, named, number, place_of, share
+from ..words import (
+    Row,
+    Section,
+    Settings,
+    Tables,
+    named,
+    number,
+    place_of,
+    share,
+    wordings_beside_personas,
+)
 from .assessment import CATEGORY_SCORE, LENGTH, UNJUDGED
 from .ranking import PAIRWISE
 
@@ -61,6 +71,15 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
         yield from _by_group(part, settings, task)
         if "judgement_contrasts" in tables:
             yield _contrasts(tables["judgement_contrasts"], settings, (judge, model, task))
+        if "judgement_variance" in tables:
+            of_score = tables["judgement_variance"].filter(
+                judge=judge, model=model, task=task, metric=CATEGORY_SCORE
+            )
+            if of_score.height:
+                yield (
+                    "- Of the variance of the rating in a question's own category, without the "
+                    f"baseline: {wordings_beside_personas(of_score)}."
+                )
         if "rankings" in tables:
             yield from _ranking(tables, settings, (judge, model, task))
         yield ""

@@ -13,6 +13,7 @@ from .identification import identification_view
 from .identities import identifying
 from .inventory import checks_criteria
 from .measured_views import measured
+from .products import several_wordings
 from .rubrics import asks_criteria_alone, rubric_cells
 from .study import Study
 
@@ -150,6 +151,8 @@ def judged_view(study: Study) -> dict[str, Any]:
         "proportionate": study.settings["statistics"]["proportionate"],
         "judges": judges,
         "tasks": tasks,
+        # Only where there are several, so that tables of other studies stay.
+        **({"wordings": True} if several_wordings(study) else {}),
     }
 
 

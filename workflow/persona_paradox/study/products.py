@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import InputError
 from ..kinds import base
+from .rubrics import rubric_cells
 
 # What is measured of every model and task, besides the tables of a kind's own.
 MEASURED_TABLES = (
@@ -17,16 +20,34 @@ DECOMPOSED_TABLES = ("variance", "interaction")
 ARM_TABLES = ("arm_attributes",)
 FACTOR_TABLES = ("factors",)
 # Of studies whose personas are named.
-IDENTIFICATION_TABLES = ("identification", "identification_confusion")
+IDENTIFICATION_TABLES = ("identification", "identification_confusion", "identification_variance")
 # Of tasks with several turns.
 SURVIVAL_TABLES = ("survival", "turns_held")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
+# Where a persona's wordings are judged beside each other.
+WORDING_TABLES = ("judgement_variance",)
 # Where a judge holds answers against the criteria of their items.
 RUBRIC_TABLES = ("rubrics",)
 CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
 TRUST_TABLES = ("judges", "delivery", "thoughts")
+
+
+def several_wordings(study: Any) -> bool:
+    """Whether some persona of a study is run in more than one wording."""
+    return any(len(study.texts(persona)) > 1 for persona in study.personas)
+
+
+def judged_tables(study: Any) -> list[str]:
+    """Ids of the tables that a study's judges leave."""
+    judges = study.active_judges
+    rubrics = any(rubric_cells(study, judge) for judge in judges)
+    return [
+        *(JUDGED_TABLES if judges else ()),
+        *(WORDING_TABLES if judges and several_wordings(study) else ()),
+        *(RUBRIC_TABLES if rubrics else ()),
+    ]
 
 
 def all_tables() -> list[str]:
@@ -37,8 +58,8 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
-    others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *RUBRIC_TABLES]
-    others += [*CLINICIAN_TABLES, *TRUST_TABLES]
+    others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
+    others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
     for kind in base.kinds():
         for id_ in base.tables(kind):

@@ -30,15 +30,14 @@ from .products import (
     DECOMPOSED_TABLES,
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
-    JUDGED_TABLES,
     MEASURED_TABLES,
-    RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
     TRUST_TABLES,
+    judged_tables,
 )
 from .relations import related
-from .rubrics import asks_criteria_alone, criteria_tasks, rubric_cells
+from .rubrics import asks_criteria_alone, criteria_tasks
 from .turns import chains, rounds
 
 
@@ -298,12 +297,7 @@ class Study:
             *(ARM_TABLES if self.compared_arms else ()),
             *(FACTOR_TABLES if self.factor_tasks else ()),
             *(SURVIVAL_TABLES if self.followed else ()),
-            *(JUDGED_TABLES if self.active_judges else ()),
-            *(
-                RUBRIC_TABLES
-                if any(rubric_cells(self, judge) for judge in self.active_judges)
-                else ()
-            ),
+            *judged_tables(self),
             *(IDENTIFICATION_TABLES if self.has("identification") else ()),
             *(CLINICIAN_TABLES if self.forms else ()),
             "delivery",
