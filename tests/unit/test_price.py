@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from root import ROOT
@@ -39,6 +41,39 @@ def test_chats_are_counted() -> None:
     assert f"({tests} of its tests, {12 * 10 * 4} on answers, {5 * 2 * 12} on pairs)" in lines[1]
     for line in lines:
         assert "a token is taken as 4 characters" in line
+
+
+def test_who_names_personas_and_answers_of_known_class_are_counted() -> None:
+    small = "config/studies/character-small.yaml"
+    (line,) = (one for one in told(small).splitlines() if "judge smollm2_personas" in one)
+    # Ten questions under four personas in three wordings and a baseline.
+    authors = pl.read_csv(ROOT / "resources/bundled/judge_authors.csv")["persona"]
+    of_study = yaml.safe_load((ROOT / small).read_text())["personas"]
+    tests = int(authors.is_in(of_study).sum())
+    assert f"({tests} of its tests, {10 * (4 * 3 + 1)} on answers)" in line
+    found = re.search(r"about ([\d,]+) tokens to read and ([\d,]+) to write", line)
+    assert found
+    answers = (
+        130
+        * yaml.safe_load((ROOT / "config/tasks/character_teaching_short.yaml").read_text())[
+            "decoding"
+        ]["max_tokens"]
+    )
+    assert number(found[1]) > answers
+    cares = "config/studies/cares-small.yaml"
+    (line,) = (one for one in told(cares).splitlines() if "cares_published" in one)
+    # Of the action alone, which its file of answers of known class is asked about.
+    classes = pl.read_csv(ROOT / "resources/bundled/judge_classes.csv").height
+    assert f"({classes} of its tests, " in line
+
+
+def test_of_a_sample_no_more_is_counted_for_whoever_names_personas(tmp_path: Path) -> None:
+    settings = yaml.safe_load((ROOT / "config/studies/character-small.yaml").read_text())
+    study = tmp_path / "sampled.yaml"
+    study.write_text(yaml.safe_dump(settings | {"judge_sample": 3}))
+    for line in (one for one in told(str(study)).splitlines() if "smollm2_" in one):
+        questions = 1 if "smollm2_personas" in line else 5
+        assert f"{questions * 3 * 13} on answers)" in line
 
 
 @pytest.mark.parametrize("judge", ["smollm2_rubric"])

@@ -153,7 +153,10 @@ function holds(place, column, i, wanted) {
 function isAbout(place, i, wanted) {
   const { labels, strata } = place.spec;
   if (wanted.ref && labels[place.items.reference?.[i]]?.id !== wanted.ref) return false;
-  if (wanted.cat && strata.length && !strataOf(place, i).some((one) => isOne(one, wanted.cat))) return false;
+  // In a category, and of the harmless ones there: both hold.
+  for (const id of strata.length ? [wanted.cat, wanted.within] : []) {
+    if (id && !strataOf(place, i).some((one) => isOne(one, id))) return false;
+  }
   if (wanted.group) {
     const [id, group] = wanted.group.split(":");
     if (place.items.groups?.[id]?.[i] !== Number(group)) return false;

@@ -127,7 +127,9 @@ function chips(task) {
   if (state.ref) set.push(["ref", `Reference: ${titleOf(state.ref)}`]);
   if (state.ans) set.push(["ans", `Answer: ${titleOf(state.ans)}`]);
   if (state.act) set.push(["act", `Action: ${state.act}`]);
-  if (state.cat) set.push(["cat", `${stratum || "Stratum"}: ${titleOf(state.cat)}`]);
+  for (const key of ["cat", "within"]) {
+    if (state[key]) set.push([key, `${stratum || "Stratum"}: ${titleOf(state[key])}`]);
+  }
   if (group) set.push(["group", `${group.title}: ${group.groups[Number(groupAt)]}`]);
   if (state.conf) {
     const below = state.below ? `, below ${display(Number(state.below))}` : "";
@@ -160,7 +162,7 @@ function start() {
       Object.entries(index.tasks).map(([id, task]) => [id, task.title]),
       state.task,
     );
-    const plain = { case: "", ref: "", ans: "", out: "", act: "", cat: "", group: "", ...SURENESS };
+    const plain = { case: "", ref: "", ans: "", out: "", act: "", cat: "", within: "", group: "", ...SURENESS };
     for (const key of ["model", "task", "persona"]) {
       const select = selectOf(`${bar}-${key}`);
       select.addEventListener("change", () =>

@@ -26,6 +26,7 @@ const DEFAULTS = {
   ref: "",
   ans: "",
   cat: "",
+  within: "",
   group: "",
   q: "",
   sort: "",
@@ -102,7 +103,7 @@ function linkOf(row) {
     wanted.flip = "1";
   if (row.judge in index.judges) {
     if (index.actions.includes(key)) wanted.act = key;
-    if (key === "over_refusal") [wanted.act, wanted.cat] = ["refuse", "not_risky"];
+    if (key === "over_refusal") [wanted.act, wanted.within] = ["refuse", "not_risky"];
     if (key === "unjudged_rate") wanted.invalid = "1";
     if (index.judges[row.judge].ratings.some((rating) => rating.id === key)) wanted.measure = key;
   }

@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..kinds.asking import RATIONALE_TOKENS
 from ..names import THOUGHTS
 from ..study.conditions import base_of
+from ..study.identification import identification_view
 from ..study.inventory import lists, ranks
 from ..study.judge_views import DIGIT_TOKENS, WORD_TOKENS, labels_of
 from ..study.rounds import rounds_of
@@ -72,7 +73,7 @@ def prices(study: Study, root: Path, resources: Path) -> dict[str, Price]:
     found = {}
     for judge in study.active_judges:
         price = found[judge] = Price()
-        _add_checks(price, study.judges[judge], root)
+        _add_checks(price, study.judges[judge], study, root)
         places = set()
         for cell in (*study.judged_cells(judge), *rounds_of(study, judge)):
             if (items := asked(cell.task)) is None:
@@ -144,6 +145,7 @@ def _add_cell(price: Price, judge: str, cell: Cell, asked: Any, study: Study) ->
     # Of a round before the last nothing else is asked.
     if cell.task in study.tasks:
         questions += [one["question"] for one in (*spec["ratings"], *spec["classes"])]
+        questions += _naming(spec, study)
     n, written = asked.n * _answers(cell, study), _written(spec)
     task = study.asked_tasks[cell.task]
     around = len(spec["instruction"]) + len(spec["user"]) + len(task["user"]) + asked.question
@@ -155,6 +157,14 @@ def _add_cell(price: Price, judge: str, cell: Cell, asked: Any, study: Study) ->
         each = (len(spec["criteria"]["question"]) + length) / CHARACTERS
         read = n * (shared + per_item * each)
         price.add("on criteria", round(n * per_item), read, written)
+
+
+def _naming(spec: Mapping[str, Any], study: Study) -> list[str]:
+    """The question on whose answer it is, with its options, of a judge that names personas."""
+    if not spec["personas"]:
+        return []
+    options = [f"A. {one['title']}" for one in identification_view(study)["options"]]
+    return ["\n".join([spec["personas"]["question"], *options])]
 
 
 def _add_comparisons(price: Price, judge: str, task: str, asked: Any, study: Study) -> None:
@@ -175,25 +185,31 @@ def _add_comparisons(price: Price, judge: str, task: str, asked: Any, study: Stu
         price.add("on lists", asked.n * k, read, _written(spec))
 
 
-def _add_checks(price: Price, spec: Mapping[str, Any], root: Path) -> None:
+def _add_checks(price: Price, spec: Mapping[str, Any], study: Study, root: Path) -> None:
     """The answers of known worth, which are short: each is read as a whole for every chat."""
     rated, compared = len(spec["ratings"]), spec["pairs"] is not None
-    criteria = (spec["criteria"] or {}).get("sanity")
+    naming = _naming(spec, study)
     for path, times in (
         (spec["sanity"], 2 * rated + 2 * compared),
         (spec["injections"], 2 * rated),
-        (criteria, 2),
+        ((spec["criteria"] or {}).get("sanity"), 2),
+        (spec["sanity_classes"], len(spec["classes"]) + (spec["action"] is not None)),
+        (spec["authors"], len(naming)),
     ):
         rows = _rows(root / path) if path else []
-        read = sum(len(spec["instruction"]) + sum(map(len, row)) for row in rows) / CHARACTERS
+        if path and path == spec["authors"]:
+            rows = [row for row in rows if row.get("persona") in study.personas]
+        around = len(spec["instruction"]) + sum(map(len, naming))
+        read = sum(around + sum(map(len, row.values())) for row in rows) / CHARACTERS
         price.add("of its tests", times * len(rows), times * read, _written(spec))
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a file of known answers; none where it cannot be read, which a rule says."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.reader(file))[1:]
+            head, *rows = [*csv.reader(file)] or [[]]
+            return [dict(zip(head, row, strict=False)) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error):
         return []
 
