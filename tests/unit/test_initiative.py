@@ -19,6 +19,7 @@ from statsmodels.stats.proportion import proportion_confint
 from persona_paradox.clinicians.agreement import JUDGE, Rater, against_rule, rule_rater
 from persona_paradox.data.items import read_items
 from persona_paradox.errors import InputError
+from persona_paradox.judges.known import read_classes
 from persona_paradox.kinds import base
 from persona_paradox.kinds.initiative import judged, measures, ruled, scoring
 from persona_paradox.kinds.initiative.items import columns, rows
@@ -481,3 +482,25 @@ def test_judge_and_rule_agree_as_another_library_says() -> None:
     assert {row["n"] for row in rows} == {int(both.sum())}
     assert {(row["kind"], row["usable"]) for row in rows} == {("rule–judge", False)}
     assert "kappa_quadratic" not in by_name
+
+
+def test_the_answers_that_test_a_judge_are_balanced_and_of_records_of_their_own() -> None:
+    file = yaml.safe_load((ROOT / "config/judges/smollm2_initiative.yaml").read_text())
+    (dimension,) = file["classes"]
+    classes = {dimension["id"]: [one["id"] for one in dimension["classes"]]}
+    path = ROOT / file["sanity_classes"]
+    found = read_classes(path, classes, "config/judges/smollm2_initiative.yaml")
+    assert Counter(found["initiative"].values()) == {1: 8, 2: 8, 3: 8}
+    rows = pl.read_csv(path)
+    # A problem is named where one is planted, and raised where none is: never of one record.
+    named, raised = ({*rows.filter(initiative=one)["question"]} for one in ("names", "raises"))
+    assert len(named) == len(raised) == 8
+    assert not named & raised
+    assert len({*rows.filter(initiative="answers")["question"]} & named) == 4
+    # No class is told by its length.
+    lengths = rows.group_by("initiative").agg(pl.col("answer").str.len_chars().mean())["answer"]
+    assert lengths.max() < 1.15 * lengths.min()
+    # The study's own records are not among them.
+    ours = {record.split(" What is")[0] for record in rows["question"]}
+    studied = pl.read_csv(ROOT / "resources/bundled/teaching_initiative.csv")["case"]
+    assert not ours & {*studied}
