@@ -233,6 +233,17 @@ def made(tmp_path: Path, text: str, plant: dict[str, Any]) -> pl.DataFrame:
     return read_items([file], reading, "config/datasets/mine.yaml", columns, rows)[0]
 
 
+def test_a_data_set_may_bring_the_turns_of_a_conversation(tmp_path: Path) -> None:
+    name = "config/datasets/teaching_initiative.yaml"
+    spec: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    spec["columns"]["turns"] = "said"
+    check_schema(spec, "initiative/dataset", name)
+    said = '"[""Are you sure?"", ""Is that all?""]"'
+    items = made(tmp_path, f"id,hr,said\na,60,{said}\nb,70,[]\n", PLANT | {"turns": "said"})
+    # Both items of a pair are talked about in the same words.
+    assert items["turns"].to_list()[:2] == [["Are you sure?", "Is that all?"]] * 2
+
+
 def test_records_stand_at_even_distances_and_have_the_rules_in_turn(tmp_path: Path) -> None:
     items = made(tmp_path, "id,hr\na,60\nb,70\nc,80\nd,90\n", PLANT)
     assert items.select("item_id", "case", "problem", "pair").rows() == [
