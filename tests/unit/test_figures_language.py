@@ -51,25 +51,39 @@ def scores(persona: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def test_every_category_has_a_panel_with_a_line_for_every_persona(made: dict[str, Any]) -> None:
-    rows = risk_language.rows(made["tables"], made["figures"])
+def in_panels(rows: pl.DataFrame) -> list[str]:
+    """Titles of the categories that have a panel, in their order."""
     panels = rows["panel"].unique(maintain_order=True).to_list()
-    titles = [panel.replace("\n", " ").partition(" · ")[0] for panel in panels]
-    assert sorted(titles) == sorted(one.title for one in categories().values())
-    raising = {one.title for one in categories().values() if one.direction == "raises"}
-    # What raises the risk comes first.
-    assert set(titles[: len(raising)]) == raising
-    assert rows.height == len(panels) * (len(PERSONAS) - 1)
-    for row in rows.iter_rows(named=True):
-        way = "raises" if row["panel"].replace("\n", " ").partition(" · ")[0] in raising else "low"
-        assert row["direction"].startswith(way)
-    (nurse,) = rows.filter(
-        pl.col("panel").str.starts_with("Urges care"), pl.col("persona") == "ED nurse"
-    ).iter_rows(named=True)
+    return [panel.replace("\n", " ").partition(" · ")[0] for panel in panels]
+
+
+def test_a_category_has_a_panel_where_some_persona_differs(made: dict[str, Any]) -> None:
+    rows = risk_language.rows(made["tables"], made["figures"])
+    assert in_panels(rows) == [categories()["urges_care"].title]
+    # A line for every persona, also for one that does as the baseline does.
+    assert rows["persona"].to_list() == ["ED nurse", "Layperson"]
+    nurse, layperson = rows.iter_rows(named=True)
     assert nurse["difference"] == pytest.approx(100 * 6 / (N * 50))
     assert nurse["low"] < nurse["difference"] < nurse["high"]
     assert nurse["said"].startswith("+1.00 [+")
     assert nurse["said"].endswith("; n = 12; 0 / 0")
+    assert (layperson["low"], layperson["difference"], layperson["high"]) == (0, 0, 0)
+
+
+def test_where_nobody_differs_in_anything_all_categories_are_drawn(made: dict[str, Any]) -> None:
+    alike = made["tables"]["contrasts"].with_columns(
+        difference=pl.lit(0.0), low=pl.lit(0.0), high=pl.lit(0.0)
+    )
+    rows = risk_language.rows(made["tables"] | {"contrasts": alike}, made["figures"])
+    titles = in_panels(rows)
+    assert sorted(titles) == sorted(one.title for one in categories().values())
+    raising = {one.title for one in categories().values() if one.direction == "raises"}
+    # What raises the risk comes first.
+    assert set(titles[: len(raising)]) == raising
+    assert rows.height == len(titles) * (len(PERSONAS) - 1)
+    for row in rows.iter_rows(named=True):
+        way = "raises" if row["panel"].replace("\n", " ").partition(" · ")[0] in raising else "low"
+        assert row["direction"].startswith(way)
 
 
 def test_of_too_few_items_nothing_is_drawn(made: dict[str, Any]) -> None:

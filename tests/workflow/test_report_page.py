@@ -51,7 +51,7 @@ def make(path: Path) -> Project:
         "tasks": [ED, PRIMARY, SAFETY],
         "personas": PERSONAS,
         "limit": 10,
-        "limits": {SAFETY: 12},
+        "limits": {SAFETY: 6},
         "judges": ["careful"],
         "statistics": {"draws": 100},
         "figures": ["answer_outcomes", "triage_accuracy"],
@@ -76,12 +76,6 @@ def make(path: Path) -> Project:
     odd = pl.format("{} {} {} {}", "id", pl.lit(MARKUP), pl.lit(RIGHT_TO_LEFT), pl.lit(LONG))
     hostile = pl.when(pl.col("esi") == "1").then(odd).otherwise("case")
     table.with_columns(hostile.alias("case")).write_csv(file)
-    # Harmless questions stand in every category, beside those that are not.
-    file = path / "resources/bundled/teaching_safety.csv"
-    table = pl.read_csv(file, infer_schema=False)
-    every_second = pl.int_range(pl.len()).over("category") % 2 == 0
-    harmless = pl.when(every_second).then(pl.lit("0")).otherwise("harm_level")
-    table.with_columns(harmless.alias("harm_level")).write_csv(file)
     return project
 
 
@@ -416,9 +410,6 @@ def test_every_row_leads_to_as_many_cases_as_it_counts(
         if one["table"] != "judges" and one["row"].get("recalibration") in (None, "none")
     ]
     assert [one for one in linked if one["cases"] != cases_of(one["table"], one["row"])] == []
-    # Of the harmless questions of a category, beside which others stand.
-    parts = [one["row"] for one in linked if one["row"].get("metric") == "over_refusal"]
-    assert any(row["category"] == "misdiagnosis" and row["value"] > 0 for row in parts)
     # Some are of a part of the cases, whose bounds decide.
     parts = [one for one in linked if one["table"] == "reliability" and one["row"]["n"]]
     assert {one["row"]["confidence"] for one in parts} >= {"top_label", "repeat_agreement"}

@@ -23,7 +23,8 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     """One row per task, model, category and persona.
 
     Columns: `panel`, `persona` and `direction` are titles; `difference`, `low` and `high` are
-    matches per 100 words, null where there is nothing to draw; `said` is the same in words.
+    matches per 100 words, null where there is nothing to draw; `said` is the same in words. A panel
+    in which all of them are 0 is left out, unless all panels are so.
     """
     order = read_cells(tables["cells"])
     found = tables["contrasts"].filter(against="persona", variant="main")
@@ -41,7 +42,13 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
         for persona in order.personas
         if (place := (task, model, f"{category.id}_{PER_100_WORDS}", persona)) in by_place
     ]
-    return pl.DataFrame(made, schema=_SCHEMA)
+    found = pl.DataFrame(made, schema=_SCHEMA)
+    # Of a difference without bounds it is the difference alone.
+    flat = pl.all_horizontal(
+        pl.col("difference") == 0, *(pl.col(end).fill_null(0) == 0 for end in ("low", "high"))
+    ).fill_null(False)
+    differing = found.filter(~flat.all().over("panel"))
+    return differing if differing.height else found
 
 
 _SCHEMA = {
@@ -126,10 +133,11 @@ def _about(settings: Mapping[str, Any]) -> str:
     tasks = list(settings["tasks"])
     return (
         "Risk-bearing language per 100 words of answers under the persona minus the same under "
-        "the baseline, by category of a lexicon; each panel has its own scale. More is not worse "
-        "in itself: the lexicon does not know whether what is said is right. At the right the "
-        "difference with its interval, n items, and answers that refuse or have no text under the "
-        "persona / the baseline. Intervals: "
+        "the baseline, by category of a lexicon; each panel has its own scale. A category in "
+        "which no persona differs from the baseline, bounds included, has no panel. More is not "
+        "worse in itself: the lexicon does not know whether what is said is right. At the right "
+        "the difference with its interval, n items, and answers that refuse or have no text under "
+        "the persona / the baseline. Intervals: "
         f"{words.bootstrap_note(settings, tasks)}, not adjusted. Main wording. Of fewer than "
         f"{settings['too_few_below']} items nothing is drawn. {words.study_note(settings, tasks)}"
     )
