@@ -4,6 +4,8 @@
 # make test-simulations           runs all simulations, and notes the code that passed
 # make test-faults   breaks a study on purpose and sees that nothing is lost
 # make test-slurm   tests the profile for SLURM on a cluster of one node, from Debian's packages
+# make train ADAPTER=ID         trains an adapter of config/adapters, in an environment of its own
+# make test-training           tests the training of adapters, in that environment
 # make fuzz   runs every fuzzer for FUZZ_SECONDS (600); their tests run a short version
 # make docs   builds the documentation as a site, in the folder site
 # make lint   checks style, types and the workflow
@@ -25,7 +27,7 @@ SEED ?= 1
 # what test-changed compares with
 SINCE ?= HEAD
 
-.PHONY: all test test-changed test-simulations test-faults test-slurm fuzz docs lint lock archive verify
+.PHONY: all test test-changed test-simulations test-faults test-slurm test-training train fuzz docs lint lock archive verify
 
 all: $(READY)
 	@echo "The bundled study takes about 8 minutes on 2 cores, and has its first figures after 4; what is there already is not made again."
@@ -61,6 +63,22 @@ test-slurm: .venv-slurm/.ready
 	    "$$(.venv-slurm/bin/python -c 'import site; print(site.getsitepackages()[0])')/project.pth"
 	.venv-slurm/bin/python -m pip install --quiet --no-deps --ignore-installed \
 	    --requirement requirements-slurm.txt "$$(grep ^snakemake== requirements.txt)"
+	touch $@
+
+train: .venv-train/.ready
+	@test -f "config/adapters/$(ADAPTER).yaml" || { echo "error: name a file of config/adapters: make train ADAPTER=ID"; exit 1; }
+	PATH="$(CURDIR)/.venv-train/bin:$$PATH" .venv-train/bin/python -m snakemake --cores $(CORES) \
+	    resources/adapters/$(ADAPTER)/adapter.gguf
+
+test-training: .venv-train/.ready
+	.venv-train/bin/python -m pytest tests/training $(PYTEST_OPTIONS)
+
+# What trains is large, and nothing else needs it: as above, an environment that sees the other one.
+.venv-train/.ready: $(READY) requirements-train.txt
+	python -m venv --clear .venv-train
+	python -c 'import site; print(site.getsitepackages()[0])' > \
+	    "$$(.venv-train/bin/python -c 'import site; print(site.getsitepackages()[0])')/project.pth"
+	.venv-train/bin/python -m pip install --quiet --no-deps --requirement requirements-train.txt
 	touch $@
 
 fuzz: $(READY)

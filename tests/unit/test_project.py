@@ -40,11 +40,14 @@ def test_every_pin_is_exact_and_what_is_installed() -> None:
         assert importlib.metadata.version(name).partition("+")[0] == version
 
 
-def test_the_plugin_for_slurm_is_pinned_apart_from_the_default_list() -> None:
-    lines = (ROOT / "requirements-slurm.txt").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("list_", "holds"), [("slurm", "snakemake-executor-plugin-slurm"), ("train", "peft")]
+)
+def test_what_few_need_is_pinned_apart_from_the_default_list(list_: str, holds: str) -> None:
+    lines = (ROOT / f"requirements-{list_}.txt").read_text().splitlines()
     pins = [line for line in lines if line[:1] not in "#"]
     names = {canonicalize_name(re.fullmatch(r"([\w.-]+)==[\w.]+", pin)[1]) for pin in pins}
-    assert "snakemake-executor-plugin-slurm" in names
+    assert holds in names
     assert not names & {canonicalize_name(pin.split("==")[0]) for pin in PINS}
 
 

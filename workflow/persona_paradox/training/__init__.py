@@ -1,0 +1,1 @@
+"""Adapters (LoRA) that are trained from the very file that runs."""

@@ -1,0 +1,154 @@
+"""Examples of a training as tokens: those that the engine reads and writes in a cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import llama_cpp
+
+from ..engine.vocabulary import Vocabulary
+from ..errors import InputError
+
+Tokens = tuple[int, ...]
+
+# Text that no tokenizer joins with what follows, for completions of a tokenizer that puts a space
+# in front of whatever it is given.
+_BEFORE = ("(", "\n", ":", "**")
+
+# A completion of at most so many tokens is a label: its loss is computed at few positions.
+LABEL_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and what is to be written behind it.
+
+    Attributes:
+        group: examples of a group have the beginning of their prompts in common.
+        prompt: tokens of the prompt, as a cell has them.
+        completion: tokens behind it, with the one that ends the turn.
+        weight: of its loss; 1 on average.
+    """
+
+    group: str
+    prompt: Tokens
+    completion: Tokens
+    weight: float = 1.0
+
+
+class Reader:
+    """Texts as tokens of the base model.
+
+    Args:
+        vocabulary: of the base model.
+        name: the adapter's file, in errors.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, name: str) -> None:
+        self._vocabulary = vocabulary
+        self._name = name
+        self._alone = vocabulary.spells_alone
+        eot, eos = (
+            of(vocabulary.pointer) for of in (llama_cpp.llama_vocab_eot, llama_cpp.llama_vocab_eos)
+        )
+        self.end: int = eot if eot >= 0 else eos
+
+    def prompt(self, text: str) -> Tokens:
+        """Tokens of a prompt, as `deliver` writes them."""
+        return self._vocabulary.prompt([text]).tokens
+
+    def completion(self, text: str) -> Tokens:
+        """Tokens by which a prompt goes on, and the one that ends the turn.
+
+        Raises:
+            InputError: the tokenizer cannot write the text behind another.
+        """
+        return (*self._behind(text), self.end)
+
+    def _behind(self, text: str) -> Tokens:
+        tokenize = self._vocabulary.tokenize
+        if self._alone:
+            return tuple(tokenize(text, special=False))
+        for before in _BEFORE:
+            known = tokenize(before, special=False)
+            tokens = tokenize(before + text, special=False)
+            if tokens[: len(known)] == known:
+                return tuple(tokens[len(known) :])
+        raise InputError(
+            f"{self._name}: the tokenizer of the base model cannot write the completion {text!r}; "
+            "begin it with a letter or a space"
+        )
+
+
+def read_examples(
+    rows: Sequence[Mapping[str, Any]], vocabulary: Vocabulary, weights: str, name: str
+) -> list[Example]:
+    """Examples of supervised training.
+
+    Args:
+        rows: with `prompt` and `completion`; `task` and `persona` where they have them.
+        vocabulary: of the base model.
+        weights: `none` or `balanced`.
+        name: the adapter's file, in errors.
+
+    Raises:
+        InputError: there is none, or a completion is empty.
+    """
+    reader = Reader(vocabulary, name)
+    prompts = {text: reader.prompt(text) for text in {row["prompt"] for row in rows}}
+    completions = {text: reader.completion(text) for text in {row["completion"] for row in rows}}
+    if not rows or any(len(tokens) < 2 for tokens in completions.values()):
+        what = "a completion is empty" if rows else "there is no example"
+        raise InputError(f"{name}: key `training.data`: {what}; name other data")
+    examples = [
+        Example(
+            f"{row.get('task')}/{row.get('persona')}",
+            prompts[row["prompt"]],
+            completions[row["completion"]],
+        )
+        for row in rows
+    ]
+    return balanced(examples) if weights == "balanced" else examples
+
+
+def balanced(examples: Sequence[Example]) -> list[Example]:
+    """Examples by whose weights every completion weighs the same in sum, N / (K · n)."""
+    counts = Counter(one.completion for one in examples)
+    share = len(examples) / len(counts)
+    return [replace(one, weight=share / counts[one.completion]) for one in examples]
+
+
+def are_labels(examples: Sequence[Example]) -> bool:
+    """Whether all completions are as short as labels."""
+    return all(len(one.completion) <= LABEL_TOKENS for one in examples)
+
+
+def common_length(prompts: Sequence[Tokens]) -> int:
+    """How many tokens all prompts begin with, their last ones left out."""
+    shortest = min(len(one) for one in prompts) - 1
+    # What the first and the last in order have in common all have in common.
+    first, last = min(prompts), max(prompts)
+    return next((i for i in range(shortest) if first[i] != last[i]), shortest)
+
+
+def batches(
+    groups: Mapping[str, Sequence[int]], size: int, order: Any
+) -> Iterator[tuple[str, list[int]]]:
+    """Every example once, in random order: (group, indices of a batch).
+
+    A batch is of one group, so that what its prompts have in common is read once.
+
+    Args:
+        groups: group → indices of its examples.
+        size: examples of a batch; the last of a group may have fewer.
+        order: numpy's random generator.
+    """
+    found = []
+    for group, indices in groups.items():
+        drawn = order.permutation(indices).tolist()
+        found += [(group, drawn[i : i + size]) for i in range(0, len(drawn), size)]
+    for i in order.permutation(len(found)):
+        yield found[i]

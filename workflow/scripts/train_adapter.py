@@ -1,0 +1,103 @@
+"""Train an adapter (LoRA) of a base model by examples."""
+
+import os
+import sys
+from argparse import Namespace
+from importlib.metadata import version
+from pathlib import Path
+
+# In the place of the folder of scripts, whose tabulate.py torch would take for a library.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+# No library looks for anything in the network, and a card computes the same sums every time.
+os.environ |= {"HF_HUB_OFFLINE": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+import polars as pl
+import torch
+
+from persona_paradox import cli, files
+from persona_paradox.engine.prepared import Prepared
+from persona_paradox.engine.vocabulary import open_vocabulary
+from persona_paradox.training import base_model
+from persona_paradox.training.adapter_file import write_adapter
+from persona_paradox.training.checkpoints import SECONDS, Checkpoints
+from persona_paradox.training.examples import read_examples
+from persona_paradox.training.label_loop import train_labels
+from persona_paradox.training.settings import Settings
+
+LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "gguf")
+
+
+def main(arguments: Namespace) -> None:
+    """Train, and write adapter, losses and manifest."""
+    name = arguments.config_file
+    settings = Settings.of(files.read_json(arguments.settings))
+    base = Prepared.read(arguments.base)
+    base.check()
+    rows = files.read_table(arguments.examples).to_dicts()
+    with open_vocabulary(base.model, name) as vocabulary:
+        header = base_model.read_header(vocabulary, name)
+        base_model.check_first_layer(header, settings, name)
+        examples = read_examples(rows, vocabulary, settings.weights, name)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.use_deterministic_algorithms(True)
+    dtype = base_model.fast_type() if arguments.type == "auto" else getattr(torch, arguments.type)
+    about = {
+        "settings": settings.describe(),
+        "examples_sha256": files.sha256_file(arguments.examples),
+        "base_sha256": base.sha256,
+        "versions": {library: version(library) for library in LIBRARIES},
+        "computed_in": str(dtype).removeprefix("torch."),
+        "computed_on": base_model.device().type,
+    }
+    fingerprint = files.sha256_bytes(files.canonical_json(about).encode())
+    checkpoints = Checkpoints(arguments.checkpoints, fingerprint, arguments.checkpoint_seconds)
+    tokens = sum(len(one.prompt) + len(one.completion) for one in examples)
+    cli.log.info("%d examples of %d tokens, in %s", len(rows), tokens, about["computed_in"])
+    model = base_model.load_base(base.model, dtype)
+    tuned = base_model.add_lora(model, settings)
+    losses = train_labels(model, examples, settings, checkpoints)
+    weights = base_model.lora_weights(tuned)
+    with files.atomic_path(arguments.adapter) as temporary:
+        write_adapter(temporary, weights, settings.alpha, header)
+    table = pl.DataFrame(losses)
+    files.write_table(table, arguments.curve, {"examples": arguments.examples})
+    manifest = about | {
+        "sha256": files.sha256_file(arguments.adapter),
+        "size": arguments.adapter.stat().st_size,
+        "examples": len(examples),
+        "tokens": tokens,
+        "steps": len(losses),
+        "first_loss": losses[0].loss,
+        "last_loss": losses[-1].loss,
+    }
+    files.write_text(arguments.manifest, files.canonical_json(manifest))
+    checkpoints.remove()
+    cli.log.info("loss %.3f to %.3f", losses[0].loss, losses[-1].loss)
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        examples="Parquet file of examples",
+        settings="view with the keys of `training`",
+        base="manifest of the prepared base model",
+        adapter="GGUF file to write",
+        manifest="manifest to write",
+        curve="Parquet file of losses to write",
+        checkpoints="folder of what an interrupted training goes on from",
+    )
+    options.add_argument(
+        "--config-file", required=True, help="name of the adapter's file in errors"
+    )
+    options.add_argument("--threads", type=int, default=0, help="threads; 0 as many as torch takes")
+    options.add_argument(
+        "--type",
+        choices=["auto", "float32", "bfloat16"],
+        default="auto",
+        help="type of the frozen weights; auto is bfloat16 where the processor or card has it",
+    )
+    options.add_argument(
+        "--checkpoint-seconds", type=float, default=SECONDS, help="seconds between two checkpoints"
+    )
+    cli.run(main, options)
