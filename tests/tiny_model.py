@@ -327,12 +327,13 @@ def _add_architecture(writer: GGUFWriter, architecture: Architecture) -> None:
         writer.add_ssm_time_step_rank(DT_RANK)
 
 
-def _add_tokenizer(
+def add_tokenizer(
     writer: GGUFWriter,
     tokenizer: Tokenizer,
     add_space_prefix: bool,
     marks: Mapping[str, TokenType],
 ) -> list[str]:
+    """Write a tokenizer into the metadata of a model; its tokens."""
     writer.add_tokenizer_model(tokenizer)
     if tokenizer == "gpt2":
         tokens, merges = _vocabulary()
@@ -396,7 +397,7 @@ def write_tiny_model(
 
     writer.add_context_length(context)
     _add_architecture(writer, architecture)
-    tokens = _add_tokenizer(writer, tokenizer, add_space_prefix, dict.fromkeys(marks, marks_are))
+    tokens = add_tokenizer(writer, tokenizer, add_space_prefix, dict.fromkeys(marks, marks_are))
     writer.add_vocab_size(len(tokens))
     writer.add_bos_token_id(tokens.index("<|endoftext|>"))
     writer.add_eos_token_id(tokens.index("<|im_end|>"))

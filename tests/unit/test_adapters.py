@@ -50,9 +50,7 @@ def logits(model: Path, adapters: tuple[Adapter, ...] = ()) -> np.ndarray:
     rows = []
     with Engine(model, SETTINGS, 1, "model", adapters) as engine:
         for text in TEXTS:
-            tokens = tuple(engine.vocabulary.tokenize(text, special=True))
-            engine._forget(0)
-            rows.append(engine._decode_piece(tokens, 0, rows=len(tokens)))
+            rows.append(engine.read(engine.vocabulary.tokenize(text, special=True)))
     return np.concatenate(rows)
 
 

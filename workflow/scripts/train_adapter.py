@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import Namespace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 # In the place of the folder of scripts, whose tabulate.py torch would take for a library.
@@ -15,8 +16,11 @@ import polars as pl
 import torch
 
 from persona_paradox import cli, files
+from persona_paradox.engine.engine import Engine
 from persona_paradox.engine.prepared import Prepared
+from persona_paradox.engine.settings import Settings as EngineSettings
 from persona_paradox.engine.vocabulary import open_vocabulary
+from persona_paradox.errors import InputError
 from persona_paradox.training import base_model
 from persona_paradox.training.adapter_file import write_adapter
 from persona_paradox.training.checkpoints import SECONDS, Checkpoints
@@ -24,12 +28,29 @@ from persona_paradox.training.examples import read_examples
 from persona_paradox.training.label_loop import train_labels
 from persona_paradox.training.settings import Settings
 
+# Tokens by which transformers' reading of the base is compared with llama.cpp's.
+MOST_COMPARED = 256
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "gguf")
+
+
+def check_libraries(name: str) -> None:
+    """See that everything is installed that trains.
+
+    Raises:
+        InputError: something is not.
+    """
+    lacking = [library for library in LIBRARIES if find_spec(library) is None]
+    if lacking:
+        raise InputError(
+            f"{name}: training needs {', '.join(lacking)}, which the default environment has not; "
+            f"run make train ADAPTER={Path(name).stem}"
+        )
 
 
 def main(arguments: Namespace) -> None:
     """Train, and write adapter, losses and manifest."""
     name = arguments.config_file
+    check_libraries(name)
     settings = Settings.of(files.read_json(arguments.settings))
     base = Prepared.read(arguments.base)
     base.check()
@@ -54,7 +75,11 @@ def main(arguments: Namespace) -> None:
     checkpoints = Checkpoints(arguments.checkpoints, fingerprint, arguments.checkpoint_seconds)
     tokens = sum(len(one.prompt) + len(one.completion) for one in examples)
     cli.log.info("%d examples of %d tokens, in %s", len(rows), tokens, about["computed_in"])
-    model = base_model.load_base(base.model, dtype)
+    model = base_model.load_base(base.model, header, dtype)
+    shown = examples[0].prompt[-MOST_COMPARED:]
+    with Engine(base.model, EngineSettings(context=len(shown), width=1), 1, name) as engine:
+        said = engine.read(shown)
+    about["same_first_token"] = base_model.check_reading(model, said, shown, name)
     tuned = base_model.add_lora(model, settings)
     losses = train_labels(model, examples, settings, checkpoints)
     weights = base_model.lora_weights(tuned)

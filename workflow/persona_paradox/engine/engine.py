@@ -218,6 +218,12 @@ class Engine(Closing):
             for answer in running.values():
                 answer.sampler.close()
 
+    def read(self, tokens: Sequence[int]) -> Logits:
+        """Logits behind every token of a text, shape (tokens, vocabulary)."""
+        self._held, self._held_labels = (), None
+        llama_cpp.llama_memory_seq_rm(self._memory, 0, -1, -1)
+        return self._decode_piece(tokens, 0, rows=len(tokens))
+
     def _start(self, index: int, question: Question, forms: Forms) -> Running | Answer:
         """Read a prompt and choose the first token; an `Answer` where that ends it."""
         longest = max((len(form) for own in forms for form in own), default=0)

@@ -177,13 +177,22 @@ class LabelTrainer:
         return result
 
     def _masks(self, positions: Tensor, length: int) -> Any:
-        """Which tokens a token may see: those in front of it, in a sliding window the last ones."""
+        """What is added where a token may not see another: 0, and as little as there is.
+
+        A token sees those in front of it, in a sliding window the last ones of them.
+        """
+        dtype = self._head.weight.dtype
         behind = positions[:, None] - torch.arange(length, device=self._device)[None, :]
-        full = (behind >= 0)[None, None]
+
+        def added(seen: Tensor) -> Tensor:
+            least = torch.finfo(dtype).min
+            return torch.zeros(seen.shape, dtype=dtype).to(seen.device).masked_fill(~seen, least)
+
+        full = added(behind >= 0)[None, None]
         window = getattr(self._config, "sliding_window", None)
         if not hasattr(self._config, "layer_types"):
             return full
-        sliding = full if window is None else full & (behind < window)[None, None]
+        sliding = full if window is None else added((behind >= 0) & (behind < window))[None, None]
         return {"full_attention": full, "sliding_attention": sliding}
 
     def loss(self, chosen: Sequence[int]) -> Tensor:

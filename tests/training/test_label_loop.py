@@ -1,0 +1,129 @@
+"""The loop of labels: losses as of the plain computation, and as of trl."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_families import write_family
+
+from persona_paradox.engine.vocabulary import open_vocabulary
+from persona_paradox.training import base_model
+from persona_paradox.training.examples import Example, balanced, batches, common_length
+from persona_paradox.training.label_loop import LabelTrainer
+from persona_paradox.training.settings import Settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+DRAW = np.random.default_rng(0)
+
+
+def examples() -> list[Example]:
+    """Two groups whose prompts begin alike, of many lengths, and one of a single prompt."""
+    made = []
+    for group, common, count in (("a", 30, 5), ("b", 12, 3), ("c", 0, 1)):
+        start = DRAW.integers(0, 250, common).tolist()
+        for _ in range(count):
+            rest = DRAW.integers(0, 250, DRAW.integers(2, 40)).tolist()
+            completion = DRAW.integers(0, 250, DRAW.integers(1, 4)).tolist()
+            made.append(Example(group, (*start, *rest), tuple(completion)))
+    return made
+
+
+EXAMPLES = examples()
+IN_ORDER = ([0, 1, 2], [3, 4], [5, 6, 7], [8])
+
+
+def tuned(path: Path, family: str, first: int) -> tuple[Any, Any]:
+    """A model with LoRA that is drawn at random: transformers' and peft's."""
+    if not path.exists():
+        write_family(path, family)
+    with open_vocabulary(path, "model") as vocabulary:
+        header = base_model.read_header(vocabulary, "x")
+    model = base_model.load_base(path, header, torch.float32)
+    peft = base_model.add_lora(model, Settings("sft", rank=4, first_layer=first))
+    with torch.no_grad():
+        for name, weight in peft.named_parameters():
+            if "lora_B" in name:
+                weight.copy_(0.05 * torch.randn_like(weight))
+    return model, peft
+
+
+def plain_loss(model: Any, chosen: list[int], weights: dict[int, float] | None = None) -> Any:
+    """Every example by itself, as a whole."""
+    total, count = 0.0, 0
+    for i in chosen:
+        one = EXAMPLES[i]
+        tokens = torch.tensor([[*one.prompt, *one.completion]])
+        said = model(tokens).logits[0].float().log_softmax(-1)
+        for j, token in enumerate(one.completion):
+            weight = (weights or {}).get(i, 1.0)
+            total = total - weight * said[len(one.prompt) - 1 + j, token]
+            count += 1
+    return total / count
+
+
+def gradients(model: Any) -> dict[str, np.ndarray]:
+    """By the names of weights, and none kept."""
+    found = {n: p.grad.numpy().copy() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return found
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gemma2", "gemma3"])
+@pytest.mark.parametrize("first", [0, 2])
+def test_losses_and_gradients_are_the_plain_ones(family: str, first: int, tmp_path: Path) -> None:
+    model, _ = tuned(tmp_path / "model.gguf", family, first)
+    wanted = []
+    for chosen in IN_ORDER:
+        loss = plain_loss(model, chosen)
+        loss.backward()
+        wanted.append((float(loss.detach()), gradients(model)))
+    trainer = LabelTrainer(model, EXAMPLES, first)
+    for chosen, (loss, slopes) in zip(IN_ORDER, wanted, strict=True):
+        found = trainer.loss(chosen)
+        found.backward()
+        assert float(found.detach()) == pytest.approx(loss, rel=1e-4)
+        mine = gradients(model)
+        assert len(mine) == len(slopes) > 0
+        # Layers that are left out are no part of the model any more.
+        for name, slope in slopes.items():
+            size = max(np.abs(slope).max(), 1e-3)
+            assert np.abs(mine[name] - slope).max() < 1e-3 * size, name
+
+
+def test_a_weight_counts_as_often_as_it_says(tmp_path: Path) -> None:
+    model, _ = tuned(tmp_path / "model.gguf", "llama", 0)
+    weighed = [
+        Example(one.group, one.prompt, one.completion, 1.0 + i) for i, one in enumerate(EXAMPLES)
+    ]
+    loss = LabelTrainer(model, weighed, 0).loss([0, 1, 2])
+    wanted = plain_loss(model, [0, 1, 2], {0: 1.0, 1: 2.0, 2: 3.0})
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-4)
+
+
+def test_balanced_weights_give_every_completion_the_same_sum() -> None:
+    made = [Example("a", (1, 2), (3,))] * 6 + [Example("a", (1, 2), (4,))] * 2
+    sums = {completion: 0.0 for completion in ((3,), (4,))}
+    for one in balanced(made):
+        sums[one.completion] += one.weight
+    assert sums == {(3,): pytest.approx(4), (4,): pytest.approx(4)}
+
+
+def test_what_prompts_have_in_common_leaves_each_a_token() -> None:
+    assert common_length([(1, 2, 3), (1, 2, 4)]) == 2
+    assert common_length([(1, 2), (1, 2, 4)]) == 1
+    assert common_length([(1, 2)]) == 1
+    assert common_length([(5, 2), (1, 2)]) == 0
+    assert common_length([(1,), (1,)]) == 0
+
+
+def test_every_example_is_read_once_in_an_epoch() -> None:
+    groups = {"a": list(range(10)), "b": list(range(10, 13))}
+    found = list(batches(groups, 4, np.random.default_rng(0)))
+    assert sorted(i for _, chosen in found for i in chosen) == list(range(13))
+    assert all(set(chosen) <= set(groups[group]) for group, chosen in found)
+    assert {len(chosen) for _, chosen in found} == {4, 2, 3}
