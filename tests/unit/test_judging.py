@@ -37,7 +37,8 @@ from persona_paradox.judges.verdicts import (
 )
 from persona_paradox.prompting.prompts import SCHEMA as PROMPTS
 from persona_paradox.prompting.prompts import build_prompts
-from persona_paradox.study.study import Cell, Study
+from persona_paradox.study.cells import Cell
+from persona_paradox.study.study import Study
 
 JUDGE: dict[str, Any] = {
     "instruction": "Judge the answer.",

@@ -44,6 +44,7 @@ ENTRY_POINTS: dict[str, dict[str, list[str] | None]] = {
     "items": {"columns": ["raw", "ids", "keys", "name"]},
     "prompting": {"fields": ["items", "task"]},
     "scoring": {"SCHEMA": None, "score": ["responses", "items", "scoring", "verbalized"]},
+    "training": {"completions": ["items", "view"]},
     "measures": {"METRICS": None, "answers": ["scores", "view", "baseline"]},
     "tables": {"SCHEMA": None, "rows": ["this", "view", "settings"]},
     "words": {"SECTIONS": None},

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +14,7 @@ from project import STUDY, Project, add_model, new_project
 from refusals import refused, set_key
 from studies import shared
 from tiny_adapter import add_adapter, draw_adapter, write_adapter
+from verifying import verify
 
 from persona_paradox.engine.prepared import Prepared
 from persona_paradox.files import sha256_file
@@ -131,26 +129,11 @@ def test_answers_of_an_adapter_are_audited_and_verified(answered: Project, tmp_p
     assert ", 0 differences" in look_after(project, "verify")
 
 
-def verify(project: Project, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Verify the archive as `make verify` does; stdout holds all output."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
-    script = "workflow/scripts/verify.py"
-    return subprocess.run(
-        [sys.executable, script, "--cores", "1", *options, str(project.path / ARCHIVE)],
-        cwd=project.path,
-        env=env | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
 def test_an_archive_is_computed_again_from_its_sources(answered: Project, tmp_path: Path) -> None:
     """By somebody who has the sources in a folder of theirs, and nothing that is prepared."""
     project = answered.copy(tmp_path / "project")
     shutil.rmtree(project.path / "resources/models")
-    done = verify(project, "--sample", "8", PERSONA_DATA_DIR=str(project.path))
+    done = verify(project, ARCHIVE, "--sample", "8", PERSONA_DATA_DIR=str(project.path))
     assert done.returncode == 0, done.stdout
     assert "manifests of models: 2 of 2 agree" in done.stdout
     assert "weights from their own source: 2 of 2 agree" in done.stdout

@@ -39,13 +39,31 @@ class EngineSpec(TypedDict):
     tensor_split: list[float] | None
 
 
+class TrainingSpec(TypedDict):
+    """How an adapter is trained."""
+
+    method: Literal["sft", "dpo", "kto"]
+    data: list[dict[str, Any]]
+    rank: int
+    alpha: float
+    first_layer: int
+    epochs: float
+    learning_rate: float
+    batch: int
+    weights: Literal["none", "balanced"]
+    seed: int
+    beta: float
+
+
 class AdapterSpec(TypedDict):
-    """A file of `adapters`; of a derived model, with its `id`."""
+    """A file of `adapters`; of a derived model, with its `id` and always with a `source`."""
 
     title: str
     base: str
     licence: str
     source: Source
+    training: NotRequired[TrainingSpec]
+    product: NotRequired[dict[str, str]]
     scale: float
     id: NotRequired[str]
 
@@ -116,6 +134,13 @@ class TaskSpec(TypedDict):
     arm: NotRequired[dict[str, Any]]
 
 
+class Split(TypedDict):
+    """What of a data set is for the training of adapters."""
+
+    share: float
+    seed: int
+
+
 class DatasetSpec(TypedDict):
     """A file of `datasets`, as far as several kinds have its keys; `arm` where it is changed."""
 
@@ -129,6 +154,7 @@ class DatasetSpec(TypedDict):
     where: NotRequired[dict[str, Any]]
     columns: dict[str, Any]
     subgroups: NotRequired[list[dict[str, Any]]]
+    training: NotRequired[Split]
     arm: NotRequired[dict[str, Any]]
 
 
@@ -270,6 +296,7 @@ class Settings(TypedDict):
     variants: Literal["main", "all"]
     limit: int | None
     limits: dict[str, int | None]
+    adapters: list[str]
     judges: list[str]
     judge_sample: int | None
     rankings: Rankings

@@ -48,6 +48,7 @@ from persona_paradox.study.rubrics import (
     read_by_judges,
     rubric_cells,
 )
+from persona_paradox.study.training import files_with, is_trained
 from persona_paradox.study.yaml_reading import given
 
 try:
@@ -57,6 +58,9 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 
+# Of the study, and of what its adapters are trained on.
+DATASETS = STUDY.datasets | STUDY.training.datasets
+PERSONAS = STUDY.personas | STUDY.training.personas
 RATERS = [cell.persona for cell in STUDY.human_cells]
 # What is answered after a reasoning, and what at once.
 REASONED = [task for task in STUDY.asked_tasks if STUDY.reasons(task)]
@@ -155,7 +159,7 @@ def group_sizes():
 
 def task_cases(wildcards):
     """The data set of a task."""
-    return f"resources/datasets/{STUDY.asked_tasks[wildcards.task]['dataset']}.parquet"
+    return f"resources/datasets/{STUDY.known_tasks[wildcards.task]['dataset']}.parquet"
 
 
 def asked(wildcards):
@@ -209,15 +213,21 @@ def spoken_option(wildcards):
 
 def bundled_file(wildcards):
     """The file of a bundled data set, which git may change; other sources are checksummed."""
-    sources = sources_of(STUDY.datasets[wildcards.dataset])
+    sources = sources_of(DATASETS[wildcards.dataset])
     return [each["path"] for each in sources if each["kind"] == "bundled"]
+
+
+def persona_texts(wildcards):
+    """The wordings of a persona that are asked; training is on the main one alone."""
+    folder = "training_personas" if wildcards.task in STUDY.training.tasks else "personas"
+    return VIEWS[f"{folder}/{wildcards.persona}"]
 
 
 def manifest(wildcards):
     """The manifest of a model that runs here, which stands for its files; a server has none."""
     model = answering(wildcards)
     return (
-        f"resources/models/{model}/manifest.json" if model in STUDY.local_models else []
+        [] if model in STUDY.servers else f"resources/models/{model}/manifest.json"
     )
 
 
@@ -229,6 +239,15 @@ def weights(wildcards):
 def model_file(wildcards):
     """The file that says how the engine runs a model, in errors."""
     return file_of("models", answering(wildcards))
+
+
+def adapter_manifest(wildcards):
+    """The manifest of a derived model's adapter, which lies where the adapter does."""
+    adapter = Path(STUDY.files_of(wildcards.model)[-1])
+    trained = is_trained(STUDY.all_models[wildcards.model]["adapter"])
+    return str(
+        adapter.with_name("manifest.json" if trained else "source_manifest.json")
+    )
 
 
 def adapter_file(wildcards):
@@ -490,6 +509,6 @@ def one_of(ids):
 
 wildcard_constraints:
     model=one_of([*STUDY.all_models, *STUDY.base_models, HUMAN]),
-    task=one_of(STUDY.asked_tasks),
-    persona=one_of([*STUDY.personas, *RATERS]),
-    dataset=one_of(STUDY.datasets),
+    task=one_of(STUDY.known_tasks),
+    persona=one_of([*PERSONAS, *RATERS]),
+    dataset=one_of(DATASETS),

@@ -17,8 +17,8 @@ rule deliver:
     log:
         "logs/deliver/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        model=one_of(STUDY.models),
-        persona=one_of(STUDY.personas),
+        model=one_of([*STUDY.models, *TRAINED_BASES]),
+        persona=one_of(PERSONAS),
     priority: 10
     conda:
         ENVIRONMENT

@@ -35,7 +35,7 @@ use rule download_model as download_adapter with:
     log:
         "logs/download_adapter/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.derived_models),
+        model=one_of(TAKEN_ADAPTERS),
     params:
         what="adapter",
         config_file=adapter_file,
@@ -69,7 +69,7 @@ rule prepare_model:
 rule adapt_model:
     input:
         base=lambda wildcards: f"resources/models/{split(wildcards.model)[0]}/manifest.json",
-        manifest="resources/models/{model}/source_manifest.json",
+        manifest=adapter_manifest,
         weights=weights,
         scale=view("scale/{model}"),
         code=code("adapt_model"),
@@ -109,9 +109,10 @@ rule download_dataset:
         ENVIRONMENT
     params:
         kind=kind_of,
+        config_file=lambda wildcards: file_of("datasets", wildcards.dataset),
     shell:
         script("download_dataset") + " --kind {params.kind} --reading {input.reading}"
-        " --config-file config/datasets/{wildcards.dataset}.yaml"
+        " --config-file {params.config_file}"
         ' --data-dir "${{PERSONA_DATA_DIR:-}}"'
         " --items {output.cases} --manifest {output.manifest} --log {log}"
 

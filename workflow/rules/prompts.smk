@@ -5,7 +5,7 @@
 rule write_prompts:
     input:
         cases=task_cases,
-        persona=view("personas/{persona}"),
+        persona=persona_texts,
         task=view("prompts/{task}"),
         code=kind_code("write_prompts", "prompting"),
     output:
@@ -13,7 +13,7 @@ rule write_prompts:
     log:
         "logs/write_prompts/{task}/{persona}.log",
     wildcard_constraints:
-        persona=one_of(STUDY.personas),
+        persona=one_of(PERSONAS),
     priority: 10
     conda:
         ENVIRONMENT

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from os.path import relpath
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -20,7 +21,7 @@ def main(arguments: Namespace) -> None:
     (weights,) = base.manifest["files"]
     adapter = {
         "role": ADAPTER,
-        "path": arguments.adapter.name,
+        "path": Path(relpath(arguments.adapter, arguments.manifest.parent)).as_posix(),
         "sha256": origin["sha256"],
         "size": origin["size"],
         "scale": files.read_json(arguments.scale)["scale"],

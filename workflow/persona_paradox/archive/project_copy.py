@@ -21,7 +21,7 @@ from ..errors import InputError, printable
 from ..kinds.labelled.scoring import with_repeat
 from ..names import RIGHT
 from ..scorers import lexicon
-from ..study.conditions import base_of, plain
+from ..study.conditions import MARK, base_of
 from ..study.inventory import (
     Answered,
     answered,
@@ -31,6 +31,7 @@ from ..study.inventory import (
     referred,
     restricted,
     restricted_tasks,
+    trained,
 )
 from ..study.load import CHECKED, TITLES
 from ..study.study import Study
@@ -160,7 +161,7 @@ class Copy:
             shutil.copy2(ROOT / name, path / name)
         with one_sentence():
             self._configure()
-            sources = [*manifests(study), *referred(study)]
+            sources = [*manifests(study), *referred(study), *trained(study)]
         free = [id_ for id_ in study.datasets if id_ not in restricted(study)]
         sources += [f"resources/datasets/{id_}.parquet" for id_ in free]
         for file in answered(study):
@@ -189,18 +190,14 @@ class Copy:
         tasks = {base_of(id_) for id_ in study.tasks}
         settings["limits"] = {k: v for k, v in settings["limits"].items() if k in tasks}
         self._write("config", settings)
-        for kind in CHECKED:
-            specs = study.written_models if kind == "models" else getattr(study, kind)
-            for id_, spec in specs.items():
-                if not ID.fullmatch(id_):
-                    raise InputError(
-                        f"{crate.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
-                    )
-                # What is derived of a file is made of it again.
-                if id_ in plain(specs):
-                    self._write(f"{kind}/{id_}", spec)
-        for id_, spec in study.base_tasks.items():
-            self._write(f"tasks/{id_}", spec)
+        for kind, id_, spec in self._specs():
+            if not ID.fullmatch(id_):
+                raise InputError(
+                    f"{crate.PROVENANCE} of the archive has an id {id_!r}; do not trust it"
+                )
+            # What is derived of a file is made of it again.
+            if MARK not in id_:
+                self._write(f"{kind}/{id_}", spec)
         # Both names of a file are somebody else's words.
         for kind in TITLES:
             for id_, title in study.titles[kind].items():
@@ -214,6 +211,18 @@ class Copy:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     if (ROOT / source["path"]).is_file():
                         shutil.copy2(ROOT / source["path"], target)
+
+    def _specs(self) -> Iterator[tuple[str, str, Any]]:
+        """Kind, id and content of all that the study names."""
+        study = self.study
+        of_study = {
+            kind: study.written_models if kind == "models" else getattr(study, kind)
+            for kind in CHECKED
+        }
+        for files_of in (of_study, {"tasks": study.base_tasks}, study.training.files):
+            for kind, specs in files_of.items():
+                if kind in CHECKED:
+                    yield from ((kind, id_, spec) for id_, spec in specs.items())
 
     def _write(self, name: str, content: Any) -> None:
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -21,6 +21,7 @@ from .dialogue import turns_of
 from .places import TURNS
 from .records import read_records
 from .rows import DataFile, Wanted
+from .split_rows import part_of
 from .values import NoTextError
 
 
@@ -57,7 +58,8 @@ def read_items(
 
     Args:
         paths: the files as they came from their sources, in their order.
-        reading: the data set's view: `source`, `format`, `columns` and, where it has it, `where`.
+        reading: the data set's view: `source`, `format`, `columns` and, where it has them, `where`
+            and `training` (see `split.part_of`).
         name: the configuration file, named in errors.
         own: `items.columns` of the kind of the tasks that read it, if it has any.
         made: `items.rows` of that kind, if it has any; else every row is an item.
@@ -80,6 +82,7 @@ def read_items(
     _check_values(raw, wrong, where, name)
     raw = _kept(_with_ids(raw, columns["item_id"]), where, name)
     rows = {"read": len(wrong) + empty, "empty": empty, "kept": raw.height}
+    raw = part_of(raw, reading.get("training"), name)
     used = [column for column, key in _keys(columns).items() if key != _NEVER_SHOWN]
     _check_values(raw, wrong, used, name)
     _check_ids(raw, columns["item_id"], name)

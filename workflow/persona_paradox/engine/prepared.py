@@ -14,8 +14,9 @@ from .adapters import Adapter
 
 WEIGHTS, ADAPTER = "weights", "adapter"
 
-# A manifest may be somebody else's: it names files of prepared models, and no others.
-_FILE = re.compile(r"(\.\./[a-z][a-z0-9_]*/)?(model|adapter)\.gguf")
+# A manifest may be somebody else's: it names files of prepared models and of
+# trained adapters, and no others.
+_FILE = re.compile(r"(\.\./(\.\./adapters/)?[a-z][a-z0-9_]*/)?(model|adapter)\.gguf")
 
 
 @dataclass(frozen=True)

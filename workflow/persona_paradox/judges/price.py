@@ -18,13 +18,14 @@ from typing import Any
 from ..errors import InputError
 from ..kinds.asking import RATIONALE_TOKENS
 from ..names import THOUGHTS
+from ..study.cells import Cell
 from ..study.conditions import base_of
 from ..study.identification import identification_view
 from ..study.inventory import lists, ranks
 from ..study.judge_views import DIGIT_TOKENS, WORD_TOKENS, labels_of
 from ..study.rounds import rounds_of
 from ..study.rubrics import rubric_cells
-from ..study.study import Cell, Study
+from ..study.study import Study
 
 # Characters of a token of English text: what is said to be about four rests on no tokenizer.
 CHARACTERS = 4

@@ -15,6 +15,8 @@ loads.
   content, to which all items are given as well. What they need of the configuration is in the
   task's view of its prompts: `prompted` of `spec.py`, where a kind has it.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
+- `training.py`: `completions(items, view)`, what a model is trained to answer, the reference as the
+  task calls it. Of a kind without it no reference can be trained on.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
 - `pairs.py`: `METRICS` and `pairs(this, before, items, view)`, the numbers of an arm's cell that

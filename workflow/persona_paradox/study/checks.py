@@ -18,9 +18,11 @@ from .conditions import file_of, split
 from .factor_sets import check_trends
 from .identification import check_identification
 from .judge_checks import check_judge
+from .leakage import check_leakage
 from .products import all_tables
 from .sources import sources_of_study
 from .study import Study
+from .training_checks import check_training
 from .turns import check_turns
 
 # What the schema of a study compares where the study does not say.
@@ -48,7 +50,7 @@ def cross_check(study: Study) -> None:
             )
     _check_titles(study)
     check_identification(study)
-    for id_, dataset in study.datasets.items():
+    for id_, dataset in (study.datasets | study.training.datasets).items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))
         spec.check_dataset(name, dataset)
@@ -63,6 +65,8 @@ def cross_check(study: Study) -> None:
         _check_decoding(name, task["decoding"], study)
         if task.get("placement") == USER:
             _check_words(name, "user", task["user"], study)
+    check_training(study)
+    check_leakage(study)
     for id_, model in study.written_models.items():
         _check_thinking(f"config/models/{id_}.yaml", model)
     if study.tasks_with("free_text"):

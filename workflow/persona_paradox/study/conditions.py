@@ -79,6 +79,7 @@ def personas_of(
     wanted: Sequence[str],
     written: Mapping[str, dict[str, Any]],
     sets: Mapping[str, Mapping[str, Any]],
+    named_by: str = "key `personas` of the study",
 ) -> dict[str, Any]:
     """The personas that a study names, in its order.
 
@@ -87,6 +88,7 @@ def personas_of(
             those whose part fits the pattern.
         written: id → content of its file, for the ids that are not derived.
         sets: id → content of its file, for every set that is named.
+        named_by: the key that names them, in errors.
 
     Returns:
         Id → persona: `title`, `group`, `texts`, perhaps `relations`, and of a set's `factors`,
@@ -105,7 +107,7 @@ def personas_of(
         chosen = matching(part, (split(one)[1] for one in known[base]))
         if not chosen:
             raise InputError(
-                f"key `personas` of the study names {id_!r}, which {file_of('personas', id_)} does "
+                f"{named_by} names {id_!r}, which {file_of('personas', id_)} does "
                 f"not make; use {base}{MARK}{ALL} or {listed(known[base])}"
             )
         for one in chosen:

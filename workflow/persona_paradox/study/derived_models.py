@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from .conditions import MARK, split
+from .training import source_of
 
 
 def models_of(
@@ -23,7 +24,7 @@ def models_of(
 
     Returns:
         Id → model as its file has it. A derived one is its base but for `title` and `licence`,
-        which name both, and `adapter`: the adapter's file, and its `id`.
+        which name both, and `adapter`: the adapter's file, its `id` and its `source`.
 
     Raises:
         InputError: an adapter is not for this base, or the base runs on a server.
@@ -54,5 +55,10 @@ def _derived(id_: str, model: Mapping[str, Any], adapter: Mapping[str, Any]) -> 
         "title": f"{model['title']} + {adapter['title']}",
         "licence": f"{model['licence']} (weights), {adapter['licence']} (adapter)",
         # 1 and 1.0 are one scale.
-        "adapter": {**adapter, "id": part, "scale": float(adapter["scale"])},
+        "adapter": {
+            **adapter,
+            "id": part,
+            "scale": float(adapter["scale"]),
+            "source": source_of(adapter),
+        },
     }

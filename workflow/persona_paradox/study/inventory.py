@@ -13,7 +13,9 @@ from ..names import HUMAN, WHEN
 from .judge_checks import checks_of
 from .rounds import rounds_of
 from .rubrics import read_by_judges, rubric_cells
+from .sources import used_adapters
 from .study import Study
+from .training import FOLDER, is_trained
 
 # The code, without which nothing of a study could be made again.
 CODE = ("Snakefile", "environment.yml", "LICENSE", "CITATION.cff", "profiles", "workflow")
@@ -25,7 +27,7 @@ _MOST_NAME, _MOST_PART = 500, 200
 # Where a configuration file may name files, and what the workflow writes there: a file of somebody
 # else's archive must never take the place of code, weights or items.
 _NAMED_IN = ("resources/", "config/")
-_WRITTEN = ("resources/models/", "resources/datasets/")
+_WRITTEN = ("resources/models/", "resources/datasets/", "resources/adapters/")
 
 
 @dataclass(frozen=True)
@@ -256,10 +258,18 @@ def study_files(study: Study) -> list[tuple[str, str | None]]:
     found = [(file.path, file.task) for file in answered(study)]
     found += derived(study)
     found += [(path, None) for path in manifests(study)]
+    found += [(path, None) for path in trained(study)]
     free = (id_ for id_ in study.datasets if id_ not in restricted(study))
     found += [(f"resources/datasets/{id_}.parquet", None) for id_ in free]
     found += [(path, None) for path in referred(study)]
     return sorted(set(found), key=lambda file: file[0])
+
+
+def trained(study: Study) -> list[str]:
+    """The adapters that were trained here, which nobody else has, and what is said of them."""
+    names = ("adapter.gguf", "manifest.json", "losses.parquet")
+    own = [id_ for id_ in used_adapters(study) if is_trained(study.adapters[id_])]
+    return [f"{FOLDER}/{id_}/{name}" for id_ in own for name in names]
 
 
 def referred(study: Study) -> list[str]:
@@ -279,6 +289,10 @@ def referred(study: Study) -> list[str]:
         )
         for id_ in study.servers
     }
+    for id_ in used_adapters(study):
+        if "product" in study.adapters[id_]:
+            name = f"config/adapters/{id_}.yaml: key `product.path`"
+            named.add((name, study.adapters[id_]["product"]["path"]))
     for where, path in sorted(named):
         if not (is_safe(path) and path.startswith(_NAMED_IN) and not path.startswith(_WRITTEN)):
             raise InputError(

@@ -20,8 +20,9 @@ from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
 from .judge_checks import checks_of
 from .relations import check_relations
-from .sources import sources_of_study
+from .sources import sources_of_study, to_train, training_sources
 from .study import Study
+from .training import Training, files_with, parts_with, training_of
 from .yaml_reading import check_plain, read_yaml
 
 # Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.
@@ -66,8 +67,9 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
 
     # An arm is made of its base, which a study may leave out.
+    named_by = "key `tasks` of the study"
     base_tasks: dict[str, Any] = {
-        id_: _load_task(id_, config, check) for id_ in map(base_of, settings["tasks"])
+        id_: _load_task(id_, named_by, config, check) for id_ in map(base_of, settings["tasks"])
     }
     datasets = {
         task["dataset"]: _load_dataset(id_, base_tasks, config, check)
@@ -100,6 +102,11 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         written |= load("models", [whole], named_by)
         adapters |= load("adapters", [part] if part else [], named_by)
     models = models_of(asked, written, adapters)
+    named = [id_ for id_ in settings["adapters"] if id_ not in adapters]
+    adapters |= load("adapters", named, "key `adapters` of the study")
+    for id_ in named:
+        named_by = f"config/adapters/{id_}.yaml: key `base`"
+        written |= load("models", [adapters[id_]["base"]], named_by)
     for id_ in settings["limits"]:
         if not (config / "tasks" / f"{id_}.yaml").is_file():
             raise InputError(
@@ -121,6 +128,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         datasets=datasets_of(tasks, datasets),
         base_tasks={id_: base_tasks[id_] for id_ in bases(tasks)},
         arm_sets={id_: arm_sets[id_] for id_ in sets_of(tasks, base_tasks)},
+        training=_load_training(adapters, base_tasks, config, check),
     )
     read = [reads for reads in READ if study.read_tasks(reads)]
     study = replace(
@@ -134,10 +142,36 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     return study
 
 
-def _load_task(id_: str, config: Path, check: Check) -> dict[str, Any]:
+def _load_training(
+    adapters: Mapping[str, Mapping[str, Any]],
+    base_tasks: Mapping[str, dict[str, Any]],
+    config: Path,
+    check: Check,
+) -> Training:
+    """What adapters are trained on, of all files that they name."""
+    tasks: dict[str, Any] = {}
+    files: dict[str, dict[str, Any]] = {"tasks": tasks, "datasets": {}}
+    files |= {"personas": {}, "persona_sets": {}}
+    for id_, adapter in adapters.items():
+        name = f"config/adapters/{id_}.yaml"
+        for part in parts_with(adapter, "task"):
+            task, named_by = part["task"], f"{name}: key `task`"
+            if task not in tasks:
+                tasks[task] = base_tasks.get(task) or _load_task(task, named_by, config, check)
+            # Checked beside all others, since a data set is of one kind of task.
+            dataset = _load_dataset(task, {**base_tasks, **tasks}, config, check)
+            files["datasets"][tasks[task]["dataset"]] = dataset
+            named_by, wanted = f"{name}: key `personas`", part["personas"]
+            for kind, ids in (("personas", plain(wanted)), ("persona_sets", bases(wanted))):
+                for one in ids:
+                    files[kind][one] = _load_one(kind, one, named_by, config, check)
+    return training_of(adapters, files)
+
+
+def _load_task(id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
     """A task, by the schema of its kind."""
     name = f"config/tasks/{id_}.yaml"
-    task = _read("tasks", id_, "key `tasks` of the study", config)
+    task = _read("tasks", id_, named_by, config)
     known = base.kinds()
     if task.get("kind") not in known:
         what = f"is {task['kind']!r}, which is none" if "kind" in task else "is missing"
@@ -297,29 +331,39 @@ def check_sources(study: Study, resources: str) -> None:
             continue
         name = f"config/{kind}/{id_}.yaml"
         parts = parts_of(source, name) if kind == "models" else [source]
+        of_product = kind == "adapters" and "product" in study.adapters[id_]
         for path in (part["path"] for part in parts):
-            _check_file(name, path, study.data_dir)
+            _check_file(name, path, study.data_dir, "product" if of_product else "source")
+    for id_, source in training_sources(study):
+        if source["kind"] in ("path", "bundled"):
+            _check_file(f"config/datasets/{id_}.yaml", source["path"], study.data_dir, "source")
+    for id_, path in files_with({id_: study.adapters[id_] for id_ in to_train(study)}):
+        if not Path(path).is_file():
+            raise InputError(
+                f"config/adapters/{id_}.yaml: key `file` names {path}, which does not exist; mend "
+                "the path"
+            )
 
 
-def _check_file(name: str, path: str, data_dir: str | None) -> None:
-    """See that the file of a `path` or `bundled` source is there."""
+def _check_file(name: str, path: str, data_dir: str | None, key: str) -> None:
+    """See that the file of a `path` or `bundled` source is there; `key` names it."""
     found = path
     if "{data_dir}" in path:
         if data_dir is None:
             raise InputError(
-                f"{name}: key `source.path` needs the data folder; set key `data_dir` of the study "
+                f"{name}: key `{key}.path` needs the data folder; set key `data_dir` of the study "
                 "or the environment variable PERSONA_DATA_DIR"
             )
         found = path.replace("{data_dir}", data_dir)
     if found.startswith("~"):
         raise InputError(
-            f"{name}: key `source.path` names {found}, but ~ does not stand for your home folder "
+            f"{name}: key `{key}.path` names {found}, but ~ does not stand for your home folder "
             "here; write the whole path"
         )
     if Path(found).is_dir():
-        raise InputError(f"{name}: key `source.path` names {found}, a folder; name a file")
+        raise InputError(f"{name}: key `{key}.path` names {found}, a folder; name a file")
     if not Path(found).is_file():
         raise InputError(
-            f"{name}: key `source.path` names {found}, which does not exist; mend the path"
+            f"{name}: key `{key}.path` names {found}, which does not exist; mend the path"
             + (" or the data folder" if "{data_dir}" in path else "")
         )

@@ -14,6 +14,7 @@ from .arms import datasets_of, tasks_of
 from .conditions import base_of, bases, personas_of, plain
 from .derived_models import models_of
 from .study import Study
+from .training import training_of
 
 
 def configuration(study: Study) -> dict[str, Any]:
@@ -27,12 +28,14 @@ def configuration(study: Study) -> dict[str, Any]:
     tasks: dict[str, Any] = deepcopy(
         study.base_tasks | {id_: study.tasks[id_] for id_ in plain(study.tasks)}
     )
-    for task in tasks.values():
+    sets, arm_sets = deepcopy(study.persona_sets), deepcopy(study.arm_sets)
+    training = deepcopy(study.training.files)
+    for task in (*tasks.values(), *training.get("tasks", {}).values()):
         if task["decoding"]["json_schema"] is not None:
             task["decoding"]["json_schema"] = json.dumps(task["decoding"]["json_schema"])
         task["arms"] = json.dumps(task.get("arms", {}))
-    sets, arm_sets = deepcopy(study.persona_sets), deepcopy(study.arm_sets)
-    for content in (*sets.values(), *arm_sets.values()):
+    more = training.get("persona_sets", {})
+    for content in (*sets.values(), *arm_sets.values(), *more.values()):
         content["factors"] = json.dumps(content["factors"])
     return {
         "study": settings,
@@ -46,14 +49,15 @@ def configuration(study: Study) -> dict[str, Any]:
         "judges": study.judges,
         "forms": study.forms,
         "titles": study.titles,
+        "training": training,
     }
 
 
 def study_of(configured: Mapping[str, Any]) -> Study:
     """The study that `configuration` wrote down."""
     settings = {"data_dir": None, **configured["study"]}
-    tasks = deepcopy(configured["tasks"])
-    for task in tasks.values():
+    tasks, training = deepcopy(configured["tasks"]), deepcopy(configured["training"])
+    for task in (*tasks.values(), *training.get("tasks", {}).values()):
         text = task["decoding"]["json_schema"]
         task["decoding"]["json_schema"] = None if text is None else json.loads(text)
         task["arms"] = json.loads(task["arms"])
@@ -64,7 +68,8 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         return {id_: known[id_] for id_ in settings[kind] if id_ in known}
 
     sets, arm_sets = deepcopy(configured["persona_sets"]), deepcopy(configured["arm_sets"])
-    for content in (*sets.values(), *arm_sets.values()):
+    more = training.get("persona_sets", {})
+    for content in (*sets.values(), *arm_sets.values(), *more.values()):
         content["factors"] = json.loads(content["factors"])
     named_tasks = [id_ for id_ in settings["tasks"] if base_of(id_) in tasks]
     chosen = tasks_of(named_tasks, tasks, arm_sets)
@@ -86,6 +91,7 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         adapters=dict(configured["adapters"]),
         forms=dict(configured["forms"]),
         titles=dict(configured["titles"]),
+        training=training_of(configured["adapters"], training),
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..names import ACTION, ACTIONS, THOUGHTS
-from .study import Cell, Study
+from .cells import Cell
+from .study import Study
 
 
 def rounds_of(study: Study, judge: str | None) -> list[Cell]:

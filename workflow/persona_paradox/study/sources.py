@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..files import sources_of
+from .conditions import base_of, split
 from .study import Study
+from .training import FOLDER, is_trained, source_of
 
 
 def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Every source of a study: `datasets`, `models` or `adapters`, the id, and the source."""
+    adapters = {id_: {"source": source_of(study.adapters[id_])} for id_ in used_adapters(study)}
+    specs: Mapping[str, Any]
     for kind, specs in (
         ("datasets", study.datasets),
         ("models", study.written_models),
-        ("adapters", study.adapters),
+        ("adapters", adapters),
     ):
         for id_, spec in specs.items():
             # What is made of another data set has no source of its own.
@@ -22,3 +27,26 @@ def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]
                 continue
             for source in sources_of(spec):
                 yield kind, id_, source
+
+
+def used_adapters(study: Study) -> list[str]:
+    """Ids of the adapters of the models that answer or judge."""
+    return list(dict.fromkeys(split(model)[1] for model in study.derived_models))
+
+
+def to_train(study: Study) -> list[str]:
+    """Ids of the adapters that are still to be trained."""
+    return [
+        id_
+        for id_ in study.training.cells
+        if (id_ in study.settings["adapters"] or is_trained(study.adapters[id_]))
+        and not Path(f"{FOLDER}/{id_}/adapter.gguf").exists()
+    ]
+
+
+def training_sources(study: Study) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The data sets of these adapters, and their sources."""
+    cells = [cell for id_ in to_train(study) for cell in study.training.cells[id_]]
+    for id_ in dict.fromkeys(study.training.tasks[cell.task]["dataset"] for cell in cells):
+        for source in sources_of(study.training.datasets[id_]):
+            yield base_of(id_), source

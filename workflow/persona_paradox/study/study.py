@@ -22,6 +22,7 @@ from ..specs import (
     Settings,
     TaskSpec,
 )
+from .cells import Cell
 from .conditions import MARK, base_of, plain, split
 from .factor_sets import factor_sets
 from .products import (
@@ -38,21 +39,8 @@ from .products import (
 )
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
+from .training import FOLDER, Training, is_trained
 from .turns import chains, rounds
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One model (or `human`) under one persona (or rater) in one task."""
-
-    model: str
-    task: str
-    persona: str
-
-    @property
-    def path(self) -> str:
-        """Path of the cell's files below the folder of a stage, without suffix."""
-        return f"{self.model}/{self.task}/{self.persona}"
 
 
 @dataclass(frozen=True)
@@ -64,6 +52,7 @@ class Study:
     Attributes:
         forms: what clinicians read, `answers` or `reasoning` → the form they fill in.
         titles: `contexts`, `groups` (of personas) and `families` (of models) → id → title.
+        training: what adapters are trained on, which is neither measured nor shown.
     """
 
     settings: Settings
@@ -80,6 +69,7 @@ class Study:
     adapters: dict[str, AdapterSpec] = field(default_factory=dict)
     base_tasks: dict[str, TaskSpec] = field(default_factory=dict)
     arm_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -90,6 +80,11 @@ class Study:
     def asked_tasks(self) -> dict[str, TaskSpec]:
         """The tasks, and the rounds before the last one of those with turns; see `turns`."""
         return cast(dict[str, TaskSpec], {**self.tasks, **rounds(self.tasks)})
+
+    @cached_property
+    def known_tasks(self) -> dict[str, TaskSpec]:
+        """The tasks that are asked, and those that adapters are trained on."""
+        return {**self.asked_tasks, **self.training.tasks}
 
     @cached_property
     def before(self) -> dict[str, str]:
@@ -112,7 +107,7 @@ class Study:
 
     def kind(self, task: str) -> str:
         """The kind of a task, a folder of `kinds`."""
-        kind: str = self.asked_tasks[task]["kind"]
+        kind: str = self.known_tasks[task]["kind"]
         return kind
 
     def traits(self, task: str) -> base.Traits:
@@ -129,13 +124,13 @@ class Study:
 
     def kind_of(self, dataset: str) -> str:
         """The kind of the tasks that name a data set; all are of one, see `load_study`."""
-        kinds = {base_of(task["dataset"]): task["kind"] for task in self.tasks.values()}
+        kinds = {base_of(task["dataset"]): task["kind"] for task in self.known_tasks.values()}
         kind: str = kinds[base_of(dataset)]
         return kind
 
     def dataset_of(self, task: str) -> DatasetSpec:
         """The data set of a task."""
-        return self.datasets[self.asked_tasks[task]["dataset"]]
+        return (self.datasets | self.training.datasets)[self.known_tasks[task]["dataset"]]
 
     def tasks_with(self, trait: base.Trait) -> dict[str, TaskSpec]:
         """The tasks whose kind has a trait, such as `free_text`."""
@@ -173,7 +168,7 @@ class Study:
 
     def reasons(self, task: str) -> bool:
         """Whether the model reasons before it answers."""
-        return self.asked_tasks[task].get("rationale") is not None
+        return self.known_tasks[task].get("rationale") is not None
 
     def read_tasks(self, reads: str) -> list[str]:
         """Ids of the tasks of which `ANSWERS`, `REASONING` before them or `THOUGHTS` are read."""
@@ -451,10 +446,13 @@ class Study:
     @cached_property
     def read_datasets(self) -> list[str]:
         """Ids of the data sets that are read from a source."""
-        return [id_ for id_ in self.datasets if id_ not in self.changed_datasets]
+        read = [id_ for id_ in self.datasets if id_ not in self.changed_datasets]
+        return [*read, *self.training.datasets]
 
     def limit_of(self, task: str) -> int | None:
-        """Most items of a task; an arm has those of its base."""
+        """Most items of a task; an arm has those of its base, and training takes all."""
+        if task in self.training.tasks:
+            return None
         limit: int | None = self.settings["limits"].get(base_of(task), self.settings["limit"])
         return limit
 
@@ -477,8 +475,12 @@ class Study:
     def files_of(self, model: str) -> list[str]:
         """The files that the engine runs a model from: weights, and an adapter if it has one."""
         base, part = split(model)
-        adapter = [f"resources/models/{model}/adapter.gguf"] if part else []
-        return [f"resources/models/{base}/model.gguf", *adapter]
+        files = [f"resources/models/{base}/model.gguf"]
+        if part:
+            here = is_trained(self.all_models[model]["adapter"])
+            folder = f"{FOLDER}/{part}" if here else f"resources/models/{model}"
+            files.append(f"{folder}/adapter.gguf")
+        return files
 
     @property
     def data_dir(self) -> str | None:

@@ -28,6 +28,8 @@ from .reader_views import reader_views
 from .rounds import thought_tasks, with_rounds
 from .rubrics import criteria_tasks
 from .study import Study
+from .training import is_trained
+from .training_views import split_view, training_views
 
 # What figures call the column by which a sample is drawn.
 STRATA = {"reference": "reference level"}
@@ -43,12 +45,18 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     """The views of a study: name and content of each."""
     settings = study.settings
     yield from _model_views(study)
-    for id_, dataset in study.datasets.items():
+    for id_, dataset in (study.datasets | study.training.datasets).items():
         yield from _dataset_views(id_, dataset, study)
     for id_ in study.personas:
         yield f"personas/{id_}", {"texts": study.texts(id_)}
     for id_ in prompted(study):
-        yield f"prompts/{id_}", _prompt_view(id_, study.asked_tasks[id_], study)
+        yield f"prompts/{id_}", _prompt_view(id_, study.asked_tasks[id_], study, settings)
+    for id_, task in study.training.tasks.items():
+        # What is trained on is the same in every study.
+        own = {**settings, "seed": study.dataset_of(id_)["training"]["seed"]}
+        yield f"prompts/{id_}", _prompt_view(id_, task, study, own)
+        yield from study.spec(id_).views(id_, task, study.dataset_of(id_), own)
+    yield from training_views(study, _window)
     for id_ in study.before:
         yield f"turns/{id_}", {"turns": study.asked_tasks[id_]["turns"]}
     for thinker in study.thinking_models:
@@ -105,9 +113,10 @@ def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"prepare/{id_}", {"prepare": model["prepare"]}
     for id_ in study.derived_models:
         adapter = study.all_models[id_]["adapter"]
-        yield f"models/{id_}", {key: adapter[key] for key in ("source", "licence")}
+        if not is_trained(adapter):
+            yield f"models/{id_}", {key: adapter[key] for key in ("source", "licence")}
         yield f"scale/{id_}", {"scale": adapter["scale"]}
-    for id_, model in study.all_models.items():
+    for id_, model in (study.base_models | study.all_models).items():
         yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
         yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
@@ -126,6 +135,7 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
         # Only where there are some, so that items that were read stay.
         if reading["columns"].get(CRITERIA) is None:
             reading["columns"].pop(CRITERIA, None)
+        reading |= split_view(id_, dataset)
         yield f"datasets/{id_}", reading
     if dataset.get("subgroups"):
         yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
@@ -151,9 +161,10 @@ def _answers_named(id_: str, study: Study) -> dict[str, Any]:
     return {"answers": found[0]}
 
 
-def _prompt_view(id_: str, task: Mapping[str, Any], study: Study) -> dict[str, Any]:
+def _prompt_view(
+    id_: str, task: Mapping[str, Any], study: Study, settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """What the chats of a task depend on besides the data set and the persona."""
-    settings = study.settings
     limit = study.limit_of(id_)
     prompt = {"instruction": task.get("instruction", ""), "user": task["user"]}
     prompt |= {"null_cases": task.get("null_cases", []), "limit": limit}

@@ -1,0 +1,152 @@
+"""What the adapters of a study are trained on, which is no part of what it measures.
+
+A data set's file says which of its items are kept for training (key `training`): they are the data
+set `dataset@training`, about which `task@training` asks as the task does. An adapter's file names
+the task and the personas behind whose sentences it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ..data.split import TRAINING
+from ..errors import InputError
+from ..specs import DatasetSpec, PersonaSpec, TaskSpec
+from .cells import Cell
+from .conditions import MARK, MOST_CHARACTERS, personas_of
+
+# Where the file of an adapter lies that is trained here, and what a study calls such a source.
+FOLDER, TRAINED = "resources/adapters", "training"
+
+# Keys of a task that say nothing of its prompts, or ask for more than one answer.
+_LEFT = ("arms", "arm_sets", "verbalized")
+
+# Kinds of files of the configuration that training data name.
+FILES = ("tasks", "datasets", "personas", "persona_sets")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What adapters are trained on.
+
+    Attributes:
+        files: one of `FILES` → id → content, of all that training data name, as it is written.
+        tasks: `task@training` → task about the items that are kept for training.
+        datasets: `dataset@training` → data set of these.
+        personas: id → persona.
+        cells: adapter → the cells of its base whose prompts are its training data, in the order of
+            its file.
+    """
+
+    files: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    datasets: dict[str, DatasetSpec] = field(default_factory=dict)
+    personas: dict[str, PersonaSpec] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+
+    @property
+    def all_cells(self) -> list[Cell]:
+        """The cells of all adapters, each once."""
+        return list(dict.fromkeys(cell for cells in self.cells.values() for cell in cells))
+
+
+def source_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the file of an adapter comes from.
+
+    One that is trained has the source of its `product` where there is one, and else one of a kind
+    of its own, `TRAINED`.
+    """
+    if "training" not in adapter:
+        return dict(adapter["source"])
+    product = adapter.get("product")
+    return {"kind": TRAINED} if product is None else {"kind": "path", **product}
+
+
+def is_trained(adapter: Mapping[str, Any]) -> bool:
+    """Whether the file of an adapter is made here, and not taken from somewhere."""
+    return bool(source_of(adapter)["kind"] == TRAINED)
+
+
+def parts_with(adapter: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    """The parts of an adapter's training data that have a key; none where it is not trained."""
+    for part in adapter.get("training", {"data": ()})["data"]:
+        if key in part:
+            yield part
+
+
+def files_with(adapters: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The files of examples that adapters name, each with the adapter's id."""
+    return [(id_, p["file"]) for id_, one in adapters.items() for p in parts_with(one, "file")]
+
+
+def of_training(id_: str) -> str:
+    """What is made of a task or a data set for training."""
+    return f"{id_}{MARK}{TRAINING}"
+
+
+def training_of(
+    adapters: Mapping[str, Mapping[str, Any]], files: Mapping[str, dict[str, dict[str, Any]]]
+) -> Training:
+    """What adapters are trained on.
+
+    Args:
+        adapters: id → content of its file.
+        files: as `Training.files` has them.
+
+    Raises:
+        InputError: an id is too long, or names nothing.
+    """
+    tasks: dict[str, Any] = {}
+    datasets: dict[str, Any] = {}
+    personas: dict[str, Any] = {}
+    cells: dict[str, list[Cell]] = {}
+    for id_, adapter in adapters.items():
+        own = cells.setdefault(id_, []) if "training" in adapter else []
+        for part in parts_with(adapter, "task"):
+            task = of_training(part["task"])
+            tasks.setdefault(task, _task(part["task"], files["tasks"][part["task"]]))
+            dataset = files["tasks"][part["task"]]["dataset"]
+            datasets.setdefault(of_training(dataset), files["datasets"][dataset])
+            named_by = f"config/adapters/{id_}.yaml: key `personas`"
+            chosen = personas_of(
+                part["personas"], files["personas"], files["persona_sets"], named_by
+            )
+            personas |= chosen
+            own += [Cell(adapter["base"], task, persona) for persona in chosen]
+    return Training(
+        dict(files),
+        cast(dict[str, TaskSpec], tasks),
+        cast(dict[str, DatasetSpec], datasets),
+        cast(dict[str, PersonaSpec], personas),
+        {id_: list(dict.fromkeys(found)) for id_, found in cells.items()},
+    )
+
+
+def _task(id_: str, task: Mapping[str, Any]) -> dict[str, Any]:
+    """A task about the items that are kept for training."""
+    dataset = of_training(task["dataset"])
+    if max(len(dataset), len(of_training(id_))) > MOST_CHARACTERS:
+        raise InputError(
+            f"config/tasks/{id_}.yaml: its id or that of its data set is too long for "
+            f"{of_training('…')}, which has at most {MOST_CHARACTERS} characters; rename it"
+        )
+    left = {key: value for key, value in task.items() if key not in _LEFT}
+    return {**left, "title": f"{task['title']}, training", "dataset": dataset, "null_cases": []}
+
+
+def split_of(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The share and the seed of a data set's training split.
+
+    Raises:
+        InputError: it has none.
+    """
+    if "training" not in dataset:
+        raise InputError(
+            f"config/datasets/{id_}.yaml: an adapter is trained on this data set, but no items of "
+            "it are kept for training; write key `training` with the `share` of them"
+        )
+    split: Mapping[str, Any] = dataset["training"]
+    # 1 and 1.0 are one share.
+    return {"share": float(split["share"]), "seed": split["seed"]}

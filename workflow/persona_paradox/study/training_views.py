@@ -1,0 +1,71 @@
+"""The parts of a study that the training of adapters depends on; see `views`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..data.split import REST, TRAINING, split_by
+from .conditions import split
+from .study import Study
+from .training import split_of
+
+Window = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, int | None]]
+
+# Keys of how a task is scored that say what its answers are called.
+_ANSWERS = ("labels", "levels", "select", "order_seed")
+# Settings that may be whole numbers where others are not.
+_NUMBERS = ("alpha", "epochs", "learning_rate", "beta")
+
+
+def split_view(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Which side of its training split a data set is; nothing where it has none."""
+    if "training" not in dataset:
+        return {}
+    base, part = split(id_)
+    side = TRAINING if part == TRAINING else REST
+    by = {"by": split_by(dataset["columns"]), "part": side}
+    return {"training": split_of(base, dataset) | by}
+
+
+def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
+    """The views of all adapters that are trained.
+
+    Args:
+        study: the study.
+        window: how much of a model's window is left for the prompts of a task.
+    """
+    for model, task in dict.fromkeys((c.model, c.task) for c in study.training.all_cells):
+        found = window(study.written_models[model], study.training.tasks[task])
+        yield f"window/{model}/{task}", found
+    for id_, persona in study.training.personas.items():
+        yield f"training_personas/{id_}", {"texts": {"main": persona["texts"]["main"]}}
+    for id_ in study.training.cells:
+        adapter = study.adapters[id_]
+        settings: Mapping[str, Any] = adapter["training"]
+        numbers = {key: float(settings[key]) for key in _NUMBERS}
+        yield f"training/{id_}", {k: v for k, v in settings.items() if k != "data"} | numbers
+        yield f"examples/{id_}", _examples(id_, study)
+
+
+def _examples(id_: str, study: Study) -> dict[str, Any]:
+    """What an adapter's examples are made of: its method, files, and cells with their tasks."""
+    adapter = study.adapters[id_]
+    cells = study.training.cells[id_]
+    tasks = {}
+    for task in dict.fromkeys(cell.task for cell in cells):
+        spec, dataset = study.training.tasks[task], study.dataset_of(task)
+        own = {**study.settings, "seed": dataset["training"]["seed"]}
+        views = dict(study.spec(task).views(task, spec, dataset, own))
+        tasks[task] = {
+            "kind": spec["kind"],
+            "dataset": spec["dataset"],
+            "answer_prefix": views[f"read_out/{task}"]["answer_prefix"],
+            "answers": {k: v for k, v in views[f"scoring/{task}"].items() if k in _ANSWERS},
+        }
+    return {
+        "method": adapter["training"]["method"],
+        "cells": [[cell.task, cell.persona] for cell in cells],
+        "tasks": tasks,
+        "files": [part["file"] for part in adapter["training"]["data"] if "file" in part],
+    }

@@ -1,0 +1,61 @@
+# Needs: the study. Leaves: what the rules of train.smk ask of an adapter, and those of prompts of
+# what adapters are trained on.
+
+ADAPTERS = list(STUDY.training.cells)
+TRAINED_BASES = sorted({STUDY.adapters[id_]["base"] for id_ in ADAPTERS})
+# Derived models whose adapters come from somewhere else.
+TAKEN_ADAPTERS = [
+    id_
+    for id_ in STUDY.derived_models
+    if not is_trained(STUDY.all_models[id_]["adapter"])
+]
+
+
+def training_cells(pattern):
+    """Input function: the files of the cells that an adapter is trained on, sorted."""
+
+    def paths(wildcards):
+        cells = STUDY.training.cells[wildcards.adapter]
+        return sorted({pattern.format(cell=cell.path) for cell in cells})
+
+    return paths
+
+
+def training_tasks(wildcards):
+    """The tasks whose references an adapter is trained on."""
+    cells = STUDY.training.cells[wildcards.adapter]
+    return [STUDY.training.tasks[id_] for id_ in sorted({cell.task for cell in cells})]
+
+
+def training_cases(wildcards):
+    """The data sets of these."""
+    sets = {task["dataset"] for task in training_tasks(wildcards)}
+    return [f"resources/datasets/{id_}.parquet" for id_ in sorted(sets)]
+
+
+def training_code(wildcards):
+    """What gathers the examples of an adapter, with what says the references of its tasks."""
+    kinds = sorted({task["kind"] for task in training_tasks(wildcards)})
+    own = [path for kind in kinds for path in modules(kind, "training")]
+    return code("gather_examples", *own)
+
+
+def training_files(wildcards):
+    """The files of examples that an adapter is trained on."""
+    adapter = {wildcards.adapter: STUDY.adapters[wildcards.adapter]}
+    return [path for _, path in files_with(adapter)]
+
+
+def trained_base(wildcards):
+    """The model of which an adapter is trained."""
+    return STUDY.adapters[wildcards.adapter]["base"]
+
+
+def of_trained_base(pattern):
+    """Input function: a file of that model."""
+    return lambda wildcards: pattern.format(model=trained_base(wildcards))
+
+
+def training_threads(wildcards):
+    """As many as the engine takes for the model."""
+    return STUDY.written_models[trained_base(wildcards)]["engine"]["threads"]

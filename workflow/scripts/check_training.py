@@ -1,0 +1,31 @@
+"""See that the libraries are there that train an adapter, before long work."""
+
+import sys
+from argparse import Namespace
+from importlib.util import find_spec
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from persona_paradox import cli, files
+from persona_paradox.errors import InputError
+
+LIBRARIES = ("torch", "transformers", "peft", "trl")
+
+
+def main(arguments: Namespace) -> None:
+    """Write a file that says so."""
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"config/adapters/{arguments.adapter}.yaml: the adapter is not trained yet, or what it "
+            f"is trained on has changed, and {' and '.join(missing)} to train it are not in this "
+            f"environment; run `make train ADAPTER={arguments.adapter}` first"
+        )
+    files.write_text(arguments.ready, "")
+
+
+if __name__ == "__main__":
+    options = cli.parser(__doc__, ready="file to write")
+    options.add_argument("--adapter", required=True, help="id of the adapter")
+    cli.run(main, options)

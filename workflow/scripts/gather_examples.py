@@ -1,0 +1,164 @@
+"""Gather what an adapter is trained on: prompts as its base reads them, and answers to them."""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import polars as pl
+
+from persona_paradox import cli, files
+from persona_paradox.engine.prepared import model_of
+from persona_paradox.errors import InputError
+from persona_paradox.kinds import base
+from persona_paradox.names import OK
+from persona_paradox.prompting.delivery import deliver, open_template
+from persona_paradox.prompting.prompts import build_prompts
+
+# What an example holds behind its prompt, by method.
+COLUMNS: dict[str, dict[str, Any]] = {
+    "sft": {"completion": pl.String},
+    "dpo": {"chosen": pl.String, "rejected": pl.String},
+    "kto": {"completion": pl.String, "label": pl.Boolean},
+}
+ABOUT = {"item_id": pl.String, "task": pl.String, "persona": pl.String, "prompt": pl.String}
+_TYPES = {pl.String: str, pl.Boolean: bool}
+
+
+def of_cell(
+    cell: tuple[str, str], task: Mapping[str, Any], paths: Mapping[str, Path]
+) -> pl.DataFrame:
+    """The examples of a cell: every prompt that is run, with the reference behind it.
+
+    Args:
+        cell: ids of the task and the persona.
+        task: as the view has it.
+        paths: `delivered`, what the base reads; `items`, the data set.
+    """
+    items = files.read_table(paths["items"])
+    answers = base.load(task["kind"], "training").completions(items, task["answers"])
+    # Behind a prefix a word begins with a blank, as in any text.
+    prefix = task["answer_prefix"]
+    blank = " " if prefix and not prefix[-1].isspace() else ""
+    known = items.select("item_id", completion=blank + answers).drop_nulls()
+    run = (pl.col("variant") == "main") & (pl.col("status") == OK)
+    return (
+        files.read_table(paths["delivered"])
+        .filter(run)
+        .join(known, on="item_id", how="inner", maintain_order="left")
+        .select(
+            "item_id",
+            pl.lit(cell[0]).alias("task"),
+            pl.lit(cell[1]).alias("persona"),
+            pl.col("text").alias("prompt"),
+            "completion",
+        )
+    )
+
+
+def read_lines(path: Path, columns: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+    """The examples of a file.
+
+    Raises:
+        InputError: a line is none; `name` is the adapter's file.
+    """
+    text = path.read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{name}: line {number} of {path} (key `file`)"
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{where} is not JSON ({error}); mend it") from error
+        wanted = {"prompt": str, **{key: _TYPES[of] for key, of in columns.items()}}
+        if not isinstance(row, dict) or set(row) - {"system"} != set(wanted):
+            raise InputError(
+                f"{where} must be a JSON object with {', '.join(wanted)} and perhaps system; mend "
+                "it, or change key `training.method`"
+            )
+        for key, kind in (wanted | {"system": str}).items():
+            if key in row and (not isinstance(row[key], kind) or row[key] == ""):
+                what = "true or false" if kind is bool else "text that is not empty"
+                raise InputError(
+                    f"{where} has {row[key]!r} as {key}, which must be {what}; mend it"
+                )
+        yield row
+
+
+def of_file(path: Path, arguments: Namespace, columns: Mapping[str, Any]) -> pl.DataFrame:
+    """The examples of a file, their prompts as the words of a user in the base's chat template."""
+    rows = list(read_lines(path, columns, arguments.config_file))
+    if not rows:
+        raise InputError(
+            f"{arguments.config_file}: key `file` names {path}, which has no examples; write some, "
+            "or take the part out"
+        )
+    prompts = [
+        build_prompts(
+            pl.DataFrame({"item_id": [f"{path.stem}_{number}"], "case": [row["prompt"]]}),
+            {"main": ""},
+            {"instruction": row.get("system", ""), "user": "{case}"},
+        )
+        for number, row in enumerate(rows, start=1)
+    ]
+    view = files.read_json(arguments.template)
+    with open_template(view, model_of(arguments.manifest), arguments.model_file) as opened:
+        told = {"accepted": view["accepted_template_text"], "name": str(path)}
+        read = deliver(pl.concat(prompts), *opened, answer_prefix="", **told)
+    given = pl.DataFrame(rows, schema=columns)
+    about = read.select(
+        "item_id",
+        pl.lit(None, pl.String).alias("task"),
+        pl.lit(None, pl.String).alias("persona"),
+        pl.col("text").alias("prompt"),
+    )
+    return about.hstack(given).filter(read["status"] == OK)
+
+
+def main(arguments: Namespace) -> None:
+    """Put the examples of all parts together."""
+    view = files.read_json(arguments.view)
+    columns = COLUMNS[view["method"]]
+    parts, inputs = [], {"view": arguments.view}
+    for task, persona in view["cells"]:
+        spec = view["tasks"][task]
+        paths = {
+            "delivered": arguments.delivered / task / f"{persona}.parquet",
+            "items": arguments.items / f"{spec['dataset']}.parquet",
+        }
+        parts.append(of_cell((task, persona), spec, paths))
+        inputs |= {
+            f"delivered.{task}.{persona}": paths["delivered"],
+            f"items.{task}": paths["items"],
+        }
+    for name in view["files"]:
+        parts.append(of_file(Path(name), arguments, columns))
+        inputs[f"file.{name}"] = Path(name)
+    table = pl.concat([part.select(*ABOUT, *columns) for part in parts]).cast(ABOUT | columns)
+    if table.is_empty():
+        raise InputError(
+            f"{arguments.config_file}: key `data` leads to no example; name tasks whose items have "
+            "references"
+        )
+    files.write_table(table, arguments.examples, inputs)
+    cli.log.info("%d examples", table.height)
+
+
+if __name__ == "__main__":
+    options = cli.parser(
+        __doc__,
+        view="view of the adapter's training data",
+        delivered="folder of what the base reads",
+        items="folder of data sets",
+        template="view of the base's chat template",
+        manifest="manifest of the base",
+        examples="Parquet file to write",
+    )
+    options.add_argument("--config-file", required=True, help="the adapter's file in errors")
+    options.add_argument("--model-file", required=True, help="the base's file in errors")
+    cli.run(main, options)
