@@ -212,6 +212,11 @@ PLUGINS += [
     for kind in base.kinds()
     if base.has(kind, "judged")
 ]
+PLUGINS += [
+    (ROOT / "workflow/scripts/gather_examples.py", f"kinds/{kind}/training.py")
+    for kind in base.kinds()
+    if base.has(kind, "training")
+]
 PLUGINS += [(ROOT / "workflow/scripts/perturb.py", f"data/arms/{rule}.py") for rule in rules()]
 
 # Other libraries stay loaded from one script to the next, for they are what takes long.

@@ -36,7 +36,7 @@ def build(path: Path, keep: bool = True) -> Project:
     project.edit(
         "config/models/tiny.yaml", lambda spec: spec["source"].update(path="{data_dir}/tiny.gguf")
     )
-    study = STUDY | {"tasks": ["triage_ed"], "personas": PERSONAS, "limit": None}
+    study = STUDY | {"tasks": ["triage_ed"], "personas": PERSONAS, "limit": 6}
     study |= {"models": MODELS if keep else ["tiny"], "data_dir": str(path)}
     study |= {"figures": ["persona_effect"]}
     (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
@@ -101,7 +101,9 @@ def test_no_cell_reads_a_training_item(trained: Project) -> None:
     assert taught
     assert asked
     assert not taught & asked
-    assert (asked, taught) == (sides[0], sides[1])
+    assert taught == sides[1]
+    assert asked <= sides[0]
+    assert not sides[0] & sides[1]
     for table in (trained.path / "results/tables").glob("*.parquet"):
         assert "@training" not in str(pl.read_parquet(table).rows()), table
     for name in ("report.html", "summary.md"):

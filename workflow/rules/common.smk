@@ -217,18 +217,10 @@ def bundled_file(wildcards):
     return [each["path"] for each in sources if each["kind"] == "bundled"]
 
 
-def persona_texts(wildcards):
-    """The wordings of a persona that are asked; training is on the main one alone."""
-    folder = "training_personas" if wildcards.task in STUDY.training.tasks else "personas"
-    return VIEWS[f"{folder}/{wildcards.persona}"]
-
-
 def manifest(wildcards):
     """The manifest of a model that runs here, which stands for its files; a server has none."""
     model = answering(wildcards)
-    return (
-        [] if model in STUDY.servers else f"resources/models/{model}/manifest.json"
-    )
+    return [] if model in STUDY.servers else f"resources/models/{model}/manifest.json"
 
 
 def weights(wildcards):
@@ -239,20 +231,6 @@ def weights(wildcards):
 def model_file(wildcards):
     """The file that says how the engine runs a model, in errors."""
     return file_of("models", answering(wildcards))
-
-
-def adapter_manifest(wildcards):
-    """The manifest of a derived model's adapter, which lies where the adapter does."""
-    adapter = Path(STUDY.files_of(wildcards.model)[-1])
-    trained = is_trained(STUDY.all_models[wildcards.model]["adapter"])
-    return str(
-        adapter.with_name("manifest.json" if trained else "source_manifest.json")
-    )
-
-
-def adapter_file(wildcards):
-    """The file of a derived model's adapter, in errors."""
-    return f"config/adapters/{split(wildcards.model)[1]}.yaml"
 
 
 def verbalized(wildcards):

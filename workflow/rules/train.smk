@@ -60,7 +60,7 @@ rule train_adapter:
         base=of_trained_base("resources/models/{model}/manifest.json"),
         # The manifest holds the checksum of the weights and stands for them.
         weights=ancient(of_trained_base("resources/models/{model}/model.gguf")),
-        code=code("train_adapter"),
+        code=lambda wildcards: code("train_adapter"),
     output:
         adapter="resources/adapters/{adapter}/adapter.gguf",
         manifest="resources/adapters/{adapter}/manifest.json",

@@ -1,5 +1,4 @@
-# Needs: the study. Leaves: what the rules of train.smk ask of an adapter, and those of prompts of
-# what adapters are trained on.
+# Needs: the study. Leaves: what rules ask of adapters and of what these are trained on.
 
 ADAPTERS = list(STUDY.training.cells)
 TRAINED_BASES = sorted({STUDY.adapters[id_]["base"] for id_ in ADAPTERS})
@@ -59,3 +58,25 @@ def of_trained_base(pattern):
 def training_threads(wildcards):
     """As many as the engine takes for the model."""
     return STUDY.written_models[trained_base(wildcards)]["engine"]["threads"]
+
+
+def persona_texts(wildcards):
+    """The wordings of a persona that are asked; training is on the main one alone."""
+    folder = (
+        "training_personas" if wildcards.task in STUDY.training.tasks else "personas"
+    )
+    return VIEWS[f"{folder}/{wildcards.persona}"]
+
+
+def adapter_manifest(wildcards):
+    """The manifest of a derived model's adapter, which lies where the adapter does."""
+    adapter = Path(STUDY.files_of(wildcards.model)[-1])
+    trained = is_trained(STUDY.all_models[wildcards.model]["adapter"])
+    return str(
+        adapter.with_name("manifest.json" if trained else "source_manifest.json")
+    )
+
+
+def adapter_file(wildcards):
+    """The file of a derived model's adapter, in errors."""
+    return f"config/adapters/{split(wildcards.model)[1]}.yaml"
