@@ -31,7 +31,7 @@ def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]
 
 def used_adapters(study: Study) -> list[str]:
     """Ids of the adapters of the models that answer or judge."""
-    return list(dict.fromkeys(split(model)[1] for model in study.derived_models))
+    return list(dict.fromkeys(filter(None, (split(model)[1] for model in study.all_models))))
 
 
 def to_train(study: Study) -> list[str]:
