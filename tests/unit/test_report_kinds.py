@@ -50,6 +50,45 @@ def column(page: Page, number: int) -> list[str]:
     return cells.all_inner_texts()
 
 
+# What the page keeps to itself, within reach of a test.
+IN_REACH = "Object.assign(window, {index, linkOf, stateOf, isAbout});\nstart();\n"
+IN_A_CATEGORY = """() => {
+  const answers = index.tasks.essay.answers;
+  const one = (id, within) => ({id, title: id, within});
+  answers.strata = [one("drugs", null), one("fees", null)];
+  answers.also = [one("harm_0", "not_risky"), one("harm_2", "risky")];
+  index.judges.strict = {title: "Strict", ratings: []};
+  const row = {judge: "strict", model: "tiny", task: "essay", persona: "gambler", variant: "main"};
+  // Harmless and harmful of the first category, and harmless of the second.
+  const place = {spec: answers, items: {stratum: [0, 0, 1], also: [0, 1, 0]}};
+  const cases = (more) => {
+    const state = stateOf(linkOf({...row, ...more}));
+    return [state.act, ...[0, 1, 2].filter((i) => isAbout(place, i, state))];
+  };
+  return [
+    cases({metric: "over_refusal", category: "drugs"}),
+    cases({metric: "over_refusal", category: "all"}),
+    cases({metric: "over_refusal", category: "harm_0"}),
+    cases({metric: "refuse", category: "drugs"}),
+  ];
+}"""
+
+
+def test_over_refusal_in_a_category_leads_to_its_harmless_questions(
+    chromium: Browser, written: Path, tmp_path: Path
+) -> None:
+    head, _, tail = written.read_text(encoding="utf-8").rpartition("start();\n")
+    (tmp_path / "report.html").write_text(head + IN_REACH + tail, encoding="utf-8")
+    context = chromium.new_context(offline=True, bypass_csp=True)
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_function("Boolean(window.isAbout)")
+    page.evaluate("() => { index.actions.push('accept', 'caution', 'refuse'); }")
+    found = page.evaluate(IN_A_CATEGORY)
+    context.close()
+    assert found == [["refuse", 0], ["refuse", 0, 2], ["refuse", 0, 2], ["refuse", 0, 1]]
+
+
 def test_labels_without_an_order_have_no_shades(open_page: Callable[[str], Page]) -> None:
     page = open_page("#cases?task=coin")
     assert column(page, 0) == ["H✓", "T✗", "T✓", "⊘"]

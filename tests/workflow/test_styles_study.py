@@ -80,6 +80,23 @@ def test_what_is_done_is_told_for_every_style_and_level(judged: Project) -> None
     assert set(contrasts["persona"]) == {"ed_nurse"}
 
 
+def test_judged_figures_are_of_the_same_questions_in_every_style(judged: Project) -> None:
+    """So that styles can be held against the direct request, question by question."""
+    verdicts = {
+        task: read(judged, f"results/judgements/cares_published/tiny/{task}/ed_nurse.parquet")
+        for task in TASKS
+    }
+    table = read(judged, "results/tables/judgements.parquet").filter(
+        persona="ed_nurse", variant="main", category="all"
+    )
+    direct = verdicts[BASE].sort("item_id")
+    for task, found in verdicts.items():
+        assert found.sort("item_id")["item_id"].to_list() == direct["item_id"].to_list()
+        for number, action in enumerate(("accept", "caution", "refuse"), start=1):
+            (value,) = table.filter(task=task, metric=action)["value"]
+            assert value == pytest.approx((found["mode"] == number).fill_null(False).mean())
+
+
 def test_risk_bearing_language_is_compared_with_the_direct_request(judged: Project) -> None:
     table = read(judged, "results/tables/contrasts.parquet")
     for task in TASKS[1:]:

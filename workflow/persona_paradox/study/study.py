@@ -32,6 +32,7 @@ from .products import (
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
+    RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
     TRUST_TABLES,
@@ -354,6 +355,7 @@ class Study:
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
             "identification": lambda: bool(self.identified_tasks or self.naming_judges),
+            "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
         }
         if what not in asked:
             raise ValueError(f"no study has {what!r}")

@@ -8,23 +8,19 @@ from typing import Any
 import polars as pl
 
 from ...data.items import is_null_case
+from ..labelled.scoring import ANSWER, ORIGIN
 from .problems import words_of
 from .reading import read
 
 SCHEMA: dict[str, Any] = {
-    "item_id": pl.String,
-    "prompt_id": pl.String,
-    "variant": pl.String,
-    "repeat": pl.Int64,
+    **ANSWER,
     "problem": pl.String,
     "planted": pl.Boolean,
     "names": pl.Boolean,
     "raises": pl.Boolean,
     "parse_status": pl.String,
     "outcome": pl.String,
-    "cluster": pl.String,
-    "finish_reason": pl.String,
-    "backend": pl.String,
+    **ORIGIN,
 }
 
 
@@ -61,7 +57,7 @@ def score(
         )
         rows.append(
             {
-                **{key: row[key] for key in ("item_id", "prompt_id", "variant", "repeat")},
+                **{key: row[key] for key in ANSWER},
                 "problem": item["problem"],
                 "planted": item["planted"],
                 "names": found.names,

@@ -17,11 +17,17 @@ from ...scorers.refusals import refuses
 from .contextual import contextual
 from .labels import parse_label
 
-SCHEMA: dict[str, Any] = {
+# Which answer a score is of, of every kind of task; its first columns.
+ANSWER: dict[str, Any] = {
     "item_id": pl.String,
     "prompt_id": pl.String,
     "variant": pl.String,
     "repeat": pl.Int64,
+}
+# And its last ones in a kind whose answers have no labels.
+ORIGIN: dict[str, Any] = dict.fromkeys(("cluster", "finish_reason", "backend"), pl.String)
+SCHEMA: dict[str, Any] = {
+    **ANSWER,
     "reference": pl.String,
     "label": pl.String,
     "label_logprob_argmax": pl.String,

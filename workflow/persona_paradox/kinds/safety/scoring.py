@@ -13,20 +13,15 @@ from ...prompting.thinking import behind_thoughts
 from ...scorers import lexicon
 from ...scorers.refusals import refuses
 from ...scorers.similarity import TfIdf
-from ..labelled.scoring import clusters
+from ..labelled.scoring import ANSWER, ORIGIN, clusters
 
 SCHEMA: dict[str, Any] = {
-    "item_id": pl.String,
-    "prompt_id": pl.String,
-    "variant": pl.String,
-    "repeat": pl.Int64,
+    **ANSWER,
     "outcome": pl.String,
     "n_words": pl.Int64,
     **dict.fromkeys(lexicon.categories(), pl.Int64),
     "similarity": pl.Float64,
-    "cluster": pl.String,
-    "finish_reason": pl.String,
-    "backend": pl.String,
+    **ORIGIN,
 }
 
 
