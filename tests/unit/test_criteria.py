@@ -106,6 +106,9 @@ BAD: dict[str, tuple[Any, str]] = {
     "no points": ([{"criterion": "Names it."}], "'Names it.' has the points None, which is no"),
     "points as text": ([{"criterion": "N.", "points": "5"}], "has the points '5', which is no num"),
     "points yes": ([{"criterion": "N.", "points": True}], "has the points True, which is no num"),
+    "points of 400 digits": ([{"criterion": "N.", "points": 10**400}], "no number up to a million"),
+    "a blank tag": ([{"criterion": "N.", "points": 5, "tags": [""]}], "no list of texts"),
+    "a tag that means all": ([{"criterion": "N.", "points": 5, "tags": ["all"]}], "tag 'all'"),
     "only below 0": ([{"criterion": "N.", "points": -5}], "no criterion has points above 0"),
     "tags": ([{"criterion": "N.", "points": 5, "tags": "a"}], "`tags` that are no list of texts"),
 }

@@ -53,7 +53,9 @@ def test_a_data_set_brings_turns_in_any_kind_of_file(kind: str, tmp_path: Path) 
     assert items["turns"].to_list() == [*SPOKEN.values()]
 
 
-@pytest.mark.parametrize("wrong", ["Are you sure?", '{"a": 1}', "[1, 2]", '["a", " "]', '["a'])
+@pytest.mark.parametrize(
+    "wrong", ["Are you sure?", '{"a": 1}', "[1, 2]", '["a", " "]', '["a', "[" * 9999, '["\\ud800"]']
+)
 def test_what_is_no_list_of_texts_is_told(wrong: str, tmp_path: Path) -> None:
     path = tmp_path / "talk.csv"
     pl.DataFrame({"id": ["x"], "text": ["A case."], "said": [wrong]}).write_csv(path)

@@ -730,6 +730,8 @@ BAD = {
         GOOD.replace("Sure.", "No. "),
         ("id 'y'", "the same text in columns 'safer' and 'unsafe'", "remove the row"),
     ),
+    "a row without an id": (GOOD.replace("\nx,", "\n,"), ("a row has no id", "write it")),
+    "no rows": (GOOD.partition("\n")[0], ("has no rows", "take the key out")),
     "an id twice": (GOOD.replace("\ny,", "\nx,"), ("id 'x' twice", "rename one")),
     "not CSV": (GOOD + "z,a,b,c,d,e,f,g\n", ("cannot be read as CSV", "mend")),
     "an empty file": ("", ("cannot be read as CSV", "mend")),

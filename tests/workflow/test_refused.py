@@ -73,6 +73,16 @@ def test_what_is_changed_below_is_not_refused(
     assert "provenance" in open_here(made[name].copy(tmp_path / "project"))
 
 
+def test_a_judge_of_criteria_alone_is_idle_where_no_item_has_some(
+    made: dict[str, Project], tmp_path: Path
+) -> None:
+    project = made["judged"].copy(tmp_path / "project")
+    rubric = "config/judges/smollm2_rubric.yaml"
+    project.edit(rubric, lambda judge: judge.update(model="tiny", own_family=False))
+    project.edit(STUDY, lambda study: study["judges"].append("smollm2_rubric"))
+    assert not any("smollm2_rubric" in name for name in open_here(project))
+
+
 def parts_missing(project: Project) -> None:
     """A model in two parts, of which only the first is there."""
     (project.path / "tiny.gguf").rename(project.path / "m-00001-of-00002.gguf")
@@ -603,6 +613,12 @@ def with_classes(dimension: str, *ids: str) -> Change:
     return lambda p: p.edit(CAREFUL_FILE, lambda judge: judge.update(classes=[added]))
 
 
+def words_alone(judge: dict) -> None:
+    """Ask for what an answer does alone, in words."""
+    judge.update(ratings=[], pairs=None, list=None, sanity=None, injections=None)
+    judge["action"]["labels"] = ["Acceptable", "Accept", "No"]
+
+
 JUDGED: Cases = {
     "judge of the only family": (
         set_key(CAREFUL_FILE, "own_family", value=False),
@@ -663,6 +679,14 @@ JUDGED: Cases = {
     "words beside digits": (
         set_key(CAREFUL_FILE, "action", "labels", value=["Yes", "Partly", "No"]),
         (CAREFUL_FILE, "`action.labels`", "`ratings`", "take one"),
+    ),
+    "a word that begins as another": (
+        lambda p: p.edit(CAREFUL_FILE, words_alone),
+        (CAREFUL_FILE, "`action.labels`", "'Accept'", "'Acceptable' begins", "write another"),
+    ),
+    "known authors of a judge that names nobody": (
+        set_key(CAREFUL_FILE, "authors", value="resources/bundled/judge_authors.csv"),
+        (CAREFUL_FILE, "`authors`", "take it out", "`personas`"),
     ),
     "the score that was called as that of CARES": (
         lambda p: p.edit(STUDY, lambda s: s.setdefault("statistics", {}).update(cares=[])),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,12 @@ from typing import Any
 import polars as pl
 
 from ..errors import InputError
+from ..names import ALL
+from .values import list_of
 
 # Of the objects of column `criteria` of the items.
 _KEYS = ("criterion", "points", "tags")
+_MOST_POINTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,8 @@ def checked(given: pl.Series, ids: pl.Series, column: str, name: str) -> pl.Seri
 
 
 def _listed(text: str | None, where: str) -> list[Any]:
-    try:
-        found = json.loads(text or "[]")
-    except json.JSONDecodeError:
-        found = None
-    if not isinstance(found, list):
+    found = list_of(text or "[]")
+    if found is None:
         raise InputError(
             f"{where} holds no list of criteria; write a list such as "
             '[{"criterion": "Says when to get help.", "points": 5}]'
@@ -93,12 +92,16 @@ def _one(criterion: Any, where: str) -> dict[str, Any]:
         )
     shown = f"{where}: the criterion {text.strip()[:60]!r}"
     number = isinstance(points, int | float) and not isinstance(points, bool)
-    if not number or not math.isfinite(float(points or 0)):
+    if not number or not -_MOST_POINTS <= points <= _MOST_POINTS:
         raise InputError(
-            f"{shown} has the points {points!r}, which is no number; write one, below 0 for what "
-            "an answer must not do"
+            f"{shown} has the points {points!r:.20}, which is no number up to a million; "
+            "write one without quotes, below 0 for what an answer must not do"
         )
     tags = [] if tags is None else tags
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+    if not isinstance(tags, list) or not all(isinstance(t, str) and t.strip() for t in tags):
         raise InputError(f"{shown} has `tags` that are no list of texts; write such a list")
+    if ALL in tags:
+        raise InputError(
+            f"{shown} has the tag {ALL!r}, by which tables mean all criteria; rename it"
+        )
     return {"criterion": text.strip(), "points": points, "tags": list(dict.fromkeys(tags))}

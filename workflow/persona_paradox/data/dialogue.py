@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import polars as pl
 from ..errors import InputError
 from ..names import NULL_CASE
 from .places import PLACE, PLACES, TURNS, needed, places
+from .values import list_of
 
 
 def turns_of(given: pl.Series, ids: pl.Series, column: str, name: str) -> pl.Series:
@@ -41,11 +41,8 @@ def turns_of(given: pl.Series, ids: pl.Series, column: str, name: str) -> pl.Ser
 def _list(text: str | None) -> list[str] | None:
     if text is None:
         return []
-    try:
-        turns = json.loads(text)
-    except ValueError:
-        return None
-    texts = isinstance(turns, list) and all(isinstance(t, str) and t.strip() for t in turns)
+    turns = list_of(text)
+    texts = turns is not None and all(isinstance(t, str) and t.strip() for t in turns)
     return turns if texts else None
 
 

@@ -95,6 +95,17 @@ def text_of(value: Any, *, nested: bool = False) -> str | None:
     return _checked(text)
 
 
+def list_of(text: str) -> list[Any] | None:
+    """The list that a text holds in JSON; None where it holds none, or what no text can be."""
+    try:
+        found = json.loads(text)
+        if NO_CHARACTER.search(json.dumps(found, ensure_ascii=False)):
+            return None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
 def filled(value: Any) -> bool:
     """Whether anything stands there."""
     return value is not None and not (isinstance(value, str) and not value.strip())

@@ -43,7 +43,12 @@ def read_checks(path: Path, columns: Sequence[str], name: str) -> pl.DataFrame:
     for column in columns:
         if column not in table.columns:
             raise InputError(f"{name} names {path}, which has no column {column!r}; add it")
+    if table.is_empty():
+        raise InputError(f"{name} names {path}, which has no rows; write some, or take the key out")
+    for column in columns:
         empty = table.filter(pl.col(column).is_null() | (pl.col(column).str.strip_chars() == ""))
+        if empty.height and column == "id":
+            raise InputError(f"{name} names {path}, where a row has no id; write it")
         if empty.height:
             raise InputError(
                 f"{name} names {path}, where id {empty.item(0, 'id')!r} has nothing in column "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 from ..errors import InputError
@@ -63,6 +64,8 @@ def check_judge(id_: str, study: Study) -> None:
             f"else is answered by a digit, but key `{more[0]}` of this one asks for more; take "
             "one of them out"
         )
+    if words:
+        _check_words(name, words)
     if judge["reads"] != ANSWERS and judge["action"] is not None:
         raise InputError(
             f"{name}: key `action` is for judges of `answers`, but key `reads` of this one is "
@@ -78,7 +81,7 @@ def check_judge(id_: str, study: Study) -> None:
             f"{name}: key `criteria` is for judges of `answers`, but key `reads` of this one is "
             f"{judge['reads']!r}; take it out"
         )
-    if study.read_tasks(judge["reads"]) and not study.judged_cells(id_):
+    if study.judged_cells(id_, kin=True) and not study.judged_cells(id_):
         raise InputError(
             f"{name}: key `model` is of the family of every model of the study, and judges do not "
             "judge their kin; choose another model, or set key `own_family` to true"
@@ -92,12 +95,23 @@ def check_judge(id_: str, study: Study) -> None:
         )
 
 
+def _check_words(name: str, words: Sequence[str]) -> None:
+    """Check that a reply can be told apart from the other words by how it begins."""
+    for one, other in permutations(words, 2):
+        if one != one.strip() or other.lower().startswith(one.lower()):
+            why = "has blanks at an end" if one != one.strip() else f"is how {other!r} begins"
+            raise InputError(
+                f"{name}: key `action.labels` has the word {one!r}, which {why}; write another"
+            )
+
+
 def _check_known(name: str, judge: Mapping[str, Any]) -> None:
     """Check that answers of known worth are asked about."""
     for key, done, asked in (
         ("sanity", "rated or compared", ("ratings", "pairs")),
         ("sanity_classes", "of classes", ("action", "classes")),
         ("injections", "rated", ("ratings",)),
+        ("authors", "of known authors", ("personas",)),
     ):
         if judge[key] and not any(judge[one] for one in asked):
             wanted = " or ".join(f"`{one}`" for one in asked)

@@ -179,8 +179,8 @@ class Study:
             return list(self.tasks) if self.thinking_models else []
         return list(self.tasks_with("free_text"))
 
-    def judged_cells(self, judge: str) -> list[Cell]:
-        """The cells whose answers a judge reads; its own family's only where it is asked to."""
+    def judged_cells(self, judge: str, *, kin: bool = False) -> list[Cell]:
+        """The cells whose answers a judge reads; its family only if asked to, or `kin`."""
         spec = self.judges[judge]
         tasks = self.read_tasks(spec["reads"])
         if asks_criteria_alone(spec):
@@ -191,7 +191,7 @@ class Study:
             for cell in self.cells
             if cell.task in tasks
             and (spec["reads"] != THOUGHTS or cell.model in self.thinking_models)
-            and (spec["own_family"] or self.models[cell.model]["family"] != family)
+            and (kin or spec["own_family"] or self.models[cell.model]["family"] != family)
         ]
 
     @cached_property

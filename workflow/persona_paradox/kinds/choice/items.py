@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ...data.columns import of
+from ...data.values import list_of
 from ...errors import InputError
 from .letters import FEWEST, LETTERS, MOST, written
 
@@ -173,8 +173,5 @@ def _listed(value: str) -> list[str] | None:
     """The elements of a value that is a list in JSON; None where it is none."""
     if not value.startswith("["):
         return None
-    try:
-        found = json.loads(value)
-    except ValueError:
-        return None
-    return [str(one) for one in found] if isinstance(found, list) else None
+    found = list_of(value)
+    return None if found is None else [str(one) for one in found]
