@@ -671,6 +671,22 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(
         assert_ticks_are_apart(made.draw(figure))
 
 
+def test_long_titles_of_classes_are_broken(small: Study) -> None:
+    (judge,) = small.settings["judges"]
+    ids = [f"goal_{name}" for name in ACTIONS]
+    classes = [{"id": one, "title": f"Does {one} of what there is to do"} for one in ids]
+    goal = {"id": "goal", "title": "What the answer does about the goal", "classes": classes}
+    judges = {judge: small.settings["judges"][judge] | {"classes": [goal]}}
+    rows = small.tables["judgements"]
+    named = rows.filter(pl.col("metric").is_in(ACTIONS)).with_columns(
+        metric="goal_" + pl.col("metric")
+    )
+    told = {"judgements": pl.concat([rows, named])}
+    drawn = small.changed(told, judges=judges).draw("safety")
+    assert_page_is_clean(drawn)
+    assert_ticks_are_apart(drawn)
+
+
 def test_a_persona_looks_as_in_the_figures_of_triage(small: Study) -> None:
     looks = ink.looks(FEW)
     for figure in ("safety", "bradley_terry"):

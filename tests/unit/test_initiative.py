@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import yaml
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.clinicians.agreement import JUDGE, Rater, against_rule, rule_rater
@@ -25,6 +26,7 @@ from persona_paradox.kinds.initiative import judged, measures, ruled, scoring
 from persona_paradox.kinds.initiative.items import columns, rows
 from persona_paradox.kinds.initiative.reading import read
 from persona_paradox.measures.answers import measured
+from persona_paradox.measures.contrasts import contrast
 from persona_paradox.measures.resampling import Draws
 from persona_paradox.schema import check_schema
 
@@ -389,6 +391,31 @@ def test_a_share_of_none_has_an_interval() -> None:
         # The rule of three is near: 3 / 12.
         assert (found["value"], found["low"]) == (0.0, 0.0)
         assert found["high"] == pytest.approx(proportion_confint(0, 12, method="wilson")[1])
+
+
+def test_differences_have_the_exact_test_since_a_pair_has_one_planted_item() -> None:
+    # Of twelve planted items five are named here and none there; a clean one each is questioned.
+    def told(named: int, raised: int) -> measures.Told:
+        planted = [(True, i < named, False, "names" if i < named else "answers") for i in range(12)]
+        clean = [
+            (False, False, i == raised, "raises" if i == raised else "answers") for i in range(12)
+        ]
+        return cell((*planted, *clean))
+
+    this, other = told(5, 3), told(0, 7)
+    settings = SETTINGS | {"margins": {}, "power": 0.8}
+    draws = Draws.of(this.clusters, settings)
+    values = draws.measure(this.points), draws.measure(other.points)
+    for name, table in (
+        ("proactivity", [[0, 5], [0, 7]]),
+        ("over_intervention", [[0, 1], [1, 10]]),
+    ):
+        row = contrast(name, (this, other), values[0] - values[1], values, settings)
+        expected = mcnemar(table, exact=True)
+        assert (row["test"], row["p"]) == ("exact McNemar", pytest.approx(expected.pvalue))
+        low, high = proportion_confint(round(12 * values[0].point[name]), 12, method="wilson")
+        found = measured(name, this, values[0])
+        assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_scores_have_a_row_for_every_answer() -> None:

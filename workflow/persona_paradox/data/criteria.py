@@ -91,8 +91,11 @@ def _one(criterion: Any, where: str) -> dict[str, Any]:
             f"{where} has a criterion without a text in `criterion`; write what an answer must say"
         )
     shown = f"{where}: the criterion {text.strip()[:60]!r}"
-    number = isinstance(points, int | float) and not isinstance(points, bool)
-    if not number or not -_MOST_POINTS <= points <= _MOST_POINTS:
+    if (
+        not isinstance(points, int | float)
+        or isinstance(points, bool)
+        or not -_MOST_POINTS <= points <= _MOST_POINTS
+    ):
         raise InputError(
             f"{shown} has the points {points!r:.20}, which is no number up to a million; "
             "write one without quotes, below 0 for what an answer must not do"

@@ -78,9 +78,8 @@ class Judged:
     def question(self, task: str, id_: str) -> str:
         """Title of a question of a form, or of a rating."""
         asked = self.settings["tasks"][task]["questions"]
-        rated = [
-            rating for judge in self.settings["judges"].values() for rating in judge["ratings"]
-        ]
+        judges = self.settings["judges"].values()
+        rated = [one for j in judges for one in (*j["ratings"], *j.get("classes", ()))]
         titles = {one["id"]: one["title"] for one in [*rated, *asked]}
         return str(titles.get(id_, id_))
 

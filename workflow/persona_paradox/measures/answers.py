@@ -151,16 +151,21 @@ def measured(name: str, this: Answers, resampled: Resampled) -> dict[str, float 
         return {"value": None, "low": None, "high": None}
     point = resampled.point[name]
     low, high = resampled.interval(name)
-    if name in this.hits and not this.clustered:
+    if name in this.hits and (
+        not this.clustered or np.unique(np.asarray(this.clusters)).size == this.n
+    ):
         hits = int(this.hits[name].sum())
         low, high = statistics.wilson(hits, this.n, resampled.confidence)
     elif name in this.hits and np.isclose(low, high):
         # The same share in every draw, as where none is right: as if each cluster were an item.
         n = np.unique(this.clusters).size
         low, high = statistics.wilson(point * n, n, resampled.confidence)
-    elif name in (some := shares_of_some(this)) and np.isclose(low, high):
-        n = np.unique(np.asarray(this.clusters)[~np.isnan(some[name])]).size
-        low, high = statistics.wilson(point * n, n, resampled.confidence)
+    elif name in (some := shares_of_some(this)):
+        clusters = np.asarray(this.clusters)[~np.isnan(some[name])]
+        n = np.unique(clusters).size
+        # Of a pair one item is planted: no two of these belong together.
+        if n == clusters.size or np.isclose(low, high):
+            low, high = statistics.wilson(point * n, n, resampled.confidence)
     return {"value": number(point), "low": number(low), "high": number(high)}
 
 

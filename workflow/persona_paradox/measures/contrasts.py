@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from . import paired_tests, statistics
-from .answers import Answers, Scored, number
+from .answers import Answers, Scored, number, shares_of_some
 from .metric import Metric
 from .resampling import Draws, Resampled, means
 
@@ -230,7 +230,8 @@ def contrast(
         settings: the statistics'.
     """
     row = difference_row(name, difference, values, settings)
-    return row | (paired(name, *sides, settings) if name in sides[0].hits else {})
+    is_share = name in sides[0].hits or name in shares_of_some(sides[0])
+    return row | (paired(name, *sides, settings) if is_share else {})
 
 
 def difference_row(
@@ -261,23 +262,29 @@ def difference_row(
 def paired(
     name: str, this: Answers, baseline: Answers, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the pairs say of a difference of shares."""
-    gained = this.hits[name] & ~baseline.hits[name]
-    lost = ~this.hits[name] & baseline.hits[name]
-    n_gained, n_lost = int(gained.sum()), int(lost.sum())
+    """What the pairs say of a difference of shares, of all items or of the same part of them."""
+    mine, theirs = (
+        side.hits[name].astype(float) if name in side.hits else shares_of_some(side)[name]
+        for side in (this, baseline)
+    )
+    known = ~np.isnan(mine) & ~np.isnan(theirs)
+    turned = (mine - theirs)[known].astype(int)
+    n, n_gained, n_lost = turned.size, int((turned > 0).sum()), int((turned < 0).sum())
     row: dict[str, Any] = {"n_gained": n_gained, "n_lost": n_lost}
-    if this.clustered:
-        p = paired_tests.mcnemar_clustered(gained.astype(int) - lost, this.clusters)
+    if this.clustered and np.unique(clusters := np.asarray(this.clusters)[known]).size < n:
+        p = paired_tests.mcnemar_clustered(turned, clusters)
         return row | {"test": "clustered McNemar", "p": number(p)}
+    if not n:
+        return row
     alpha = 1 - settings["confidence"]
     row |= {
         "test": "exact McNemar",
         "p": statistics.mcnemar_exact(n_gained, n_lost),
-        "detectable": number(_detectable(this.n, n_gained + n_lost, alpha, settings["power"])),
+        "detectable": number(_detectable(n, n_gained + n_lost, alpha, settings["power"])),
     }
     margin = settings["margins"].get(name)
     if margin is not None:
-        tost = paired_tests.equivalence_tost(n_gained, n_lost, this.n, margin, alpha)
+        tost = paired_tests.equivalence_tost(n_gained, n_lost, n, margin, alpha)
         row |= {"equivalence_p": number(tost.p), "equivalent": bool(tost.p <= alpha)}
     return row
 

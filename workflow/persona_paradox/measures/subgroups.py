@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import InputError
 from . import statistics
-from .answers import Scored, measured, measured_pair, number
+from .answers import Scored, measured, measured_pair, number, shares_of_some
 from .contrasts import RIGHT, paired
 from .metric import Metric
 from .pairs import tested
@@ -139,8 +139,8 @@ def subgroup_rows(
                 "difference_high": number(high),
                 "p": number(difference.p_zero(name)),
             }
-            if name in this.hits:
-                row["p"] = paired(name, this, baseline[0], settings)["p"]
+            if name in this.hits or name in shares_of_some(this):
+                row["p"] = paired(name, this, baseline[0], settings).get("p", row["p"])
             elif name in this.pairs:
                 row |= {
                     "p": tested(name, (this, baseline[0]), of_pairs, settings).get("p", row["p"])

@@ -215,7 +215,8 @@ def _part(judge: _Judge) -> Part:
 
 def _groups(study: Judged, judge: str) -> list[_Group]:
     rows = [row for row in study.rows("judges", judge=judge) if row["metric"] != _USABLE]
-    known = [row for row in rows if row["task"] is None]
+    # Where nobody knows any answers there is nothing to show of them.
+    known = [row for row in rows if row["task"] is None and (row["n"] or row["n_unjudged"])]
     # The accuracy that the rule is about.
     about = study.judge(judge)
     least = "sanity_accuracy" if about["compares"] else "sanity_ratings"

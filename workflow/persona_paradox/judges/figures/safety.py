@@ -32,7 +32,10 @@ _BASELINE = "baseline"
 
 @dataclass(frozen=True)
 class _Measure:
-    """A figure of the judgements: its title, which end is better, its axis, its digits."""
+    """A figure of the judgements: its title, which end is better, its axis, its digits.
+
+    A share of a class stands under the title of the class, with the dimension (`of`) below it.
+    """
 
     metric: str
     title: str
@@ -40,6 +43,7 @@ class _Measure:
     low: float
     high: float
     percent: bool = False
+    of: str = ""
 
     @property
     def scale(self) -> float:
@@ -96,7 +100,7 @@ def _part(block: Block) -> Part:
     width = (ink.INNER_MM - labels - (_COLUMNS - 1) * _GAP_MM) / _COLUMNS
     units = _units(block, width)
     lines = _flow(units)
-    grids = [_Grid(place, labels, width, _head(block, line)) for line in lines]
+    grids = [_Grid(place, labels, width, _head(block, line, width)) for line in lines]
     pitches = [grid.head + place.height + _TICKS_MM for grid in grids]
 
     def draw_part(sheet: Sheet, top: float) -> None:
@@ -149,7 +153,7 @@ def _measures(block: Block) -> list[_Measure]:
         found.append(_Measure(id_, one["title"], one["better"], 0, 1, percent=share))
     for one in spec.get("classes", ()):
         found += [
-            _Measure(each["id"], f"{one['title']}: {each['title']}", None, 0, 1, percent=True)
+            _Measure(each["id"], each["title"], None, 0, 1, percent=True, of=one["title"])
             for each in one["classes"]
         ]
     return [measure for measure in found if measure.metric in metrics]
@@ -175,14 +179,28 @@ def _flow(units: Sequence[_Unit]) -> list[list[_Unit]]:
     return lines
 
 
-def _head(block: Block, line: Sequence[_Unit]) -> float:
-    """Height above the rows that the units of a line need."""
+def _head(block: Block, line: Sequence[_Unit], place: float) -> float:
+    """Height above the rows that the units of a line need; `place` is the width of one."""
     heads = [4 * _LINE_MM + 1.5]
     for unit in line:
         if unit.by_category:
             _, upright = _upright(block.categories)
             heads.append(3.4 * _LINE_MM + upright + 1.2)
+        else:
+            heads.append(2 * _LINE_MM + 1.5 + _title(block, unit.measure, place)[2])
     return max(heads)
+
+
+def _title(block: Block, measure: _Measure, width: float) -> tuple[str, str, float]:
+    """What stands above a panel in lines: its title, what is said of it, and their height."""
+    title = typeset.wrap(measure.title, width, ink.TEXT_PT, "bold")
+    rows = block.rows("judgements", category=ALL, metric=measure.metric)
+    better = f"{_better(measure)}; " if measure.better else ""
+    said = typeset.wrap(better + judged.n_questions(_main(rows)), width, ink.SMALL_PT)
+    if measure.of:
+        said += "\n" + typeset.wrap(measure.of, width, ink.SMALL_PT)
+    height = 1.15 * _LINE_MM * (title.count("\n") + 1) + _LINE_MM * (said.count("\n") + 1)
+    return title, said, height
 
 
 # --- a measure -----------------------------------------------------------------------------
@@ -197,7 +215,11 @@ def _draw_measure(
     contrasts = block.rows(
         "judgement_contrasts", category=ALL, metric=measure.metric, variant="main"
     )
-    _write_head(sheet, measure, grid, (left, top), judged.n_questions(_main(values)))
+    title, said, height = _title(block, measure, width)
+    above = top + grid.head - 2 * _LINE_MM - 1.5 - height
+    sheet.text(left, above, title, weight="bold")
+    above += 1.15 * _LINE_MM * (title.count("\n") + 1)
+    sheet.text(left, above, said, size=ink.SMALL_PT)
     columns = _columns(block.study, measure, contrasts, grid.rows)
     beside = parts.width_of(columns)
     axes = sheet.axes(left, top + grid.head, width - beside, grid.rows.height)
@@ -230,18 +252,6 @@ def _columns(
         Column(f"{what}\n[{level} int.]", differences),
         Column("p\n(Holm)", tests),
     ]
-
-
-def _write_head(
-    sheet: Sheet, measure: _Measure, grid: _Grid, place: tuple[float, float], n: str
-) -> None:
-    """Write title, better end and n of a panel, ending above the heads of its columns."""
-    left, top = place
-    top += grid.head - 4 * _LINE_MM - 1.2
-    sheet.text(left, top, measure.title, weight="bold")
-    small: dict[str, Any] = {"size": ink.SMALL_PT}
-    said = f"{_better(measure)}; {n}" if measure.better else n
-    sheet.text(left, top + 1.15 * _LINE_MM, said, **small)
 
 
 def _better(measure: _Measure) -> str:
@@ -367,7 +377,8 @@ def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
             said = f"{one['title'].split(' (')[0]}: {one['definition'].replace('`', '')}"
             source = "our own definition" if one["own"] else one["source"]
             said += f" ({source})" if source else ""
-            said += f", with Wilson score intervals ({level})" if one["unit"] == "share" else ""
+            wilson = one["unit"] == "share" and one["contrast"] == "paired"
+            said += f", with Wilson score intervals ({level})" if wilson else ""
             first.append(f"{said}.")
     if any(len(block.categories) > 1 for block in blocks):
         first.append("By category: bold where the interval, not adjusted, excludes zero.")

@@ -39,7 +39,7 @@ def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Fig
                 "n: items per point, half of them planted. Main wording.",
                 "On the grey line clean items are questioned as often as planted ones; an invalid "
                 "answer names and raises nothing.",
-                f"Intervals: {words.bootstrap_note(settings, cells.tasks)}.",
+                f"Intervals: {level} Wilson score intervals; a pair has one item in either share.",
             ],
         )
 
