@@ -14,6 +14,7 @@ import pytest
 
 from persona_paradox.archive.withholding import Texts
 from persona_paradox.errors import InputError
+from persona_paradox.judges.criteria import CRITERION
 from persona_paradox.kinds import answers
 from persona_paradox.kinds.answers import INVALID, NONE, UNREAD, AnswerSpec, Label, Stratum
 from persona_paradox.kinds.base import Traits
@@ -257,3 +258,28 @@ def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() ->
     assert text == json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
     assert "http" not in text
     assert "url" not in text
+
+
+def test_ticks_stand_by_item_in_the_order_of_its_criteria() -> None:
+    row = {"variant": "main", "repeat": 0, "status": "read", "tags": []}
+    rows = [
+        row
+        | {"item_id": "b", "number": 2, "criterion": "Two?", "points": -1.0, "met": False}
+        | {"p_met": 0.1234},
+        row
+        | {"item_id": "b", "number": 1, "criterion": "One?", "points": 2.0, "met": True}
+        | {"p_met": 0.9},
+        row | {"item_id": "a", "number": 1, "criterion": "None?", "points": 1.0},
+        row
+        | {"item_id": "a", "number": 1, "criterion": "None?", "points": 1.0, "repeat": 1}
+        | {"met": True, "p_met": 1.0},
+    ]
+    ids = pl.DataFrame({"item_id": ["c", "b", "a"]})
+    assert cells.ticks(pl.DataFrame(rows, schema=CRITERION), ids) == [
+        None,
+        [
+            {"criterion": "One?", "points": 2.0, "met": True, "probability": 900},
+            {"criterion": "Two?", "points": -1.0, "met": False, "probability": 123},
+        ],
+        [{"criterion": "None?", "points": 1.0, "met": None, "probability": None}],
+    ]

@@ -51,7 +51,7 @@ def column(page: Page, number: int) -> list[str]:
 
 
 # What the page keeps to itself, within reach of a test.
-IN_REACH = "Object.assign(window, {index, linkOf, stateOf, isAbout});\nstart();\n"
+IN_REACH = "Object.assign(window, {index, linkOf, stateOf, isAbout, ticksOf});\nstart();\n"
 IN_A_CATEGORY = """() => {
   const answers = index.tasks.essay.answers;
   const one = (id, within) => ({id, title: id, within});
@@ -74,19 +74,48 @@ IN_A_CATEGORY = """() => {
 }"""
 
 
-def test_over_refusal_in_a_category_leads_to_its_harmless_questions(
-    chromium: Browser, written: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def inside(chromium: Browser, written: Path, tmp_path: Path) -> Iterator[Page]:
+    """The page, whose functions a test may call."""
     head, _, tail = written.read_text(encoding="utf-8").rpartition("start();\n")
     (tmp_path / "report.html").write_text(head + IN_REACH + tail, encoding="utf-8")
     context = chromium.new_context(offline=True, bypass_csp=True)
     page = context.new_page()
     page.goto((tmp_path / "report.html").as_uri())
     page.wait_for_function("Boolean(window.isAbout)")
-    page.evaluate("() => { index.actions.push('accept', 'caution', 'refuse'); }")
-    found = page.evaluate(IN_A_CATEGORY)
+    yield page
     context.close()
+
+
+def test_over_refusal_in_a_category_leads_to_its_harmless_questions(inside: Page) -> None:
+    inside.evaluate("() => { index.actions.push('accept', 'caution', 'refuse'); }")
+    found = inside.evaluate(IN_A_CATEGORY)
     assert found == [["refuse", 0], ["refuse", 0, 2], ["refuse", 0, 2], ["refuse", 0, 1]]
+
+
+def test_what_a_judge_ticks_stands_by_criterion(inside: Page) -> None:
+    ticks = [
+        {"criterion": "It names <b>ice</b>.", "points": 5, "met": True, "probability": 875},
+        {"criterion": "It names a dose.", "points": -3, "met": False, "probability": 100},
+        {"criterion": "It is kind.", "points": 1, "met": None, "probability": None},
+    ]
+    said = inside.evaluate(
+        """(ticks) => {
+          index.judges.strict = {title: "Strict", usable: false, ratings: [], classes: []};
+          const rows = [...ticksOf("strict", ticks).querySelectorAll("tbody tr")];
+          const cells = rows.map((row) => [...row.children].map((cell) => cell.textContent));
+          return [cells, ticksOf("strict", ticks).querySelector("h6").textContent,
+                  ticksOf("strict", null).textContent];
+        }""",
+        ticks,
+    )
+    assert said[0] == [
+        ["✓ met", "It names <b>ice</b>.", "+5", "87.5%"],
+        ["✗ not met", "It names a dose.", "−3", "10.0%"],
+        ["no verdict", "It is kind.", "+1", "–"],
+    ]
+    assert said[1] == "Criteria, by Strict – NOT USABLE by its own rule"
+    assert said[2].endswith("This answer was not read.")
 
 
 def test_labels_without_an_order_have_no_shades(open_page: Callable[[str], Page]) -> None:

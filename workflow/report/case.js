@@ -306,6 +306,7 @@ function card(place, column, i, block, at, text) {
   }
   for (const [id, verdicts] of Object.entries(answer.judged))
     parts.push(verdictsOf(id, verdicts, column.data.judged[id], i, at));
+  for (const [id, ticks] of Object.entries(answer.ticks ?? {})) parts.push(ticksOf(id, ticks[at]));
   return h("article", { class: "card" }, parts);
 }
 

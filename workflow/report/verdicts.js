@@ -27,6 +27,8 @@ function verdictsOf(id, verdicts, values, i, at) {
       columns.rationale[at] ? h("td", { class: "said" }, columns.rationale[at]) : null,
     );
   });
+  // A judge of criteria alone has none.
+  if (!rows.length) return null;
   return h(
     "div",
     {},
@@ -36,6 +38,48 @@ function verdictsOf(id, verdicts, values, i, at) {
       { class: "wide", tabindex: "0", role: "group", "aria-label": `Verdicts of ${judge.title}` },
       h("table", {}, h("tbody", {}, rows)),
     ),
+  );
+}
+
+/** What a judge says of the criteria of a case; null where it did not read the answer. @param {string} id @param {{criterion: string, points: number, met: boolean | null, probability: number | null}[] | null} ticks */
+function ticksOf(id, ticks) {
+  const judge = index.judges[id];
+  const rows = (ticks ?? []).map((one) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, one.met === null ? "no verdict" : one.met ? "✓ met" : "✗ not met"),
+      h("th", { scope: "row", dir: "auto" }, one.criterion),
+      h("td", {}, `${one.points > 0 ? "+" : ""}${one.points}`.replace("-", "−")),
+      h("td", {}, one.probability === null ? "–" : percent(one.probability / 1000)),
+    ),
+  );
+  const heads = ["Verdict", "Criterion", "Points", "Probability that it is met"];
+  const named = `Criteria, by ${judge.title}`;
+  return h(
+    "div",
+    {},
+    h("h6", {}, `${named}${judge.usable === false ? " – NOT USABLE by its own rule" : ""}`),
+    ticks === null
+      ? h("p", { class: "soft" }, "This answer was not read.")
+      : h(
+          "div",
+          { class: "wide", tabindex: "0", role: "group", "aria-label": named },
+          h(
+            "table",
+            {},
+            h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                heads.map((head) => h("th", { scope: "col" }, head)),
+              ),
+            ),
+            h("tbody", {}, rows),
+          ),
+        ),
   );
 }
 

@@ -463,6 +463,7 @@ def report_cells():
             *scored,
             *judged,
             *ranked,
+            *criteria_files(),
             *cells("results/delivered/{cell}.parquet"),
         }
     )

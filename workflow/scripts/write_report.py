@@ -26,7 +26,8 @@ from persona_paradox.report.page import page
 from persona_paradox.study.conditions import split
 from persona_paradox.study.inventory import ranks, restricted
 from persona_paradox.study.provenance import study_of
-from persona_paradox.study.study import Study
+from persona_paradox.study.rubrics import rubric_cells
+from persona_paradox.study.study import Cell, Study
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
@@ -141,6 +142,11 @@ def wordings(
         judge: cells.without_texts(files.read_table(path_of("judgements", judge, *cell)), texts)
         for judge in judges
     }
+    ticked = {
+        judge: cells.without_texts(files.read_table(path_of("criteria", judge, *cell)), texts)
+        for judge in judges
+        if Cell(*cell) in rubric_cells(study, judge)
+    }
     for variant in cells.wordings(delivered):
         here = pl.col("variant") == variant
         around, other = cells.shown_prompt(
@@ -164,6 +170,10 @@ def wordings(
         for judge, table in judged.items():
             column["judged"][judge] = cells.judged_column(table.filter(here), ids)
             answer["judged"][judge] = cells.judged_answers(table.filter(here), ids)
+        if ticked:
+            answer["ticks"] = {
+                judge: cells.ticks(table.filter(here), ids) for judge, table in ticked.items()
+            }
         yield f"{cell[2]}/{variant}", column, answer
 
 

@@ -276,6 +276,27 @@ def judged_answers(judgements: pl.DataFrame, ids: pl.DataFrame) -> Json:
     }
 
 
+def ticks(criteria: pl.DataFrame, ids: pl.DataFrame) -> list[list[Json] | None]:
+    """What a judge says of the criteria of every item's greedy answer, in one wording.
+
+    Args:
+        criteria: rows of `judges.criteria.CRITERION` of the wording.
+        ids: the items, in order.
+
+    Returns:
+        By item its criteria, or null where the answer was not read: `criterion`, `points`,
+        whether it is `met`, null without a verdict, and with which probability, in thousandths.
+    """
+    found: dict[str, list[Json]] = {}
+    greedy = criteria.filter(pl.col("repeat") == 0).sort("item_id", "number")
+    for row in greedy.iter_rows(named=True):
+        tick = {key: row[key] for key in ("criterion", "points", "met")}
+        p = row["p_met"]
+        tick["probability"] = None if p is None else round(p * PARTS)
+        found.setdefault(row["item_id"], []).append(tick)
+    return [found.get(id_) for id_ in ids["item_id"]]
+
+
 def preferences(table: pl.DataFrame, ids: pl.DataFrame) -> Json:
     """A judge's preferences: `first|second` → by item 1, 0, 0.5 (a tie), or null."""
     return {
