@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+import vl_convert
 
 from persona_paradox.archive.withholding import Texts
 from persona_paradox.errors import InputError
@@ -22,6 +23,7 @@ from persona_paradox.kinds.safety import cells as safety
 from persona_paradox.kinds.triage import cells as triage
 from persona_paradox.names import CONFIDENCES
 from persona_paradox.report import cells, chunks, prose
+from persona_paradox.report.class_figures import class_figures
 from persona_paradox.report.figures import figures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -258,6 +260,26 @@ def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() ->
     assert text == json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
     assert "http" not in text
     assert "url" not in text
+
+
+def test_classes_of_a_judge_are_drawn_as_shares_of_one_bar() -> None:
+    classes = [{"id": "none", "title": "Nothing"}, {"id": "full", "title": "All of it"}]
+    judge = {"classes": [{"id": "completion", "title": "Completion", "classes": classes}]}
+    (figure,) = class_figures([{"classes": []}, judge, judge])
+    assert (figure.id, figure.title, figure.by) == ("classes_completion", "Completion", ("judge",))
+    assert figure.where["metric"] == ["completion_none", "completion_full"]
+    colour = figure.spec["encoding"]["color"]
+    assert colour["scale"]["domain"] == ["Nothing", "All of it"]
+    rows = [
+        {"metric": "completion_full", "value": 0.75, "line": "Nurse"},
+        {"metric": "completion_none", "value": 0.25, "line": "Nurse"},
+    ]
+    spec = {**figure.spec, "datasets": {"rows": rows}, "width": 200, "height": 40}
+    # Drawn by Vega, as a browser does: every class in its colour, under its title.
+    image = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    for title, shade in zip(("Nothing", "All of it"), colour["scale"]["range"], strict=True):
+        assert title in image
+        assert image.count(shade) >= 2
 
 
 def test_ticks_stand_by_item_in_the_order_of_its_criteria() -> None:

@@ -6,6 +6,7 @@ the tables. The page adds to each row what it is called (`line`, `model_title`, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -29,7 +30,8 @@ METRICS = {
 OUTCOMES = ("under_triage_rate", "accuracy", "over_triage_rate", "invalid_rate")
 OUTCOME_TITLES = ("under-triaged", "correct", "over-triaged", "invalid")
 OUTCOME_COLOURS = ("#b6452c", "#dfe5ea", "#3f7fa6", "#2b2b2b")
-ACTION_COLOURS = ("#b6452c", "#e0b04a", "#3f7fa6")
+# Of actions, and of a judge's own classes.
+CLASS_COLOURS = ("#b6452c", "#e0b04a", "#3f7fa6", "#dfe5ea", "#7a3b8f")
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def figures(groups: Sequence[str]) -> list[Figure]:
             "What the answers do with the request",
             "Shares of all answers by the likeliest action in the judge's view.",
             "judgements",
-            _actions(),
+            stacked({one: one for one in ACTIONS}, "Action"),
             {"category": ["all"], "variant": ["main"], "metric": list(ACTIONS)},
             ("judge",),
         ),
@@ -451,10 +453,11 @@ def _ratings(marks: _Marks) -> dict[str, Any]:
     return _chart(alt.layer(bars, points).encode(x=alt.X(scale=alt.Scale(zero=False))))
 
 
-def _actions() -> dict[str, Any]:
+def stacked(titles: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Shares of all answers in one bar a line: metric → title, of a class; `what` these are."""
     hover = _hover(
         *_WHO,
-        ("metric:N", "", "Action"),
+        ("called:N", "", what),
         ("value:Q", ".1%", "Share of all answers"),
         ("low:Q", ".1%", "from"),
         ("high:Q", ".1%", "to"),
@@ -462,13 +465,16 @@ def _actions() -> dict[str, Any]:
     )
     chart = (
         alt.Chart()
-        .transform_calculate(place=f"indexof({list(ACTIONS)}, datum.metric)")
+        .transform_calculate(
+            place=f"indexof({json.dumps([*titles])}, datum.metric)",
+            called=f"({json.dumps(dict(titles))})[datum.metric]",
+        )
         .mark_bar(stroke="#3c4854", strokeWidth=0.5)
         .encode(
             y=_lines(),
             x=alt.X("value:Q").axis(format="%").title("Share of all answers").scale(domain=[0, 1]),
-            color=alt.Color("metric:N")
-            .scale(domain=list(ACTIONS), range=list(ACTION_COLOURS))
+            color=alt.Color("called:N")
+            .scale(domain=[*titles.values()], range=[*islice(cycle(CLASS_COLOURS), len(titles))])
             .title(None),
             order="place:Q",
             tooltip=hover,

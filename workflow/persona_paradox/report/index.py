@@ -13,6 +13,7 @@ from ..names import ACTIONS, CONFIDENCES
 from ..study.inventory import restricted_tasks
 from ..study.study import Study
 from .chunks import BLOCK, shown
+from .class_figures import class_figures
 from .figures import METRICS, figures
 
 Json = dict[str, Any]
@@ -41,6 +42,7 @@ def index(
     settings = study.settings
     personas_in = {id_: study.titles["groups"][id_] for id_ in study.ids_of("groups")}
     drawn = figures(list(personas_in.values()))
+    drawn += class_figures(study.judges[id_] for id_ in study.active_judges)
     return {
         "title": settings["title"],
         "baseline": settings["baseline"],
