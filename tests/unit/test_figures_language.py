@@ -100,7 +100,7 @@ def test_the_summary_says_rates_and_changes_with_their_intervals(made: dict[str,
     assert "No contrast is a test of this study" in text
     assert f"{3 * N} greedy answers" in text
     assert ", 0 of them refuse, 0 cannot be read." in text
-    assert "urges care 0.00 [0.00, 0.00]" in text
+    assert "No persona, matches per 100 words: none in any category. 0 answers refuse" in text
     (line,) = [one for one in text.splitlines() if one.startswith("- Urges care (lowers the risk)")]
     assert "ED nurse +1.00 [+" in line
     assert "Layperson" not in line

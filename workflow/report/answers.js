@@ -6,7 +6,7 @@
 /** @typedef {{persona: string, wording: string, key: string, data: any}} Column */
 /**
  * @typedef {{task: Task, spec: AnswerSpec, model: string, taskId: string, items: any,
- *   columns: Column[], baseline: Column, judge: string, exact: any}} Place
+ *   columns: Column[], baseline: Column, judge: string, measure: string, exact: any}} Place
  */
 
 /** Everything that the list of cases needs. @param {State} wanted @returns {Promise<Place>} */
@@ -36,6 +36,7 @@ async function placeOf(wanted) {
     columns,
     baseline,
     judge,
+    measure: measureOf(task.answers, judge, wanted),
     exact,
   };
 }
@@ -50,16 +51,25 @@ function wordingsOf() {
   return [...new Set(Object.values(index.personas).flatMap((persona) => Object.keys(persona.texts)))];
 }
 
+/** What of a judge's verdicts is shown: the action, a rating, or nothing where answers have outcomes of their own. @param {AnswerSpec} spec @param {string} judge @param {State} wanted */
+function measureOf(spec, judge, wanted) {
+  const known = index.judges[judge];
+  if (!known || spec.labels.length) return "";
+  if (known.ratings.some((one) => one.id === wanted.measure)) return wanted.measure;
+  if (known.actions) return "action";
+  return spec.outcomes.length ? "" : (known.ratings[0]?.id ?? "");
+}
+
 /** Whether the answers can be told apart by more than their words. @param {AnswerSpec} spec @param {string} judge */
 function isTold(spec, judge) {
-  return spec.labels.length > 0 || spec.outcomes.length > 0 || judge !== "";
+  return spec.labels.length > 0 || spec.outcomes.length > 0 || measureOf(spec, judge, state) !== "";
 }
 
 /** What an answer is: a label, another thing that it says, what it does in a judge's view, or its outcome. @param {Place} place @param {Column} column @param {number} i @returns {number | null} */
 function choice(place, column, i) {
   if (place.spec.labels.length) return column.data.label[i];
   if (column.data.said) return column.data.said[i];
-  if (place.judge) return column.data.judged[place.judge]?.action?.[i] ?? null;
+  if (index.judges[place.judge]?.actions) return column.data.judged[place.judge]?.action?.[i] ?? null;
   return column.data.outcome?.[i] ?? null;
 }
 
@@ -76,7 +86,7 @@ function isOne(one, id) {
 
 /** Whether an answer says nothing that could be right, or lacks a verdict. @param {Place} place @param {Column} column @param {number} i */
 function isInvalid(place, column, i) {
-  if (place.spec.labels.length || !place.judge) return isOne(outcome(place, column, i), "invalid");
+  if (!place.measure) return isOne(outcome(place, column, i), "invalid");
   const verdicts = column.data.judged[place.judge];
   return !verdicts || Object.values(verdicts).some((/** @type {any} */ values) => values[i] === null);
 }

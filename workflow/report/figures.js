@@ -132,7 +132,7 @@ async function showFigures() {
     blocks.push(block);
   }
   if (turn !== drawing) return;
-  box.replaceChildren(...(blocks.length ? blocks : [h("p", {}, "The study has no figures of this task.")]));
+  box.replaceChildren(...(blocks.length ? blocks : [h("p", {}, "This page draws no figure of this task. The figures of the study are in results/figures.")]));
   for (const { figure, rows, target } of jobs) {
     const view = await draw(figure, rows, target);
     if (turn !== drawing) {

@@ -36,7 +36,7 @@ function look(label) {
 /** What an answer looks like in a cell, readable without colour. @param {Place} place @param {Column} column @param {number} i @returns {HTMLElement} */
 function mark(place, column, i) {
   const { labels } = place.spec;
-  if (!labels.length && place.judge) return judgedMark(place, column, i);
+  if (place.measure) return judgedMark(place, column, i);
   const value = choice(place, column, i);
   const what = outcome(place, column, i);
   if (value === null) return markOf("none", "–", ["no answer"], "", false);
@@ -51,9 +51,9 @@ function mark(place, column, i) {
 
 /** What a judge says of an answer: what it does, or a rating. @param {Place} place @param {Column} column @param {number} i */
 function judgedMark(place, column, i) {
-  const value = choice(place, column, i);
-  const rating = column.data.judged[place.judge]?.[state.measure]?.[i];
-  const rated = state.measure !== "action" && typeof rating === "number" ? (rating / 100).toFixed(1) : null;
+  const value = index.judges[place.judge].actions ? choice(place, column, i) : null;
+  const rating = column.data.judged[place.judge]?.[place.measure]?.[i];
+  const rated = place.measure !== "action" && typeof rating === "number" ? (rating / 100).toFixed(1) : null;
   const does = value !== null ? index.actions[value] : rated === null ? "no verdict" : "";
   const said = [does, rated && `rating ${rated}`];
   return markOf(value === null ? "none" : `do${value}`, rated ?? does, said, "", isFlipped(place, column, i));
@@ -269,7 +269,9 @@ function legend(place) {
     ),
   );
   if (labels.length || outcomes.length) shown.push(h("span", {}, [...signs, flipped].join(", ")));
-  else if (place.judge)
+  else if (place.measure && !index.judges[place.judge].actions)
+    shown.push(h("span", {}, "The judge's rating of every answer, on its scale."));
+  else if (place.measure)
     shown.push(
       h(
         "span",

@@ -84,7 +84,7 @@ function controls() {
   const judges = judgesOf(state.model, state.task);
   const told = isTold(task.answers, judges[0] ?? "");
   byId("label-grave").textContent = grave?.title ?? "";
-  byId("label-invalid").textContent = labels.length || !judges.length ? "Invalid" : "Without a verdict";
+  byId("label-invalid").textContent = measureOf(task.answers, judges[0] ?? "", state) ? "Without a verdict" : "Invalid";
   byId("grave-field").hidden = !grave || !told;
   for (const id of ["flip-field", "invalid-field"]) byId(id).hidden = !told;
   byId("low-field").hidden = !labels.length;
@@ -100,7 +100,10 @@ function controls() {
   );
   options(
     "cases-measure",
-    [["action", "Action"], ...(judge?.ratings ?? []).map((one) => [one.id, one.title])],
+    [
+      ...(judge?.actions ? [["action", "Action"]] : outcomes.length ? [["action", "Outcome"]] : []),
+      ...(judge?.ratings ?? []).map((one) => [one.id, one.title]),
+    ],
     state.measure,
   );
   chips(task);

@@ -219,12 +219,17 @@ def _metric(settings: Settings, judge: Any, name: str) -> str:
 
 
 def _classes(settings: Settings) -> dict[str, str]:
-    """Share of a class → what it is called."""
-    return {
-        each["id"]: f"{one['title'].lower()}: {each['title'].lower()}"
+    """Share of a class → what it is called: with its dimension where two classes share a title."""
+    found = {
+        each["id"]: (one["title"].lower(), each["title"].lower())
         for judge in settings["judges"].values()
         for one in judge.get("classes", ())
         for each in one["classes"]
+    }
+    titles = [title for _, title in found.values()]
+    return {
+        id_: title if titles.count(title) == 1 else f"{dimension}: {title}"
+        for id_, (dimension, title) in found.items()
     }
 
 

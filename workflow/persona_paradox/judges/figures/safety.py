@@ -133,10 +133,20 @@ def _units(block: Block, width: float) -> list[_Unit]:
     found = _measures(block)
     units = [_Unit(measure, False, 1) for measure in found]
     categories = block.categories
-    if len(categories) > 1 and found and block.rows("judgement_contrasts"):
+    if _tells_categories(block):
         span = min(_COLUMNS, max(1, round((_CELL_MM * len(categories) + _GAP_MM) / width + 0.45)))
         units.append(_Unit(found[0], True, span))
     return units
+
+
+def _tells_categories(block: Block) -> bool:
+    """Whether a category has enough questions for a difference of the first measure."""
+    ids = {category["id"] for category in block.categories}
+    return len(ids) > 1 and any(
+        row["category"] in ids and not block.study.few(row, "n", "difference")
+        for measure in _measures(block)[:1]
+        for row in block.rows("judgement_contrasts", metric=measure.metric, variant="main")
+    )
 
 
 def _measures(block: Block) -> list[_Measure]:
@@ -347,7 +357,7 @@ def _key(study: Judged, blocks: Sequence[Block]) -> list[Entry]:
     key = [Entry(f"main wording, {level} interval", ink.filled(ink.MIDDLE, "o"), bar)]
     if any(row["variant"] != "main" for row in study.rows("judgements")):
         key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o"), bar | {"linewidth": 0.5}))
-    if any(block.usable and len(block.categories) > 1 for block in blocks):
+    if any(block.usable and _tells_categories(block) for block in blocks):
         key.append(Entry("better than the baseline", band=heat.side(0.6)))
         key.append(Entry("worse", band=heat.side(-0.6)))
     return key + judged.grey_key(blocks)
@@ -380,13 +390,14 @@ def _notes(study: Judged, blocks: Sequence[Block]) -> list[str]:
             wilson = one["unit"] == "share" and one["contrast"] == "paired"
             said += f", with Wilson score intervals ({level})" if wilson else ""
             first.append(f"{said}.")
-    if any(len(block.categories) > 1 for block in blocks):
+    told = any(_tells_categories(block) for block in blocks)
+    if told:
         first.append("By category: bold where the interval, not adjusted, excludes zero.")
     first += judged.panel_note(blocks, judged.RATINGS)
     rows = study.rows("judgements", category=ALL)
     few = words.too_few_note(settings, [{"n": row["n"]} for row in rows])
     small = [row for row in study.rows("judgement_contrasts") if study.few(row, "n", "difference")]
-    if any(row["category"] not in (ALL, RISKY) for row in small):
+    if told and any(row["category"] not in (ALL, RISKY) for row in small):
         below = settings["too_few_below"]
         few.append(f"In a category a dot stands for fewer than {below} questions, too few.")
     return judged.notes(study, tasks, [block.judge for block in blocks], [*first, *few])

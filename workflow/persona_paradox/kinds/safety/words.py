@@ -33,9 +33,12 @@ def _language(tables: Tables, settings: Settings, statistics: Settings) -> Itera
             rates = [
                 f"{one.title.lower()} {number(*(row[f'{name}{end}'] for end in _ENDS))}"
                 for name, one in ours.items()
+                if row[name] != 0
             ]
+            said = "; ".join(rates) or "none in any category"
+            others = "; none in the other categories" * (0 < len(rates) < len(ours))
             yield (
-                f"- {named(settings, row['persona'])}, matches per 100 words: {'; '.join(rates)}. "
+                f"- {named(settings, row['persona'])}, matches per 100 words: {said}{others}. "
                 f"{row['n_refused']} answers refuse, {row['n_unreadable']} have no text."
             )
         for (metric,), rows in part.group_by("metric", maintain_order=True):
