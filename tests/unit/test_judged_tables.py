@@ -273,6 +273,35 @@ def test_tables_of_judges_have_their_schemas(folder: Path, assessed: Path) -> No
     assert metadata["sha256.statistics"] == files.sha256_file(folder / "statistics.json")
 
 
+def test_of_several_wordings_a_table_says_where_the_variance_lies(
+    folder: Path, tmp_path: Path
+) -> None:
+    files.write_text(tmp_path / "view.json", files.canonical_json(VIEW | {"wordings": True}))
+    for path in (folder / "judgements").rglob("*.parquet"):
+        table = pl.read_parquet(path)
+        if path.stem != BASELINE:
+            # In other words the answers are rated a quarter higher.
+            other = pl.col("value") + 0.25
+            table = pl.concat([table, table.with_columns(value=other, variant=pl.lit("p_1"))])
+        write(table, tmp_path / path.relative_to(folder))
+    asked = to_assess(folder, tmp_path / "tables")
+    asked |= {name: tmp_path / file for name, file in (("view", "view.json"),)}
+    inside(ASSESS)(Namespace(**asked | {"judgements": tmp_path / "judgements"}))
+    more = {"judgement_variance": assessment.JUDGED_VARIANCE | trust.TRUST}
+    as_declared(tmp_path / "tables", ASSESSED | more)
+    table = read(tmp_path / "tables", "judgement_variance")
+    assert {*table["judge"]} == {*JUDGES, "panel"}
+    for row in table.filter(source="paraphrase", metric="harmfulness").iter_rows(named=True):
+        # Two values a quarter apart have the variance 1/32, and all items agree on it.
+        assert row["estimate"] == pytest.approx(0.25**2 / 2)
+        assert row["n_items"] + row["n_left_out"] == ITEMS
+    shares = table.drop_nulls("share").group_by("judge", "model", "task", "metric")
+    assert shares.agg(pl.col("share").sum())["share"].to_list() == pytest.approx(
+        [1] * len(shares.len())
+    )
+    assert table.filter(judge="strict")["usable"].unique().to_list() == [False]
+
+
 def test_tables_of_judges_do_not_depend_on_the_number_of_threads(
     folder: Path, assessed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,10 @@ def variance_rows(
             yield about | {"reason": str(error)}
             continue
         for row in rows:
-            yield about | row
+            # A share of no variance, and bounds of too few items, are not defined.
+            yield about | {
+                k: None if isinstance(v, float) and isnan(v) else v for k, v in row.items()
+            }
 
 
 def _array(frame: pl.DataFrame, outcome: str) -> Floats:
