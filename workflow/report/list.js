@@ -44,8 +44,8 @@ function mark(place, column, i) {
   const label = labels[value];
   if (label) return markOf(look(label), label.mark, [label.title, what?.title ?? ""], what?.sign ?? "", flipped);
   const title = what?.title ?? "invalid";
-  // A column of labels is too narrow for the word; the legend has it.
-  const text = labels.length && what?.sign ? what.sign : title;
+  // A column is too narrow for the words; the legend has them, but for invalid answers in free text.
+  const text = what?.sign && (labels.length || what.within !== "invalid") ? what.sign : title;
   return markOf(isInvalid(place, column, i) ? "bad" : "plain", text, [title], "", flipped);
 }
 
