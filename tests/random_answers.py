@@ -79,7 +79,7 @@ def make(
 ) -> None:
     """Fill a folder with such a study: tables, figures.json, and what they are made of."""
     generator = np.random.Generator(np.random.PCG64(SEED))
-    view: dict[str, Any] = {"baseline": "no_persona", "cells": [], "human": [], "tasks": {}}
+    view: dict[str, Any] = {"baseline": "no_persona", "cells": [], "rated": [], "tasks": {}}
     view["groups"] = {persona: about["group"] for persona, about in personas.items()}
     scores = folder / "scores"
     (folder / "items").mkdir(parents=True)
@@ -126,7 +126,7 @@ def make(
                     table = table.with_columns(text=pl.lit("I cannot say."))
                 write(score(table, items, scoring), model, task, persona)
         if rater and not teaching:
-            view["human"].append(["human", task, "nurse"])
+            view["rated"].append(["human", task, "nurse"])
             answered_by_hand = human_responses(items, "nurse", label_of)
             write(score(answered_by_hand, items, scoring), "human", task, "nurse")
 
@@ -189,9 +189,9 @@ def make(
             )
         )
     measure = runpy.run_path(str(MEASURE))["main"]
-    for model, task in dict.fromkeys((m, t) for m, t, _ in view["cells"] + view["human"]):
+    for model, task in dict.fromkeys((m, t) for m, t, _ in view["cells"] + view["rated"]):
         rated = model == "human"
-        own = {"baseline": "no_persona", "groups": view["groups"], "raters": ["nurse"]}
+        own = {"baseline": "no_persona", "groups": view["groups"]}
         own |= {"personas": list(personas), "label_mass_warning_below": 0.5}
         (folder / "measures.json").write_text(canonical_json(view["tasks"][task] | own))
         first = scores / next(iter(models)) / task / "no_persona.parquet"
@@ -207,7 +207,7 @@ def make(
                 calibration=None if rated else calibration / model / task,
                 recalibration=None,
                 base=None,
-                rated=rated,
+                raters=["nurse"] if rated else None,
                 asked=first if rated else None,
                 measures=folder / "measures" / model / task,
             )

@@ -102,7 +102,7 @@ def _responses(task: str, persona: str) -> pl.DataFrame:
 def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
     scored = task == "coin"
     dataset = IDS.with_columns(case=pl.format("Toss {}", "item_id"), reference=pl.Series(REFERENCE))
-    items = cells.items(dataset, IDS, {}, spec, withheld=False) | {"human": {}}
+    items = cells.items(dataset, IDS, {}, spec, withheld=False) | {"raters": {}}
     if not scored:
         changed = pl.Series([True, False, True, False])
         after = dataset.with_columns(changed=changed, change=pl.lit("Throw → Toss"))
@@ -156,6 +156,7 @@ def write(path: Path, scripts: list[str]) -> Path:
             }
             for id_, spec in told.items()
         },
+        "rated": {},
         "judges": {},
         "tables": {},
         "metrics": {},

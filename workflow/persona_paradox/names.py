@@ -10,6 +10,9 @@ ALL = "all"
 
 # The model id under which a human rater's levels pass through scoring.
 HUMAN = "human"
+# That under which a bag of words does, and the persona's; and both, which are no language models.
+WORDS = "bag_of_words"
+RATED = (HUMAN, WORDS)
 
 # What judges and clinicians read of a task: its answers in free text, or the reasoning in front of
 # a label.

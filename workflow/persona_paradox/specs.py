@@ -310,4 +310,5 @@ class Settings(TypedDict):
     tables: list[str] | Literal["all"]
     figures: list[str] | Literal["all"]
     audit_sample: int
+    bag_of_words: bool
     statistics: Statistics

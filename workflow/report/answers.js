@@ -178,7 +178,7 @@ function isAbout(place, i, wanted) {
 function lookedAt(place, wanted) {
   const rater = raterOf(wanted);
   if (rater !== null) {
-    const data = { confidence: [], ...place.items.human[rater] };
+    const data = { confidence: [], ...place.items.raters[rater] };
     return [{ persona: wanted.persona, wording: "main", key: "", data }];
   }
   return place.columns.filter((column) => !wanted.persona || column.persona === wanted.persona);

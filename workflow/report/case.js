@@ -116,7 +116,7 @@ function facts(place, i) {
     if (value !== null) rows.push([title, Array.isArray(value) ? lettered(value) : String(value)]);
   }
   for (const [id, title] of Object.entries(place.task.raters)) {
-    rows.push([title, place.spec.labels[place.items.human[id].label[i]]?.title ?? "–"]);
+    rows.push([title, place.spec.labels[place.items.raters[id].label[i]]?.title ?? "–"]);
   }
   for (const [id, { title, groups }] of Object.entries(place.task.groups)) {
     rows.push([title, groups[place.items.groups[id][i]]]);

@@ -32,7 +32,7 @@
 /**
  * @typedef {{title: string, baseline: string, confidence: number, z: number, block: number,
  *   actions: string[], models: Object<string, string>, personas: Object<string, Persona>,
- *   groups: Object<string, string>, tasks: Object<string, Task>, judges: Object<string, Judge>, figures: Figure[],
+ *   groups: Object<string, string>, rated: Object<string, string>, tasks: Object<string, Task>, judges: Object<string, Judge>, figures: Figure[],
  *   drawings: {id: string, title: string, shows: string}[],
  *   metrics: Object<string, string>, confidences: string[],
  *   tables: Object<string, {columns: string[], rows: number, shown: boolean}>,

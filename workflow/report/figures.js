@@ -12,9 +12,9 @@ const SQUARE = 320;
 /** What a row is called in a figure. @param {Figure} figure @param {any} row */
 function said(figure, row) {
   const task = index.tasks[row.task];
-  const human = row.model === "human";
-  const wording = row.variant && row.variant !== "main" && !human ? row.variant.replaceAll("_", " ") : "main";
-  const name = human ? (task.raters[row.persona] ?? row.persona) : nameOf(row.persona);
+  const rated = index.rated[row.model];
+  const wording = row.variant && row.variant !== "main" && !rated ? row.variant.replaceAll("_", " ") : "main";
+  const name = rated ? (task.raters[row.persona] ?? row.persona) : nameOf(row.persona);
   const n = row.n ?? row.n_questions;
   const without = row.n_invalid ?? row.n_unjudged;
   const what = row.n_invalid === undefined ? "unjudged" : "invalid";
@@ -30,7 +30,7 @@ function said(figure, row) {
     wording,
     model_title: index.models[row.model] ?? row.model,
     // Not `group`, which may be one of cases.
-    persona_group: human ? "human" : index.groups[index.personas[row.persona]?.group],
+    persona_group: rated ?? index.groups[index.personas[row.persona]?.group],
     hollow: wording !== "main" || row.small === true,
     // Where every item has options of its own, a measure says it.
     guess: row.chance ?? (labels.length ? 1 / labels.length : null),
@@ -52,13 +52,13 @@ function drawnRows(figure, wanted, rows) {
       figure.every_model
         ? row.model in index.models
         : row.model === wanted.model ||
-          (row.model === "human" && row.variant === "same_items" && !figure.one_persona),
+          (row.model in index.rated && row.variant === "same_items" && !figure.one_persona),
     )
     .filter((row) => Object.entries(figure.where).every(([column, values]) => values.includes(row[column])))
     .filter(
       (row) =>
         figure.wordings ||
-        row.model === "human" ||
+        row.model in index.rated ||
         row.variant === undefined ||
         row.variant === wanted.wording ||
         (row.variant === "main" && (row.persona === index.baseline || figure.where.variant)),

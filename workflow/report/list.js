@@ -102,7 +102,7 @@ function listColumns(place) {
       : []),
     ...Object.entries(place.task.raters ?? {}).map(([id, title]) => ({
       title,
-      field: `human_${id}`,
+      field: `rater_${id}`,
       minWidth: 80,
       formatter: (/** @type {any} */ cell) => {
         const value = cell.getValue();
@@ -161,7 +161,7 @@ function listRows(place, found) {
       lowest: lowest(place, i),
       text: (place.items.case?.[i] ?? "–").slice(0, 90),
     };
-    for (const id of Object.keys(place.task.raters ?? {})) row[`human_${id}`] = place.items.human[id].label[i];
+    for (const id of Object.keys(place.task.raters ?? {})) row[`rater_${id}`] = place.items.raters[id].label[i];
     place.columns.forEach((column, number) => {
       row[`p${number}`] = choice(place, column, i);
     });

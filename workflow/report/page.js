@@ -61,7 +61,7 @@ async function guarded(work) {
 
 const PERSONAS = Object.keys(index.personas).map((id) => [id, nameOf(id)]);
 
-/** Human raters of a task, for a choice of them. @param {Task} task */
+/** Raters of a task, for a choice of them. @param {Task} task */
 function ratersOf(task) {
   return Object.entries(task.raters).map(([id, title]) => [RATER + id, title]);
 }

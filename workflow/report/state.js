@@ -67,10 +67,10 @@ function stateOf(hash) {
   return found;
 }
 
-// In the address, in front of the id of a human rater in a persona's place.
-const RATER = "human:";
+// In the address, in front of the id of a rater in a persona's place.
+const RATER = "rater:";
 
-/** The human rater whose labels a state asks for, else null. @param {State} wanted */
+/** The rater whose labels a state asks for, else null. @param {State} wanted */
 function raterOf(wanted) {
   const id = wanted.persona.startsWith(RATER) ? wanted.persona.slice(RATER.length) : "";
   return id in (index.tasks[wanted.task].raters ?? {}) ? id : null;
@@ -81,7 +81,7 @@ function linkOf(row) {
   const task = index.tasks[row.task];
   if (!task) return null;
   // Of all records of a set more are counted than are asked about.
-  const rated = row.model === "human" && row.variant === "same_items";
+  const rated = row.model in index.rated && row.variant === "same_items";
   if (!rated && !(row.model in index.models)) return null;
   /** @type {State} */
   const wanted = { task: row.task };

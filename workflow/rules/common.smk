@@ -17,7 +17,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
-from persona_paradox.names import ALL, CHECKS, HUMAN, WHEN
+from persona_paradox.names import ALL, CHECKS, HUMAN, RATED, WHEN, WORDS
 from persona_paradox.study.conditions import base_of, file_of, split
 from persona_paradox.study.identification import named_tasks
 from persona_paradox.study.inventory import (
@@ -61,7 +61,7 @@ except InputError as error:
 # Of the study, and of what its adapters are trained on.
 DATASETS = STUDY.datasets | STUDY.training.datasets
 PERSONAS = STUDY.personas | STUDY.training.personas
-RATERS = [cell.persona for cell in STUDY.human_cells]
+RATERS = sorted({cell.persona for cell in STUDY.rater_cells})
 # What is answered after a reasoning, and what at once.
 REASONED = [task for task in STUDY.asked_tasks if STUDY.reasons(task)]
 ONE_STEP = [task for task in STUDY.asked_tasks if not STUDY.reasons(task)]
@@ -124,10 +124,10 @@ def script(name):
     return literal(f"python {quote(path)}")
 
 
-def cells(pattern, human=False, module=None):
+def cells(pattern, rated=False, module=None):
     """The files of all cells, or of those whose kind has a module; no orphans of former personas."""
     chosen = STUDY.cells if module is None else STUDY.cells_having(module)
-    chosen = chosen + (STUDY.human_cells if human else [])
+    chosen = chosen + (STUDY.rater_cells if rated else [])
     return sorted(pattern.format(cell=cell.path) for cell in chosen)
 
 
@@ -235,7 +235,7 @@ def model_file(wildcards):
 
 def verbalized(wildcards):
     """The stated confidences of a cell, if its task asks for them."""
-    asked = wildcards.task in STUDY.verbalized_tasks and wildcards.model != HUMAN
+    asked = wildcards.task in STUDY.verbalized_tasks and wildcards.model not in RATED
     path = "results/verbalized/{model}/{task}/{persona}.parquet"
     return path.format(**dict(wildcards.items())) if asked else []
 
@@ -449,7 +449,7 @@ def project_files():
 
 def report_cells():
     """What the page shows behind the numbers: every file of a cell, sorted."""
-    scored = cells("results/scores/{cell}.parquet", human=True, module="scoring")
+    scored = cells("results/scores/{cell}.parquet", rated=True, module="scoring")
     judged = judged_files(
         "results/judgements/{judge}/{model}/{task}/{persona}.parquet", JUDGES
     )
@@ -487,7 +487,7 @@ def one_of(ids):
 
 
 wildcard_constraints:
-    model=one_of([*STUDY.all_models, *STUDY.base_models, HUMAN]),
+    model=one_of([*STUDY.all_models, *STUDY.base_models, *RATED]),
     task=one_of(STUDY.known_tasks),
     persona=one_of([*PERSONAS, *RATERS]),
     dataset=one_of(DATASETS),

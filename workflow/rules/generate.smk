@@ -1,5 +1,5 @@
-# Needs: what a model reads, and its weights or its server; or a data set with a human rater's
-# levels. Leaves: the responses of one cell, one row per answer. What was answered before comes
+# Needs: what a model reads, and its weights or its server; or a data set, with a human rater's
+# levels or for its words. Leaves: the responses of one cell, one row per answer. What was answered before comes
 # out of the response store.
 #
 # Priorities: what triage needs comes before judges, so that the first figure is there early.
@@ -131,3 +131,22 @@ rule rate:
     shell:
         script("rate") + " --items {input.cases} --scoring {input.scoring}"
         " --rater {wildcards.persona} --responses {output} --log {log}"
+
+
+# What the words of the cases alone tell: a line that a model should be above.
+rule bag_of_words:
+    input:
+        cases=task_cases,
+        view=view("bag_of_words/{task}"),
+        scoring=view("scoring/{task}"),
+        code=code("bag_of_words"),
+    output:
+        f"results/responses/{WORDS}/{{task}}/{WORDS}.parquet",
+    log:
+        f"logs/generate/{WORDS}/{{task}}/{WORDS}.log",
+    priority: 1
+    conda:
+        ENVIRONMENT
+    shell:
+        script("bag_of_words") + " --items {input.cases} --view {input.view}"
+        " --scoring {input.scoring} --responses {output} --log {log}"

@@ -2,14 +2,15 @@
 
 
 def is_rated(wildcards):
-    """Whether the cells are those of human raters."""
-    return wildcards.model == HUMAN
+    """Whether the cells are those of human raters, or of the bag of words."""
+    return wildcards.model in RATED
 
 
 def measured_personas(wildcards):
     """The personas of a model, or the raters of a task."""
     if is_rated(wildcards):
-        return sorted(c.persona for c in STUDY.human_cells if c.task == wildcards.task)
+        place = (wildcards.model, wildcards.task)
+        return [c.persona for c in STUDY.rater_cells if (c.model, c.task) == place]
     return sorted(STUDY.personas)
 
 
@@ -67,7 +68,9 @@ def asked_scores(wildcards):
 def measured_options(wildcards, input):
     """What a job is told of what it has."""
     place = f"{wildcards.model}/{wildcards.task}"
-    options = ["--rated"] if is_rated(wildcards) else []
+    options = []
+    if is_rated(wildcards):
+        options.append(f"--raters {' '.join(measured_personas(wildcards))}")
     options += [f"--asked {input.asked}"] if input.asked else []
     options += (
         [f"--calibration results/calibration/{place}"] if input.calibration else []

@@ -1,4 +1,4 @@
-"""Measure the cells of one model in one task, or of human raters, and compare them."""
+"""Measure the cells of one model in one task, or of raters of it, and compare them."""
 
 import sys
 from argparse import Namespace
@@ -47,15 +47,15 @@ def main(arguments: Namespace) -> None:
         measuring.load(arguments.kind),
         view,
         settings,
-        items=None if arguments.rated else items,
+        items=None if arguments.raters else items,
     )
     # The last bits of a matrix product depend on the number of threads.
     with threadpool_limits(1):
-        if arguments.rated:
+        if arguments.raters:
             asked = None
             if arguments.asked is not None:
                 asked = files.read_table(arguments.asked)["item_id"].unique().to_list()
-            for rater in view["raters"]:
+            for rater in arguments.raters:
                 scores = files.read_table(arguments.scores / f"{rater}.parquet")
                 measurement.rate(rater, scores, asked)
         else:
@@ -85,5 +85,5 @@ if __name__ == "__main__":
         ("asked", "scores of a model: which items were asked"),
     ):
         options.add_argument(f"--{name}", type=Path, help=text)
-    options.add_argument("--rated", action="store_true", help="the cells are of human raters")
+    options.add_argument("--raters", nargs="+", help="ids of raters, whose the cells are")
     cli.run(main, options)

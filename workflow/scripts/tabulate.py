@@ -15,7 +15,7 @@ def main(arguments: Namespace) -> None:
     """Read what was measured and write the tables."""
     view = files.read_json(arguments.cells)
     settings = files.read_json(arguments.statistics)
-    places = dict.fromkeys((model, task) for model, task, _ in (*view["cells"], *view["human"]))
+    places = dict.fromkeys((model, task) for model, task, _ in (*view["cells"], *view["rated"]))
     kinds = [measuring.load(kind) for kind in sorted({t["kind"] for t in view["tasks"].values()})]
     inputs = {"cells": arguments.cells, "statistics": arguments.statistics}
     for name, schema in tabulation.schemas(kinds).items():

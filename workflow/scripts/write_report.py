@@ -56,11 +56,11 @@ def places(study: Study, texts: Texts | None) -> Iterator[tuple[str, Any, dict[s
         if "changed" in dataset.columns:
             base = files.read_table(Path(f"resources/datasets/{split(file['dataset'])[0]}.parquet"))
             found |= cells.changes(dataset, base, ids, withheld)
-        found["human"] = {
-            cell.persona: cells.human(
+        found["raters"] = {
+            cell.persona: cells.rated(
                 file["kind"], files.read_table(path_of("scores", *cell.path.split("/"))), ids, spec
             )
-            for cell in study.human_cells
+            for cell in study.rater_cells
             if cell.task == task
         }
         gathered = [(f"items/{task}", found)]

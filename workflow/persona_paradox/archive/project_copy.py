@@ -34,6 +34,7 @@ from ..study.inventory import (
     trained,
 )
 from ..study.load import CHECKED, TITLES
+from ..study.raters import word_answers
 from ..study.study import Study
 from . import crate
 from .verification import UNREADABLE, difference
@@ -166,6 +167,7 @@ class Copy:
         sources += [f"resources/datasets/{id_}.parquet" for id_ in free]
         for file in answered(study):
             sources += [file.path, file.delivered]
+        sources += word_answers(study)
         for source in sources:
             self.take(source)
         if (theirs / ANNOTATIONS).is_file():

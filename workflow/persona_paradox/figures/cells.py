@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from ..names import HUMAN
+from ..names import RATED
 
 SAME_ITEMS = "same_items"  # a rater's wording: the items that the models answered, not all
 
@@ -41,11 +41,9 @@ class Cells:
         return self.rows.get((model, task, persona, variant))
 
     def raters(self, task: str) -> list[dict[str, Any]]:
-        """One row per human rater of a task: on the items of the models, where there is one."""
-        names = dict.fromkeys(key[2] for key in self.rows if key[0] == HUMAN and key[1] == task)
-        found = [
-            self.get(HUMAN, task, name, SAME_ITEMS) or self.get(HUMAN, task, name) for name in names
-        ]
+        """One row per rater of a task: on the items of the models, where there is one."""
+        places = dict.fromkeys(key[:3] for key in self.rows if key[0] in RATED and key[1] == task)
+        found = [self.get(*place, SAME_ITEMS) or self.get(*place) for place in places]
         return [row for row in found if row is not None]
 
 
@@ -61,7 +59,7 @@ def read_cells(table: pl.DataFrame) -> Cells:
     rows: dict[Key, dict[str, Any]] = {}
     for row in table.iter_rows(named=True):
         rows[row["model"], row["task"], row["persona"], row["variant"]] = row
-    keys = [key for key in rows if key[0] != HUMAN]
+    keys = [key for key in rows if key[0] not in RATED]
     return Cells(
         rows=rows,
         models=list(dict.fromkeys(key[0] for key in keys)),

@@ -159,7 +159,7 @@ def looks(personas: Sequence[str]) -> dict[str, Look]:
 
 
 def star(look: Look) -> dict[str, Any]:
-    """Look of a point of a human rater."""
+    """Look of a point of a rater."""
     return filled(look.colour, look.marker, 8.0) | {"zorder": 5}
 
 

@@ -9,20 +9,29 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..names import HUMAN
+from ..names import RATED, WORDS
 from . import ink, typeset, words
 from .cells import Cells, all_invalid
 
 _RATER_MARKERS: tuple[Any, ...] = ("*", (8, 1, 0), (7, 1, 0))
+_WORDS_MARKER = "X"
 
 
 def rater_looks(cells: Cells) -> dict[str, ink.Look]:
-    """Look of every human rater, where raters are points."""
-    raters = dict.fromkeys(key[2] for key in cells.rows if key[0] == HUMAN)
-    return {
+    """Look of every rater, where raters are points; that of the bag of words is its own."""
+    raters = dict.fromkeys(key[2] for key in cells.rows if key[0] in RATED)
+    humans = [rater for rater in raters if rater != WORDS]
+    found = {
         rater: ink.Look(ink.DARK, _RATER_MARKERS[i % len(_RATER_MARKERS)])
-        for i, rater in enumerate(raters)
+        for i, rater in enumerate(humans)
     }
+    return found | ({WORDS: ink.Look(ink.DARK, _WORDS_MARKER)} if WORDS in raters else {})
+
+
+def rater_title(settings: Mapping[str, Any], rater: str) -> str:
+    """What a rater is called, and that it is a person where it is one."""
+    title: str = settings["raters"][rater]
+    return title if rater == WORDS else f"{title} (human)"
 
 
 def point(axes: Axes, x: float, y: float, gid: str, **look: Any) -> None:

@@ -190,7 +190,7 @@ def _places(cells: Cells, columns: int) -> dict[tuple[str, str], tuple[int, int]
 
 
 def _numbers(cells: Cells, settings: Mapping[str, Any], task: str, model: str) -> str:
-    """N of a panel, and of its human raters."""
+    """N of a panel, and of its raters."""
     texts = [words.n_text(row["n"] for row in cells.main(task) if row["model"] == model)]
     for row in cells.raters(task):
         texts.append(f"{settings['raters'][row['persona']]} n = {row['n']}")
@@ -443,7 +443,7 @@ def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
         for persona, look in ink.looks(cells.personas).items()
     ]
     for rater, look in marks.rater_looks(cells).items():
-        key.append(Entry(f"{settings['raters'][rater]} (human)", ink.star(look)))
+        key.append(Entry(marks.rater_title(settings, rater), ink.star(look)))
     return key
 
 

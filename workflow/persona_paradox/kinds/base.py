@@ -209,6 +209,13 @@ def traits(kind: str) -> Traits:
     return spec(kind).TRAITS
 
 
+def classes(task: Mapping[str, Any], dataset: Mapping[str, Any]) -> Sequence[str]:
+    """The classes of which one is the right answer to every item; none where there are no such."""
+    own = spec(task["kind"])
+    said = own.measured(task, dataset) if own.TRAITS.labels and own.TRAITS.reference else {}
+    return cast(Sequence[str], said.get("levels", ()))
+
+
 def answers(
     task: Mapping[str, Any], dataset: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Mapping[str, Any]:

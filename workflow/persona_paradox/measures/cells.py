@@ -123,7 +123,7 @@ class _Group:
 
 
 class Measurement:
-    """Measures the cells of one model in one task, and human raters of it."""
+    """Measures the cells of one model in one task, and raters of it."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Measurement:
         """Prepare.
 
         Args:
-            model: id of the model, or `human`.
+            model: id of the model, or one of `names.RATED`.
             task: id of the task.
             kind: its kind.
             view: the measures' view of the task.
@@ -236,7 +236,7 @@ class Measurement:
             self._spread(scores, baseline, groups_of)
 
     def rate(self, rater: str, scores: pl.DataFrame, asked: Sequence[str] | None) -> None:
-        """Measure a human rater: on all records, and on the items that the models were asked.
+        """Measure a rater: on all records, and on the items that the models were asked.
 
         Args:
             rater: id of the rater.

@@ -40,39 +40,39 @@ class Recalibrated:
     unfitted: dict[int, str]
 
 
-def stratified_folds(correct: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
-    """Split items at random into folds that have, as far as can be, equal shares of correct ones.
+def stratified_folds(stratum: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+    """Split items at random into folds that have, as far as can be, equal shares of every stratum.
 
-    Without that, a fold with more correct items would leave fewer to its own training part, and
-    recalibrated confidences would run against the outcomes.
+    Without that, a fold with more items of one, such as correct ones, would leave fewer of them to
+    its own training part, and what is learned there would run against the outcomes.
 
     Args:
-        correct: shape (n,), whether the answer is correct.
+        stratum: shape (n,), such as whether the answer is correct.
         folds: number of folds, at least 2.
         seed: seed of the generator (PCG64).
 
     Returns:
-        Fold of every item, shape (n,), from 0. The folds' numbers of items, of correct and of
-        wrong ones, differ by 1 at most; some are empty where there are fewer items than folds.
+        Fold of every item, shape (n,), from 0. The folds' numbers of items, and of those of every
+        stratum, differ by 1 at most; some are empty where there are fewer items than folds.
 
     Raises:
         ValueError: there are fewer than two folds.
     """
     if folds < 2:
         raise ValueError(f"{folds} folds: no item could be left out")
-    correct = np.asarray(correct, dtype=bool)
-    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(correct.size)
-    order = shuffled[np.argsort(correct[shuffled], kind="stable")]
-    fold = np.empty(correct.size, dtype=np.intp)
-    fold[order] = np.arange(correct.size) % folds
+    stratum = np.asarray(stratum)
+    shuffled = np.random.Generator(np.random.PCG64(seed)).permutation(stratum.size)
+    order = shuffled[np.argsort(stratum[shuffled], kind="stable")]
+    fold = np.empty(stratum.size, dtype=np.intp)
+    fold[order] = np.arange(stratum.size) % folds
     return fold
 
 
-def item_folds(correct: ArrayLike, clusters: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+def item_folds(stratum: ArrayLike, clusters: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
     """Folds of items: `stratified_folds`, or whole clusters at random where items have company.
 
     Args:
-        correct: shape (n,), whether the answer is correct.
+        stratum: shape (n,), such as whether the answer is correct.
         clusters: shape (n,), cluster of every item.
         folds: number of folds, at least 2.
         seed: seed of the generator (PCG64).
@@ -83,7 +83,7 @@ def item_folds(correct: ArrayLike, clusters: ArrayLike, folds: int, seed: int) -
     number = np.unique(np.asarray(clusters), return_inverse=True)[1]
     n_clusters = int(number.max(initial=-1)) + 1
     if n_clusters == len(number):
-        return stratified_folds(correct, folds, seed)
+        return stratified_folds(stratum, folds, seed)
     return stratified_folds(np.zeros(n_clusters), folds, seed)[number]
 
 

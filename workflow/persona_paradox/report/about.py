@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..names import HUMAN
 from ..study.inventory import restricted
 from ..study.sources import sources_of_study
 from ..study.study import Study
@@ -65,8 +64,7 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
             {"id": id_, "title": study.judges[id_]["title"], "model": study.judges[id_]["model"]}
             for id_ in study.active_judges
         ],
-        "raters": sorted({cell.persona for cell in study.human_cells}),
-        "human": HUMAN,
+        "raters": sorted({cell.persona for cell in study.rater_cells}),
         "restricted": [study.datasets[id_]["title"] for id_ in restricted(study)],
         "data_files": data_files(study),
         "texts_shown": study.settings["report"]["withheld_texts"],

@@ -114,8 +114,8 @@ def changes(dataset: pl.DataFrame, base: pl.DataFrame, ids: pl.DataFrame, withhe
     return {"changed": changed} | (nothing if withheld else {"before": before, "done": done})
 
 
-def human(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
-    """What a human rater said of the items, as the list of cases needs it."""
+def rated(kind: str, scores: pl.DataFrame, ids: pl.DataFrame, spec: AnswerSpec) -> Json:
+    """What a rater said of the items, as the list of cases needs it."""
     found = list_columns(kind, scores, ids, spec)
     return {name: found[name] for name in ("label", "outcome")}
 

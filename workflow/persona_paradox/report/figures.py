@@ -14,13 +14,17 @@ from typing import Any
 
 import altair as alt
 
-from ..names import ACTIONS, HUMAN
+from ..names import ACTIONS, HUMAN, WORDS
 
 # Looks of the groups of personas, in their order. Readable on white for eyes that do not tell red
 # from green; shapes say the same without colour. Of more groups than there are they come again.
 GROUP_COLOURS = ("#125b7a", "#8a4b00", "#66717d", "#7a3b8f")
 GROUP_SHAPES = ("circle", "square", "triangle-up", "diamond")
-HUMAN_LOOK = ("#1c1c1c", "cross")
+# What answers beside the models: its title, colour and shape.
+RATED = {
+    HUMAN: ("human", "#1c1c1c", "cross"),
+    WORDS: ("bag of words", "#1c1c1c", "triangle-down"),
+}
 # What a drawing of one metric is called.
 METRICS = {
     "accuracy": "Accuracy",
@@ -70,13 +74,14 @@ class Figure:
 _INTERVALS = "Bars are intervals."
 
 
-def figures(groups: Sequence[str]) -> list[Figure]:
+def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
     """All figures, in the order of the page.
 
     Args:
         groups: titles of the groups of personas, in the order of the study.
+        rated: what answers beside the models, of `RATED`.
     """
-    marks = _marks(groups)
+    marks = _marks(groups, rated)
     return [
         Figure(
             "effects",
@@ -223,12 +228,11 @@ def _lines(title: str | None = None) -> Any:
 _Marks = tuple[Any, Any]
 
 
-def _marks(groups: Sequence[str]) -> _Marks:
-    domain = [*groups, HUMAN]
-    colour, shape = (
-        [*islice(cycle(looks), len(groups)), human]
-        for looks, human in zip((GROUP_COLOURS, GROUP_SHAPES), HUMAN_LOOK, strict=True)
-    )
+def _marks(groups: Sequence[str], rated: Sequence[str]) -> _Marks:
+    beside = [RATED[model] for model in rated]
+    domain = [*groups, *(title for title, _, _ in beside)]
+    colour = [*islice(cycle(GROUP_COLOURS), len(groups)), *(look for _, look, _ in beside)]
+    shape = [*islice(cycle(GROUP_SHAPES), len(groups)), *(look for _, _, look in beside)]
     return (
         alt.Color("persona_group:N").scale(domain=domain, range=colour).title("Persona"),
         alt.Shape("persona_group:N").scale(domain=domain, range=shape).title("Persona"),

@@ -11,10 +11,11 @@ import polars as pl
 
 from ..names import ACTIONS, CONFIDENCES
 from ..study.inventory import restricted_tasks
+from ..study.raters import titles
 from ..study.study import Study
 from .chunks import BLOCK, shown
 from .class_figures import class_figures
-from .figures import METRICS, figures
+from .figures import METRICS, RATED, figures
 
 Json = dict[str, Any]
 
@@ -41,7 +42,8 @@ def index(
     """
     settings = study.settings
     personas_in = {id_: study.titles["groups"][id_] for id_ in study.ids_of("groups")}
-    drawn = figures(list(personas_in.values()))
+    rated = [model for model in RATED if any(c.model == model for c in study.rater_cells)]
+    drawn = figures(list(personas_in.values()), rated)
     drawn += class_figures(study.judges[id_] for id_ in study.active_judges)
     return {
         "title": settings["title"],
@@ -64,6 +66,7 @@ def index(
             for id_, persona in study.personas.items()
         },
         "groups": personas_in,
+        "rated": {model: RATED[model][0] for model in rated},
         "tasks": {
             id_: _task(study, id_) | told | {"answers": asdict(told["answers"])}
             for id_, told in tasks.items()
@@ -82,7 +85,7 @@ def index(
 
 def _task(study: Study, id_: str) -> Json:
     task = study.tasks[id_]
-    spec = study.datasets[task["dataset"]]
+    spec, named = study.datasets[task["dataset"]], titles(study)
     return {
         "title": task["title"],
         "user": task["user"],
@@ -90,7 +93,9 @@ def _task(study: Study, id_: str) -> Json:
         "teaching": spec["origin"] == "teaching",
         "licence": spec["licence"]["id"],
         "withheld": id_ in withholds(study),
-        "raters": {rater["id"]: rater["title"] for rater in spec["columns"].get("human", [])},
+        "raters": {
+            cell.persona: named[cell.persona] for cell in study.rater_cells if cell.task == id_
+        },
     }
 
 

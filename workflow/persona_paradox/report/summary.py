@@ -10,6 +10,7 @@ from ..clinicians import words as clinicians
 from ..conversations import words as conversations
 from ..identification import words as identification
 from ..judges import words as judges
+from ..names import RATED, WORDS
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
 
 
@@ -72,7 +73,7 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
     if "cells" not in tables:
         return
     yield ""
-    cells = tables["cells"].filter(pl.col("model") != "human")
+    cells = tables["cells"].filter(~pl.col("model").is_in(RATED))
     for task in settings["tasks"]:
         rows = cells.filter(pl.col("task") == task)
         if rows.is_empty():
@@ -105,12 +106,30 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
                 f"{named(settings, low['persona'][0])}): what is read from label probabilities "
                 "there says little of what the model means."
             )
-        for rater in tables["cells"].filter(model="human", task=task).iter_rows(named=True):
+        rated = tables["cells"].filter(pl.col("model").is_in(RATED), pl.col("task") == task)
+        for rater in rated.iter_rows(named=True):
             where = {"main": "all records", "same_items": "the items the models answered"}
             yield (
                 f"  - {settings['raters'][rater['persona']]}, {where[rater['variant']]}: accuracy "
                 f"{share_of(rater, 'accuracy')}, n = {rater['n']}."
             )
+            if rater["model"] == WORDS and rater["variant"] == "main":
+                yield from _few(tables, settings, task)
+
+
+def _few(tables: Tables, settings: Settings, task: str) -> Iterator[str]:
+    """Of which levels the words had too few items to learn from, one in every fold."""
+    if "confusion" not in tables:
+        return
+    of = tables["confusion"].filter(model=WORDS, task=task, variant="main")
+    few = of.filter(pl.col("n") < settings["folds"]).unique("reference").sort("reference")
+    if few.height:
+        titles = settings["tasks"][task]["levels"]
+        named = ", ".join(f"{titles[row['reference']]} (n = {row['n']})" for row in few.to_dicts())
+        yield (
+            f"    - Words can hardly be learned for {named}: fewer items than the "
+            f"{settings['folds']} folds."
+        )
 
 
 def _known(rows: pl.DataFrame, name: str) -> bool:

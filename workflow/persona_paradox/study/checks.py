@@ -12,7 +12,16 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..kinds import base
 from ..kinds.checking import check_once
-from ..names import ALL, CALIBRATION, CONFIDENCES, CRITERIA, NOT_RECORDED, USER
+from ..names import (
+    ALL,
+    CALIBRATION,
+    CONFIDENCES,
+    CRITERIA,
+    HUMAN,
+    NOT_RECORDED,
+    USER,
+    WORDS,
+)
 from ..scorers import lexicon
 from .conditions import file_of, split
 from .factor_sets import check_trends
@@ -77,11 +86,16 @@ def cross_check(study: Study) -> None:
     _check_sources(study)
     for id_ in study.forms:
         _check_form(id_, study)
-    for cell in study.human_cells:
+    for cell in study.rater_cells:
         if cell.persona in study.personas:
             raise InputError(
                 f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
                 "id of a persona; rename one of them"
+            )
+        if cell.model == HUMAN and cell.persona == WORDS:
+            raise InputError(
+                f"config/datasets: a human rater of key `columns.human` has the id {WORDS!r}, which "
+                "is that of the bag of words; rename the rater"
             )
 
 

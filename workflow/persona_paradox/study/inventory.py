@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..names import HUMAN, WHEN
+from ..names import WHEN
 from .judge_checks import checks_of
 from .rounds import rounds_of
 from .rubrics import read_by_judges, rubric_cells
@@ -176,9 +176,9 @@ def derived(study: Study) -> Iterator[tuple[str, str | None]]:
     for task in study.calibrated_tasks if study.settings["recalibrations"] else ():
         for model in study.models:
             yield f"results/recalibration/{model}/{task}.parquet", task
-    for cell in study.human_cells:
-        yield f"results/responses/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
-        yield f"results/scores/{HUMAN}/{cell.task}/{cell.persona}.parquet", cell.task
+    for cell in study.rater_cells:
+        yield f"results/responses/{cell.path}.parquet", cell.task
+        yield f"results/scores/{cell.path}.parquet", cell.task
     for task in prompted(study):
         for persona in study.personas:
             yield f"results/prompts/{task}/{persona}.parquet", task

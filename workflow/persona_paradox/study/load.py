@@ -43,7 +43,9 @@ CHECKED = (*SCHEMAS, "tasks", "datasets")
 TITLES = ("contexts", "groups", "families")
 
 # Words that a path or a figure uses for something else.
-RESERVED = frozenset({"all", "human", "main", "config", "none", "panel", "clinicians"})
+RESERVED = frozenset(
+    {"all", "human", "bag_of_words", "main", "config", "none", "panel", "clinicians"}
+)
 
 Check = Callable[[dict[str, Any], str, str], None]
 

@@ -10,7 +10,7 @@ from .study import Study
 
 
 def measures_view(id_: str, study: Study) -> dict[str, Any]:
-    """What is measured of a model in a task: the personas, the raters, and what `measured` says."""
+    """What is measured of a model in a task: the personas, and what `measured` says."""
     relations = study.relations(id_)
     return {
         **measured(id_, study),
@@ -19,7 +19,6 @@ def measures_view(id_: str, study: Study) -> dict[str, Any]:
         "groups": {persona: about["group"] for persona, about in study.personas.items()},
         # Only where there are some, so that what was measured of other studies stays.
         **({"relations": relations} if relations else {}),
-        "raters": [cell.persona for cell in study.human_cells if cell.task == id_],
         "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
     }
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..figures.catalogue import figures
 from ..kinds import base
-from ..names import ALL, HUMAN, READ, REASONING, THOUGHTS
+from ..names import ALL, READ, REASONING, THOUGHTS
 from ..specs import (
     AdapterSpec,
     DatasetSpec,
@@ -38,6 +38,7 @@ from .products import (
     TRUST_TABLES,
     judged_tables,
 )
+from .raters import raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
 from .training import FOLDER, Training, is_trained
@@ -273,9 +274,9 @@ class Study:
 
     @property
     def measured_cells(self) -> list[Cell]:
-        """The cells of models and of human raters that are measured."""
+        """The cells of models and of raters that are measured."""
         tasks = self.tasks_having("measures")
-        return [cell for cell in (*self.cells, *self.human_cells) if cell.task in tasks]
+        return [cell for cell in (*self.cells, *self.rater_cells) if cell.task in tasks]
 
     @cached_property
     def cell_tables(self) -> list[str]:
@@ -389,13 +390,9 @@ class Study:
         return found
 
     @property
-    def human_cells(self) -> list[Cell]:
-        """The cells of human raters: one for each rater of each task's data set."""
-        return [
-            Cell(HUMAN, task, rater["id"])
-            for task in self.tasks
-            for rater in self.dataset_of(task)["columns"].get("human", ())
-        ]
+    def rater_cells(self) -> list[Cell]:
+        """The cells of human raters and of the bag of words, one for each task; see `raters`."""
+        return [Cell(*place) for place in raters(self)]
 
     @cached_property
     def verbalized_tasks(self) -> list[str]:

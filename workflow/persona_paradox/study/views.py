@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
-from ..names import ALL, CRITERIA, HUMAN, RELATION, USER
+from ..names import ALL, CRITERIA, RATED, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of
@@ -24,6 +24,7 @@ from .identification import identification_view, identification_views, named_tas
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
+from .raters import titles, word_tasks, words_view
 from .reader_views import reader_views
 from .rounds import thought_tasks, with_rounds
 from .rubrics import criteria_tasks
@@ -66,6 +67,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from with_rounds(id_, judge_views(id_, study), study)
+    for id_ in word_tasks(study):
+        yield f"bag_of_words/{id_}", words_view(id_, study)
     yield from identification_views(study)
     yield from reader_views(study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
@@ -88,8 +91,8 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         {
             "baseline": settings["baseline"],
             "cells": [[c.model, c.task, c.persona] for c in study.cells_having("measures")],
-            "human": [
-                [c.model, c.task, c.persona] for c in study.measured_cells if c.model == HUMAN
+            "rated": [
+                [c.model, c.task, c.persona] for c in study.measured_cells if c.model in RATED
             ],
             "groups": {id_: persona["group"] for id_, persona in study.personas.items()},
             "tasks": {id_: measured(id_, study) for id_ in study.tasks_having("measures")},
@@ -314,11 +317,9 @@ def _figures_view(study: Study) -> dict[str, Any]:
         "personas": {
             id_: {"title": p["title"], "group": p["group"]} for id_, p in study.personas.items()
         },
-        "raters": {
-            rater["id"]: rater["title"]
-            for task in study.tasks
-            for rater in study.dataset_of(task)["columns"].get("human", ())
-        },
+        "raters": titles(study),
+        # How often what the words tell was learned, where somebody asks.
+        **({"folds": statistics["folds"]} if word_tasks(study) else {}),
         "tasks": {id_: shown(id_, study) for id_ in study.tasks_having("scoring")},
         # Only where there are some, so that figures of other studies stay.
         **({"factor_sets": study.factor_sets} if study.factor_sets else {}),

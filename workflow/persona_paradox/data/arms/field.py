@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import polars as pl
 
 from ...errors import InputError
 from ..changes import with_cases
+from ..fields import line_of
 
 
 def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
@@ -33,11 +33,7 @@ def change(items: pl.DataFrame, arm: Mapping[str, Any]) -> pl.DataFrame:
         )
     field = fields[labels.index(arm["field"])]
     value = _shown(field, arm["value"], arm["case"]["missing"])
-    later = labels[labels.index(arm["field"]) + 1 :]
-    # A value may have several lines: it ends where a later field begins.
-    end = "".join(rf"|\n{re.escape(label)}: " for label in later)
-    named = re.escape(field["label"])
-    line = re.compile(rf"(?:\A|(?<=\n)){named}: (?P<value>.*?)(?=\Z{end})", re.DOTALL)
+    line = line_of(arm["field"], labels)
 
     def set_(row: dict[str, Any]) -> tuple[str, str] | str:
         found = list(line.finditer(row["case"]))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from ...names import RATED
 from ...words import (
     Section,
     Settings,
@@ -67,7 +68,7 @@ def _again(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
 
 def _main(tables: Tables, metric: str) -> pl.DataFrame:
     """The cells of models in the main wording that have a measure."""
-    cells = tables["cells"].filter((pl.col("model") != "human") & (pl.col("variant") == "main"))
+    cells = tables["cells"].filter(~pl.col("model").is_in(RATED) & (pl.col("variant") == "main"))
     return cells.filter(pl.col(metric).is_not_null()) if metric in cells.columns else cells.clear()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from ...names import RATED
 from ...words import (
     NO_INTERVAL,
     Row,
@@ -200,7 +201,7 @@ def _context(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
 
 def _consistency(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
     cells = tables["cells"].filter(
-        (pl.col("model") != "human")
+        ~pl.col("model").is_in(RATED)
         & (pl.col("variant") == "main")
         & pl.col("accuracy").is_not_null()
     )

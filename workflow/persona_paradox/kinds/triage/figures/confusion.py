@@ -16,7 +16,7 @@ from ....figures import ink, marks, typeset, words
 from ....figures.cells import Cells, all_invalid, read_cells
 from ....figures.ink import Look
 from ....figures.page import Entry, Sheet, over_panels
-from ....names import HUMAN
+from ....names import RATED, WORDS
 
 _CELL_MM = 3.6  # height; a cell is as wide as its counts need
 _EDGE_MM = 3.2  # of the numbers of the levels, at the left and on top
@@ -131,7 +131,7 @@ def _levels(settings: Mapping[str, Any], task: str) -> str:
 def _matrices(
     cells: Cells, counts: _Counts, settings: Mapping[str, Any], block: tuple[str, str]
 ) -> list[_Matrix]:
-    """The matrices of a block: every persona, then the human raters."""
+    """The matrices of a block: every persona, then the raters."""
     task, model = block
     looks, stars = ink.looks(cells.personas), marks.rater_looks(cells)
     found = []
@@ -143,9 +143,9 @@ def _matrices(
         found.append(_Matrix(name, title, looks[persona], row, mine))
     for row in cells.raters(task):
         rater = row["persona"]
-        title = f"{settings['raters'][rater]} (human)"
-        mine = counts.get((HUMAN, task, rater, row["variant"]), {})
-        name = f"{model}|{HUMAN}|{task}|{rater}"
+        title = marks.rater_title(settings, rater)
+        mine = counts.get((row["model"], task, rater, row["variant"]), {})
+        name = f"{model}|{row['model']}|{task}|{rater}"
         found.append(_Matrix(name, title, stars[rater], row, mine))
     return found
 
@@ -275,10 +275,15 @@ def _notes(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> list[s
         "κ: quadratically weighted, of the valid answers; in brackets "
         f"{words.bootstrap_note(settings, cells.tasks)}.",
     ]
-    shown = [key for key in counts if key[3] == "main" or key[0] == HUMAN]
+    shown = [key for key in counts if key[3] == "main" or key[0] in RATED]
     totals = [row["n"] for key in shown for of in counts[key].values() for row in of.values()]
     if any(total < below for total in totals):
         notes.append(f"Rows of fewer than {below} items are not shaded.")
+    of_words = [of for key, of in counts.items() if key[0] == WORDS]
+    totals = [row["n"] for of in of_words for level in of.values() for row in level.values()]
+    if totals and min(totals) < settings["folds"]:
+        few = f"A level of fewer than {settings['folds']} items, the folds of the bag of words"
+        notes.append(f"{few}, can hardly be learned from words.")
     rows = [row for task in cells.tasks for row in [*cells.main(task), *cells.raters(task)]]
     notes += words.too_few_note(settings, rows)
     return [*notes, words.study_note(settings, cells.tasks)]

@@ -16,7 +16,7 @@ from ....figures.cells import Cells, Key, all_invalid, read_cells
 from ....figures.columns import Column
 from ....figures.page import Entry, Sheet, model_key, over_panels
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
-from ....names import HUMAN
+from ....names import RATED
 
 _TICKS_MM = 5.5
 _GAP_MM = 4.5
@@ -126,7 +126,7 @@ def _draw_panel(
             look: dict[str, Any] = {"size": ink.SMALL_PT, "va": "center_baseline", "bbox": box}
             axes.text(0.02, y, text, color=ink.MIDDLE, **look)
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == HUMAN:
+        if of_task != task or model in RATED:
             continue
         if _instead(row, settings, panel) is None:
             y = rows.of(persona, model, variant)
@@ -150,7 +150,7 @@ def _instead(
 
 def _columns(cells: Cells) -> list[Column]:
     """The columns of text, with the figures of the main wordings."""
-    main = {key: row for key, row in cells.rows.items() if key[0] != HUMAN and key[3] == "main"}
+    main = {key: row for key, row in cells.rows.items() if key[0] not in RATED and key[3] == "main"}
 
     def counts(head: str, rows: Mapping[Key, Mapping[str, Any]]) -> Column:
         texts = {

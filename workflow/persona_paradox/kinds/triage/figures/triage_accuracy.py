@@ -1,4 +1,4 @@
-"""Accuracy of every persona in every task, beside what a guess and a human rater reach."""
+"""Accuracy of every persona in every task, beside what a guess, a person and words reach."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ....figures import ink, marks, typeset, words
 from ....figures.cells import SAME_ITEMS, Cells, all_invalid, read_cells
 from ....figures.page import Entry, Sheet, model_key
 from ....figures.rows import Rows, draw_rows, label_rows, label_width, rows_of
-from ....names import HUMAN
+from ....names import HUMAN, RATED, WORDS
 
 _COLUMNS = 2
 _GAP_MM = 6.0
@@ -24,6 +24,12 @@ _TICKS_MM = 8.5
 
 _CHANCE: dict[str, Any] = {"color": ink.MIDDLE, "linestyle": (0, (1, 1.5)), "linewidth": 0.8}
 _RATER: dict[str, Any] = {"color": ink.DARK, "linestyle": (0, (5, 1.5)), "linewidth": 0.9}
+_WORDS: dict[str, Any] = {"color": ink.DARK, "linestyle": (0, (5, 1.2, 1, 1.2)), "linewidth": 0.9}
+# Line and band of each. The bands of both may lie upon each other.
+_LOOKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    HUMAN: (_RATER, {"color": ink.PALE}),
+    WORDS: (_WORDS, {"facecolor": "none", "edgecolor": ink.LIGHT, "hatch": "////"}),
+}
 
 
 def draw(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> Figure:
@@ -38,7 +44,7 @@ def _draw(cells: Cells, settings: Mapping[str, Any]) -> Figure:
     texts = {
         (model, task, persona): f"{row['n_invalid']}/{row['n']} invalid"
         for (model, task, persona, variant), row in cells.rows.items()
-        if model != HUMAN and variant == "main"
+        if model not in RATED and variant == "main"
     }
     beside = 3.5 + max(typeset.width_of(text, ink.SMALL_PT, "bold") for text in texts.values())
     columns = min(_COLUMNS, len(cells.tasks))
@@ -98,7 +104,7 @@ def _draw_panel(
             y = rows.of(persona, model)
             axes.text(0.02, y, text, size=ink.SMALL_PT, va="center_baseline")
     for (model, of_task, persona, variant), row in cells.rows.items():
-        if of_task != task or model == HUMAN or words.instead(row, settings):
+        if of_task != task or model in RATED or words.instead(row, settings):
             continue
         y = rows.of(persona, model, variant)
         name = f"{model}|{task}|{persona}|{variant}"
@@ -109,17 +115,18 @@ def _draw_panel(
 def _draw_references(
     axes: Axes, rows: Rows, cells: Cells, settings: Mapping[str, Any], task: str
 ) -> None:
-    """Draw what a guess and the human raters reach; their labels stand above the panel."""
+    """Draw what a guess and the raters reach; their labels stand above the panel."""
     n_levels = len(settings["tasks"][task]["levels"])
     guess = f"uniform guess (1/{n_levels})"
     _draw_reference(axes, rows, (1 / n_levels, 0), guess, _CHANCE | {"gid": f"chance|{task}"})
     for i, row in enumerate(cells.raters(task), start=1):
         if words.instead(row, settings):
             continue
-        axes.axvspan(row["accuracy_low"], row["accuracy_high"], color=ink.PALE, zorder=-1)
+        line, band = _LOOKS[row["model"]]
+        axes.axvspan(row["accuracy_low"], row["accuracy_high"], zorder=-1, **band)
         items = " on the same items" if row["variant"] == SAME_ITEMS else ""
         text = f"{settings['raters'][row['persona']]}{items}, n = {row['n']}"
-        look = _RATER | {"gid": f"rater|{task}|{row['persona']}"}
+        look = line | {"gid": f"rater|{task}|{row['persona']}"}
         _draw_reference(axes, rows, (row["accuracy"], i), text, look)
 
 
@@ -147,8 +154,11 @@ def _key(cells: Cells, settings: Mapping[str, Any]) -> list[Entry]:
     key.append(Entry(f"main wording, {interval}", ink.filled(ink.MIDDLE, "o"), bar))
     if cells.paraphrases:
         key.append(Entry("paraphrase", ink.hollow(ink.MIDDLE, "o")))
-    if any(cells.raters(task) for task in cells.tasks):
+    models = {row["model"] for task in cells.tasks for row in cells.raters(task)}
+    if HUMAN in models:
         key.append(Entry(f"human rater, {interval}", line=_RATER, band=ink.PALE))
+    if WORDS in models:
+        key.append(Entry(f"bag of words, {interval} (hatched)", line=_WORDS))
     key.append(Entry("uniform guess (1 / number of levels)", line=_CHANCE))
     if any(all_invalid(row) for row in cells.rows.values()):
         key.append(Entry("every answer invalid", ink.STRUCK))
@@ -161,6 +171,11 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
         "wrong; the right-hand column counts them, in the main wording.",
         f"Intervals: {words.share_note(settings, cells.tasks)}.",
     ]
+    if any(row["model"] == WORDS for task in cells.tasks for row in cells.raters(task)):
+        notes.append(
+            "Bag of words: a logistic regression on the words and fields of the cases, cross-fitted "
+            f"in {settings['folds']} folds; it reads no sentence, and saw no persona."
+        )
     notes += words.too_few_note(settings, cells.rows.values())
     unasked = sum(row["n_not_run"] for task in cells.tasks for row in cells.main(task))
     if unasked:
