@@ -87,15 +87,10 @@ def cross_check(study: Study) -> None:
     for id_ in study.forms:
         _check_form(id_, study)
     for cell in study.rater_cells:
-        if cell.persona in study.personas:
+        if cell.model == HUMAN and cell.persona in {*study.personas, WORDS}:
             raise InputError(
                 f"config/datasets: the human rater {cell.persona!r} of key `columns.human` has the "
-                "id of a persona; rename one of them"
-            )
-        if cell.model == HUMAN and cell.persona == WORDS:
-            raise InputError(
-                f"config/datasets: a human rater of key `columns.human` has the id {WORDS!r}, which "
-                "is that of the bag of words; rename the rater"
+                "id of a persona, or of the bag of words; rename one of them"
             )
 
 

@@ -173,8 +173,8 @@ def _notes(cells: Cells, settings: Mapping[str, Any]) -> list[str]:
     ]
     if any(row["model"] == WORDS for task in cells.tasks for row in cells.raters(task)):
         notes.append(
-            "Bag of words: a logistic regression on the words and fields of the cases, cross-fitted "
-            f"in {settings['folds']} folds; it reads no sentence, and saw no persona."
+            "Bag of words: a logistic regression on words and fields of the cases, cross-fitted in "
+            f"{settings['folds']} folds; it reads no sentence, and saw no persona."
         )
     notes += words.too_few_note(settings, cells.rows.values())
     unasked = sum(row["n_not_run"] for task in cells.tasks for row in cells.main(task))
