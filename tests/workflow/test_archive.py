@@ -76,7 +76,7 @@ def pack(path: Path) -> None:
     project = new_project(path)
     add_model(project)
     study = STUDY | {"personas": ["no_persona", "ed_nurse"], "limit": 5}
-    study |= {"figures": ["triage_accuracy"]}
+    study |= {"figures": ["triage_accuracy"], "bag_of_words": True}
     (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     project.edit(
         f"config/datasets/{KEPT_BACK}.yaml",

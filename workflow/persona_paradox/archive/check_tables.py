@@ -90,7 +90,9 @@ def compare_given(
     names = [
         (name, task)
         for name, task in derived(copy.study)
-        if task in tasks and name.split("/")[1] not in ("delivered", *NO_TEXTS)
+        if task in tasks
+        and name.split("/")[1] not in ("delivered", *NO_TEXTS)
+        and name not in word_answers(copy.study)
     ]
     if names:
         why = copy.snakemake(TABLES, [name for name, _ in names])
