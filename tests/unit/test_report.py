@@ -21,7 +21,7 @@ from persona_paradox.kinds.answers import INVALID, NONE, UNREAD, AnswerSpec, Lab
 from persona_paradox.kinds.base import Traits
 from persona_paradox.kinds.safety import cells as safety
 from persona_paradox.kinds.triage import cells as triage
-from persona_paradox.names import CONFIDENCES
+from persona_paradox.names import CONFIDENCES, HUMAN, WORDS
 from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.class_figures import class_figures
 from persona_paradox.report.figures import figures
@@ -256,8 +256,10 @@ def test_the_methods_are_those_of_the_reference_without_its_links() -> None:
 
 
 def test_specifications_of_figures_load_nothing_and_are_the_same_every_time() -> None:
-    text = json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
-    assert text == json.dumps([figure.spec for figure in figures(["Nurses", "Others"])])
+    asked = ["Nurses", "Others"], [HUMAN, WORDS]
+    text = json.dumps([figure.spec for figure in figures(*asked)])
+    assert text == json.dumps([figure.spec for figure in figures(*asked)])
+    assert '"bag of words"' in text
     assert "http" not in text
     assert "url" not in text
 

@@ -279,7 +279,8 @@ def _notes(cells: Cells, counts: _Counts, settings: Mapping[str, Any]) -> list[s
     totals = [row["n"] for key in shown for of in counts[key].values() for row in of.values()]
     if any(total < below for total in totals):
         notes.append(f"Rows of fewer than {below} items are not shaded.")
-    of_words = [of for key, of in counts.items() if key[0] == WORDS]
+    # Learned from all records, and not only from those that the models were asked.
+    of_words = [of for key, of in counts.items() if key[0] == WORDS and key[3] == "main"]
     totals = [row["n"] for of in of_words for level in of.values() for row in level.values()]
     if totals and min(totals) < settings["folds"]:
         few = f"A level of fewer than {settings['folds']} items, the folds of the bag of words"

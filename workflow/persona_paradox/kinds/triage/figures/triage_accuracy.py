@@ -28,7 +28,11 @@ _WORDS: dict[str, Any] = {"color": ink.DARK, "linestyle": (0, (5, 1.2, 1, 1.2)),
 # Line and band of each. The bands of both may lie upon each other.
 _LOOKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     HUMAN: (_RATER, {"color": ink.PALE}),
-    WORDS: (_WORDS, {"facecolor": "none", "edgecolor": ink.LIGHT, "hatch": "////"}),
+    WORDS: (
+        _WORDS,
+        {"facecolor": "none", "edgecolor": ink.MIDDLE, "hatch": "//////", "hatch_linewidth": 0.3}
+        | {"linewidth": 0},
+    ),
 }
 
 
