@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """One model (or `human`) under one persona (or rater) in one task."""
+    """One model (or one of `RATED`) under one persona (or rater) in one task."""
 
     model: str
     task: str
