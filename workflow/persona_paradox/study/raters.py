@@ -55,11 +55,14 @@ def titles(study: Any) -> dict[str, str]:
     return found | ({WORDS: TITLE} if word_tasks(study) else {})
 
 
-def words_view(task: str, study: Any) -> dict[str, Any]:
-    """What the line of a bag of words needs: the folds, and which fields a case is made of.
+def word_views(study: Any) -> Iterator[tuple[str, Any]]:
+    """What the line of a bag of words needs: the folds, and which fields a case is made of."""
+    for id_ in word_tasks(study):
+        yield f"bag_of_words/{id_}", _words(id_, study)
 
-    A field with a unit is a number, one with mapped `values` a category; any other is words.
-    """
+
+def _words(task: str, study: Any) -> dict[str, Any]:
+    """Of a task; a field with a unit is a number, one with mapped `values` a category."""
     columns = study.dataset_of(task)["columns"]
     return {
         "folds": study.settings["statistics"]["folds"],

@@ -24,7 +24,7 @@ from .identification import identification_view, identification_views, named_tas
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
-from .raters import titles, word_tasks, words_view
+from .raters import titles, word_tasks, word_views
 from .reader_views import reader_views
 from .rounds import thought_tasks, with_rounds
 from .rubrics import criteria_tasks
@@ -67,8 +67,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield from study.spec(id_).views(id_, task, study.dataset_of(id_), settings)
     for id_ in study.active_judges:
         yield from with_rounds(id_, judge_views(id_, study), study)
-    for id_ in word_tasks(study):
-        yield f"bag_of_words/{id_}", words_view(id_, study)
+    yield from word_views(study)
     yield from identification_views(study)
     yield from reader_views(study)
     statistics: dict[str, Any] = {**settings["statistics"], "seed": settings["seed"]}
