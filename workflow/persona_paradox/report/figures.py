@@ -21,10 +21,8 @@ from ..names import ACTIONS, HUMAN, WORDS
 GROUP_COLOURS = ("#125b7a", "#8a4b00", "#66717d", "#7a3b8f")
 GROUP_SHAPES = ("circle", "square", "triangle-up", "diamond")
 # What answers beside the models: its title, colour and shape.
-RATED = {
-    HUMAN: ("human", "#1c1c1c", "cross"),
-    WORDS: ("bag of words", "#1c1c1c", "triangle-down"),
-}
+_BLACK = "#1c1c1c"
+RATED = {HUMAN: ("human", _BLACK, "cross"), WORDS: ("bag of words", _BLACK, "triangle-down")}
 # What a drawing of one metric is called.
 METRICS = {
     "accuracy": "Accuracy",
@@ -229,10 +227,9 @@ _Marks = tuple[Any, Any]
 
 
 def _marks(groups: Sequence[str], rated: Sequence[str]) -> _Marks:
-    beside = [RATED[model] for model in rated]
-    domain = [*groups, *(title for title, _, _ in beside)]
-    colour = [*islice(cycle(GROUP_COLOURS), len(groups)), *(look for _, look, _ in beside)]
-    shape = [*islice(cycle(GROUP_SHAPES), len(groups)), *(look for _, _, look in beside)]
+    personas = zip(groups, cycle(GROUP_COLOURS), cycle(GROUP_SHAPES), strict=False)
+    rows = [*personas, *(RATED[model] for model in rated)]
+    domain, colour, shape = (list(column) for column in zip(*rows, strict=True))
     return (
         alt.Color("persona_group:N").scale(domain=domain, range=colour).title("Persona"),
         alt.Shape("persona_group:N").scale(domain=domain, range=shape).title("Persona"),
