@@ -24,7 +24,7 @@ DIGIT_TOKENS, WORD_TOKENS = 2, 8
 _RUBRIC_METRICS = (
     Metric(
         RUBRIC_SCORE,
-        "rubric score",
+        "Rubric score",
         "score",
         "high",
         "resampled",
@@ -33,7 +33,7 @@ _RUBRIC_METRICS = (
     ),
     Metric(
         RUBRIC_EXPECTED,
-        "rubric score by probabilities",
+        "Rubric score by probabilities",
         "score",
         "high",
         "resampled",

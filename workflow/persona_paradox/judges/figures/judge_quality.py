@@ -338,5 +338,6 @@ def _notes(study: Judged) -> list[str]:
         "per question; of means and correlations "
         f"{words.bootstrap_note(study.settings, list(tasks)) if tasks else 'bootstrap intervals'}.",
     ]
-    first += words.too_few_note(study.settings, [{"n": row["n"] or 0} for row in rows])
+    drawn = [row for row in rows if row["n"] or row["n_unjudged"]]
+    first += words.too_few_note(study.settings, [{"n": row["n"] or 0} for row in drawn])
     return judged.notes(study, tasks, [], first)
