@@ -136,7 +136,7 @@ def test_a_judge_of_criteria_is_tested_on_criteria(ran: Project) -> None:
     assert "its accuracy on the criteria of known answers is" in notes["ticks"]
     assert notes["both"].startswith("there are no sanity pairs; its accuracy on the criteria")
     words = (ran.path / "results/summary.md").read_text(encoding="utf-8")
-    assert "rubric score" in words
+    assert "Rubric score" in words
 
 
 def test_clinicians_tick_criteria_and_agree_with_judges(ran: Project, tmp_path: Path) -> None:
