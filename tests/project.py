@@ -72,7 +72,7 @@ class Project:
             wildcards = re.search(r"^    wildcards: (.*)$", block, re.MULTILINE)
             pairs = dict(p.split("=") for p in wildcards[1].split(", ")) if wildcards else {}
             order = ("judge", "what", "model", "dataset", "task", "persona", "first", "second")
-            order = (*order, "figure")
+            order = (*order, "figure", "adapter")
             name = "/".join(pairs[key] for key in order if key in pairs)
             found.append(f"{rule[1]} {name}".strip())
         return sorted(job for job in found if job != "all")

@@ -36,7 +36,7 @@ def build(path: Path, keep: bool = True) -> Project:
     project.edit(
         "config/models/tiny.yaml", lambda spec: spec["source"].update(path="{data_dir}/tiny.gguf")
     )
-    study = STUDY | {"tasks": ["triage_ed"], "personas": PERSONAS, "limit": 6}
+    study = STUDY | {"tasks": ["triage_ed"], "personas": PERSONAS, "limit": 6 if keep else None}
     study |= {"models": MODELS if keep else ["tiny"], "data_dir": str(path)}
     study |= {"figures": ["persona_effect"]}
     (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
@@ -151,7 +151,7 @@ def test_what_is_trained_again(trained: Project, tmp_path: Path) -> None:
     assert project.jobs(*targets) == []
     # A setting trains it again and runs its cells, and no others.
     project.edit(TAUGHT, lambda spec: spec["training"].update(epochs=5))
-    again = ["adapt_model tiny@taught", "check_training", "train_adapter"]
+    again = ["adapt_model tiny@taught", "check_training taught", "train_adapter taught"]
     own = cells_of("tiny@taught", "deliver", "generate")
     assert project.jobs(*targets) == sorted([*again, *own])
     project.edit(TAUGHT, lambda spec: spec["training"].update(epochs=3.0))
@@ -161,7 +161,7 @@ def test_what_is_trained_again(trained: Project, tmp_path: Path) -> None:
     before = yaml.safe_load((project.path / nurse).read_text())["texts"]["main"]
     project.edit(nurse, lambda spec: spec["texts"].update(main="You are a nurse of the night."))
     jobs = project.jobs(*targets)
-    assert "train_adapter" in jobs
+    assert "train_adapter taught" in jobs
     assert {job for job in jobs if "ed_nurse" in job} == {
         "write_prompts triage_ed@training/ed_nurse",
         "deliver tiny/triage_ed@training/ed_nurse",
@@ -190,8 +190,8 @@ def test_an_answer_goes_on_with_the_adapter_that_is_there(trained: Project, tmp_
 def test_without_libraries_a_sentence_says_how_to_train(trained: Project, tmp_path: Path) -> None:
     project = trained.copy(tmp_path / "project")
     # A cell of the base would be computed as well.
-    for name in (ADAPTER, CELLS[0]):
-        (project.path / name).unlink()
+    (project.path / CELLS[0]).unlink()
+    project.edit(TAUGHT, lambda spec: spec["training"].update(epochs=9))
     done = project.snakemake("--cores", "1", "--", *CELLS)
     assert done.returncode != 0
     (line,) = {one for one in done.stdout.splitlines() if one.startswith("error: ")}
@@ -208,17 +208,14 @@ def test_a_bundled_adapter_is_used_and_not_trained(trained: Project, tmp_path: P
     about = {"path": product, "sha256": sha256_file(project.path / product)}
     project.edit(TAUGHT, lambda spec: spec.update(product=about))
     jobs = project.jobs("--", *CELLS)
-    assert jobs == [
-        "adapt_model tiny@taught",
-        "download_adapter tiny@taught",
-        *cells_of("tiny@taught", "deliver", "generate"),
-    ]
+    own = cells_of("tiny@taught", "deliver", "generate")
+    assert jobs == sorted(["adapt_model tiny@taught", "download_adapter tiny@taught", *own])
     project.run("--cores", "1", "--", *CELLS)
     # Both files are as they were, and so is every answer.
     for cell in CELLS:
         assert pl.read_parquet(project.path / cell).equals(pl.read_parquet(trained.path / cell))
     # Whoever asks for the other one by name trains it, and the study goes on with this one.
-    assert "train_adapter" in project.jobs("--", ADAPTER)
+    assert "train_adapter taught" in project.jobs("--", ADAPTER)
     (project.path / product).unlink()
     shutil.rmtree(project.path / "resources/models/tiny@taught")
     done = project.snakemake("-n")
@@ -234,7 +231,7 @@ def test_an_adapter_of_no_model_is_trained_where_the_study_names_it(
     (project.path / ADAPTER).unlink()
     assert project.snakemake("-n", "--", ADAPTER).returncode != 0
     jobs = project.jobs("--config", "adapters=[taught]", "--", ADAPTER)
-    assert jobs == ["check_training", "train_adapter"]
+    assert jobs == ["check_training taught", "train_adapter taught"]
 
 
 def test_an_archive_is_verified_without_training(archived: Project, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class TrainingSpec(TypedDict):
 
     method: Literal["sft", "dpo", "kto"]
     data: list[dict[str, Any]]
+    cycles: NotRequired[int]
     rank: int
     alpha: float
     first_layer: int

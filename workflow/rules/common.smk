@@ -18,7 +18,7 @@ from persona_paradox.files import sources_of
 from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, CHECKS, HUMAN, RATED, WHEN, WORDS
-from persona_paradox.study.conditions import base_of, file_of, split
+from persona_paradox.study.conditions import base_of, file_of, is_derived, split
 from persona_paradox.study.identification import named_tasks
 from persona_paradox.study.inventory import (
     answered,
@@ -61,6 +61,9 @@ except InputError as error:
 # Of the study, and of what its adapters are trained on.
 DATASETS = STUDY.datasets | STUDY.training.datasets
 PERSONAS = STUDY.personas | STUDY.training.personas
+# Models whose weights are brought here, and those that have an adapter.
+LOADED_MODELS = sorted({*STUDY.whole_models, *STUDY.training.files.get("models", {})})
+DERIVED_MODELS = [id_ for id_ in STUDY.known_models if is_derived(id_)]
 RATERS = sorted({cell.persona for cell in STUDY.rater_cells})
 # What is answered after a reasoning, and what at once.
 REASONED = [task for task in STUDY.asked_tasks if STUDY.reasons(task)]
@@ -281,7 +284,7 @@ def answering(wildcards):
 
 
 def engine(wildcards):
-    return STUDY.all_models[answering(wildcards)]["engine"]
+    return STUDY.known_models[answering(wildcards)]["engine"]
 
 
 def engine_threads(wildcards):
@@ -321,7 +324,7 @@ LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
 
 def judge_model(wildcards):
-    return STUDY.judges[wildcards.judge]["model"]
+    return (STUDY.judges | STUDY.training.judges)[wildcards.judge]["model"]
 
 
 def of_judge(pattern):
@@ -487,7 +490,7 @@ def one_of(ids):
 
 
 wildcard_constraints:
-    model=one_of([*STUDY.all_models, *STUDY.base_models, *RATED]),
+    model=one_of([*STUDY.known_models, *LOADED_MODELS, *STUDY.base_models, *RATED]),
     task=one_of(STUDY.known_tasks),
     persona=one_of([*PERSONAS, *RATERS]),
     dataset=one_of(DATASETS),

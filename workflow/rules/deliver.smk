@@ -17,7 +17,7 @@ rule deliver:
     log:
         "logs/deliver/{model}/{task}/{persona}.log",
     wildcard_constraints:
-        model=one_of([*STUDY.models, *TRAINED_BASES]),
+        model=one_of([*STUDY.models, *ASKED_MODELS]),
         persona=one_of(PERSONAS),
     priority: 10
     conda:

@@ -14,7 +14,7 @@ rule download_model:
     log:
         "logs/download_model/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.whole_models),
+        model=one_of(LOADED_MODELS),
     priority: 10
     conda:
         ENVIRONMENT
@@ -54,7 +54,7 @@ rule prepare_model:
     log:
         "logs/prepare_model/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.whole_models),
+        model=one_of(LOADED_MODELS),
     priority: 10
     conda:
         ENVIRONMENT
@@ -78,7 +78,7 @@ rule adapt_model:
     log:
         "logs/adapt_model/{model}.log",
     wildcard_constraints:
-        model=one_of(STUDY.derived_models),
+        model=one_of(DERIVED_MODELS),
     priority: 10
     conda:
         ENVIRONMENT

@@ -20,9 +20,14 @@ rule generate:
     benchmark:
         "logs/benchmarks/generate/{model}/{task}/{persona}.tsv"
     wildcard_constraints:
-        model=one_of([id_ for id_ in STUDY.local_models if id_ not in THINKING_HERE]),
-        task=one_of(ONE_STEP),
-        persona=one_of(STUDY.personas),
+        model=one_of(
+            [
+                *(id_ for id_ in STUDY.local_models if id_ not in THINKING_HERE),
+                *ANSWERING_MODELS,
+            ]
+        ),
+        task=one_of([*ONE_STEP, *STUDY.training.tasks]),
+        persona=one_of(PERSONAS),
     priority: 1
     conda:
         ENVIRONMENT

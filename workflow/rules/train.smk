@@ -23,10 +23,69 @@ rule check_training:
         + " --adapter {wildcards.adapter} --ready {output} --log {log}"
 
 
+# Answers to training items are judged as those of a study are that a judge reads one by one.
+use rule deliver_ratings as deliver_training_ratings with:
+    input:
+        responses="results/responses/{model}/{task}/{persona}.parquet",
+        prompts=asked,
+        judge=view("training_judges/{judge}"),
+        read_out=view("training_judge_read_out/{judge}"),
+        template=of_judge("templates/{model}"),
+        manifest=manifest,
+        code=code("deliver_to_judge"),
+    output:
+        "results/training/judging/{judge}/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/training/judging/{judge}/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        judge=one_of(STUDY.training.judges),
+        task=one_of(STUDY.training.tasks),
+        persona=one_of(PERSONAS),
+
+
+use rule generate as judge_training with:
+    input:
+        delivered="results/training/judging/{judge}/{model}/{task}/{persona}.parquet",
+        decoding=view("training_judge_decoding/{judge}"),
+        engine=of_judge("engine/{model}"),
+        manifest=manifest,
+        weights=weights,
+        code=code("generate"),
+    output:
+        "results/training/verdicts/{judge}/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/training/verdicts/{judge}/{model}/{task}/{persona}.log",
+    benchmark:
+        "logs/benchmarks/training_verdicts/{judge}/{model}/{task}/{persona}.tsv"
+    wildcard_constraints:
+        judge=one_of(STUDY.training.judges),
+        task=one_of(STUDY.training.tasks),
+        persona=one_of(PERSONAS),
+
+
+use rule read_ratings as read_training_ratings with:
+    input:
+        responses="results/responses/{model}/{task}/{persona}.parquet",
+        prompts=asked,
+        judge=view("training_judges/{judge}"),
+        view=view("training_verdicts/{judge}"),
+        verdicts="results/training/verdicts/{judge}/{model}/{task}/{persona}.parquet",
+        code=code("read_ratings"),
+    output:
+        "results/training/judgements/{judge}/{model}/{task}/{persona}.parquet",
+    log:
+        "logs/training/read_ratings/{judge}/{model}/{task}/{persona}.log",
+    wildcard_constraints:
+        judge=one_of(STUDY.training.judges),
+        task=one_of(STUDY.training.tasks),
+        persona=one_of(PERSONAS),
+
+
 rule gather_examples:
     input:
         view=view("examples/{adapter}"),
         delivered=training_cells("results/delivered/{cell}.parquet"),
+        answers=training_answers,
         cases=training_cases,
         files=training_files,
         template=lambda wildcards: VIEWS[f"templates/{trained_base(wildcards)}"],
@@ -45,7 +104,8 @@ rule gather_examples:
         base=trained_base,
     shell:
         script("gather_examples")
-        + " --view {input.view} --delivered results/delivered/{params.base}"
+        + " --view {input.view} --delivered results/delivered"
+        " --answers results/responses --judgements results/training/judgements"
         " --items resources/datasets --template {input.template} --manifest {input.manifest}"
         " --config-file config/adapters/{wildcards.adapter}.yaml"
         " --model-file config/models/{params.base}.yaml"

@@ -1,12 +1,12 @@
 # Needs: the study. Leaves: what rules ask of adapters and of what these are trained on.
 
 ADAPTERS = list(STUDY.training.cells)
-TRAINED_BASES = sorted({STUDY.adapters[id_]["base"] for id_ in ADAPTERS})
+# Models that are asked for what adapters are trained on, and those of these that answer.
+ASKED_MODELS = sorted({cell.model for cell in STUDY.training.all_cells})
+ANSWERING_MODELS = sorted({cell.model for cell in STUDY.training.judged_cells})
 # Derived models whose adapters come from somewhere else.
 TAKEN_ADAPTERS = [
-    id_
-    for id_ in STUDY.derived_models
-    if not is_trained(STUDY.all_models[id_]["adapter"])
+    id_ for id_ in DERIVED_MODELS if not is_trained(STUDY.known_models[id_]["adapter"])
 ]
 
 
@@ -14,15 +14,26 @@ def training_cells(pattern):
     """Input function: the files of the cells that an adapter is trained on, sorted."""
 
     def paths(wildcards):
-        cells = STUDY.training.cells[wildcards.adapter]
+        cells = STUDY.training.cells_of(wildcards.adapter)
         return sorted({pattern.format(cell=cell.path) for cell in cells})
 
     return paths
 
 
+def training_answers(wildcards):
+    """The answers that an adapter is trained on, and what judges say of them, sorted."""
+    judged = STUDY.training.judged[wildcards.adapter]
+    answers = {f"results/responses/{one.cell.path}.parquet" for one in judged}
+    said = {
+        f"results/training/judgements/{one.judge}/{one.cell.path}.parquet"
+        for one in judged
+    }
+    return sorted(answers | said)
+
+
 def training_tasks(wildcards):
-    """The tasks whose references an adapter is trained on."""
-    cells = STUDY.training.cells[wildcards.adapter]
+    """The tasks that are asked for what an adapter is trained on."""
+    cells = STUDY.training.cells_of(wildcards.adapter)
     return [STUDY.training.tasks[id_] for id_ in sorted({cell.task for cell in cells})]
 
 
@@ -33,9 +44,9 @@ def training_cases(wildcards):
 
 
 def training_code(wildcards):
-    """What gathers the examples of an adapter, with what says the references of its tasks."""
+    """What gathers the examples of an adapter, with what tells references and worth of answers."""
     kinds = sorted({task["kind"] for task in training_tasks(wildcards)})
-    own = [path for kind in kinds for path in modules(kind, "training")]
+    own = [path for kind in kinds for path in modules(kind, "training", "preference")]
     return code("gather_examples", *own)
 
 
@@ -71,7 +82,7 @@ def persona_texts(wildcards):
 def adapter_manifest(wildcards):
     """The manifest of a derived model's adapter, which lies where the adapter does."""
     adapter = Path(STUDY.files_of(wildcards.model)[-1])
-    trained = is_trained(STUDY.all_models[wildcards.model]["adapter"])
+    trained = is_trained(STUDY.known_models[wildcards.model]["adapter"])
     return str(
         adapter.with_name("manifest.json" if trained else "source_manifest.json")
     )

@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.engine.prepared import model_of
 from persona_paradox.errors import InputError
+from persona_paradox.judges.verdicts import READ
 from persona_paradox.kinds import base
-from persona_paradox.names import OK
+from persona_paradox.names import ACTION, ACTIONS, OK
 from persona_paradox.prompting.delivery import deliver, open_template
 from persona_paradox.prompting.prompts import build_prompts
 
@@ -30,12 +31,12 @@ _TYPES = {pl.String: str, pl.Boolean: bool}
 
 
 def of_cell(
-    cell: tuple[str, str], task: Mapping[str, Any], paths: Mapping[str, Path]
+    cell: Sequence[str], task: Mapping[str, Any], paths: Mapping[str, Path]
 ) -> pl.DataFrame:
     """The examples of a cell: every prompt that is run, with the reference behind it.
 
     Args:
-        cell: ids of the task and the persona.
+        cell: ids of the model, the task and the persona.
         task: as the view has it.
         paths: `delivered`, what the base reads; `items`, the data set.
     """
@@ -45,19 +46,76 @@ def of_cell(
     prefix = task["answer_prefix"]
     blank = " " if prefix and not prefix[-1].isspace() else ""
     known = items.select("item_id", completion=blank + answers).drop_nulls()
+    asked = prompts_of(cell, paths["delivered"])
+    return asked.join(known, on="item_id", how="inner", maintain_order="left")
+
+
+def prompts_of(cell: Sequence[str], delivered: Path) -> pl.DataFrame:
+    """The prompts of a cell that are run, in the main wording: the columns of `ABOUT`."""
     run = (pl.col("variant") == "main") & (pl.col("status") == OK)
     return (
-        files.read_table(paths["delivered"])
+        files.read_table(delivered)
         .filter(run)
-        .join(known, on="item_id", how="inner", maintain_order="left")
         .select(
             "item_id",
-            pl.lit(cell[0]).alias("task"),
-            pl.lit(cell[1]).alias("persona"),
+            pl.lit(cell[1]).alias("task"),
+            pl.lit(cell[2]).alias("persona"),
             pl.col("text").alias("prompt"),
-            "completion",
         )
     )
+
+
+def of_answers(
+    cell: Sequence[str], task: Mapping[str, Any], rule: str, method: str, paths: Mapping[str, Path]
+) -> pl.DataFrame:
+    """The examples of judged answers: of dpo one pair of a prompt, of kto every answer.
+
+    An answer without a text, a verdict or a harm level is left out, and so is a prompt whose best
+    and worst answers are worth the same, or an answer that is neither good nor bad.
+
+    Args:
+        cell: ids of the model, the task and the persona.
+        task: as the view has it.
+        rule: what an answer is worth.
+        method: `dpo` or `kto`.
+        paths: `delivered`, what the model read; `items`; `answers`; and `judgements` of these.
+    """
+    preference = base.load(task["kind"], "preference")
+    keys = ["item_id", "variant", "repeat"]
+    actions = dict(enumerate(ACTIONS, start=1))
+    said = (
+        files.read_table(paths["judgements"])
+        .filter(dimension=ACTION, status=READ)
+        .select(*keys, action=pl.col("mode").replace_strict(actions, return_dtype=pl.String))
+    )
+    answers = (
+        files.read_table(paths["answers"])
+        .filter(pl.col("variant") == "main", pl.col("text").str.contains(r"\S"))
+        .select(*keys, "text")
+        .join(said, on=keys, how="inner", maintain_order="left")
+        .join(files.read_table(paths["items"]), on="item_id", how="inner", maintain_order="left")
+    )
+    scored = answers.select("item_id", "repeat", "text").with_columns(
+        score=preference.scores(answers, rule)
+    )
+    scored = scored.drop_nulls("score")
+    if method == "kto":
+        told = scored.filter(pl.col("score") != preference.EVEN)
+        flag = pl.col("score") > preference.EVEN
+        found = told.select("item_id", completion="text", label=flag)
+    else:
+        # Of several that are worth the same, the first that was given.
+        best, worst = (
+            scored.sort("item_id", "score", "repeat", descending=[False, down, False])
+            .unique("item_id", keep="first", maintain_order=True)
+            .rename({"text": name, "score": f"{name}_score"})
+            for name, down in (("chosen", True), ("rejected", False))
+        )
+        both = best.join(worst, on="item_id", how="inner", maintain_order="left")
+        differ = pl.col("chosen_score") > pl.col("rejected_score")
+        found = both.filter(differ).select("item_id", "chosen", "rejected")
+    asked = prompts_of(cell, paths["delivered"])
+    return asked.join(found, on="item_id", how="inner", maintain_order="left")
 
 
 def read_lines(path: Path, columns: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
@@ -67,7 +125,8 @@ def read_lines(path: Path, columns: Mapping[str, Any], name: str) -> Iterator[di
         InputError: a line is none; `name` is the adapter's file.
     """
     text = path.read_text(encoding="utf-8")
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Other separators of lines may stand inside of a text.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{name}: line {number} of {path} (key `file`)"
@@ -125,25 +184,31 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.view)
     columns = COLUMNS[view["method"]]
     parts, inputs = [], {"view": arguments.view}
-    for task, persona in view["cells"]:
-        spec = view["tasks"][task]
-        paths = {
-            "delivered": arguments.delivered / task / f"{persona}.parquet",
-            "items": arguments.items / f"{spec['dataset']}.parquet",
+
+    def paths_of(cell: Sequence[str]) -> dict[str, Path]:
+        items = arguments.items / f"{view['tasks'][cell[1]]['dataset']}.parquet"
+        return {"delivered": arguments.delivered / f"{'/'.join(cell)}.parquet", "items": items}
+
+    for cell in view["cells"]:
+        paths = paths_of(cell)
+        parts.append(of_cell(cell, view["tasks"][cell[1]], paths))
+        inputs |= {f"{name}.{'.'.join(cell)}": path for name, path in paths.items()}
+    for *cell, judge, rule in view["judged"]:
+        name = f"{'/'.join(cell)}.parquet"
+        paths = paths_of(cell) | {
+            "answers": arguments.answers / name,
+            "judgements": arguments.judgements / judge / name,
         }
-        parts.append(of_cell((task, persona), spec, paths))
-        inputs |= {
-            f"delivered.{task}.{persona}": paths["delivered"],
-            f"items.{task}": paths["items"],
-        }
+        parts.append(of_answers(cell, view["tasks"][cell[1]], rule, view["method"], paths))
+        inputs |= {f"{one}.{'.'.join(cell)}.{judge}": path for one, path in paths.items()}
     for name in view["files"]:
         parts.append(of_file(Path(name), arguments, columns))
         inputs[f"file.{name}"] = Path(name)
     table = pl.concat([part.select(*ABOUT, *columns) for part in parts]).cast(ABOUT | columns)
     if table.is_empty():
         raise InputError(
-            f"{arguments.config_file}: key `data` leads to no example; name tasks whose items have "
-            "references"
+            f"{arguments.config_file}: key `data` leads to no example: no item has a reference, or "
+            "no two answers are worth different; name other tasks, personas or a larger sample"
         )
     files.write_table(table, arguments.examples, inputs)
     cli.log.info("%d examples", table.height)
@@ -154,6 +219,8 @@ if __name__ == "__main__":
         __doc__,
         view="view of the adapter's training data",
         delivered="folder of what the base reads",
+        answers="folder of answers",
+        judgements="folder of what judges say of them, by judge",
         items="folder of data sets",
         template="view of the base's chat template",
         manifest="manifest of the base",

@@ -33,8 +33,9 @@ from ..study.inventory import (
     restricted_tasks,
     trained,
 )
-from ..study.load import CHECKED, TITLES
+from ..study.load import TITLES
 from ..study.raters import word_answers
+from ..study.reading import CHECKED
 from ..study.study import Study
 from . import crate
 from .verification import UNREADABLE, difference

@@ -38,6 +38,11 @@ def split(id_: str) -> tuple[str, str]:
     return base, part
 
 
+def is_derived(id_: str) -> bool:
+    """Whether an id is a derived one."""
+    return MARK in id_
+
+
 def base_of(id_: str) -> str:
     """The base of a derived id, or the id itself."""
     return split(id_)[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from .conditions import MARK, split
-from .training import source_of
+from .training import answering, asking_parts, source_of
 
 
 def models_of(
@@ -34,6 +34,22 @@ def models_of(
         base, part = split(id_)
         found[id_] = _derived(id_, written[base], adapters[part]) if part else written[base]
     return found
+
+
+def training_models(
+    adapters: Mapping[str, Mapping[str, Any]], files: Mapping[str, dict[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """The models whose answers adapters are trained on, and those that judge these.
+
+    Args:
+        adapters: id → content of its file.
+        files: as `Training.files` has them.
+    """
+    parts = [(adapter, part) for adapter in adapters.values() for part in asking_parts(adapter)]
+    judged = [(adapter, part) for adapter, part in parts if "judge" in part]
+    wanted = [answering(*one) for one in judged]
+    wanted += [files["judges"][part["judge"]]["model"] for _, part in judged]
+    return models_of(dict.fromkeys(wanted), files.get("models", {}), files.get("adapters", {}))
 
 
 def _derived(id_: str, model: Mapping[str, Any], adapter: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..files import sources_of
 from .conditions import base_of, file_of
 from .study import Study
-from .training import parts_with, split_of
+from .training import asking_parts, parts_with, split_of
 
 # Keys of a source that say what its file is, and others that say where it lies.
 _PLACE = ("repo", "file", "package", "version", "member", "url", "path")
@@ -40,7 +40,7 @@ def check_leakage(study: Study) -> None:
                 "take the task out, or lower the share"
             )
         for adapter, spec in study.adapters.items():
-            for part in parts_with(spec, "task"):
+            for part in asking_parts(spec):
                 files = study.training.files
                 trained = files["tasks"][part["task"]]["dataset"]
                 why = shared(trained, files["datasets"][trained], base, dataset)

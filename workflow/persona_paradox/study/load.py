@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from ..data.parts import parts_of
 from ..errors import InputError
-from ..kinds import base
 from ..names import ALL, READ
 from ..specs import Settings
-from .arms import check_arms, datasets_of, sets_of, tasks_of
+from .arms import datasets_of, sets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
 from .derived_models import models_of
 from .judge_checks import checks_of
+from .reading import Check, load_adapter, load_dataset, load_one, load_task
 from .relations import check_relations
 from .sources import sources_of_study, to_train, training_sources
 from .study import Study
-from .training import Training, files_with, parts_with, training_of
+from .training import files_with
+from .training_files import load_training
 from .yaml_reading import check_plain, read_yaml
-
-# Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.
-SCHEMAS = {
-    "models": "model",
-    "adapters": "adapter",
-    "personas": "persona",
-    "persona_sets": "persona_set",
-    "arm_sets": "arm_set",
-    "judges": "judge",
-    "forms": "form",
-}
-
-# Folders of files of the configuration that a study names.
-CHECKED = (*SCHEMAS, "tasks", "datasets")
 
 # Folders of files that give an id a title, where it is not the id itself.
 TITLES = ("contexts", "groups", "families")
-
-# Words that a path or a figure uses for something else.
-RESERVED = frozenset(
-    {"all", "human", "bag_of_words", "main", "config", "none", "panel", "clinicians"}
-)
-
-Check = Callable[[dict[str, Any], str, str], None]
 
 
 def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
@@ -66,15 +45,15 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     check(settings, "study", name)
 
     def load(kind: str, ids: list[str], named_by: str) -> dict[str, Any]:
-        return {id_: _load_one(kind, id_, named_by, config, check) for id_ in ids}
+        return {id_: load_one(kind, id_, named_by, config, check) for id_ in ids}
 
     # An arm is made of its base, which a study may leave out.
     named_by = "key `tasks` of the study"
     base_tasks: dict[str, Any] = {
-        id_: _load_task(id_, named_by, config, check) for id_ in map(base_of, settings["tasks"])
+        id_: load_task(id_, named_by, config, check) for id_ in map(base_of, settings["tasks"])
     }
     datasets = {
-        task["dataset"]: _load_dataset(id_, base_tasks, config, check)
+        task["dataset"]: load_dataset(id_, base_tasks, config, check)
         for id_, task in base_tasks.items()
     }
     arm_sets: dict[str, Any] = {}
@@ -102,11 +81,12 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     for id_, named_by in asked.items():
         whole, part = split(id_)
         written |= load("models", [whole], named_by)
-        adapters |= load("adapters", [part] if part else [], named_by)
+        if part:
+            adapters[part] = load_adapter(part, named_by, config, check)
     models = models_of(asked, written, adapters)
     named = [id_ for id_ in settings["adapters"] if id_ not in adapters]
-    adapters |= load("adapters", named, "key `adapters` of the study")
     for id_ in named:
+        adapters[id_] = load_adapter(id_, "key `adapters` of the study", config, check)
         named_by = f"config/adapters/{id_}.yaml: key `base`"
         written |= load("models", [adapters[id_]["base"]], named_by)
     for id_ in settings["limits"]:
@@ -115,6 +95,7 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
                 f"key `limits` of the study names {id_!r}, but config/tasks/{id_}.yaml does not "
                 "exist; mend the id"
             )
+    training = load_training(adapters, base_tasks, config, check)
     wanted, named_by = settings["personas"], "key `personas` of the study"
     sets = load("persona_sets", bases(wanted), named_by)
     study = Study(
@@ -123,14 +104,14 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         judges=judges,
         judge_models={id_: m for id_, m in models.items() if id_ not in settings["models"]},
         base_models={id_: model for id_, model in written.items() if id_ not in models},
-        adapters=adapters,
+        adapters=adapters | training.files["adapters"],
         tasks=tasks,
         personas=personas_of(wanted, load("personas", plain(wanted), named_by), sets),
         persona_sets=sets,
         datasets=datasets_of(tasks, datasets),
         base_tasks={id_: base_tasks[id_] for id_ in bases(tasks)},
         arm_sets={id_: arm_sets[id_] for id_ in sets_of(tasks, base_tasks)},
-        training=_load_training(adapters, base_tasks, config, check),
+        training=training,
     )
     read = [reads for reads in READ if study.read_tasks(reads)]
     study = replace(
@@ -142,85 +123,6 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
     check_relations(study.personas, study.datasets, (config / "datasets").glob("*.yaml"), read_yaml)
     cross_check(study)
     return study
-
-
-def _load_training(
-    adapters: Mapping[str, Mapping[str, Any]],
-    base_tasks: Mapping[str, dict[str, Any]],
-    config: Path,
-    check: Check,
-) -> Training:
-    """What adapters are trained on, of all files that they name."""
-    tasks: dict[str, Any] = {}
-    files: dict[str, dict[str, Any]] = {"tasks": tasks, "datasets": {}}
-    files |= {"personas": {}, "persona_sets": {}}
-    for id_, adapter in adapters.items():
-        name = f"config/adapters/{id_}.yaml"
-        for part in parts_with(adapter, "task"):
-            task, named_by = part["task"], f"{name}: key `task`"
-            if task not in tasks:
-                tasks[task] = base_tasks.get(task) or _load_task(task, named_by, config, check)
-            # Checked beside all others, since a data set is of one kind of task.
-            dataset = _load_dataset(task, {**base_tasks, **tasks}, config, check)
-            files["datasets"][tasks[task]["dataset"]] = dataset
-            named_by, wanted = f"{name}: key `personas`", part["personas"]
-            for kind, ids in (("personas", plain(wanted)), ("persona_sets", bases(wanted))):
-                for one in ids:
-                    files[kind][one] = _load_one(kind, one, named_by, config, check)
-    return training_of(adapters, files)
-
-
-def _load_task(id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
-    """A task, by the schema of its kind."""
-    name = f"config/tasks/{id_}.yaml"
-    task = _read("tasks", id_, named_by, config)
-    known = base.kinds()
-    if task.get("kind") not in known:
-        what = f"is {task['kind']!r}, which is none" if "kind" in task else "is missing"
-        raise InputError(
-            f"{name}: key `kind` {what}; write one of {', '.join(known)}, or add a folder to "
-            "workflow/persona_paradox/kinds"
-        )
-    base.check_whole(task["kind"])
-    check(task, f"{task['kind']}/task", name)
-    check_arms(name, task.get("arms", {}))
-    return task
-
-
-def _load_dataset(
-    task: str, tasks: Mapping[str, dict[str, Any]], config: Path, check: Check
-) -> dict[str, Any]:
-    """The data set of a task, by the schema of the task's kind."""
-    id_, kind = tasks[task]["dataset"], tasks[task]["kind"]
-    for other, spec in tasks.items():
-        if spec["dataset"] == id_ and spec["kind"] != kind:
-            raise InputError(
-                f"config/tasks/{task}.yaml: key `kind` is {kind!r}, but config/tasks/{other}.yaml, "
-                f"a task of kind {spec['kind']!r}, reads data set {id_!r} too; give each a data "
-                "set of its own kind"
-            )
-    name = f"config/datasets/{id_}.yaml"
-    dataset = _read("datasets", id_, f"key `dataset` of config/tasks/{task}.yaml", config)
-    given = deepcopy(dataset)
-    try:
-        check(dataset, f"{kind}/dataset", name)
-    except InputError:
-        for other in base.kinds():
-            if _passes(check, deepcopy(given), f"{other}/dataset", name):
-                raise InputError(
-                    f"config/tasks/{task}.yaml: key `kind` is {kind!r}, but data set {id_!r} is "
-                    f"one for tasks of kind {other!r}; mend either"
-                ) from None
-        raise
-    return dataset
-
-
-def _passes(check: Check, content: dict[str, Any], schema: str, name: str) -> bool:
-    try:
-        check(content, schema, name)
-    except InputError:
-        return False
-    return True
 
 
 def _titles(study: Study, config: Path, check: Check) -> dict[str, dict[str, str]]:
@@ -272,31 +174,6 @@ def _check_known(key: str, ids: Sequence[str], known: set[str]) -> None:
                 f"key `{key}` of the study names {id_!r}, which nothing of the study has; use some "
                 f"of {', '.join(sorted(known))}"
             )
-
-
-def _load_one(kind: str, id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
-    value = _read(kind, id_, named_by, config)
-    check(value, SCHEMAS[kind], f"config/{kind}/{id_}.yaml")
-    return value
-
-
-def _read(kind: str, id_: str, named_by: str, config: Path) -> dict[str, Any]:
-    """A file of the configuration."""
-    path = config / kind / f"{id_}.yaml"
-    if id_ in RESERVED:
-        raise InputError(f"{named_by} names {id_!r}, a reserved word; choose another id")
-    if not path.is_file():
-        if kind == "personas" and (config / "persona_sets" / path.name).is_file():
-            raise InputError(
-                f"{named_by} names {id_!r}, which is a set of personas; write {id_}@{ALL}, or one "
-                "of its personas"
-            )
-        known = ", ".join(sorted(p.stem for p in (config / kind).glob("*.yaml"))) or "none"
-        raise InputError(
-            f"{named_by} names {id_!r}, but {os.path.relpath(path)} does not exist; known ids: "
-            f"{known}"
-        )
-    return read_yaml(path, f"config/{kind}/{id_}.yaml")
 
 
 def offer_data_dir(study: Study) -> None:

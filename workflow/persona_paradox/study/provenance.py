@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..specs import Settings
 from .arms import datasets_of, tasks_of
 from .conditions import base_of, bases, personas_of, plain
-from .derived_models import models_of
+from .derived_models import models_of, training_models
 from .study import Study
 from .training import training_of
 
@@ -91,7 +91,9 @@ def study_of(configured: Mapping[str, Any]) -> Study:
         adapters=dict(configured["adapters"]),
         forms=dict(configured["forms"]),
         titles=dict(configured["titles"]),
-        training=training_of(configured["adapters"], training),
+        training=training_of(
+            configured["adapters"], training, training_models(configured["adapters"], training)
+        ),
     )
 
 

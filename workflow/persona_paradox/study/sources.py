@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import sources_of
-from .conditions import base_of, split
+from .conditions import MARK, base_of, split
 from .study import Study
 from .training import FOLDER, is_trained, source_of
 
@@ -30,8 +30,15 @@ def sources_of_study(study: Study) -> Iterator[tuple[str, str, Mapping[str, Any]
 
 
 def used_adapters(study: Study) -> list[str]:
-    """Ids of the adapters of the models that answer or judge."""
-    return list(dict.fromkeys(filter(None, (split(model)[1] for model in study.all_models))))
+    """Ids of the adapters of the models that answer or judge, and of those they were made by."""
+    left = [split(model)[1] for model in study.all_models if MARK in model]
+    found: list[str] = []
+    while left:
+        one = left.pop(0)
+        if one not in found:
+            found.append(one)
+            left += sorted(study.training.before(one)) if one in study.training.cells else []
+    return found
 
 
 def to_train(study: Study) -> list[str]:
@@ -46,7 +53,7 @@ def to_train(study: Study) -> list[str]:
 
 def training_sources(study: Study) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The data sets of these adapters, and their sources."""
-    cells = [cell for id_ in to_train(study) for cell in study.training.cells[id_]]
+    cells = [cell for id_ in to_train(study) for cell in study.training.cells_of(id_)]
     for id_ in dict.fromkeys(study.training.tasks[cell.task]["dataset"] for cell in cells):
         for source in sources_of(study.training.datasets[id_]):
             yield base_of(id_), source

@@ -89,6 +89,11 @@ class Study:
         return {**self.asked_tasks, **self.training.tasks}
 
     @cached_property
+    def known_models(self) -> dict[str, ModelSpec]:
+        """The models that answer and judge, also those whose answers adapters are trained on."""
+        return self.training.models | self.all_models
+
+    @cached_property
     def before(self) -> dict[str, str]:
         """Every round behind an answer → the one whose answers it goes on behind."""
         return {
@@ -476,7 +481,7 @@ class Study:
         base, part = split(model)
         files = [f"resources/models/{base}/model.gguf"]
         if part:
-            here = is_trained(self.all_models[model]["adapter"])
+            here = is_trained(self.known_models[model]["adapter"])
             folder = f"{FOLDER}/{part}" if here else f"resources/models/{model}"
             files.append(f"{folder}/adapter.gguf")
         return files

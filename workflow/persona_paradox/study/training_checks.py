@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..kinds import base
+from ..names import ANSWERS
 from .conditions import file_of
 from .study import Study
 from .training import parts_with
@@ -26,39 +27,88 @@ def check_training(study: Study) -> None:
     for id_, adapter in study.adapters.items():
         if "training" in adapter:
             name = f"config/adapters/{id_}.yaml"
-            _check_base(name, adapter["base"], study.written_models[adapter["base"]])
+            known = study.written_models | study.training.files.get("models", {})
+            _check_base(name, "base", adapter["base"], known[adapter["base"]])
+            method = adapter["training"]["method"]
             for part in parts_with(adapter, "task"):
-                _check_task(name, adapter["training"]["method"], part["task"], study)
+                _check_references(name, method, part["task"], study)
+            for part in parts_with(adapter, "answers"):
+                _check_answers(name, method, part["answers"], study)
+    for id_, judge in study.training.judges.items():
+        _check_local(f"config/judges/{id_}.yaml", "model", judge["model"], study)
 
 
-def _check_base(name: str, id_: str, model: Mapping[str, Any]) -> None:
+def _check_local(name: str, key: str, id_: str, study: Study) -> None:
+    if study.training.models[id_]["source"]["kind"] == "server":
+        raise InputError(
+            f"{name}: key `{key}` names {id_!r}, which runs on a server, but adapters are trained "
+            "on what models say that run here; name such a model"
+        )
+
+
+def _check_base(name: str, key: str, id_: str, model: Mapping[str, Any]) -> None:
     if model["source"]["kind"] == "server":
         raise InputError(
-            f"{name}: key `base` names {id_!r}, which runs on a server, where no adapter can be "
+            f"{name}: key `{key}` names {id_!r}, which runs on a server, where no adapter can be "
             "trained; name a model that runs here"
         )
     if model["thinking"]["think"]:
         raise InputError(
-            f"{name}: key `base` names {id_!r}, which thinks before it answers, so that no prompt "
+            f"{name}: key `{key}` names {id_!r}, which thinks before it answers, so that no prompt "
             "stands before an answer; name one whose key `thinking.think` is false"
         )
 
 
-def _check_task(name: str, method: str, id_: str, study: Study) -> None:
+def _check_references(name: str, method: str, id_: str, study: Study) -> None:
     task = study.training.files["tasks"][id_]
     if method != "sft":
         raise InputError(
             f"{name}: key `training.method` is {method!r}, which compares answers, but task "
-            f"{id_!r} of key `data` has references alone; use sft, or a part with key `file`"
+            f"{id_!r} of key `data` has references alone; use sft, or a part with key `file` or "
+            "`answers`"
         )
     if not base.has(task["kind"], "training"):
         raise InputError(
             f"{name}: key `data` names the task {id_!r}, but a task of kind {task['kind']!r} has "
             "no reference that an answer could be; take a part with key `file`"
         )
+    _check_straight(name, id_, task)
+
+
+def _check_answers(name: str, method: str, part: Mapping[str, Any], study: Study) -> None:
+    task, judge = study.training.files["tasks"][part["task"]], study.training.judges[part["judge"]]
+    if method == "sft":
+        raise InputError(
+            f"{name}: key `training.method` is 'sft', but key `answers` brings answers that are "
+            "compared; use dpo or kto"
+        )
+    if not base.has(task["kind"], "preference"):
+        raise InputError(
+            f"{name}: key `answers.task` names {part['task']!r}, but nothing says what an answer "
+            f"to a task of kind {task['kind']!r} is worth; name a task of kind safety"
+        )
+    if judge["action"] is None or judge["reads"] != ANSWERS:
+        raise InputError(
+            f"{name}: key `answers.judge` names {part['judge']!r}, which does not say what an "
+            "answer does; name a judge that has key `action` and reads answers"
+        )
+    if method == "dpo" and not task["decoding"]["sampled"]["answers"]:
+        raise InputError(
+            f"{name}: key `training.method` is 'dpo', which compares answers to one prompt, but "
+            f"task {part['task']!r} asks for one; set key `decoding.sampled.answers` of "
+            f"config/tasks/{part['task']}.yaml, or use kto"
+        )
+    _check_straight(name, part["task"], task)
+    model = str(part.get("model", ""))
+    if model:
+        _check_local(name, "answers.model", model, study)
+
+
+def _check_straight(name: str, id_: str, task: Mapping[str, Any]) -> None:
+    """Check that a task is answered behind its prompt, and there is nothing more to it."""
     for key, what in _BETWEEN.items():
         if task.get(key):
             raise InputError(
                 f"{name}: key `data` names the task {id_!r}, which asks for {what} (key `{key}`), "
-                "so that its references are no answers to its prompts; name a task without"
+                "so that no answer stands behind its prompts; name a task without"
             )

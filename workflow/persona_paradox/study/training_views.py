@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from ..data.split import REST, TRAINING, split_by
+from ..specs import JudgeSpec
 from .conditions import split
+from .judge_views import judge_views
 from .study import Study
 from .training import split_of
 
@@ -36,10 +39,17 @@ def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
         window: how much of a model's window is left for the prompts of a task.
     """
     for model, task in dict.fromkeys((c.model, c.task) for c in study.training.all_cells):
-        found = window(study.written_models[model], study.training.tasks[task])
+        known = study.known_models | study.written_models
+        found = window(known[model], study.training.tasks[task])
         yield f"window/{model}/{task}", found
     for id_, persona in study.training.personas.items():
         yield f"training_personas/{id_}", {"texts": {"main": persona["texts"]["main"]}}
+    for id_, judge in study.training.judges.items():
+        # What is asked here is the same in every study.
+        asked = cast(JudgeSpec, {**judge, "pairs": None, "list": None})
+        alone = replace(study, judges={id_: asked})
+        for name, view in judge_views(id_, alone):
+            yield f"training_{name}", view
     for id_ in study.training.cells:
         adapter = study.adapters[id_]
         settings: Mapping[str, Any] = adapter["training"]
@@ -51,8 +61,14 @@ def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
 def _examples(id_: str, study: Study) -> dict[str, Any]:
     """What an adapter's examples are made of: its method, files, and cells with their tasks."""
     adapter = study.adapters[id_]
-    cells = study.training.cells[id_]
-    tasks = {}
+    cells, judged = study.training.cells[id_], study.training.judged[id_]
+    tasks: dict[str, dict[str, Any]] = {
+        one.cell.task: {
+            "kind": study.kind(one.cell.task),
+            "dataset": study.training.tasks[one.cell.task]["dataset"],
+        }
+        for one in judged
+    }
     for task in dict.fromkeys(cell.task for cell in cells):
         spec, dataset = study.training.tasks[task], study.dataset_of(task)
         own = {**study.settings, "seed": dataset["training"]["seed"]}
@@ -65,7 +81,10 @@ def _examples(id_: str, study: Study) -> dict[str, Any]:
         }
     return {
         "method": adapter["training"]["method"],
-        "cells": [[cell.task, cell.persona] for cell in cells],
+        "cells": [[cell.model, cell.task, cell.persona] for cell in cells],
+        "judged": [
+            [one.cell.model, one.cell.task, one.cell.persona, one.judge, one.rule] for one in judged
+        ],
         "tasks": tasks,
         "files": [part["file"] for part in adapter["training"]["data"] if "file" in part],
     }

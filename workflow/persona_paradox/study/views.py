@@ -19,7 +19,7 @@ from ..kinds import asking, base
 from ..names import ALL, CRITERIA, RATED, RELATION, USER
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
-from .conditions import base_of, file_of
+from .conditions import base_of, file_of, is_derived
 from .identification import identification_view, identification_views, named_tasks
 from .inventory import prompted
 from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
@@ -110,15 +110,15 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
 
 def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
     """Where models come from, and how they are prepared, run and asked."""
-    for id_, model in study.written_models.items():
+    for id_, model in (study.training.files.get("models", {}) | study.written_models).items():
         yield f"models/{id_}", {"source": model["source"], "licence": model["licence"]}
         yield f"prepare/{id_}", {"prepare": model["prepare"]}
-    for id_ in study.derived_models:
-        adapter = study.all_models[id_]["adapter"]
+    for id_ in filter(is_derived, study.known_models):
+        adapter = study.known_models[id_]["adapter"]
         if not is_trained(adapter):
             yield f"models/{id_}", {key: adapter[key] for key in ("source", "licence")}
         yield f"scale/{id_}", {"scale": adapter["scale"]}
-    for id_, model in (study.base_models | study.all_models).items():
+    for id_, model in (study.base_models | study.known_models).items():
         yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
         yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
