@@ -213,9 +213,10 @@ PLUGINS += [
     if base.has(kind, "judged")
 ]
 PLUGINS += [
-    (ROOT / "workflow/scripts/gather_examples.py", f"kinds/{kind}/training.py")
+    (ROOT / "workflow/scripts/gather_examples.py", f"kinds/{kind}/{module}.py")
     for kind in base.kinds()
-    if base.has(kind, "training")
+    for module in ("training", "preference")
+    if base.has(kind, module)
 ]
 PLUGINS += [(ROOT / "workflow/scripts/perturb.py", f"data/arms/{rule}.py") for rule in rules()]
 
