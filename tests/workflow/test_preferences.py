@@ -108,10 +108,8 @@ def test_what_the_answers_rest_on_trains_again(aligned: Project, tmp_path: Path)
     assert f"generate tiny/{TASK}@training/no_persona" not in jobs
     assert f"generate tiny@aligned_1/{TASK}@training/no_persona" in jobs
     project = aligned.copy(tmp_path / "other")
-    project.edit(
-        "config/personas/bridge_engineer.yaml",
-        lambda spec: spec["texts"].update(main="You build bridges."),
-    )
+    engineer = "config/personas/bridge_engineer.yaml"
+    project.edit(engineer, lambda spec: spec["texts"].update(main="You build bridges."))
     project.edit("config/config.yaml", lambda study: study.update(seed=8, limit=3))
     assert project.jobs("--", MANIFEST) == []
 

@@ -17,8 +17,8 @@ loads.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
 - `training.py`: `completions(items, view)`, what a model is trained to answer, the reference as the
   task calls it. Of a kind without it no reference can be trained on.
-- `preference.py`: `EVEN` and `scores(answers, rule)`, what every answer is worth by what a judge says
-  it does, for adapters that are trained on judged answers; `EVEN` is neither good nor bad.
+- `preference.py`: `EVEN` and `scores(answers, rule)`, what every answer is worth by what a judge
+  says it does, for adapters that are trained on judged answers; `EVEN` is neither good nor bad.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
 - `pairs.py`: `METRICS` and `pairs(this, before, items, view)`, the numbers of an arm's cell that

@@ -27,6 +27,7 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
                 "files": [[file["role"], file["sha256"]] for file in found.get("files", [])],
                 "server": id_ in study.servers,
                 "judges": id_ not in study.models,
+                "trained": trained_on(model),
                 "engines": [engine["fingerprint"] for engine in found["engines"]],
             }
         )
@@ -74,6 +75,22 @@ def about(study: Study, provenance: Mapping[str, Any], numbers: Mapping[str, int
         "git": provenance["git"],
         "python": provenance["python"],
     }
+
+
+def trained_on(model: Mapping[str, Any]) -> str:
+    """How the adapter of a model was trained, and on what, as its file says; nothing of others."""
+    training = model.get("adapter", {}).get("training")
+    if training is None:
+        return ""
+    parts = []
+    for part in training["data"]:
+        if "file" in part:
+            parts.append(part["file"])
+            continue
+        asked = part.get("answers", part)
+        what = f"training items of {asked['task']} behind {', '.join(asked['personas'])}"
+        parts.append(f"judged answers to {what}" if "answers" in part else what)
+    return f"adapter trained ({training['method']}) on {'; '.join(parts)}"
 
 
 def data_files(study: Study) -> list[str]:
