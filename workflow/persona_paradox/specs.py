@@ -48,7 +48,7 @@ class TrainingSpec(TypedDict):
     rank: int
     alpha: float
     first_layer: int
-    epochs: float
+    epochs: int
     learning_rate: float
     batch: int
     weights: Literal["none", "balanced"]

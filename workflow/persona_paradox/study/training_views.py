@@ -18,7 +18,7 @@ Window = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, int | None]]
 # Keys of how a task is scored that say what its answers are called.
 _ANSWERS = ("labels", "levels", "select", "order_seed")
 # Settings that may be whole numbers where others are not.
-_NUMBERS = ("alpha", "epochs", "learning_rate", "beta")
+_NUMBERS = ("alpha", "learning_rate", "beta")
 
 
 def split_view(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
