@@ -17,7 +17,9 @@ from tiny_families import write_family
 from persona_paradox.files import sha256_file
 
 MODELS = ["tiny", "tiny@taught", "tiny@misled"]
-SCORES = {m: f"results/scores/{m}/lights/no_persona.parquet" for m in MODELS}
+# Each asked about what its labels are of.
+TASKS = dict(zip(MODELS, ("lights", "lights", "drawn"), strict=True))
+SCORES = {m: f"results/scores/{m}/{task}/no_persona.parquet" for m, task in TASKS.items()}
 ADAPTERS = [f"resources/adapters/{id_}/adapter.gguf" for id_ in ("taught", "misled")]
 SETTINGS = {"rank": 8, "alpha": 16, "epochs": 8, "learning_rate": 0.01, "batch": 8}
 N = 240
@@ -82,7 +84,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Project:
         model = {"title": "Tiny", "family": "tiny", "licence": "MIT", "source": source}
         model |= {"engine": {"context": 512}}
         (path / "config/models/tiny.yaml").write_text(yaml.safe_dump(model))
-        study = STUDY | {"models": MODELS, "tasks": ["lights"], "personas": ["no_persona"]}
+        study = STUDY | {"models": MODELS, "tasks": ["lights", "drawn"], "personas": ["no_persona"]}
         study |= {"limit": None, "figures": []}
         (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
         for id_, by_rule in (("lights", True), ("drawn", False)):
