@@ -23,7 +23,7 @@ from ..specs import (
     TaskSpec,
 )
 from .cells import Cell
-from .conditions import MARK, base_of, plain, split
+from .conditions import MARK, base_of, plain
 from .factor_sets import factor_sets
 from .products import (
     ARM_TABLES,
@@ -41,7 +41,7 @@ from .products import (
 from .raters import raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
-from .training import FOLDER, Training, is_trained
+from .training import Training, run_from
 from .turns import chains, rounds
 
 
@@ -478,13 +478,7 @@ class Study:
 
     def files_of(self, model: str) -> list[str]:
         """The files that the engine runs a model from: weights, and an adapter if it has one."""
-        base, part = split(model)
-        files = [f"resources/models/{base}/model.gguf"]
-        if part:
-            here = is_trained(self.known_models[model]["adapter"])
-            folder = f"{FOLDER}/{part}" if here else f"resources/models/{model}"
-            files.append(f"{folder}/adapter.gguf")
-        return files
+        return run_from(model, self.known_models)
 
     @property
     def data_dir(self) -> str | None:

@@ -104,6 +104,22 @@ def is_trained(adapter: Mapping[str, Any]) -> bool:
     return bool(source_of(adapter)["kind"] == TRAINED)
 
 
+def run_from(model: str, models: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The files that a model runs from: weights, and an adapter if it has one.
+
+    Args:
+        model: its id.
+        models: id → model, for every derived one.
+    """
+    base, part = split(model)
+    files = [f"resources/models/{base}/model.gguf"]
+    if part:
+        here = is_trained(models[model]["adapter"])
+        folder = f"{FOLDER}/{part}" if here else f"resources/models/{model}"
+        files.append(f"{folder}/adapter.gguf")
+    return files
+
+
 def parts_with(adapter: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
     """The parts of an adapter's training data that have a key; none where it is not trained."""
     for part in adapter.get("training", {"data": ()})["data"]:
