@@ -141,13 +141,13 @@ REFUSED = [
     (answers("model", "tiny@aligned_2"), "rest on this very adapter"),
     (answers("judge", "nobody"), "key `judge`", "'nobody'", "known ids"),
     (answers("judge", "smollm2_rationale"), "`answers.judge`", "key `action`"),
-    (answers("task", "triage_ed"), "config/datasets/teaching_ed.yaml", "key `training`"),
+    (answers("task", "triage_ed"), "`answers.task`", "a task of kind safety"),
     (answers("rule", "best"), "`training.data.0.answers.rule`", "cares"),
 ]
 
 
-def test_what_cannot_be_preferred_is_refused(aligned: Project, tmp_path: Path) -> None:
-    project = aligned.copy(tmp_path / "project")
+def test_what_cannot_be_preferred_is_refused(tmp_path: Path) -> None:
+    project = build(tmp_path / "project")
     open_here(project)
     files = [project.path / name for name in (FILE, "config/config.yaml")]
     before = {file: file.read_text() for file in files}
