@@ -210,7 +210,7 @@ def _chart(chart: Any) -> dict[str, Any]:
             "labelLimit": 420,
             "titleColor": "#3c4854",
         },
-        "legend": {"labelFontSize": 13, "titleFontSize": 13, "orient": "top"},
+        "legend": {"labelFontSize": 13, "titleFontSize": 13, "labelLimit": 420, "orient": "top"},
         "view": {"stroke": "#d5dce3"},
         "aria": True,
     }
