@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..names import ACTIONS, ALL, PANEL
+from ..names import ACTIONS, ALL, PANEL, PERSONA
 from ..words import (
     Row,
     Section,
@@ -227,7 +227,10 @@ def _classes(settings: Settings) -> dict[str, str]:
         for each in one["classes"]
     }
     titles = [title for _, title in found.values()]
+    options = {id_: persona["title"] for id_, persona in settings["personas"].items()}
     return {
+        f"{PERSONA}_{id_}": f"names {t}" for id_, t in {**options, "none": "none of them"}.items()
+    } | {
         id_: title if titles.count(title) == 1 else f"{dimension}: {title}"
         for id_, (dimension, title) in found.items()
     }
