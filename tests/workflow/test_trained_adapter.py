@@ -136,6 +136,40 @@ def test_provenance_says_what_the_adapter_was_trained_on(trained: Project) -> No
     assert said["configuration"]["adapters"]["taught"]["training"]["data"] == DATA
 
 
+def test_words_of_a_file_are_sent_as_those_of_a_cell(trained: Project, tmp_path: Path) -> None:
+    project = trained.copy(tmp_path / "project")
+    cell = "triage_ed@training/ed_nurse.parquet"
+    asked, sent = (
+        pl.read_parquet(project.path / f"results/{stage}/{cell}")
+        for stage in ("prompts", "delivered/tiny")
+    )
+    rows = [
+        {
+            "prompt": user,
+            "system": system,
+            "completion": f"A line\u2028of {n}.",
+            "label": n % 2 == 0,
+        }
+        for n, (system, user) in enumerate(asked.select("system", "user").iter_rows())
+    ]
+    file = project.path / "resources/pairs.jsonl"
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n")
+    data = [{"file": "resources/pairs.jsonl"}]
+    add_trained(project, "flagged", data, method="kto")
+    options = ("--cores", "1", "--config", "adapters=[flagged]", "--")
+    name = "results/training/flagged/examples.parquet"
+    project.run(*options, name)
+    found = pl.read_parquet(project.path / name)
+    task = yaml.safe_load((project.path / "config/tasks/triage_ed.yaml").read_text())
+    assert [f"{text}{task['answer_prefix']}" for text in found["prompt"]] == sent["text"].to_list()
+    assert found["completion"].to_list() == [row["completion"] for row in rows]
+    assert found["label"].to_list() == [row["label"] for row in rows]
+    file.write_text(file.read_text() + "{}\n")
+    done = project.snakemake(*options, name)
+    (line,) = {one for one in done.stdout.splitlines() if one.startswith("error: ")}
+    says(line, "config/adapters/flagged.yaml", f"line {len(rows) + 1} of", "prompt, completion")
+
+
 def cells_of(model: str, *stages: str) -> list[str]:
     return sorted(f"{stage} {model}/triage_ed/{p}" for stage in stages for p in PERSONAS)
 
