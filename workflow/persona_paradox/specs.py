@@ -235,6 +235,31 @@ class Identification(TypedDict):
     answer_prefix: str
 
 
+class Constraint(TypedDict):
+    """A rate that is limited."""
+
+    metric: str
+    at_most: float
+
+
+class Escalation(TypedDict):
+    """The personas of escalation, and the words that call for it."""
+
+    lean: str
+    second: str | None
+    cautious: str
+    flags: list[str]
+
+
+class Routing(TypedDict):
+    """What is asked of policies."""
+
+    policies: list[str] | Literal["all"]
+    constraint: Constraint | None
+    folds: int
+    escalation: Escalation | None
+
+
 class Clinicians(TypedDict):
     """What clinicians see."""
 
@@ -302,6 +327,7 @@ class Settings(TypedDict):
     judge_sample: int | None
     rankings: Rankings
     identification: Identification | None
+    routing: Routing | None
     clinicians: Clinicians
     limit_keeps: list[str]
     seed: int

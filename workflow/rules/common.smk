@@ -39,10 +39,12 @@ from persona_paradox.study.products import (
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
+    ROUTING_TABLES,
     SURVIVAL_TABLES,
     judged_tables,
 )
 from persona_paradox.study.rounds import rounds_of
+from persona_paradox.study.routing import routed_personas, routed_tasks
 from persona_paradox.study.rubrics import (
     criteria_tasks,
     read_by_judges,

@@ -119,3 +119,25 @@ def kind_factors_code():
     """The modules of the kinds of their tasks that say what counts."""
     kinds = sorted({STUDY.kind(task) for task in STUDY.factor_tasks})
     return [path for kind in kinds for path in kind_measures_code(kind)]
+
+
+def routed_scores():
+    """The scores of the tasks of whose answers policies choose."""
+    return [
+        f"results/scores/{model}/{task}/{persona}.parquet"
+        for model in STUDY.models
+        for task in routed_tasks(STUDY)
+        for persona in routed_personas(STUDY)
+    ]
+
+
+def routed_cases():
+    """The data sets of these tasks."""
+    used = {STUDY.tasks[task]["dataset"] for task in routed_tasks(STUDY)}
+    return [f"resources/datasets/{id_}.parquet" for id_ in sorted(used)]
+
+
+def kind_routing_code():
+    """The modules of their kinds that say what counts."""
+    kinds = sorted({STUDY.kind(task) for task in routed_tasks(STUDY)})
+    return [path for kind in kinds for path in kind_measures_code(kind)]

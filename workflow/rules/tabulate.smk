@@ -59,6 +59,28 @@ if STUDY.factor_tasks:
             " --tables results/tables --log {log}"
 
 
+if STUDY.has("routing"):
+
+    rule value_policies:
+        input:
+            scores=routed_scores(),
+            cases=routed_cases(),
+            view=VIEWS["routing"],
+            statistics=VIEWS["statistics"],
+            code=code("value_policies", *kind_routing_code()),
+        output:
+            expand("results/tables/{table}.parquet", table=ROUTING_TABLES),
+            in_report(ROUTING_TABLES, "../report/policies.rst", "Policies"),
+        log:
+            "logs/tabulate/policies.log",
+        conda:
+            ENVIRONMENT
+        shell:
+            script("value_policies")
+            + " --view {input.view} --statistics {input.statistics} --scores results/scores"
+            " --items resources/datasets --tables results/tables --log {log}"
+
+
 rule summarize:
     input:
         tables=expand("results/tables/{table}.parquet", table=STUDY.tables),

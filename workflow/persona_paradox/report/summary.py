@@ -11,6 +11,7 @@ from ..conversations import words as conversations
 from ..identification import words as identification
 from ..judges import words as judges
 from ..names import RATED, WORDS
+from ..routing import words as routing
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
 
 
@@ -175,9 +176,11 @@ _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
 # What is of our own definition, by a table that says so.
 _OWN = {
     "robustness": "“robust”",
+    "policies": "the policies, and the rule by which one is recommended",
     "judgements": "the scores by harm level and action, and the rule by which a judge is usable",
 }
 _OTHERS: tuple[Section, ...] = (
+    *routing.SECTIONS,
     *conversations.SECTIONS,
     *identification.SECTIONS,
     *judges.SECTIONS,

@@ -29,6 +29,7 @@ from .identification import check_identification
 from .judge_checks import check_judge
 from .leakage import check_leakage
 from .products import all_tables
+from .routing import check_routing
 from .sources import sources_of_study
 from .study import Study
 from .training_checks import check_training
@@ -59,6 +60,7 @@ def cross_check(study: Study) -> None:
             )
     _check_titles(study)
     check_identification(study)
+    check_routing(study)
     for id_, dataset in (study.datasets | study.training.datasets).items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))

@@ -19,6 +19,8 @@ DECOMPOSED_TABLES = ("variance", "interaction")
 # Of tasks whose arms say what they are about.
 ARM_TABLES = ("arm_attributes",)
 FACTOR_TABLES = ("factors",)
+# Of studies that ask which persona to take, and when.
+ROUTING_TABLES = ("policies",)
 # Of studies whose personas are named.
 IDENTIFICATION_TABLES = ("identification", "identification_confusion", "identification_variance")
 # Of tasks with several turns.
@@ -57,7 +59,7 @@ def all_tables() -> list[str]:
         InputError: a table of a kind has the id of one that every kind has.
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
-    others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES]
+    others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *ROUTING_TABLES]
     others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
     others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}

@@ -32,6 +32,7 @@ from .products import (
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
+    ROUTING_TABLES,
     RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
@@ -298,6 +299,7 @@ class Study:
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(ARM_TABLES if self.compared_arms else ()),
             *(FACTOR_TABLES if self.factor_tasks else ()),
+            *(ROUTING_TABLES if self.has("routing") else ()),
             *(SURVIVAL_TABLES if self.followed else ()),
             *judged_tables(self),
             *(IDENTIFICATION_TABLES if self.has("identification") else ()),
@@ -360,6 +362,7 @@ class Study:
             "conversations": lambda: bool(self.followed),
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
+            "routing": lambda: self.settings["routing"] is not None,
             "identification": lambda: bool(self.identified_tasks or self.naming_judges),
             "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
         }

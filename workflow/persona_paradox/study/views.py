@@ -27,6 +27,7 @@ from .measured_views import comparison_views, measured, measures_view
 from .raters import titles, word_tasks, word_views
 from .reader_views import reader_views
 from .rounds import thought_tasks, with_rounds
+from .routing import routing_shown, routing_views
 from .rubrics import criteria_tasks
 from .study import Study
 from .training import is_trained
@@ -100,6 +101,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_ in study.tasks_having("measures"):
         yield f"measures/{id_}", measures_view(id_, study)
     yield from comparison_views(study)
+    yield from routing_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -352,6 +354,7 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
             for id_ in ids
         },
         **({"conversations": followed} if followed else {}),
+        **({"routing": routing_shown(study)} if study.has("routing") else {}),
         # Only where somebody is named, so that figures of other studies stay.
         **({"identification": named} if (named := _named_shown(study)) else {}),
     }
