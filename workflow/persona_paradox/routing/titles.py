@@ -19,6 +19,13 @@ TITLES = {
     "mean_probability": "Mean probability of all",
     "oracle": "Oracle",
 }
+RATES = {
+    "under_triage_rate": "under-triage",
+    "over_triage_rate": "over-triage",
+    "invalid_rate": "invalid answers",
+    "refused_rate": "refusals",
+    "unreadable_rate": "unreadable answers",
+}
 ORIGINS = {"teaching": "teaching cases", "real": "real cases"}
 
 

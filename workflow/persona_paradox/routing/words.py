@@ -11,13 +11,12 @@ from ..words import (
     Tables,
     p_text,
     percent,
-    plain,
     points,
     points_within,
     share,
 )
 from .policies import BEST_SINGLE, FIXED, ORACLE
-from .titles import origin_of, title_of
+from .titles import RATES, origin_of, title_of
 
 Rows = Sequence[Row]
 
@@ -97,7 +96,7 @@ def _deploy(row: Row, n_shown: int, rows: Rows, settings: Settings) -> str:
     alpha = 1 - settings["confidence"]
     single = next(one for one in rows if one["policy"] == BEST_SINGLE)
     text = f"**Take {_named(row, settings)}**: {_gain(row)}, {_calls(row)}{_rate(row)}."
-    if row["rule"] and row["policy"] != FIXED:
+    if row["rule"] and row["policy"] not in (FIXED, "majority", "mean_probability"):
         text += f" Fitted to all items it is: {row['rule']}."
     if row["regret_p_holm"] is not None:
         better = row["regret"] < 0 and row["regret_p_holm"] <= alpha
@@ -195,7 +194,7 @@ def _calls(row: Row) -> str:
 
 
 def _limit(row: Row) -> str:
-    return f"{plain(row['constraint'])} at or below {percent(row['at_most'])}"
+    return f"{RATES[row['constraint']]} at or below {percent(row['at_most'])}"
 
 
 def _rate(row: Row) -> str:
@@ -203,7 +202,7 @@ def _rate(row: Row) -> str:
     if row["rate"] is None:
         return ""
     return (
-        f", {plain(row['constraint'])} {share(row['rate'], row['rate_low'], row['rate_high'])}, "
+        f", {RATES[row['constraint']]} {share(row['rate'], row['rate_low'], row['rate_high'])}, "
         f"at or below {percent(row['at_most'])} in {100 * row['holds']:.0f}% of the draws"
     )
 

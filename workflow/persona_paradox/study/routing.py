@@ -47,7 +47,13 @@ def routing_views(study: Study) -> Iterator[tuple[str, Any]]:
 def routing_shown(study: Study) -> dict[str, Any]:
     """What figures say of the policies: the tasks, and the origins that are kept apart."""
     tasks = {task: study.dataset_of(task)["origin"] for task in routed_tasks(study)}
-    return {"tasks": list(tasks), "origins": list(dict.fromkeys(tasks.values()))}
+    asked = study.settings["routing"]
+    limit = asked["constraint"] if asked else None
+    return {
+        "tasks": list(tasks),
+        "origins": list(dict.fromkeys(tasks.values())),
+        "limited": limit["metric"] if limit else None,
+    }
 
 
 def check_routing(study: Study) -> None:
