@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.linear_model import RidgeCV
 
 from .cases import Asked, Floats, Outcomes
-from .policies import Chosen, Policy, Rule, best
+from .policies import FEWEST_OF_GROUP, Chosen, Policy, Rule, best, once
 
 # From hardly any shrinkage to nothing but the mean of all items, which is the best single persona.
 _ALPHAS = np.logspace(-1, 5, 13)
@@ -28,6 +28,8 @@ def ridge() -> Any:
 def learned(personas: Sequence[str], estimator: Callable[[], Any] = ridge) -> Policy:
     """The persona of the largest predicted gain over the baseline; the baseline where none gains.
 
+    Of fewer than `FEWEST_OF_GROUP` items nothing is learned: it is the baseline.
+
     The features are of the item and of the baseline's answer, so that the baseline is asked
     first, and any other persona is a second call. Where harm is limited, it has the least of some
     prices at which the rule keeps to the limit on the items it is fitted to; at none, that of the
@@ -39,6 +41,8 @@ def learned(personas: Sequence[str], estimator: Callable[[], Any] = ridge) -> Po
     """
 
     def fit(seen: Asked, outcomes: Outcomes, at_most: float | None) -> Rule:
+        if len(seen.features) < FEWEST_OF_GROUP:
+            return Rule(lambda asked: once(np.zeros(len(asked.features), np.int64)), personas[0])
         mean, spread = _scale(seen.features)
         known = ~np.isnan(outcomes.harm[:, 0])
         harm = np.where(known[:, None], outcomes.harm, 0.0)

@@ -15,7 +15,8 @@ import numpy as np
 
 from .cases import CONTEXT, TASK, Asked, Floats, Ints, Outcomes
 
-# Of a smaller group the best persona is that of all items; our own bound.
+# Of a smaller group the best persona is that of all items, and of fewer items no router is learned;
+# our own bound.
 FEWEST_OF_GROUP = 10
 # Shares of the items that a threshold may send on.
 _SENT_ON = np.linspace(0, 1, 11)
@@ -87,7 +88,8 @@ def _single(outcomes: Outcomes, at_most: float | None) -> int:
     return best(right.astype(np.float64), harm, known.sum(), at_most)
 
 
-def _once(persona: Ints) -> Chosen:
+def once(persona: Ints) -> Chosen:
+    """A choice for which nobody else is asked."""
     return Chosen(persona, np.ones(len(persona), dtype=np.int64))
 
 
@@ -95,7 +97,7 @@ def fixed(personas: Sequence[str], number: int) -> Policy:
     """One persona for all items."""
 
     def choose(asked: Asked) -> Chosen:
-        return _once(np.full(len(asked.labels), number))
+        return once(np.full(len(asked.labels), number))
 
     return Policy(FIXED, personas[number], lambda *_: Rule(choose, personas[number]), False)
 
@@ -105,7 +107,7 @@ def best_single(personas: Sequence[str]) -> Policy:
 
     def fit(_: Asked, outcomes: Outcomes, at_most: float | None) -> Rule:
         number = _single(outcomes, at_most)
-        return Rule(lambda asked: _once(np.full(len(asked.labels), number)), personas[number])
+        return Rule(lambda asked: once(np.full(len(asked.labels), number)), personas[number])
 
     return Policy(BEST_SINGLE, None, fit)
 
@@ -123,7 +125,7 @@ def by_group(personas: Sequence[str], id_: str, dimension: str) -> Policy:
 
         def choose(asked: Asked) -> Chosen:
             groups = asked.groups[dimension]
-            return _once(np.array([chosen.get(str(one), fallback) for one in groups], np.int64))
+            return once(np.array([chosen.get(str(one), fallback) for one in groups], np.int64))
 
         said = [f"{group}: {personas[one]}" for group, one in chosen.items()]
         return Rule(choose, "; ".join([*said, f"else {personas[fallback]}"]))
@@ -175,7 +177,7 @@ def on_flags(personas: Sequence[str], lean: int, cautious: int) -> Policy:
     """A lean persona, and a cautious one where the case holds a word of the list."""
 
     def choose(asked: Asked) -> Chosen:
-        return _once(np.where(asked.flagged, cautious, lean))
+        return once(np.where(asked.flagged, cautious, lean))
 
     said = f"{personas[lean]}, on a flag {personas[cautious]}"
     return Policy("escalate_on_flags", None, lambda *_: Rule(choose, said), False)
@@ -238,7 +240,7 @@ def _voted(asked: Asked, score: Floats) -> Chosen:
 def oracle(outcomes: Outcomes) -> Chosen:
     """For every item a persona that is right, else one that does no harm: what no rule can pass."""
     worth = 2.0 * outcomes.right - np.nan_to_num(outcomes.harm, nan=0.0)
-    return _once(worth.argmax(axis=1))
+    return once(worth.argmax(axis=1))
 
 
 def policies(

@@ -169,6 +169,8 @@ def policy_rows(
 ) -> Iterator[dict[str, Any]]:
     """What every policy and the oracle are worth: rows by the names of `SCHEMA`.
 
+    Of items of one cluster there are none.
+
     Args:
         cases: the items.
         policies: those of `policies.policies`, of which the first is the baseline for all.
@@ -181,6 +183,9 @@ def policy_rows(
     answered = Answered(cases, clustered, backend)
     draws = Draws.of(cases.clusters, settings)
     fold = folds_of(cases, asked["folds"], settings["seed"])
+    if np.unique(fold).size < 2:
+        # There is no item to learn from that is not in it.
+        return
     more = spread_of(np.unique(fold).size)
 
     # In sample, and out of it.
@@ -244,7 +249,7 @@ def spread_of(folds: int) -> float:
     as (1 / J + n₂ / n₁) times that of one, and not as 1 / J (Nadeau and Bengio 2003); of K folds
     J = K and n₂ / n₁ = 1 / (K - 1).
     """
-    return float(np.sqrt(1 + folds / (folds - 1))) if folds > 1 else 1.0
+    return float(np.sqrt(1 + folds / (folds - 1)))
 
 
 def widened(resampled: Resampled, factor: float) -> Resampled:
