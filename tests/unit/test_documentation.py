@@ -26,6 +26,7 @@ from persona_paradox.measures import confidences, recalibration, tabulation, wid
 from persona_paradox.measures.metric import Metric
 from persona_paradox.names import CALIBRATION
 from persona_paradox.prompting import delivery, prompts, steps
+from persona_paradox.routing import valuing
 
 RECALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/recalibrate.py"), run_name="recalibrate")
 CALIBRATE = runpy.run_path(str(ROOT / "workflow/scripts/calibrate.py"), run_name="calibrate")
@@ -53,6 +54,7 @@ SCHEMAS = {
         for name, schema in tabulation.schemas([measuring.load("triage")]).items()
     },
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
+    "results/tables/policies.parquet": valuing.SCHEMA,
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,
