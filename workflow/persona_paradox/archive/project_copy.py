@@ -61,6 +61,7 @@ TABLES = (
     "tabulate",
     "decompose",
     "tell_factors",
+    "value_policies",
     "sample_answers",
     "read_ratings",
     "read_criteria",
