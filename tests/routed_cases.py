@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from persona_paradox.routing.cases import Asked, Cases, Outcomes
+from persona_paradox.routing.cases import CONTEXT, TASK, Asked, Cases, Outcomes
 from persona_paradox.routing.valuing import SCHEMA, policy_rows, with_holm
 
 NAMES = ["no_persona", "ed_nurse", "ed_physician", "layperson", "bridge_engineer", "poet"]
@@ -36,7 +36,7 @@ def cases(*, labels: Any, reference: Any, probabilities: Any = None, **more: Any
     task = np.where(np.arange(n) % 2 == 0, "a", "b")
     given = {
         "confidence": probabilities.max(axis=2),
-        "groups": {"task": task, "context": task},
+        "groups": {TASK: task, CONTEXT: task},
         "flagged": np.arange(n) % 5 == 0,
         "features": np.arange(n)[:, None] % 2.0,
     } | more

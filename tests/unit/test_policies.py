@@ -15,7 +15,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from statsmodels.stats.multitest import multipletests
 
 from persona_paradox.measures import statistics
-from persona_paradox.routing.cases import Cases, holds
+from persona_paradox.routing.cases import CONTEXT, TASK, Cases, holds
 from persona_paradox.routing.learned import learned
 from persona_paradox.routing.policies import (
     Policy,
@@ -120,10 +120,10 @@ def test_a_threshold_is_the_best_of_all(at_most: float) -> None:
 
 def test_each_group_has_its_best_persona_and_a_small_one_that_of_all() -> None:
     of = studied(4, 120, helps=0.5)
-    groups = of.asked.groups["task"].astype("<U3")
+    groups = of.asked.groups[TASK].astype("<U3")
     groups[:5] = "few"
-    of = replace(of, asked=replace(of.asked, groups=of.asked.groups | {"task": groups}))
-    rule, chosen = in_sample(by_group(NAMES, "by_task", "task"), of, None)
+    of = replace(of, asked=replace(of.asked, groups=of.asked.groups | {TASK: groups}))
+    rule, chosen = in_sample(by_group(NAMES, "by_task", TASK), of, None)
     expected = {
         group: int(of.outcomes.right[groups == group].sum(axis=0).argmax()) for group in "ab"
     }
@@ -180,7 +180,7 @@ def test_clusters_stay_together_and_tasks_are_spread_evenly() -> None:
     alone = studied(7, 100)
     fold = folds_of(alone, 5, 3)
     for task in ("a", "b"):
-        assert np.bincount(fold[alone.asked.groups["task"] == task]).tolist() == [10] * 5
+        assert np.bincount(fold[alone.asked.groups[TASK] == task]).tolist() == [10] * 5
     assert np.unique(folds_of(replace(of, clusters=np.repeat(["x", "y"], 50)), 5, 3)).size == 2
 
 
@@ -261,7 +261,7 @@ def test_what_items_do_not_allow_is_left_out() -> None:
         of.asked,
         confidence=np.full(of.asked.confidence.shape, np.nan),
         probabilities=np.full(of.asked.probabilities.shape, np.nan),
-        groups={"task": np.repeat("a", 40), "context": np.repeat("b", 40)},
+        groups={TASK: np.repeat("a", 40), CONTEXT: np.repeat("b", 40)},
     )
     ids = {policy.id for policy in policies(NAMES, bare, None, None)}
     assert ids == {"fixed", "best_single", "majority"}
@@ -278,7 +278,7 @@ def fitted(
         of, p = make(seed)
         fold = folds_of(of, 5, SETTINGS["seed"])
         truth = {}
-        for policy in (best_single(NAMES), by_group(NAMES, "by_task", "task")):
+        for policy in (best_single(NAMES), by_group(NAMES, "by_task", TASK)):
             chosen = cross_fitted(policy, of, fold, None)
             gain = p[np.arange(len(p)), chosen.persona] - p[:, 0]
             truth[policy.id] = float(gain.mean())

@@ -18,8 +18,8 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# What the groups of items are called that are no subgroups.
-TASK, CONTEXT = "task", "context"
+# What the groups of items are called that are no subgroups; no id of one begins so.
+TASK, CONTEXT = "@task", "@context"
 
 
 class Labelled(Scored, Protocol):
@@ -248,6 +248,7 @@ def _probabilities(tables: Sequence[pl.DataFrame]) -> Floats:
 def _wide(probabilities: Floats, n_labels: int) -> Floats:
     """With labels that no answer to these items can have."""
     lacking = n_labels - probabilities.shape[2]
-    unknown = np.isnan(probabilities).any(axis=2, keepdims=True)
+    # Of no labels at all nothing is known either.
+    unknown = np.isnan(probabilities).all(axis=2, keepdims=True)
     more = np.where(unknown, np.nan, 0.0) * np.ones(lacking)
     return np.concatenate([probabilities, more], axis=2)
