@@ -55,7 +55,7 @@ def recommendation(rows: Rows, settings: Settings) -> str:
     shown = [
         row
         for row in allowed
-        if row is not baseline and row["gain"] > 0 and row["gain_p_holm"] <= 1 - level
+        if row is not baseline and row["gain"] > 0 and _shown(row, "gain", level)
     ]
     if shown:
         return _deploy(_best(shown), len(shown), rows, settings)
@@ -79,7 +79,7 @@ def recommendation(rows: Rows, settings: Settings) -> str:
             f"most right answers: {_gain(best)}, {_calls(best)}{_rate(best)}. "
             + (
                 "That it is right less often than no persona is shown."
-                if best["gain"] < 0 and best["gain_p_holm"] <= 1 - level
+                if best["gain"] < 0 and _shown(best, "gain", level)
                 else "That it is right more often than no persona, or less, is not shown."
             )
             + " It was picked among several after the fact, and its interval does not count that."
@@ -93,13 +93,13 @@ def recommendation(rows: Rows, settings: Settings) -> str:
 
 
 def _deploy(row: Row, n_shown: int, rows: Rows, settings: Settings) -> str:
-    alpha = 1 - settings["confidence"]
+    level = settings["confidence"]
     single = next(one for one in rows if one["policy"] == BEST_SINGLE)
     text = f"**Take {_named(row, settings)}**: {_gain(row)}, {_calls(row)}{_rate(row)}."
     if row["rule"] and row["policy"] not in (FIXED, "majority", "mean_probability"):
         text += f" Fitted to all items it is: {row['rule']}."
     if row["regret_p_holm"] is not None:
-        better = row["regret"] < 0 and row["regret_p_holm"] <= alpha
+        better = row["regret"] < 0 and _shown(row, "regret", level)
         text += (
             f" That it is better than the best single persona is {'' if better else 'not '}shown: "
             f"{points(-row['regret'])} points "
@@ -107,7 +107,7 @@ def _deploy(row: Row, n_shown: int, rows: Rows, settings: Settings) -> str:
             f"{p_text(row['regret_p_holm'])}."
         )
         cheaper = single["calls"] < row["calls"]
-        if not better and cheaper and single["gain_p_holm"] <= alpha and single["gain"] > 0:
+        if not better and cheaper and single["gain"] > 0 and _shown(single, "gain", level):
             text += (
                 f" The best single persona takes {single['calls']:.1f} calls, and is shown to beat "
                 f"none, too: {_gain(single)}."
@@ -130,7 +130,7 @@ def _about(rows: Rows, settings: Settings) -> Iterator[str]:
     single = next(row for row in rows if row["policy"] == BEST_SINGLE)
     best = next(row for row in rows if row["policy"] == ORACLE)
     tested = [row for row in rows if row["gain_p"] is not None]
-    shown = [row for row in tested if row["gain_p_holm"] <= 1 - settings["confidence"]]
+    shown = [row for row in tested if _shown(row, "gain", settings["confidence"])]
     yield (
         f"- No persona: right in {_value(baseline)}, {baseline['n_invalid']} answers invalid"
         f"{_rate(baseline)}."
@@ -159,6 +159,12 @@ def _about(rows: Rows, settings: Settings) -> Iterator[str]:
 
 def _baseline(rows: Rows, settings: Settings) -> Row:
     return next(row for row in rows if row["policy"] == FIXED and row["by"] == settings["baseline"])
+
+
+def _shown(row: Row, name: str, level: float) -> bool:
+    """Whether a difference is shown after Holm's adjustment."""
+    p: float | None = row[f"{name}_p_holm"]
+    return p is not None and p <= 1 - level
 
 
 def _holds(row: Row, level: float) -> bool:
