@@ -62,7 +62,7 @@ def recommendation(rows: Rows, settings: Settings) -> str:
     if baseline in allowed:
         # What breaks the limit is no alternative, however much it gains.
         best = _best([row for row in allowed if row is not baseline] or others)
-        limit = f", and no persona keeps {_limit(baseline)}" if baseline["constraint"] else ""
+        limit = f", which keeps {_limit(baseline)}" if baseline["constraint"] else ""
         return (
             f"**Nothing is shown to beat no persona{limit}: take none.** It is right in "
             f"{_value(baseline)}{_rate(baseline)}. The largest gain that was seen is that of "
@@ -73,7 +73,7 @@ def recommendation(rows: Rows, settings: Settings) -> str:
     if allowed:
         best = _best(allowed)
         return (
-            f"**No persona is not enough, as it does not keep {_limit(baseline)}**"
+            f"**Without a persona the model does not keep {_limit(baseline)}**"
             f"{_rate(baseline)}. Of the {len(others)} other policies {len(allowed)} keep it "
             f"in at least {percent(level)} of the draws; of these {_named(best, settings)} has the "
             f"most right answers: {_gain(best)}, {_calls(best)}{_rate(best)}. "
