@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from persona_paradox.archive import contradictions, crate
-from persona_paradox.archive.project_copy import Copy
+from persona_paradox.archive.project_copy import TABLES, Copy
 from persona_paradox.archive.reading import read_study
 from persona_paradox.archive.verification import Findings, difference
 from persona_paradox.archive.withholding import MARK
@@ -484,3 +485,15 @@ def test_a_list_of_answers_is_compared_whole(tmp_path: Path) -> None:
     forged = LISTED.with_columns(p=1.0)
     name = "results/rankings/careful/m/t.lists.parquet"
     assert with_given(tmp_path, name, LISTED, forged).equals(LISTED)
+
+
+def test_every_rule_that_leaves_a_table_may_make_it_again():
+    rules = {}
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for block in re.split(r"^ *(?=(?:use )?rule \w)", path.read_text(), flags=re.MULTILINE):
+            if found := re.match(r"(?:use )?rule (\w+)(?: as (\w+))?", block):
+                name = found[2] or found[1]
+                rules[name] = re.search(r"\boutput:.*?\blog:", block, re.DOTALL)
+    leaving = {name for name, out in rules.items() if out and "results/tables/" in out[0]}
+    assert leaving >= {"tabulate", "assess", "compare_arms", "survive"}
+    assert leaving <= set(TABLES)

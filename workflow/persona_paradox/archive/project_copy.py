@@ -62,6 +62,8 @@ TABLES = (
     "decompose",
     "tell_factors",
     "value_policies",
+    "compare_arms",
+    "survive",
     "sample_answers",
     "read_ratings",
     "read_criteria",
