@@ -13,8 +13,9 @@ from tiny_families import write_family
 
 from persona_paradox.engine.vocabulary import open_vocabulary
 from persona_paradox.training import base_model
+from persona_paradox.training.checkpoints import Checkpoints
 from persona_paradox.training.examples import Example, balanced, batches, common_length
-from persona_paradox.training.label_loop import LabelTrainer
+from persona_paradox.training.label_loop import LabelTrainer, train_labels
 from persona_paradox.training.settings import Settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -127,3 +128,53 @@ def test_every_example_is_read_once_in_an_epoch() -> None:
     assert sorted(i for _, chosen in found for i in chosen) == list(range(13))
     assert all(set(chosen) <= set(groups[group]) for group, chosen in found)
     assert {len(chosen) for _, chosen in found} == {4, 2, 3}
+
+
+def test_losses_are_those_of_trl(tmp_path: Path) -> None:
+    """Of five steps on all examples of a group, with the same AdamW, schedule and A."""
+    path = tmp_path / "model.gguf"
+    chosen = [i for i, one in enumerate(EXAMPLES) if one.group == "a"]
+    made = [EXAMPLES[i] for i in chosen]
+    settings = Settings("sft", rank=4, first_layer=1, epochs=5, batch=8, learning_rate=1e-2)
+    model, _ = tuned(path, "llama", 1)
+    mine = train_labels(model, made, settings, Checkpoints(tmp_path / "none"))
+    theirs = by_trl(path, made, settings, tmp_path / "trl")
+    assert len(mine) == len(theirs) == 5
+    assert mine[-1].loss < 0.9 * mine[0].loss
+    assert [one.loss for one in mine] == pytest.approx(theirs, rel=1e-3)
+
+
+def by_trl(path: Path, made: list[Example], settings: Settings, folder: Path) -> list[float]:
+    """Losses of trl's SFT of the same model, without anything of ours."""
+    from datasets import Dataset  # noqa: PLC0415 - these take seconds
+    from tokenizers import Tokenizer, models  # noqa: PLC0415
+    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415
+    from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
+
+    end = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({"x": 0}, "x")),
+        **dict.fromkeys(("eos_token", "pad_token", "unk_token"), "x"),
+    )
+    _, peft = tuned(path, "llama", settings.first_layer)
+    rows = {
+        "input_ids": [[*one.prompt, *one.completion] for one in made],
+        "completion_mask": [[0] * len(one.prompt) + [1] * len(one.completion) for one in made],
+    }
+    config = SFTConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=settings.batch,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        logging_steps=1,
+        report_to="none",
+        use_cpu=True,
+        bf16=False,
+        max_length=None,
+        save_strategy="no",
+        gradient_checkpointing=False,
+        disable_tqdm=True,
+    )
+    data = Dataset.from_dict(rows)
+    trainer = SFTTrainer(model=peft, args=config, train_dataset=data, processing_class=end)
+    trainer.train()
+    return [one["loss"] for one in trainer.state.log_history if "loss" in one]

@@ -1,6 +1,7 @@
 """Train an adapter (LoRA) of a base model by examples."""
 
 import os
+import shutil
 import sys
 from argparse import Namespace
 from importlib.metadata import version
@@ -23,13 +24,22 @@ from persona_paradox.engine.vocabulary import open_vocabulary
 from persona_paradox.errors import InputError
 from persona_paradox.training import base_model
 from persona_paradox.training.adapter_file import write_adapter
+from persona_paradox.training.by_trl import train_by_trl
 from persona_paradox.training.checkpoints import SECONDS, Checkpoints
-from persona_paradox.training.examples import read_examples
+from persona_paradox.training.examples import (
+    Reader,
+    are_labels,
+    as_masked,
+    read_examples,
+    read_preferences,
+)
 from persona_paradox.training.label_loop import train_labels
-from persona_paradox.training.settings import Settings
+from persona_paradox.training.settings import SFT, Settings
 
 # Tokens by which transformers' reading of the base is compared with llama.cpp's.
 MOST_COMPARED = 256
+# Columns of tokens.
+COUNTED = {f"{what}_ids" for what in ("input", "prompt", "completion", "chosen", "rejected")}
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "gguf")
 
 
@@ -58,7 +68,14 @@ def main(arguments: Namespace) -> None:
     with open_vocabulary(base.model, name) as vocabulary:
         header = base_model.read_header(vocabulary, name)
         base_model.check_first_layer(header, settings, name)
-        examples = read_examples(rows, vocabulary, settings.weights, name)
+        reader = Reader(vocabulary, name)
+        if settings.method == SFT:
+            examples = read_examples(rows, reader, settings, name)
+            by_loop = are_labels(examples)
+            inputs = as_masked(examples)
+        else:
+            by_loop, inputs = False, read_preferences(rows, reader, settings, name)
+        first = reader.prompt(rows[0]["prompt"])
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     torch.use_deterministic_algorithms(True)
@@ -72,16 +89,21 @@ def main(arguments: Namespace) -> None:
         "computed_on": base_model.device().type,
     }
     fingerprint = files.sha256_bytes(files.canonical_json(about).encode())
-    checkpoints = Checkpoints(arguments.checkpoints, fingerprint, arguments.checkpoint_seconds)
-    tokens = sum(len(one.prompt) + len(one.completion) for one in examples)
-    cli.log.info("%d examples of %d tokens, in %s", len(rows), tokens, about["computed_in"])
+    # What every example holds but flags: tokens of its prompt and of one answer or two.
+    tokens = sum(len(ids) for one in inputs for key, ids in one.items() if key in COUNTED)
+    cli.log.info("%d examples of %d tokens, in %s", len(inputs), tokens, about["computed_in"])
     model = base_model.load_base(base.model, header, dtype)
-    shown = examples[0].prompt[-MOST_COMPARED:]
+    shown = first[:MOST_COMPARED]
     with Engine(base.model, EngineSettings(context=len(shown), width=1), 1, name) as engine:
         said = engine.read(shown)
     about["same_first_token"] = base_model.check_reading(model, said, shown, name)
-    tuned = base_model.add_lora(model, settings)
-    losses = train_labels(model, examples, settings, checkpoints)
+    folder = arguments.checkpoints / fingerprint[:16]
+    if by_loop:
+        tuned = base_model.add_lora(model, settings)
+        checkpoints = Checkpoints(folder, arguments.checkpoint_seconds)
+        losses = train_labels(model, examples, settings, checkpoints)
+    else:
+        tuned, losses = train_by_trl(model, inputs, settings, reader.end, folder)
     weights = base_model.lora_weights(tuned)
     with files.atomic_path(arguments.adapter) as temporary:
         write_adapter(temporary, weights, settings.alpha, header)
@@ -90,14 +112,14 @@ def main(arguments: Namespace) -> None:
     manifest = about | {
         "sha256": files.sha256_file(arguments.adapter),
         "size": arguments.adapter.stat().st_size,
-        "examples": len(examples),
+        "examples": len(inputs),
         "tokens": tokens,
         "steps": len(losses),
         "first_loss": losses[0].loss,
         "last_loss": losses[-1].loss,
     }
     files.write_text(arguments.manifest, files.canonical_json(manifest))
-    checkpoints.remove()
+    shutil.rmtree(arguments.checkpoints, ignore_errors=True)
     cli.log.info("loss %.3f to %.3f", losses[0].loss, losses[-1].loss)
 
 

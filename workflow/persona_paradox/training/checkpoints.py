@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,14 +39,12 @@ class Checkpoints:
     """The last checkpoint of a training.
 
     Args:
-        folder: where it lies.
-        fingerprint: of everything that the training depends on; one of another is not used.
+        folder: where it lies, which is of this very training alone.
         seconds: between two of them.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, seconds: float = SECONDS) -> None:
+    def __init__(self, folder: Path, seconds: float = SECONDS) -> None:
         self._path = folder / "last.pt"
-        self._fingerprint = fingerprint
         self._seconds = seconds
         self._kept = time.monotonic()
 
@@ -60,9 +57,6 @@ class Checkpoints:
         # A damaged file raises whatever its bytes call for.
         except Exception:
             log.info("%s is damaged; the training begins anew", self._path)
-            return []
-        if found["fingerprint"] != self._fingerprint:
-            log.info("%s is of another training; this one begins anew", self._path)
             return []
         with torch.no_grad():
             for mine, kept in zip(trained, found["weights"], strict=True):
@@ -80,7 +74,6 @@ class Checkpoints:
         if time.monotonic() - self._kept < self._seconds:
             return
         state = {
-            "fingerprint": self._fingerprint,
             "weights": [one.detach() for one in trained],
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
@@ -89,9 +82,3 @@ class Checkpoints:
         with atomic_path(self._path) as temporary:
             torch.save(state, temporary)
         self._kept = time.monotonic()
-
-    def remove(self) -> None:
-        """Remove it, where the training is done."""
-        self._path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._path.parent.rmdir()

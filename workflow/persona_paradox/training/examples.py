@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import llama_cpp
+import numpy as np
 
 from ..engine.vocabulary import Vocabulary
 from ..errors import InputError
+from .settings import DPO, Settings
 
 Tokens = tuple[int, ...]
 
@@ -84,25 +86,22 @@ class Reader:
 
 
 def read_examples(
-    rows: Sequence[Mapping[str, Any]], vocabulary: Vocabulary, weights: str, name: str
+    rows: Sequence[Mapping[str, Any]], reader: Reader, settings: Settings, name: str
 ) -> list[Example]:
     """Examples of supervised training.
 
     Args:
         rows: with `prompt` and `completion`; `task` and `persona` where they have them.
-        vocabulary: of the base model.
-        weights: `none` or `balanced`.
+        reader: of the base model's tokens.
+        settings: whose `weights` are asked for.
         name: the adapter's file, in errors.
 
     Raises:
         InputError: there is none, or a completion is empty.
     """
-    reader = Reader(vocabulary, name)
+    _check(rows, ("completion",), name)
     prompts = {text: reader.prompt(text) for text in {row["prompt"] for row in rows}}
     completions = {text: reader.completion(text) for text in {row["completion"] for row in rows}}
-    if not rows or any(len(tokens) < 2 for tokens in completions.values()):
-        what = "a completion is empty" if rows else "there is no example"
-        raise InputError(f"{name}: key `training.data`: {what}; name other data")
     examples = [
         Example(
             f"{row.get('task')}/{row.get('persona')}",
@@ -111,7 +110,68 @@ def read_examples(
         )
         for row in rows
     ]
-    return balanced(examples) if weights == "balanced" else examples
+    return balanced(examples) if settings.weights == "balanced" else examples
+
+
+def as_masked(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Examples in the columns of trl's SFT: tokens, and which of them are the completion."""
+    return [
+        {
+            "input_ids": [*one.prompt, *one.completion],
+            "completion_mask": [0] * len(one.prompt) + [1] * len(one.completion),
+        }
+        for one in examples
+    ]
+
+
+def read_preferences(
+    rows: Sequence[Mapping[str, Any]], reader: Reader, settings: Settings, name: str
+) -> list[dict[str, Any]]:
+    """Examples in the columns of tokens of trl's DPO or KTO.
+
+    Args:
+        rows: with `prompt`, and `chosen` and `rejected`, or `completion` and `label`.
+        reader: of the base model's tokens.
+        settings: of the training.
+        name: the adapter's file, in errors.
+
+    Raises:
+        InputError: there is none, an answer is empty, or KTO has only good or only bad ones.
+    """
+    texts = ("chosen", "rejected") if settings.method == DPO else ("completion",)
+    _check(rows, texts, name)
+    found: list[dict[str, Any]] = [
+        {"prompt_ids": list(reader.prompt(row["prompt"]))}
+        | {f"{text}_ids": list(reader.completion(row[text])) for text in texts}
+        for row in rows
+    ]
+    if settings.method == DPO:
+        return found
+    labels = [bool(row["label"]) for row in rows]
+    if len(set(labels)) < 2 or settings.batch < 2:
+        raise InputError(
+            f"{name}: key `training`: KTO needs good answers and bad ones, and a `batch` of at "
+            "least 2; bring both, or choose dpo or sft"
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(found)).tolist()
+    drawn = [found[i] | {"label": labels[i]} for i in order]
+    # The last batch must not be of one answer, which has no neighbour.
+    if len(drawn) % settings.batch == 1:
+        drawn.pop()
+    for start in range(0, len(drawn), settings.batch):
+        batch = drawn[start : start + settings.batch]
+        answers = [one["completion_ids"] for one in batch]
+        for one, other in zip(batch, [answers[-1], *answers[:-1]], strict=True):
+            one["KL_completion_ids"] = other
+    return drawn
+
+
+def _check(rows: Sequence[Mapping[str, Any]], texts: Sequence[str], name: str) -> None:
+    """See that there are examples, and that each is whole."""
+    empty = [text for text in texts if any(not row[text] for row in rows)]
+    if empty or not rows:
+        what = f"a text of `{empty[0]}` is empty" if empty else "there is no example"
+        raise InputError(f"{name}: key `training.data`: {what}; bring other examples")
 
 
 def balanced(examples: Sequence[Example]) -> list[Example]:
