@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_families import FAMILIES, engine_logits, interleaved, write_family
-from tiny_model import write_tiny_model
+from tiny_families import FAMILIES, engine_logits, write_family
 
 from persona_paradox.engine.adapters import Adapter, try_adapter
 from persona_paradox.engine.vocabulary import open_vocabulary
 from persona_paradox.errors import InputError
 from persona_paradox.training import base_model
-from persona_paradox.training.adapter_file import rotary_order, write_adapter
+from persona_paradox.training.adapter_file import write_adapter
 from persona_paradox.training.settings import Settings
 
 # llama.cpp keeps keys and values in 16 bits.
@@ -88,11 +87,6 @@ def test_a_wrong_order_of_queries_and_keys_is_seen(
     assert np.abs(found - spoken(peft.merge_and_unload())).max() > 10 * TOLERANCE
 
 
-def test_rows_are_interleaved_within_heads() -> None:
-    rows = np.arange(48, dtype=np.float32).reshape(24, 2)
-    np.testing.assert_array_equal(rotary_order(rows, 3), interleaved(rows, 3))
-
-
 def test_equal_weights_give_equal_bytes(tmp_path: Path) -> None:
     write_family(tmp_path / "model.gguf", "llama")
     weights = base_model.lora_weights(tuned(tmp_path / "model.gguf"))
@@ -110,20 +104,3 @@ def test_a_base_that_transformers_reads_otherwise_is_refused(tmp_path: Path) -> 
         layer.self_attn.scaling /= 4
     with pytest.raises(InputError, match=rf"^{NAME}: key `base`: transformers .* reads the base"):
         base_model.check_reading(loaded, engine_logits(path, TOKENS), TOKENS, NAME)
-
-
-@pytest.mark.parametrize("architecture", ["mamba", "jamba"])
-def test_other_architectures_are_refused(architecture: str, tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "model.gguf", architecture=architecture)
-    with pytest.raises(
-        InputError, match=f"^{NAME}: key `base`: .*'{architecture}' are not trained.*; name a base"
-    ):
-        header_of(tmp_path / "model.gguf")
-
-
-def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    write_family(tmp_path / "model.gguf", "llama")
-    header = header_of(tmp_path / "model.gguf")
-    base_model.check_first_layer(header, Settings("sft", first_layer=2), NAME)
-    with pytest.raises(InputError, match=r"`training\.first_layer`: 3 is no layer .* write 0 to 2"):
-        base_model.check_first_layer(header, Settings("sft", first_layer=3), NAME)

@@ -14,7 +14,7 @@ from tiny_families import write_family
 from persona_paradox.engine.vocabulary import open_vocabulary
 from persona_paradox.training import base_model
 from persona_paradox.training.checkpoints import Checkpoints
-from persona_paradox.training.examples import Example, balanced, batches, common_length
+from persona_paradox.training.examples import Example
 from persona_paradox.training.label_loop import LabelTrainer, train_labels
 from persona_paradox.training.settings import Settings
 
@@ -104,30 +104,6 @@ def test_a_weight_counts_as_often_as_it_says(tmp_path: Path) -> None:
     loss = LabelTrainer(model, weighed, 0).loss([0, 1, 2])
     wanted = plain_loss(model, [0, 1, 2], {0: 1.0, 1: 2.0, 2: 3.0})
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-4)
-
-
-def test_balanced_weights_give_every_completion_the_same_sum() -> None:
-    made = [Example("a", (1, 2), (3,))] * 6 + [Example("a", (1, 2), (4,))] * 2
-    sums = {completion: 0.0 for completion in ((3,), (4,))}
-    for one in balanced(made):
-        sums[one.completion] += one.weight
-    assert sums == {(3,): pytest.approx(4), (4,): pytest.approx(4)}
-
-
-def test_what_prompts_have_in_common_leaves_each_a_token() -> None:
-    assert common_length([(1, 2, 3), (1, 2, 4)]) == 2
-    assert common_length([(1, 2), (1, 2, 4)]) == 1
-    assert common_length([(1, 2)]) == 1
-    assert common_length([(5, 2), (1, 2)]) == 0
-    assert common_length([(1,), (1,)]) == 0
-
-
-def test_every_example_is_read_once_in_an_epoch() -> None:
-    groups = {"a": list(range(10)), "b": list(range(10, 13))}
-    found = list(batches(groups, 4, np.random.default_rng(0)))
-    assert sorted(i for _, chosen in found for i in chosen) == list(range(13))
-    assert all(set(chosen) <= set(groups[group]) for group, chosen in found)
-    assert {len(chosen) for _, chosen in found} == {4, 2, 3}
 
 
 def test_losses_are_those_of_trl(tmp_path: Path) -> None:

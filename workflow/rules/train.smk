@@ -1,6 +1,6 @@
 # Needs: what the base of an adapter reads of a task's training items and of files, and references.
 # Leaves: under results/training, the examples of an adapter; under resources/adapters, the adapter
-# itself, with a manifest and its losses by step. It is trained in an environment of its own
+# itself, with a manifest, its losses by step and their curve. It is trained in an environment of its own
 # (`make train`), once: as long as it is there and nothing changed that it was made of, cells take
 # it as they take weights.
 
@@ -141,3 +141,20 @@ rule train_adapter:
         " --config-file config/adapters/{wildcards.adapter}.yaml"
         " --adapter {output.adapter} --manifest {output.manifest} --curve {output.losses}"
         " --checkpoints resources/adapters/{wildcards.adapter}/checkpoints --log {log}"
+
+
+rule plot_training:
+    input:
+        losses="resources/adapters/{adapter}/losses.parquet",
+        code=code("plot_training"),
+    output:
+        "resources/adapters/{adapter}/curve.pdf",
+    log:
+        "logs/plot_training/{adapter}.log",
+    wildcard_constraints:
+        adapter=one_of(ADAPTERS),
+    conda:
+        ENVIRONMENT
+    shell:
+        script("plot_training")
+        + " --adapter {wildcards.adapter} --losses {input.losses} --curve {output} --log {log}"
