@@ -146,6 +146,7 @@ def by_trl(path: Path, made: list[Example], settings: Settings, folder: Path) ->
         use_cpu=True,
         bf16=False,
         max_length=None,
+        completion_only_loss=True,
         save_strategy="no",
         gradient_checkpointing=False,
         disable_tqdm=True,

@@ -137,7 +137,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def test_what_follows_a_rule_is_learned_and_measured_in_llama_cpp(place: Place) -> None:
     """Of cases that were not in training, behind both prompts; the base guesses."""
-    place.train("rule", cases(100, seed=1), {"weights": "balanced"})
+    place.train("rule", cases(100, seed=1), {"weights": "balanced", "epochs": 10})
     unseen = cases(60, seed=2)
     # Chance is a third: of 120 answers, .46 lies three standard errors above it.
     assert place.right(None, unseen) < 0.46
@@ -157,7 +157,7 @@ def test_what_follows_a_rule_is_learned_and_measured_in_llama_cpp(place: Place) 
     assert not (place.folder / "rule/checkpoints").exists()
     table = pl.read_parquet(place.folder / "rule/losses.parquet")
     assert table.columns == ["step", "epoch", "examples", "loss"]
-    assert table.group_by("epoch").agg(pl.sum("examples"))["examples"].to_list() == [200] * 4
+    assert table.group_by("epoch").agg(pl.sum("examples"))["examples"].to_list() == [200] * 10
 
 
 def test_labels_that_follow_nothing_are_not_learned(place: Place) -> None:

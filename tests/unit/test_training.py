@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tiny_model import write_tiny_model
+from tiny_model import CHATML, write_tiny_model
 
 from persona_paradox.engine.vocabulary import Vocabulary, open_vocabulary
 from persona_paradox.errors import InputError
@@ -55,6 +55,18 @@ def test_prompts_and_completions_are_what_a_cell_reads_and_writes(vocabulary: Vo
         assert tuple(written) in forms
         assert vocabulary.ends(end)
     assert reader.completion("A")[-1] == reader.end
+
+
+GEMMA = "{{ bos_token }}<start_of_turn>model\n{{ content }}<|endoftext|>\n"
+
+
+@pytest.mark.parametrize(("template", "end"), [(CHATML, "<|im_end|>"), (GEMMA, "<|endoftext|>")])
+def test_a_turn_ends_as_the_template_ends_it(template: str, end: str, tmp_path: Path) -> None:
+    """Whichever of the tokens that end something llama.cpp names first."""
+    write_tiny_model(tmp_path / "model.gguf", template=template)
+    with open_vocabulary(tmp_path / "model.gguf", "model") as vocabulary:
+        (written,) = vocabulary.tokenize(end, special=True)
+        assert Reader(vocabulary, NAME).end == written
 
 
 def test_rows_become_examples(vocabulary: Vocabulary) -> None:

@@ -148,7 +148,14 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as it is; nothing has run."""
     path = tmp_path_factory.mktemp("plain") / "project"
     new_project(path)
-    for name in ("Makefile", "requirements.txt", "requirements-slurm.txt", "docs", "mkdocs.yml"):
+    for name in (
+        "Makefile",
+        "requirements.txt",
+        "requirements-slurm.txt",
+        "requirements-train.txt",
+        "docs",
+        "mkdocs.yml",
+    ):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, path / name)
     return path

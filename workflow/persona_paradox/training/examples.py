@@ -53,10 +53,7 @@ class Reader:
         self._vocabulary = vocabulary
         self._name = name
         self._alone = vocabulary.spells_alone
-        eot, eos = (
-            of(vocabulary.pointer) for of in (llama_cpp.llama_vocab_eot, llama_cpp.llama_vocab_eos)
-        )
-        self.end: int = eot if eot >= 0 else eos
+        self.end = _end_of_turn(vocabulary)
 
     def prompt(self, text: str) -> Tokens:
         """Tokens of a prompt, as `deliver` writes them."""
@@ -83,6 +80,22 @@ class Reader:
             f"{self._name}: the tokenizer of the base model cannot write the completion {text!r}; "
             "begin it with a letter or a space"
         )
+
+
+def _end_of_turn(vocabulary: Vocabulary) -> int:
+    """The token that the chat template writes behind an answer.
+
+    Mostly that is the end of sequence. Gemma's is another one; what llama.cpp takes for the end of
+    a turn is one that SmolLM2's template never writes.
+    """
+    template = vocabulary.metadata("tokenizer.chat_template") or ""
+    eos, eot = (
+        int(of(vocabulary.pointer)) for of in (llama_cpp.llama_vocab_eos, llama_cpp.llama_vocab_eot)
+    )
+    written = [
+        one for one in (eos, eot) if one >= 0 and vocabulary.spelled(one).decode() in template
+    ]
+    return written[0] if written else eos
 
 
 def read_examples(
