@@ -1,8 +1,10 @@
 """Train an adapter (LoRA) of a base model by examples."""
 
+import logging
 import os
 import shutil
 import sys
+import warnings
 from argparse import Namespace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -11,7 +13,7 @@ from pathlib import Path
 # In the place of the folder of scripts, whose tabulate.py torch would take for a library.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 # No library looks for anything in the network, and a card computes the same sums every time.
-os.environ |= {"HF_HUB_OFFLINE": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "TQDM_DISABLE": "1"}
 
 import polars as pl
 import torch
@@ -61,6 +63,9 @@ def main(arguments: Namespace) -> None:
     """Train, and write adapter, losses and manifest."""
     name = arguments.config_file
     check_libraries(name)
+    # What the libraries plan to change, and where a file is written, is no matter of the user's.
+    warnings.simplefilter("ignore", FutureWarning)
+    logging.getLogger("gguf").setLevel(logging.WARNING)
     settings = Settings.of(files.read_json(arguments.settings))
     base = Prepared.read(arguments.base)
     base.check()
