@@ -115,7 +115,12 @@ def tasks_of(project: Project, ids: list[str]) -> list[tuple[str, dict[str, Any]
 def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     jobs = planned(untouched, *([] if file == DEFAULT else ["--configfile", file]))
     study = read(untouched, DEFAULT) | read(untouched, file)
-    models = [read(untouched, f"config/models/{id_}.yaml") for id_ in study["models"]]
+    named_models = [id_.partition("@") for id_ in study["models"]]
+    models = [read(untouched, f"config/models/{base}.yaml") for base, _, _ in named_models]
+    # Prompts that adapters are trained on: of the base, whose every persona is asked on its own.
+    adapters = [read(untouched, f"config/adapters/{id_}.yaml") for _, _, id_ in named_models if id_]
+    parts = [part for one in adapters for part in one.get("training", {"data": ()})["data"]]
+    taught = {(part["task"], persona) for part in parts for persona in part.get("personas", ())}
     thinking = sum(model.get("thinking", {}).get("think", False) for model in models)
     personas = len(personas_of(untouched, study["personas"]))
     cells = len(models) * personas
@@ -128,11 +133,13 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     judges = [read(untouched, f"config/judges/{id_}.yaml") for id_ in study["judges"]]
     assert jobs["all"] == 1
     datasets = {dataset for dataset, _, _ in tasks}
-    assert jobs["download_dataset"] == len({dataset.partition("@")[0] for dataset in datasets})
+    read_from = {dataset.partition("@")[0] for dataset in datasets}
+    assert jobs["download_dataset"] == len(read_from) + len({task for task, _ in taught})
     assert jobs.get("perturb", 0) == sum("@" in dataset for dataset in datasets)
-    assert jobs["write_prompts"] == first * personas
+    assert jobs["write_prompts"] == first * personas + len(taught)
     assert jobs.get("next_turn", 0) == cells * (rounds - first)
-    assert jobs["deliver"] == cells * rounds
+    assert jobs["deliver"] == cells * rounds + len(taught)
+    assert jobs.get("train_adapter", 0) == sum("training" in one for one in adapters)
     at_once = personas * (rounds - reasoned)
     assert jobs.get("think", 0) == thinking * personas * rounds
     assert jobs.get("answer_behind_thought", 0) == thinking * at_once
