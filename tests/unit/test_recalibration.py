@@ -10,12 +10,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from persona_paradox.measures.calibration import calibration_metrics
-from persona_paradox.measures.recalibration import (
-    METHODS,
-    cross_fitted,
-    item_folds,
-    stratified_folds,
-)
+from persona_paradox.measures.folds import item_folds, stratified_folds
+from persona_paradox.measures.recalibration import METHODS, cross_fitted
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -12,7 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from persona_paradox.kinds.triage.measures import METRICS, answers
-from persona_paradox.measures import contrasts, statistics
+from persona_paradox.measures import contrasts, paired_tests, statistics
 from persona_paradox.measures.answers import measured
 from persona_paradox.measures.resampling import Draws, Resampled, means
 
@@ -336,13 +336,21 @@ def test_a_contrast_is_the_difference_of_its_two_sides():
 
 def test_clusters_of_one_item_give_mcnemars_chi_squared():
     reference, first, second = some_answers(200, seed=13, alike=0.8)
-    rows, _ = compared(reference, first, second, clusters=np.arange(200))
-    row = rows["accuracy"]
-    table = [[0, row["n_gained"]], [row["n_lost"], 0]]
+    turned = (first == reference).astype(int) - (second == reference)
+    table = [[0, (turned > 0).sum()], [(turned < 0).sum(), 0]]
     expected = mcnemar(table, exact=False, correction=False).pvalue
-    assert row["test"] == "clustered McNemar"
-    assert row["p"] == pytest.approx(expected)
-    assert "detectable" not in row
+    assert paired_tests.mcnemar_clustered(turned, np.arange(200)) == pytest.approx(expected)
+
+
+def test_clusters_of_one_item_are_as_none():
+    answers = some_answers(200, seed=13, alike=0.8)
+    alone, _ = compared(*answers, clusters=np.arange(200))
+    none, _ = compared(*answers)
+    keys = ("test", "p", "n_gained", "n_lost", "detectable")
+    assert {key: alone["accuracy"][key] for key in keys} == {
+        key: none["accuracy"][key] for key in keys
+    }
+    assert alone["accuracy"]["test"] == "exact McNemar"
 
 
 def test_clustered_mcnemar_by_hand():

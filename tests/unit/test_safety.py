@@ -509,7 +509,10 @@ def test_clusters_take_the_place_of_wilson_and_mcnemar(tables, assessed):
         assert (row["low"], row["high"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
     paired = contrasts.filter(pl.col("n_gained").is_not_null())
     assert set(paired["metric"]) == {*SHARES}
-    assert set(paired["test"]) == {"clustered McNemar"}
+    # Three questions in a row are of one patient, and one of every category.
+    of_all = paired.filter(pl.col("category") == "all", pl.col("metric").is_in(ACTIONS))
+    assert set(of_all["test"]) == {"clustered McNemar"}
+    assert set(paired.filter(pl.col("category").is_in(CATEGORIES))["test"]) == {"exact McNemar"}
 
 
 def test_copies_of_a_question_in_one_cluster_add_nothing():

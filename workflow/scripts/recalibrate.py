@@ -13,7 +13,8 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.measures import confidences
 from persona_paradox.measures.calibration import calibration_draws
-from persona_paradox.measures.recalibration import cross_fitted, item_folds
+from persona_paradox.measures.folds import item_folds
+from persona_paradox.measures.recalibration import cross_fitted
 from persona_paradox.measures.statistics import cluster_counts, clusters_of
 
 SCHEMA = {"persona": pl.String} | confidences.SCHEMA

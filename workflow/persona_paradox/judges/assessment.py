@@ -78,7 +78,7 @@ class Judged:
         hits: shares of all items, shape (items,) each.
         means: means of other values, nan where an item has none.
         combined: numbers that are no means over items.
-        shares: those of the means that are shares, of the items that have a value.
+        mean_shares: those of the means that are shares, of the items that have a value.
     """
 
     item_ids: list[str]
@@ -89,7 +89,7 @@ class Judged:
     hits: dict[str, NDArray[np.bool_]]
     means: dict[str, Floats] = field(default_factory=dict)
     combined: dict[str, Combined] = field(default_factory=dict)
-    shares: frozenset[str] = frozenset()
+    mean_shares: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -223,7 +223,7 @@ def judged(judgements: pl.DataFrame, items: pl.DataFrame, view: Mapping[str, Any
         hits=hits,
         means=found,
         combined=combined,
-        shares=shares & {*found},
+        mean_shares=shares & {*found},
     )
 
 
@@ -433,7 +433,7 @@ def _contrasts(
 
 def _share(name: str, *sides: Judged) -> tuple[Judged, ...]:
     """A share of some items is one of those that have a value on all sides."""
-    if any(name not in side.shares for side in sides):
+    if any(name not in side.mean_shares for side in sides):
         return sides
     shares = [side.means[name] for side in sides]
     known = np.asarray(~np.isnan(shares).any(axis=0))

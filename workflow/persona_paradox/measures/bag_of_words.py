@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from ..data.fields import line_of
-from .recalibration import item_folds
+from .folds import item_folds
 from .statistics import clusters_of
 
 Floats = NDArray[np.float64]
