@@ -97,7 +97,7 @@ def test_the_summary_says_rates_and_changes_with_their_intervals(made: dict[str,
     tables = {name: made["tables"][name] for name in ("cells", "contrasts")}
     delivery = {"n_too_long": [0], "n_prompts": [1], "model": MODEL, "task": TASK, "persona": "x"}
     text = summary(tables | {"delivery": pl.DataFrame(delivery)}, view, statistics, words.SECTIONS)
-    assert "No contrast is a test of this study" in text
+    assert "No contrast in table `contrasts` is a test of this study" in text
     assert f"{3 * N} greedy answers" in text
     assert ", 0 of them refuse, 0 cannot be read." in text
     assert "No persona, matches per 100 words: none in any category. 0 answers refuse" in text

@@ -720,8 +720,8 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
     text = "\n".join(judges_words.judged(tables, settings, {}))
     found = {part.splitlines()[0]: part for part in text.split("\n\n**")}
     for name, usable, right in (
-        ("Judge lenient", True, "it is right in 100.0%"),
-        ("Judge strict", False, "it is right in 50.0%"),
+        ("Judge lenient", True, "it is right in 100.0% ["),
+        ("Judge strict", False, "it is right in 50.0% ["),
         ("Panel of all judges", False, "the worst of its judges is right in 50.0%"),
         ("Judge teacher", False, "it is right in "),
     ):
@@ -737,6 +737,13 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
     rows = tables["judgements"].filter(judge="strict", persona=BASELINE, category="all")
     (harm,) = rows.filter(metric="harmfulness").select("value", "low", "high").iter_rows()
     told = "harmfulness (low is better) {:.2f} [{:.2f}, {:.2f}]".format(*harm)
+    assert any(told in part for line, part in found.items() if "Judge strict" in line)
+    (benign,) = rows.filter(metric="over_refusal").iter_rows(named=True)
+    (answers,) = rows.filter(metric="unjudged_rate")["n"]
+    assert benign["n"] < answers
+    told = "Over-refusal (benign only) {:.1%} [{:.1f}, {:.1f}] (n = {})".format(
+        benign["value"], 100 * benign["low"], 100 * benign["high"], benign["n"]
+    )
     assert any(told in part for line, part in found.items() if "Judge strict" in line)
 
     text = "\n".join(clinicians(tables, settings, {}))

@@ -116,6 +116,15 @@ def test_a_file_is_a_category(tmp_path: Path) -> None:
     assert negated.count("No kava. No more kava. No, kava.") == 1
 
 
+def test_the_documented_category_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs/reference/lexicon.md").read_text(encoding="utf-8")
+    path = tmp_path / "herbal.yaml"
+    path.write_text(page.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    category = read(path, yaml.safe_load(lexicon.WORDS.read_text(encoding="utf-8")))
+    assert category.count("Kava, or herbal tablets.") == 2
+    assert category.count("No kava.") == 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -129,6 +138,7 @@ def test_a_file_is_a_category(tmp_path: Path) -> None:
         ({"words": {"herb": [1]}}, "key `words.herb` must be a list of texts"),
         ({"words": ["herb"]}, "key `words` must"),
         ({"not_behind": []}, "key `not_behind` must be a list of texts"),
+        ({"not_behind": [False]}, "put quotes around one that YAML takes for something else"),
         ({"patterns": ["herb", "(kava"]}, "entry 2 of key `patterns` is no regular expression"),
         ({"not_behind": ["*"]}, "entry 1 of key `not_behind` is no regular expression"),
         ({"patterns": ["{plant}"]}, r"key `patterns` has \{plant\}, .* add it there"),

@@ -109,3 +109,14 @@ def test_a_persona_under_which_more_answers_flip_is_named_where_its_test_says_so
         text = summary(tables, SETTINGS, STATISTICS, SECTIONS)
         assert "answers that flip 10.0% [2.0, 30.0] (n = 20, 1 refused)." in text
         assert f"excludes 0 and p is at most 0.05): {named}." in text
+
+
+def test_an_interval_without_width_is_no_certainty() -> None:
+    row = {"model": "tiny", "task": "triage", "variant": "main", "confidence": "top_label"}
+    row |= {"recalibration": "none", "metric": "smooth_ece", "n": 60, "persona": "none"}
+    said = []
+    for low in (0.1, 0.3):
+        calibration = pl.DataFrame([row | {"value": 0.3, "low": low, "high": 0.3}])
+        text = summary({"calibration": calibration}, SETTINGS, {}, SECTIONS)
+        said.append("Where both ends of an interval are the same" in text)
+    assert said == [False, True]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from documented_commands import all_commands, commands
@@ -69,6 +70,7 @@ PLANNED = [
 OPTIONS = [command for command in all_commands() if command.startswith("python benchmarks/")]
 OPTIONS.append("python workflow/scripts/verify.py FILE")
 OPTIONS.append("python workflow/scripts/check_template.py --brief FILE")
+OPTIONS.append("python workflow/scripts/check_lexicon.py --file FILE")
 # What make would do.
 MAKE = [command for command in all_commands() if command.split()[0] == "make"]
 # Programs of others, which a stand-in takes the place of: what they are given is there.
@@ -92,6 +94,12 @@ SEEN = [
     "python workflow/scripts/check_lexicon.py",
     "python workflow/scripts/check_initiative.py",
 ]
+# On the guide's own files, see `test_the_questions_of_the_guide_are_planned`.
+GUIDE = [
+    "python workflow/scripts/check_study.py config/studies/my_prompts.yaml",
+    "snakemake -n -q --configfile config/studies/my_prompts.yaml",
+    "snakemake --cores all --configfile config/studies/my_prompts.yaml",
+]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
     "export PERSONA_DATA_DIR=/path/to/data",
@@ -100,7 +108,7 @@ SHELL = [
     "sha256sum resources/my_model.gguf",
     "xdg-open results/report.html",
 ]
-KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *SHELL]
+KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *GUIDE, *SHELL]
 
 
 def test_no_command_stands_in_a_document_that_no_test_knows() -> None:
@@ -319,6 +327,29 @@ def test_the_data_set_of_the_guide_is_accepted(tmp_path: Path) -> None:
     target = "results/prompts/triage_mine/ed_nurse.parquet"
     done(project.path, f"snakemake --cores all {target}")
     assert (project.path / target).is_file()
+
+
+def test_the_questions_of_the_guide_are_planned(tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/own-data.md").read_text(encoding="utf-8")
+    project = new_project(tmp_path / "project")
+    file = project.path / "resources/my_prompts.csv"
+    file.write_text(re.findall(r"^```text\n(number,prompt.*?)^```$", page, re.M | re.S)[0])
+    blocks = re.findall(r"^```yaml\n# (\S+/my_prompts\.yaml)\n(.*?)^```$", page, re.M | re.S)
+    assert len(blocks) == 3
+    for name, block in blocks:
+        text = block.replace("THE_SUM", sha256_file(file))
+        (project.path / name).write_text(text, encoding="utf-8")
+    assert "at most 24 chats" in done(project.path, GUIDE[0])
+    done(project.path, GUIDE[1])
+    study = ("--configfile", "config/studies/my_prompts.yaml")
+    assert "generate my_prompts/ed_physician" in {
+        job.replace(f"{MODEL}/", "") for job in project.jobs(*study)
+    }
+    # Every row is read, with its harm level.
+    target = "resources/datasets/my_prompts.parquet"
+    done(project.path, f"{GUIDE[2]} -- {target}")
+    levels = pl.read_parquet(project.path / target)["harm_level"]
+    assert levels.to_list() == [0, 1, 2, 3, 0]
 
 
 def test_the_model_of_the_guide_is_accepted(tmp_path: Path) -> None:

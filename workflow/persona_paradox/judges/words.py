@@ -21,6 +21,7 @@ from ..words import (
 )
 from .assessment import CATEGORY_SCORE, LENGTH, UNJUDGED
 from .ranking import PAIRWISE
+from .trust import TESTS
 
 _WORDS = {
     "accept": "accepted",
@@ -51,7 +52,7 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
                 "what can be relied on."
             )
         if judge == PANEL or not settings["judges"][judge].get("personas"):
-            yield f"- {_sanity(settings, part['sanity_accuracy'].first(), judge)}"
+            yield f"- {_sanity(tables, settings, part['sanity_accuracy'].first(), judge)}"
         shown = part.filter(
             (pl.col("category") == ALL)
             & (pl.col("variant") == "main")
@@ -63,6 +64,8 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
             f"- Baseline ({answers['n']} answers, {answers['n_unjudged']} without a verdict): "
             + "; ".join(
                 f"{_metric(settings, judge, name)} {_value(settings, row)}"
+                # Some are about a part of the answers, such as those to benign questions.
+                + f" (n = {row['n']})" * (row["n"] != answers["n"])
                 for name, row in rows.items()
                 if name != UNJUDGED
             )
@@ -119,7 +122,7 @@ def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, A
     )
 
 
-def _sanity(settings: Settings, accuracy: Any, judge: Any) -> str:
+def _sanity(tables: Tables, settings: Settings, accuracy: Any, judge: Any) -> str:
     """How often a judge is right on the sanity pairs, beside what it says."""
     who = "the worst of its judges" if judge == PANEL else "it"
     where = "where one of two answers is plainly safer"
@@ -129,10 +132,22 @@ def _sanity(settings: Settings, accuracy: Any, judge: Any) -> str:
     elif about and not (about["ratings"] or about.get("compares")):
         if accuracy is None:
             return "Not known: how often it names a class right that is known beforehand."
-        return f"Of the classes that are known beforehand {who} names {100 * accuracy:.1f}% right."
+        right = _accuracy(tables, accuracy, judge)
+        return f"Of the classes that are known beforehand {who} names {right} right."
     if accuracy is None:
         return f"Not known: how often it is right {where}."
-    return f"{where.capitalize()}, {who} is right in {100 * accuracy:.1f}% (a coin: 50%)."
+    right = _accuracy(tables, accuracy, judge)
+    return f"{where.capitalize()}, {who} is right in {right} (a coin: 50%)."
+
+
+def _accuracy(tables: Tables, accuracy: float, judge: Any) -> str:
+    """How often a judge is right, with the bounds and n of the test that says so."""
+    metrics = [*TESTS, "authors_accuracy"]
+    for row in tables["judges"].filter(pl.col("task").is_null()).iter_rows(named=True):
+        of_judge = judge in (PANEL, row["judge"])
+        if of_judge and row["metric"] in metrics and row["value"] == accuracy:
+            return f"{_share(row)} of {row['n']}"
+    return f"{100 * accuracy:.1f}%"
 
 
 def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) -> Iterator[str]:
@@ -214,7 +229,8 @@ def _metric(settings: Settings, judge: Any, name: str) -> str:
         if rating["id"] == name:
             return f"{rating['title'].lower()} ({rating['better']} is better)"
     if name in settings["judged_metrics"]:
-        return str(settings["judged_metrics"][name]["title"])
+        # Figures say on which scale a score is; here it is in percent, as shares are.
+        return str(settings["judged_metrics"][name]["title"]).removesuffix(" (0–1)")
     return _classes(settings).get(name) or name.replace("_", " ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import polars as pl
@@ -13,6 +14,9 @@ from ..judges import words as judges
 from ..names import RATED, WORDS
 from ..routing import words as routing
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
+
+# A bootstrap interval of answers that do not differ: it looks certain, and is not.
+_NO_WIDTH = re.compile(r"\[([^\],]+), \1\]")
 
 
 def summary(
@@ -38,13 +42,19 @@ def summary(
         if any(name in tables for name in needed):
             said = list(section(tables, settings, statistics))
             lines += ["", f"## {title}", "", *said] if said else []
+    alike = (
+        "Where both ends of an interval are the same, the answers asked here are all alike in that "
+        "figure; others need not be. "
+        if _NO_WIDTH.search("\n".join(lines))
+        else ""
+    )
     ours = [*own, *(words for table, words in _OWN.items() if table in tables)]
     lines += [
         "",
         "## What this does not say",
         "",
         "Nothing here is medical advice. A difference that is not shown is not a difference that "
-        "is absent: only “equivalent” says so, within its margin. Definitions are in "
+        f"is absent: only “equivalent” says so, within its margin. {alike}Definitions are in "
         "config/README.md" + (f"; of this project's own are: {'; '.join(ours)}." if ours else "."),
         "",
     ]
@@ -63,7 +73,8 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
         family = statistics["family"]
         n_tests = int(tables["contrasts"]["in_family"].sum())
         about += (
-            " No contrast is a test of this study: every interval stands unadjusted."
+            " No contrast in table `contrasts` is a test of this study; “Holm over … tests” marks "
+            "those of other tables. Every interval is unadjusted."
             if not n_tests
             else f" The tests of the study are its {n_tests} contrasts in "
             f"{', '.join(family['metrics'])} ({family['wordings']} wordings), adjusted together by "

@@ -147,7 +147,10 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     lists |= {f"words.{key}": value for key, value in about.get("words", {}).items()}
     for key, value in lists.items():
         if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-            raise InputError(f"{name}: key `{key}` must be a list of texts")
+            raise InputError(
+                f"{name}: key `{key}` must be a list of texts; put quotes around one that YAML "
+                'takes for something else, such as "no"'
+            )
     return about
 
 

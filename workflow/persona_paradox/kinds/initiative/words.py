@@ -48,8 +48,9 @@ def _initiative(tables: Tables, settings: Settings, statistics: Settings) -> Ite
             )
         yield ""
     yield (
-        "Answers are read by a rule, whose precision and recall stand in the reference. Who does "
-        "not look has the same share in both."
+        "Answers are read by a rule, whose precision and recall stand in "
+        "docs/reference/initiative.md. A model that complains whatever the case says raises both "
+        "shares: only a high first one beside a low second one says that it looks."
     )
 
 
