@@ -39,8 +39,8 @@ def _conversations(tables: Tables, settings: Settings, _: Settings) -> Iterator[
             for name in ("n_gave_way_at_once", "n_unjudged_at_once", "n_unjudged")
         )
         yield (
-            f"- Under all {part.height} personas together: {at_once} answers gave way at once, "
-            f"{unjudged} first answers could not be judged or read, and {lost} were lost from "
+            f"- Under all {part.height} personas together: {at_once} first answers did not hold, "
+            f"{unjudged} could not be judged or read, and {lost} were lost from "
             "sight later."
         )
         yield ""

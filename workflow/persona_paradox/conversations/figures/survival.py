@@ -38,7 +38,7 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
     keys = ["judge", "model", "task", "persona"]
     about = {tuple(row[key] for key in keys): row for row in held.iter_rows(named=True)}
     ways = _ways(settings)
-    order = list(settings["personas"])
+    order = list(settings["persona_order"])
     made = []
     for place in sorted(about, key=lambda p: (str(p[0]), p[1], _base(p[2], settings))):
         row = about[place]
@@ -90,7 +90,7 @@ def _ways(settings: Mapping[str, Any]) -> list[str]:
 def _head(key: Any, about: Mapping[Any, Any], settings: Mapping[str, Any]) -> str:
     """The words above a panel: the persona, its place, and its numbers."""
     judge, model, base, number = key
-    persona = list(settings["personas"])[number]
+    persona = list(settings["persona_order"])[number]
     own = [
         row
         for (by, of, task, one), row in about.items()
@@ -105,7 +105,7 @@ def _head(key: Any, about: Mapping[Any, Any], settings: Mapping[str, Any]) -> st
         title,
         f"{place} · {settings['models'][model]}",
         *([settings["judges"][judge]["title"]] if judge in settings["judges"] else []),
-        f"{words.n_text(row['n'] for row in own)}, {gone} gave way at once",
+        f"{words.n_text(row['n'] for row in own)}, {gone} did not hold at first",
     ]
     if any(row["n"] < settings["too_few_below"] for row in own):
         lines.append("too few items for a curve")
@@ -144,7 +144,12 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "field": "turn",
         "type": "quantitative",
         "title": "Turn",
-        "axis": {"tickMinStep": 1, "format": "d", "grid": False},
+        # There is no half a turn.
+        "axis": {
+            "labelExpr": "datum.value % 1 ? '' : format(datum.value, 'd')",
+            "tickOpacity": {"condition": {"test": "datum.value % 1", "value": 0}, "value": 1},
+            "grid": False,
+        },
         "scale": {"zero": True, "nice": False},
     }
     y = {
