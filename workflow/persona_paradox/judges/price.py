@@ -108,7 +108,7 @@ def told(study: Study, root: Path, resources: Path) -> Iterator[str]:
             "answer share is counted once"
             + (
                 f"; not counted: {', '.join(dict.fromkeys(price.unknown))}, whose items are not "
-                "there yet"
+                "there yet (`snakemake --until download_dataset` with this study reads them)"
                 if price.unknown
                 else ""
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..judges.assessment import measures_of
-from .figures import Figure, stacked
+from .figures import ON_HOVER, Figure, stacked
 
 
 def class_figures(judges: Iterable[Mapping[str, Any]]) -> list[Figure]:
@@ -27,7 +27,7 @@ def class_figures(judges: Iterable[Mapping[str, Any]]) -> list[Figure]:
         Figure(
             f"classes_{id_}",
             titles[id_],
-            "Shares of all answers by the likeliest class in the judge's view.",
+            f"Shares of all answers by the likeliest class in the judge's view. {ON_HOVER}",
             "judgements",
             stacked(of_class, "Class"),
             {"category": ["all"], "variant": ["main"], "metric": [*of_class]},

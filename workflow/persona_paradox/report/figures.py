@@ -70,6 +70,8 @@ class Figure:
 
 
 _INTERVALS = "Bars are intervals."
+# Of parts of a bar, which have no room for one.
+ON_HOVER = "Point at a part for its interval."
 
 
 def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
@@ -174,7 +176,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
         Figure(
             "actions",
             "What the answers do with the request",
-            "Shares of all answers by the likeliest action in the judge's view.",
+            f"Shares of all answers by the likeliest action in the judge's view. {ON_HOVER}",
             "judgements",
             stacked({one: one for one in ACTIONS}, "Action"),
             {"category": ["all"], "variant": ["main"], "metric": list(ACTIONS)},
