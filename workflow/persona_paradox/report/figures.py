@@ -70,8 +70,7 @@ class Figure:
 
 
 _INTERVALS = "Bars are intervals."
-# Of parts of a bar, which have no room for one.
-ON_HOVER = "Point at a part for its interval."
+ON_HOVER = "Point at a part for its interval."  # parts of a bar have no room for one
 
 
 def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
