@@ -202,7 +202,8 @@ async function showList() {
   const sign = order === "asc" ? 1 : -1;
   rows.sort((x, y) => sign * inOrder(x[field], y[field], sign) || x.i - y.i);
   // Columns are made anew where they are others, which takes longer than new rows.
-  const key = [place.model, place.taskId, place.judge, state.persona, ...place.columns.map((one) => one.key)];
+  const seen = [place.judge, place.measure, state.persona];
+  const key = [place.model, place.taskId, ...seen, ...place.columns.map((one) => one.key)];
   const columns = key.join() === shownColumns ? null : listColumns(place);
   shownColumns = key.join();
   if (list && !columns) {
