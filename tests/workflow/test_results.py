@@ -14,6 +14,7 @@ from studies import shared
 
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.files import sha256_bytes
+from persona_paradox.names import RATED, WORDS
 
 RESPONSES = [
     "item_id",
@@ -269,8 +270,9 @@ def test_real_model_on_real_cases(data_dir: Path, tmp_path: Path) -> None:
     arguments = ("--configfile", "config/studies/real-data.yaml", "--cores", "1")
     project.run(*arguments)
     cells = pl.read_csv(project.path / "results/tables/cells.csv", infer_schema_length=None)
-    model = cells.filter(pl.col("model") != "human")
+    model = cells.filter(~pl.col("model").is_in(RATED))
     assert model["n"].to_list() == [5] * 4
+    assert cells.filter(model=WORDS, variant="same_items")["n"].to_list() == [5] * 2
     assert model["label_mass"].is_between(0.2, 1).all()
     assert project.snakemake("-n", *arguments).stdout.count("rule ") == 0
     manifest = json.loads(
