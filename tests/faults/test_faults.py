@@ -119,6 +119,7 @@ def forget(project: Project, persona: str) -> int:
     keys = set(pl.read_parquet(path)["response_key"])
     for name in (cell("responses", persona), cell("scores", persona), TABLES):
         (project.path / name).unlink(missing_ok=True)
+    shutil.rmtree(project.path / "results/measures/tiny/triage_ed", ignore_errors=True)
     for segment in segments(project):
         if {key for key, _ in Segment(segment)} <= keys:
             segment.unlink()
