@@ -130,12 +130,15 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def wordings_beside_personas(part: pl.DataFrame) -> str:
+def wordings_beside_personas(part: pl.DataFrame, what: str) -> Iterator[str]:
     """Which shares of a variance lie between personas and between wordings of one, of one figure.
 
     Args:
-        part: rows of `analyses.variance.VARIANCE` of one figure, with what it is about.
+        part: rows of `analyses.variance.VARIANCE` of one figure; nothing is said without any.
+        what: the figure, in words.
     """
+    if not part.height:
+        return
     rows = {row["source"]: row for row in part.iter_rows(named=True)}
     told = [
         f"{share(row['share'], row['low'], row['high'])} {where}"
@@ -146,7 +149,10 @@ def wordings_beside_personas(part: pl.DataFrame) -> str:
         if (row := rows.get(source)) is not None and row["share"] is not None
     ]
     reason = part.item(0, "reason") or "the answers do not differ in it"
-    return f"{' and '.join(told) or f'not defined, {reason}'} ({part.item(0, 'n_items')} items)"
+    yield (
+        f"- Of the variance of {what}, without the baseline: "
+        f"{' and '.join(told) or f'not defined, {reason}'} ({part.item(0, 'n_items')} items)."
+    )
 
 
 def span(values: pl.Series) -> str:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
 from persona_paradox.analyses.interaction import PersonaEffect, persona_by_context
-from persona_paradox.analyses.variance import variance_table
+from persona_paradox.analyses.variance import SOURCE, variance_table
 from persona_paradox.study.conditions import MARK
 
 VARIANCE = {
@@ -24,14 +24,7 @@ VARIANCE = {
     "n_items": pl.Int64,
     "n_answers": pl.Int64,
     "n_invalid": pl.Int64,
-    "source": pl.String,
-    "df": pl.Int64,
-    "estimate": pl.Float64,
-    "share": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "negative": pl.Boolean,
-    "reason": pl.String,
+    **SOURCE,
 }
 ESTIMATES = ("log_odds", "points")
 INTERACTION = {

@@ -23,12 +23,8 @@ Floats = NDArray[np.float64]
 FACETS = ("item", "model", "persona", "paraphrase")
 COLUMNS = ("item_id", "model", "persona", "variant")
 
-# Columns of tables of numbers of one model's answers, behind what a row is about.
-VARIANCE = {
-    "metric": pl.String,
-    "n_items": pl.Int64,
-    "n_answers": pl.Int64,
-    "n_left_out": pl.Int64,
+# Columns of a source of variance, and of why there is none.
+SOURCE = {
     "source": pl.String,
     "df": pl.Int64,
     "estimate": pl.Float64,
@@ -37,6 +33,14 @@ VARIANCE = {
     "high": pl.Float64,
     "negative": pl.Boolean,
     "reason": pl.String,
+}
+# Columns of tables of numbers of one model's answers, behind what a row is about.
+VARIANCE = {
+    "metric": pl.String,
+    "n_items": pl.Int64,
+    "n_answers": pl.Int64,
+    "n_left_out": pl.Int64,
+    **SOURCE,
 }
 
 

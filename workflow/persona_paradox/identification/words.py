@@ -85,11 +85,8 @@ def _kept(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
             of_answers = tables["identification_variance"].filter(
                 model=model, task=task, named_by=AFTER, metric=ACCURACY
             )
-            if of_answers.height:
-                yield (
-                    "- Of the variance of naming itself rightly behind the answer, without the "
-                    f"baseline: {wordings_beside_personas(of_answers)}."
-                )
+            what = "naming itself rightly behind the answer"
+            yield from wordings_beside_personas(of_answers, what)
         yield f"- Nobody is named in {unnamed} of {asked} questions, which count as wrong."
         yield ""
 

@@ -78,11 +78,8 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
             of_score = tables["judgement_variance"].filter(
                 judge=judge, model=model, task=task, metric=CATEGORY_SCORE
             )
-            if of_score.height:
-                yield (
-                    "- Of the variance of the rating in a question's own category, without the "
-                    f"baseline: {wordings_beside_personas(of_score)}."
-                )
+            what = "the rating in a question's own category"
+            yield from wordings_beside_personas(of_score, what)
         if "rankings" in tables:
             yield from _ranking(tables, settings, (judge, model, task))
         yield ""
