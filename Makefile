@@ -30,7 +30,7 @@ SINCE ?= HEAD
 .PHONY: all test test-changed test-simulations test-faults test-slurm test-training train fuzz docs lint lock archive verify
 
 all: $(READY)
-	@echo "The bundled study takes about 8 minutes on 2 cores, and has its first figures after 4; what is there already is not made again."
+	@echo "The bundled study takes 8 to 12 minutes on 2 cores, and has its first figures after 4 to 8; what is there already is not made again."
 	snakemake --cores $(CORES)
 	@echo "Done: open results/report.html in a browser."
 

@@ -38,13 +38,15 @@ EXAMPLES = examples()
 IN_ORDER = ([0, 1, 2], [3, 4], [5, 6, 7], [8])
 
 
-def tuned(path: Path, family: str, first: int) -> tuple[Any, Any]:
+def tuned(
+    path: Path, family: str, first: int, dtype: torch.dtype = torch.float32
+) -> tuple[Any, Any]:
     """A model with LoRA that is drawn at random: transformers' and peft's."""
     if not path.exists():
         write_family(path, family)
     with open_vocabulary(path, "model") as vocabulary:
         header = base_model.read_header(vocabulary, "x")
-    model = base_model.load_base(path, header, torch.float32)
+    model = base_model.load_base(path, header, dtype)
     peft = base_model.add_lora(model, Settings("sft", rank=4, first_layer=first))
     with torch.no_grad():
         for name, weight in peft.named_parameters():
@@ -94,6 +96,27 @@ def test_losses_and_gradients_are_the_plain_ones(family: str, first: int, tmp_pa
         for name, slope in slopes.items():
             size = max(np.abs(slope).max(), 1e-3)
             assert np.abs(mine[name] - slope).max() < 1e-3 * size, name
+
+
+def test_labels_are_told_apart_where_weights_have_16_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = tuned(tmp_path / "base.gguf", "llama", 0, torch.bfloat16)
+    trainer = LabelTrainer(model, EXAMPLES, 0)
+    head = model.get_output_embeddings().weight
+    # Logits around 40, where numbers of bfloat16 are a quarter apart.
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn((1, 100, head.shape[1]), generator=generator)
+    hidden = (40 * hidden / (hidden.float() @ head.float().T).std()).to(torch.bfloat16)
+    monkeypatch.setattr(trainer, "_read", lambda *_: (hidden, None))
+    _, chosen = next(iter(trainer.groups.items()))
+    loss = trainer.loss(chosen[:1])
+    one = EXAMPLES[chosen[0]]
+    start = len(one.prompt) - 1 - 30
+    places = slice(start, start + len(one.completion))
+    exact = (hidden[0, places].double() @ head.double().T).log_softmax(-1)
+    wanted = -exact[range(len(one.completion)), list(one.completion)].mean()
+    assert loss.item() == pytest.approx(wanted.item(), abs=1e-3)
 
 
 def test_a_weight_counts_as_often_as_it_says(tmp_path: Path) -> None:
