@@ -244,6 +244,12 @@ def test_the_summary_says_which_levels_are_too_few(study: Study) -> None:
     }
     said = summary(study.tables, study.settings, statistics)
     assert "  - Bag of words (cross-fitted), all records: accuracy " in said
+    # Here the models answered all of them; where it is a part, that stands beside it.
+    part = "Bag of words (cross-fitted), the items the models answered: accuracy "
+    assert part not in said
+    fewer = pl.when(pl.col("variant") == "same_items").then(pl.col("n") - 1).otherwise("n")
+    tables = {**study.tables, "cells": study.tables["cells"].with_columns(n=fewer)}
+    assert part in summary(tables, study.settings, statistics)
     told = [line for line in said.splitlines() if "can hardly be learned" in line]
     assert len(told) == 1
     assert "fewer items than the 200 folds" in told[0]

@@ -80,7 +80,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
         groups: titles of the groups of personas, in the order of the study.
         rated: what answers beside the models, of `RATED`.
     """
-    marks = _marks(groups, rated)
+    marks, personas = _marks(groups, rated), _marks(groups, ())
     return [
         Figure(
             "effects",
@@ -113,7 +113,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
             "The figure under a persona minus the same under the baseline, on the same cases, in "
             f"percentage points. {_INTERVALS} Hollow: paraphrases of the same persona.",
             "contrasts",
-            _effects(marks),
+            _effects(personas),
             {
                 "metric": list(METRICS),
                 "confidence": [None],
@@ -159,7 +159,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
             f"points. {_INTERVALS} Hollow: a small group. Not adjusted for the number of groups: "
             "exploration.",
             "subgroups",
-            _groups(marks),
+            _groups(personas),
             {"metric": ["accuracy"]},
             one_persona=True,
         ),
@@ -168,7 +168,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
             "What judges say of the answers",
             f"Mean expected rating of a judge, a language model itself. {_INTERVALS}",
             "judgements",
-            _ratings(marks),
+            _ratings(personas),
             {"category": ["all"], "variant": ["main"]},
             ("judge", "metric"),
         ),
@@ -186,7 +186,7 @@ def figures(groups: Sequence[str], rated: Sequence[str]) -> list[Figure]:
             "Whose answers judges prefer",
             f"Bradley–Terry strength: logarithm, mean 0, ties after Davidson. {_INTERVALS}",
             "rankings",
-            _strengths(marks),
+            _strengths(personas),
             {"category": ["all"], "method": ["pairwise"]},
             ("judge",),
         ),

@@ -119,7 +119,11 @@ def _study(tables: Tables, settings: Settings, statistics: Settings) -> Iterator
                 "there says little of what the model means."
             )
         rated = tables["cells"].filter(pl.col("model").is_in(RATED), pl.col("task") == task)
+        all_of = dict(rated.filter(variant="main").select("persona", "n").rows())
         for rater in rated.iter_rows(named=True):
+            if rater["variant"] == "same_items" and rater["n"] == all_of[rater["persona"]]:
+                # The models answered all of them.
+                continue
             where = {"main": "all records", "same_items": "the items the models answered"}
             yield (
                 f"  - {settings['raters'][rater['persona']]}, {where[rater['variant']]}: accuracy "
