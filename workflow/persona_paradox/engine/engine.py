@@ -24,6 +24,7 @@ import ctypes
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,28 @@ from ..errors import InputError
 from ..files import Closing
 from .adapters import Adapter, load_adapter, use_adapters
 from .decoding import TOO_LONG, Answer, Decoding, Wanted, log_softmax
+from .residual import ResidualStream, unread
 from .running import Batch, Forms, Logits, Question, Running
 from .settings import MICRO_BATCH, Settings, cards
 from .vocabulary import Prompt, Vocabulary, load, reason, start_llama, weights_parameters
 
 log = logging.getLogger("persona_paradox")
+
+# Tokens of a text that are read in one call, each with its logits.
+READ_TOGETHER = 64
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What a model makes of a text behind a prompt.
+
+    Attributes:
+        logprobs: natural logarithm of the probability of each of its tokens, shape (tokens,).
+        stream: layer → the residual stream at its tokens, shape (tokens, width of the model).
+    """
+
+    logprobs: NDArray[np.float64]
+    stream: Mapping[int, NDArray[np.float32]]
 
 
 class Engine(Closing):
@@ -51,6 +69,7 @@ class Engine(Closing):
         threads: threads of the computation.
         name: the model's file in errors.
         adapters: what changes the model's weights.
+        layers: behind which `read_behind` reads the residual stream, counted from 0.
 
     Attributes:
         vocabulary: the model's tokens.
@@ -69,6 +88,8 @@ class Engine(Closing):
         threads: int,
         name: str,
         adapters: Sequence[Adapter] = (),
+        *,
+        layers: Sequence[int] = (),
     ) -> None:
         self._name = name
         self._settings = settings
@@ -82,6 +103,7 @@ class Engine(Closing):
                 f"{name}: key `engine.context` is {settings.context}, but the model was trained "
                 f"for {trained} tokens; use at most that"
             )
+        self._stream = self._watched(layers)
         loaded = [load_adapter(self._model, a.path, self._messages, name) for a in adapters]
         self._context = self._new_context(threads)
         if adapters:
@@ -132,6 +154,18 @@ class Engine(Closing):
             parameters.tensor_split = split
         return load(model, parameters, self._messages, self._name)
 
+    def _watched(self, layers: Sequence[int]) -> ResidualStream | None:
+        """What watches the residual stream behind some layers, None of none."""
+        there = llama_cpp.llama_model_n_layer(self._model)
+        for layer in layers:
+            if not 0 <= layer < there:
+                raise InputError(
+                    f"{self._name}: layer {layer} is to be read, but the model has {there} layers"
+                )
+        if not layers:
+            return None
+        return ResidualStream(layers, llama_cpp.llama_model_n_embd(self._model), {})
+
     def _new_context(self, threads: int) -> Any:
         settings = self._settings
         streams = settings.width + 1
@@ -150,6 +184,8 @@ class Engine(Closing):
         # one, of which the fingerprint would not know.
         parameters.op_offload = settings.gpu_layers != 0
         parameters.no_perf = True
+        if self._stream is not None:
+            parameters.cb_eval = self._stream.callback
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
             raise InputError(
@@ -223,6 +259,38 @@ class Engine(Closing):
         self._held, self._held_labels = (), None
         llama_cpp.llama_memory_seq_rm(self._memory, 0, -1, -1)
         return self._decode_piece(tokens, 0, rows=len(tokens))
+
+    def read_behind(self, prompt: Prompt, tokens: Sequence[int]) -> Behind:
+        """What the model makes of a text that stands behind a prompt.
+
+        A text is read in calls of at most `READ_TOGETHER` tokens, whatever was read before it.
+
+        Raises:
+            InputError: the model's residual stream cannot be read.
+        """
+        stream, position = self._stream, len(prompt)
+        ahead = self._read(prompt)
+        logprobs = []
+        if stream is not None:
+            stream.reading = True
+        try:
+            for start in range(0, len(tokens), READ_TOGETHER):
+                part = tokens[start : start + READ_TOGETHER]
+                logits = self._decode_piece(part, position + start, rows=len(part))
+                for token, row in zip(part, (*ahead, *logits), strict=False):
+                    logprobs.append(float(log_softmax(row)[token]))
+                ahead = logits[-1:]
+        finally:
+            if not (self.shares and self._forget(position)):
+                self._held = ()
+            if stream is not None:
+                stream.reading = False
+        rows = {} if stream is None else stream.taken()
+        for layer, own in rows.items():
+            if len(own) != len(tokens):
+                kind = self.vocabulary.metadata("general.architecture")
+                raise unread(self._name, layer, kind)
+        return Behind(np.array(logprobs), rows)
 
     def _start(self, index: int, question: Question, forms: Forms) -> Running | Answer:
         """Read a prompt and choose the first token; an `Answer` where that ends it."""
@@ -361,6 +429,8 @@ class Engine(Closing):
 
     def _decode(self, batch: Batch) -> None:
         status = llama_cpp.llama_decode(self._context, batch.raw)
+        if self._stream is not None:
+            self._stream.check()
         if status != 0:
             raise RuntimeError(f"{self._name}: llama_decode failed with status {status}")
 

@@ -350,15 +350,26 @@ class Vocabulary:
         Where no piece reaches over the end of that text, they are the same behind any text, since
         all kinds of tokenizers then treat the two apart.
         """
+        form = self._tokens_behind(lead + label)
+        if form is None:
+            return []
+        # Some make one space of any, and small letters of capitals.
+        spelled = self.text(form, special=True).strip()
+        return [form] if spelled.casefold() == label.casefold() else []
+
+    def behind(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text behind another one; control tokens are not read as such."""
+        own = None if self.spells_alone else self._tokens_behind(text)
+        return tuple(self.tokenize(text, special=False)) if own is None else own
+
+    def _tokens_behind(self, text: str) -> tuple[int, ...] | None:
+        """The same; None where every piece reaches over the end of the text before it."""
         for before in _BEFORE:
             known = self.tokenize(before, special=False)
-            tokens = self.tokenize(before + lead + label, special=False)
+            tokens = self.tokenize(before + text, special=False)
             if tokens[: len(known)] == known:
-                form = tuple(tokens[len(known) :])
-                # Some make one space of any, and small letters of capitals.
-                spelled = self.text(form, special=True).strip()
-                return [form] if spelled.casefold() == label.casefold() else []
-        return []
+                return tuple(tokens[len(known) :])
+        return None
 
 
 def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
