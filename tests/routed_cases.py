@@ -45,6 +45,7 @@ def cases(*, labels: Any, reference: Any, probabilities: Any = None, **more: Any
         Outcomes(
             right=labels == reference[:, None],
             harm=(labels > reference[:, None]).astype(float),
+            cost=np.where(labels < 0, np.nan, np.abs(labels - reference[:, None])),
         ),
         labels < 0,
         np.arange(n).astype(str),

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from documented import ROOT, Documented, matches, tables
 
+from persona_paradox.ambiguity import distributions, sets
 from persona_paradox.archive import audit
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.conversations import survival
@@ -55,6 +56,8 @@ SCHEMAS = {
     },
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
     "results/tables/policies.parquet": valuing.SCHEMA,
+    "results/tables/ambiguity.parquet": distributions.SCHEMA,
+    "results/tables/conformal.parquet": sets.SCHEMA,
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,
@@ -137,6 +140,7 @@ FIGURES = {
     *confidences.CONFIDENCES,
     *JUDGED,
     *identification.METRICS,
+    *distributions.METRICS,
 }
 
 

@@ -232,6 +232,29 @@ def test_fixed_policies_are_tested_as_personas_are(table: pl.DataFrame) -> None:
         assert row["gain_p"] == pytest.approx(p)
 
 
+def test_the_cost_is_that_of_the_answers_that_are_taken() -> None:
+    of = studied(8, 300, helps=0.12)
+    costs = of.outcomes.cost.copy()
+    # Of a third of the answers of one persona nobody can say what they cost.
+    costs[::3, 2] = np.nan
+    found = table_of(replace(of, outcomes=replace(of.outcomes, cost=costs)), everything(of))
+    base = found.row(0, named=True)
+    assert base["cost_change"] is None
+    for number in range(len(NAMES)):
+        row = found.filter(policy="fixed", by=NAMES[number]).row(0, named=True)
+        assert row["n_cost"] == (200 if number == 2 else 300)
+        assert row["cost"] == pytest.approx(np.nanmean(costs[:, number]))
+        assert row["cost_low"] <= row["cost"] <= row["cost_high"]
+        if number:
+            assert row["cost_change"] == pytest.approx(row["cost"] - base["cost"])
+            assert row["cost_change_low"] <= row["cost_change"] <= row["cost_change_high"]
+    # An oracle asks a right persona, whose answer costs nothing, wherever there is one.
+    never_right = (~of.outcomes.right).all(axis=1).mean()
+    assert found.filter(policy="oracle")["cost"].item() == pytest.approx(never_right, abs=0.01)
+    nothing = replace(of.outcomes, cost=np.full(costs.shape, np.nan))
+    assert table_of(replace(of, outcomes=nothing), everything(of))["cost"].null_count() > 6
+
+
 def test_p_values_are_adjusted_by_holm(table: pl.DataFrame) -> None:
     for name in ("gain", "regret"):
         tested = table.drop_nulls(f"{name}_p")

@@ -10,6 +10,7 @@ from sklearn import metrics as sklearn_metrics
 from persona_paradox.kinds.triage.formulas import (
     confusion,
     confusion_metrics,
+    costs,
     high_acuity_auc,
     high_acuity_auc_draws,
 )
@@ -237,3 +238,19 @@ def test_the_nurses_of_the_ktas_records_score_as_published(data_dir):
     assert round(float(result["over_triage_rate"]) * 1267, 6) == 55
     assert round(float(result["kappa_linear"]), 2) == 0.83
     assert result["invalid_rate"] == 0
+
+
+@given(answered_items(), st.floats(0, 5), st.floats(0, 5))
+def test_costs_of_items_have_the_mean_of_the_counts(items, under, over):
+    n_levels, reference, answer = items
+    found = costs(reference, answer, under, over)
+    assert (np.isnan(found) == (answer < 0)).all()
+    for one, right, said in zip(found, reference, answer, strict=True):
+        if said > right:
+            assert one == pytest.approx(under * (said - right))
+        elif said >= 0:
+            assert one == pytest.approx(over * (right - said))
+    if (answer >= 0).any():
+        counts = confusion(reference, answer, n_levels)
+        mean = measure(counts, np.arange(n_levels) < 1, under, over)["cost"]
+        assert np.nanmean(found) == pytest.approx(mean)

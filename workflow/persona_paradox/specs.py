@@ -260,6 +260,14 @@ class Routing(TypedDict):
     escalation: Escalation | None
 
 
+class Conformal(TypedDict):
+    """What is asked of conformal sets."""
+
+    coverage: float
+    scores: list[Literal["lac", "aps", "ordinal"]]
+    folds: int
+
+
 class Clinicians(TypedDict):
     """What clinicians see."""
 
@@ -328,6 +336,7 @@ class Settings(TypedDict):
     rankings: Rankings
     identification: Identification | None
     routing: Routing | None
+    conformal: Conformal | None
     clinicians: Clinicians
     limit_keeps: list[str]
     seed: int

@@ -27,6 +27,8 @@ ROW_IS = {
     "interaction": "a persona's effect in a context, or how far two contexts differ in it",
     "arm_attributes": "a figure of the arms of one attribute",
     "factors": "an effect of a factor of a set of personas, or of two",
+    "ambiguity": "a figure of a persona's answers against what several raters say",
+    "conformal": "the conformal sets of a persona, of all items or of those of a level",
     "policies": "a way to choose among the personas",
     "survival": "a turn of a conversation under a persona",
     "turns_held": "how many turns a persona's answers hold",

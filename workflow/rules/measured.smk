@@ -121,23 +121,23 @@ def kind_factors_code():
     return [path for kind in kinds for path in kind_measures_code(kind)]
 
 
-def routed_scores():
-    """The scores of the tasks of whose answers policies choose."""
+def scores_of(tasks):
+    """The scores of all personas in some tasks."""
     return [
         f"results/scores/{model}/{task}/{persona}.parquet"
         for model in STUDY.models
-        for task in routed_tasks(STUDY)
+        for task in tasks
         for persona in routed_personas(STUDY)
     ]
 
 
-def routed_cases():
-    """The data sets of these tasks."""
-    used = {STUDY.tasks[task]["dataset"] for task in routed_tasks(STUDY)}
+def cases_of(tasks):
+    """The data sets of some tasks."""
+    used = {STUDY.tasks[task]["dataset"] for task in tasks}
     return [f"resources/datasets/{id_}.parquet" for id_ in sorted(used)]
 
 
-def kind_routing_code():
-    """The modules of their kinds that say what counts."""
-    kinds = sorted({STUDY.kind(task) for task in routed_tasks(STUDY)})
+def code_of_kinds(tasks):
+    """The modules of the kinds of some tasks that say what counts."""
+    kinds = sorted({STUDY.kind(task) for task in tasks})
     return [path for kind in kinds for path in kind_measures_code(kind)]

@@ -63,11 +63,11 @@ if STUDY.has("routing"):
 
     rule value_policies:
         input:
-            scores=routed_scores(),
-            cases=routed_cases(),
+            scores=scores_of(routed_tasks(STUDY)),
+            cases=cases_of(routed_tasks(STUDY)),
             view=VIEWS["routing"],
             statistics=VIEWS["statistics"],
-            code=code("value_policies", *kind_routing_code()),
+            code=code("value_policies", *code_of_kinds(routed_tasks(STUDY))),
         output:
             expand("results/tables/{table}.parquet", table=ROUTING_TABLES),
             in_report(ROUTING_TABLES, "../report/policies.rst", "Policies"),

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
 from persona_paradox.kinds import measuring
-from persona_paradox.measures.answers import by_wording
 from persona_paradox.names import ALL
 from persona_paradox.routing.cases import Cases, cases_of
 from persona_paradox.routing.learned import learned
@@ -48,7 +47,9 @@ def rows(
         for origin in origins:
             tasks = {id_: one for id_, one in view["tasks"].items() if one["origin"] == origin}
             answers = {
-                id_: list(answers_of(arguments.scores / model / id_, about, view))
+                id_: list(
+                    measuring.answers_of(arguments.scores / model / id_, about, view).values()
+                )
                 for id_, about in tasks.items()
             }
             cases = cases_of(answers, tasks, items, limited, flags)
@@ -63,14 +64,6 @@ def rows(
             ):
                 yield {"model": model, "origin": origin} | row
             cli.log.info("%s, %s: %d items", model, origin, len(cases.clusters))
-
-
-def answers_of(folder: Path, about: Mapping[str, Any], view: Mapping[str, Any]) -> Iterator[Any]:
-    """The answers of all personas to a task, the baseline's first."""
-    own = {**about, "label_mass_warning_below": view["label_mass_warning_below"]}
-    for persona in view["personas"]:
-        table = files.read_table(folder / f"{persona}.parquet")
-        yield measuring.load(about["kind"]).answers(by_wording(table)["main"], own)
 
 
 def main(arguments: Namespace) -> None:

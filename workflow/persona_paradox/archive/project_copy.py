@@ -62,6 +62,8 @@ TABLES = (
     "decompose",
     "tell_factors",
     "value_policies",
+    "compare_raters",
+    "find_sets",
     "compare_arms",
     "survive",
     "sample_answers",

@@ -25,15 +25,18 @@ def mapped(
     values: Mapping[str, str],
     *,
     name: str,
+    gaps: bool = False,
 ) -> pl.Series:
-    """A column of codes as what key `columns.{key}.values` maps them to, without gaps.
+    """A column of codes as what key `columns.{key}.values` maps them to.
+
+    Nothing is null in it, but what is empty where there may be `gaps`.
 
     Raises:
         InputError: a value is not mapped; `name` is the file in errors.
     """
     given = of(raw, column)
     for item, value in zip(ids, given, strict=True):
-        if value not in values:
+        if value not in values and not (gaps and value is None):
             shown = "empty" if value is None else repr(value)
             raise InputError(
                 f"{name}: item {item} has {shown} in column {column!r}, which key "

@@ -139,15 +139,16 @@ def _keys(columns: Mapping[str, Any]) -> dict[str, str]:
     named = {k: v for k, v in columns.items() if k != "case"}
     found |= {value: f"columns.{k}" for k, value in named.items() if isinstance(value, str)}
     for key, value in named.items():
-        for part in ("column", *_OF_OPTIONS) if isinstance(value, dict) else ():
+        for part in ("column", *_OF_SEVERAL) if isinstance(value, dict) else ():
             several = value.get(part, [])
+            several = [*several.values()] if isinstance(several, dict) else several
             for column in [several] if isinstance(several, str) else several:
                 found[column] = f"columns.{key}.{part}"
     return found
 
 
 # Keys of a mapping below `columns` that name columns, beside `column`.
-_OF_OPTIONS = ("columns", "right", "wrong")
+_OF_SEVERAL = ("columns", "right", "wrong", "raters", "shares")
 
 
 def shown_columns(case: Mapping[str, Any]) -> list[str]:

@@ -81,10 +81,13 @@ class Outcomes(_Items):
         right: whether an answer is right, shape (items, personas).
         harm: 1 where it counts in the rate that is limited, else 0; nan where the item's task has
             no such rate. Shape (items, personas).
+        cost: of an answer; nan where it is invalid, or its kind says of no answer what it costs.
+            Shape (items, personas).
     """
 
     right: Bools
     harm: Floats
+    cost: Floats
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def cases_of(
     outcomes = Outcomes(
         right=np.concatenate([part.outcomes.right for part in parts]),
         harm=np.concatenate([part.outcomes.harm for part in parts]),
+        cost=np.concatenate([part.outcomes.cost for part in parts]),
     )
     invalid = np.concatenate([part.invalid for part in parts])
     return Cases(asked, outcomes, invalid, np.concatenate([part.clusters for part in parts]))
@@ -212,6 +216,7 @@ def _task_cases(
                 for cell in answers
             ]
         ),
+        cost=np.column_stack([getattr(cell, "costs", nothing) for cell in answers]),
     )
     invalid = np.column_stack([cell.hits["invalid_rate"] for cell in answers])
     # Two tasks may ask the same items, which are then in one fold.

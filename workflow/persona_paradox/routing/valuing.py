@@ -27,7 +27,7 @@ from ..measures.resampling import ROUNDING, Draws, Resampled, means
 from .cases import TASK, Bools, Cases
 from .policies import BEST_SINGLE, FIXED, ORACLE, Chosen, Policy, Rule, oracle
 
-RIGHT, HARM = "accuracy", "harm"
+RIGHT, HARM, COST = "accuracy", "harm", "cost"
 
 _INTERVAL = ("", "_low", "_high")
 SCHEMA = {
@@ -53,6 +53,8 @@ SCHEMA = {
     "n_constrained": pl.Int64,
     **{f"rate{end}": pl.Float64 for end in _INTERVAL},
     "holds": pl.Float64,
+    "n_cost": pl.Int64,
+    **{f"{name}{end}": pl.Float64 for name in ("cost", "cost_change") for end in _INTERVAL},
 }
 
 
@@ -111,6 +113,14 @@ class Answered:
         hits = {HARM: harm[known] > 0}
         invalid = self.cases.invalid[place][known]
         return self._valued(hits, invalid, self.cases.clusters[known]), known
+
+    def cost_under(self, chosen: Chosen, draws: Draws) -> tuple[int, Resampled | None]:
+        """How many of these answers have a cost, and their mean; None where none has."""
+        cost = self.cases.outcomes.cost[np.arange(len(chosen.persona)), chosen.persona]
+        known = ~np.isnan(cost)
+        if not known.any():
+            return 0, None
+        return int(known.sum()), draws.among(known).measure(partial(means, {COST: cost[known]}))
 
     def _valued(self, hits: dict[str, Bools], invalid: Bools, clusters: NDArray[np.str_]) -> Valued:
         return Valued(hits, invalid, clusters, self.clustered, self.backend)
@@ -199,6 +209,7 @@ def policy_rows(
     found.append((bound, None, best, best))
     worth = [answered.under(chosen) for _, _, _, chosen in found]
     resampled = [one.measured(draws) for one in worth]
+    cost = [answered.cost_under(chosen, draws) for _, _, _, chosen in found]
     single = next(place for place, one in enumerate(found) if one[0].id == BEST_SINGLE)
 
     def compared(name: str, this: int, other: int) -> dict[str, Any]:
@@ -239,7 +250,8 @@ def policy_rows(
             row["gain_p"] = None
         if policy.id in (ORACLE, BEST_SINGLE, FIXED):
             row["regret_p"] = None
-        yield row | _limited(limit, answered.harm_under(chosen), draws, wide)
+        row |= _limited(limit, answered.harm_under(chosen), draws, wide)
+        yield row | _costed(cost[place], cost[0], wide)
 
 
 def spread_of(folds: int) -> float:
@@ -293,6 +305,26 @@ def _limited(
         **{f"rate{end}": rate[key] for end, key in zip(_INTERVAL, rate, strict=True)},
         "holds": float((drawn <= limit["at_most"] + ROUNDING).mean()),
     }
+
+
+def _costed(
+    this: tuple[int, Resampled | None], baseline: tuple[int, Resampled | None], factor: float
+) -> dict[str, Any]:
+    """The mean cost, and by how much it is above the baseline's, each of its own valid answers."""
+    n, mine = this
+    row: dict[str, Any] = {"n_cost": n}
+    if mine is None:
+        return row
+    found = {"cost": mine}
+    if baseline[1] is not None and this is not baseline:
+        found["cost_change"] = mine - baseline[1]
+    for name, values in found.items():
+        wider = widened(values, factor)
+        ends = (wider.point[COST], *wider.interval(COST))
+        row |= {f"{name}{end}": number(one) for end, one in zip(_INTERVAL, ends, strict=True)}
+    if row["cost_low"] is not None:
+        row["cost_low"] = max(row["cost_low"], 0.0)
+    return row
 
 
 def with_holm(table: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from ..names import (
     WORDS,
 )
 from ..scorers import lexicon
+from .ambiguity import check_ambiguity
 from .conditions import file_of, split
 from .factor_sets import check_trends
 from .identification import check_identification
@@ -61,6 +62,7 @@ def cross_check(study: Study) -> None:
     _check_titles(study)
     check_identification(study)
     check_routing(study)
+    check_ambiguity(study)
     for id_, dataset in (study.datasets | study.training.datasets).items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))
@@ -360,6 +362,9 @@ def _check_kept(name: str, dataset: Mapping[str, Any], columns: Sequence[str]) -
     """
     own = {"item_id", "case", "excluded", *columns}
     own |= {f"human_{rater['id']}" for rater in dataset["columns"].get("human", ())}
+    if "distribution" in dataset["columns"]:
+        classes = dataset["columns"]["reference"]["values"].values()
+        own |= {"n_raters", *(f"share_{class_}" for class_ in classes)}
     own |= {TURNS} if dataset["columns"].get(TURNS) else set()
     own |= {CRITERIA} if dataset["columns"].get(CRITERIA) else set()
     for column in dataset["columns"]["keep"]:

@@ -21,6 +21,9 @@ ARM_TABLES = ("arm_attributes",)
 FACTOR_TABLES = ("factors",)
 # Of studies that ask which persona to take, and when.
 ROUTING_TABLES = ("policies",)
+# Of tasks whose items several raters rated, and of studies that ask for sets of labels.
+AMBIGUITY_TABLES = ("ambiguity",)
+CONFORMAL_TABLES = ("conformal",)
 # Of studies whose personas are named.
 IDENTIFICATION_TABLES = ("identification", "identification_confusion", "identification_variance")
 # Of tasks with several turns.
@@ -34,6 +37,15 @@ CLINICIAN_TABLES = ("clinicians", "clinician_rankings", "agreement")
 
 # What says whether the other tables can be trusted: it is never left out.
 TRUST_TABLES = ("judges", "delivery", "thoughts")
+
+
+def asked_tables(study: Any) -> list[str]:
+    """Ids of the tables of what few studies have: policies, raters who differ, sets of labels."""
+    return [
+        *(ROUTING_TABLES if study.has("routing") else ()),
+        *(AMBIGUITY_TABLES if study.has("distribution") else ()),
+        *(CONFORMAL_TABLES if study.has("conformal") else ()),
+    ]
 
 
 def several_wordings(study: Any) -> bool:
@@ -60,6 +72,7 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *ROUTING_TABLES]
+    others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES]
     others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
     others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}

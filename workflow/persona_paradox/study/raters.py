@@ -10,7 +10,7 @@ from typing import Any
 
 from ..kinds import base
 from ..names import HUMAN, WORDS
-from .conditions import MARK
+from .conditions import MARK, plain
 
 TITLE = "Bag of words (cross-fitted)"
 
@@ -22,6 +22,12 @@ def raters(study: Any) -> Iterator[tuple[str, str, str]]:
             yield HUMAN, task, rater["id"]
     for task in word_tasks(study):
         yield WORDS, task, WORDS
+
+
+def rated_tasks(study: Any) -> list[str]:
+    """Ids of the tasks whose items have a distribution over levels; an arm's items are changed."""
+    tasks = plain(study.tasks_having("measures"))
+    return [task for task in tasks if "distribution" in study.dataset_of(task)["columns"]]
 
 
 def word_tasks(study: Any) -> list[str]:

@@ -32,14 +32,14 @@ from .products import (
     FACTOR_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
-    ROUTING_TABLES,
     RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
     TRUST_TABLES,
+    asked_tables,
     judged_tables,
 )
-from .raters import raters
+from .raters import rated_tasks, raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
 from .training import Training, run_from
@@ -299,7 +299,7 @@ class Study:
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(ARM_TABLES if self.compared_arms else ()),
             *(FACTOR_TABLES if self.factor_tasks else ()),
-            *(ROUTING_TABLES if self.has("routing") else ()),
+            *asked_tables(self),
             *(SURVIVAL_TABLES if self.followed else ()),
             *judged_tables(self),
             *(IDENTIFICATION_TABLES if self.has("identification") else ()),
@@ -363,6 +363,8 @@ class Study:
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
             "routing": lambda: self.settings["routing"] is not None,
+            "conformal": lambda: self.settings["conformal"] is not None,
+            "distribution": lambda: bool(rated_tasks(self)),
             "identification": lambda: bool(self.identified_tasks or self.naming_judges),
             "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
         }

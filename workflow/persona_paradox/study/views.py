@@ -17,6 +17,7 @@ from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ALL, CRITERIA, RATED, RELATION, USER
+from .ambiguity import ambiguity_views
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of, is_derived
@@ -102,6 +103,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
         yield f"measures/{id_}", measures_view(id_, study)
     yield from comparison_views(study)
     yield from routing_views(study)
+    yield from ambiguity_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}

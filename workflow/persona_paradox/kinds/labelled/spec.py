@@ -64,11 +64,30 @@ def check_dataset(name: str, dataset: Mapping[str, Any], word: str = WORD) -> No
     hidden = {column: "never_shown" for column in columns["never_shown"]}
     hidden |= {rater["column"]: "human" for rater in raters}
     hidden[columns["reference"]["column"]] = "reference"
+    hidden |= dict.fromkeys(_check_distribution(name, columns, classes, word), "distribution")
     shown = {case["column"]} if "column" in case else {f["column"] for f in case["fields"]}
     check_shown(name, sorted(shown), hidden)
     check_groups(name, dataset)
     check_once(f"{name}: key `columns.human`", [r["id"] for r in raters], "rename")
     check_told_apart(f"{name}: key `columns.human`", [r["title"] for r in raters])
+
+
+def _check_distribution(
+    name: str, columns: Mapping[str, Any], classes: list[str], word: str
+) -> list[str]:
+    """Check that every class has one column of shares; the columns of the raters or shares."""
+    given = columns.get("distribution", {})
+    shares = given.get("shares")
+    if shares is None:
+        return [*given.get("raters", [])]
+    key = f"{name}: key `columns.distribution.shares`"
+    for class_ in shares:
+        check_listed(f"{key} names", class_, _key(word), classes)
+    for class_ in classes:
+        if class_ not in shares:
+            raise InputError(f"{key} has no column for {word} {class_!r}; name one")
+    check_once(key, [*shares.values()], "rename")
+    return [*shares.values()]
 
 
 def reading(dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,6 +134,24 @@ def confusion_metrics(
     }
 
 
+def costs(reference: ArrayLike, answer: ArrayLike, under_cost: float, over_cost: float) -> Floats:
+    """What the answer to every item costs: that of `confusion_metrics`, whose `cost` is its mean.
+
+    Args:
+        reference: shape (n,), levels.
+        answer: shape (n,), levels, or -1 for an answer that is not valid.
+        under_cost: cost of one level of under-triage.
+        over_cost: cost of one level of over-triage.
+
+    Returns:
+        Shape (n,); nan for an answer that is not valid.
+    """
+    answer = np.asarray(answer)
+    gap = np.asarray(reference) - answer
+    found = np.where(gap < 0, -gap * under_cost, gap * over_cost)
+    return np.where(answer < 0, np.nan, found)
+
+
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Quotient of two arrays of one shape; nan, without a warning, where we would divide by 0."""
     undefined = np.full(np.shape(denominator), np.nan)

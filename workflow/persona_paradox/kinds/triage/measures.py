@@ -141,6 +141,11 @@ class Triaged(Chosen):
     high: NDArray[np.bool_]
     cost: tuple[float, float]
 
+    @property
+    def costs(self) -> NDArray[np.float64]:
+        """Cost of every answer, nan where it is invalid; shape (items,)."""
+        return formulas.costs(self.reference, self.answer, *self.cost)
+
     def points(self, counts: NDArray[Any] | None = None) -> dict[str, Any]:
         """All measures: numbers of the sample, or arrays of shape (draws,)."""
         confusion = formulas.confusion(self.reference, self.answer, self.levels, counts)

@@ -1,0 +1,1 @@
+"""Figures of ambiguous cases and of conformal sets."""
