@@ -21,6 +21,7 @@ ELSEWHERE = {
     "benchmarks.md": "benchmarks/README.md",
     "faults.md": "tests/faults/README.md",
     "changes.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
 }
 _LINK = re.compile(r"(!?)\[([^\[\]]*)\]\(([^()\s]+)\)")
 

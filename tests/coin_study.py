@@ -1,70 +1,41 @@
-"""A study of a kind that the project does not have: a coin, which falls on heads or on tails."""
+"""A study of a kind that the project does not have: a coin, which falls on heads or on tails.
+
+Its files are those that CONTRIBUTING.md shows.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
-import polars as pl
 import yaml
 from project import STUDY, Project, add_model, new_project
 from root import ROOT
 
 KIND = ROOT / "tests/kinds/coin"
-PERSONAS = ("no_persona", "ed_nurse", "bridge_engineer")
-TOSSES = 12
+GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+# Path → content.
+FILES = dict(re.findall(r"^```yaml\n# (config/\S+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
+(CASES,) = re.findall(r"^```text\n(toss,.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+PERSONAS = tuple(yaml.safe_load(FILES["config/studies/coin.yaml"])["personas"])
+TOSSES = CASES.count("\n") - 1
 
-DATASET = {
-    "title": "Tosses",
-    "description": "A coin is tossed.",
-    "origin": "teaching",
-    "context": "casino",
-    "licence": {"id": "MIT", "redistribution": True},
-    "source": {"kind": "bundled", "path": "resources/bundled/coin.csv"},
-    "format": {"kind": "csv"},
-    "columns": {
-        "item_id": {"prefix": "toss_"},
-        "reference": {"column": "fell", "values": {"h": "heads", "t": "tails"}},
-        "case": {"column": "toss"},
-        "keep": ["metal"],
-    },
-    "classes": [{"id": "heads", "title": "Heads"}, {"id": "tails", "title": "Tails"}],
-}
-TASK = {
-    "title": "Heads or tails",
-    "kind": "coin",
-    "dataset": "coin",
-    "instruction": "Say how the coin falls. A is heads, B is tails.",
-    "user": "{case} It is made of {metal}.",
-    "labels": [{"label": "A", "class": "heads"}, {"label": "B", "class": "tails"}],
-    "decoding": {"max_tokens": 1, "grammar": "root ::= [AB]"},
-}
+
+def put_files(path: Path) -> None:
+    """Write the files of the guide into a project."""
+    shutil.copytree(KIND, path / "workflow/persona_paradox/kinds/coin")
+    (path / "resources/bundled/coin.csv").write_text(CASES, encoding="utf-8")
+    for name, content in FILES.items():
+        (path / name).write_text(content, encoding="utf-8")
 
 
 def coin_study(path: Path, **change: object) -> Project:
-    """A project with the kind's folder, its data set and its task; nothing has run."""
+    """A project with the files of the guide, and the small study of them; nothing has run."""
     project = new_project(path)
     # Its answers differ by persona.
     add_model(project, seed=1)
-    shutil.copytree(KIND, path / "workflow/persona_paradox/kinds/coin")
-    tosses = pl.DataFrame(
-        {
-            "toss": [f"Toss {number}." for number in range(TOSSES)],
-            "fell": ["h", "t", "t"] * (TOSSES // 3),
-            "metal": ["gold", "brass"] * (TOSSES // 2),
-        }
-    )
-    tosses.write_csv(path / "resources/bundled/coin.csv")
-    for file, content in (
-        ("datasets/coin", DATASET),
-        ("tasks/coin", TASK),
-        (
-            "config",
-            STUDY
-            | {"tasks": ["coin"], "personas": [*PERSONAS], "limit": None, "figures": "all"}
-            | change,
-        ),
-    ):
-        text = yaml.safe_dump(content, sort_keys=False)
-        (path / f"config/{file}.yaml").write_text(text)
+    put_files(path)
+    study = STUDY | {"tasks": ["coin"], "personas": [*PERSONAS], "limit": None, "figures": "all"}
+    (path / "config/config.yaml").write_text(yaml.safe_dump(study | change, sort_keys=False))
     return project

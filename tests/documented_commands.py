@@ -12,7 +12,10 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *(
         ROOT / path
-        for path in ("config/README.md", "benchmarks/README.md", "tests/faults/README.md")
+        for path in (
+            *("CONTRIBUTING.md", "config/README.md", "benchmarks/README.md"),
+            "tests/faults/README.md",
+        )
     ),
 ]
 # A block is of commands unless it says that it is of something else.

@@ -45,7 +45,7 @@ def open_here(project: Project) -> dict[str, str]:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PERSONA_")}
     with chdir(project.path), patch.dict(os.environ, outside, clear=True):
         check_study_file(Path(STUDY), STUDY)
-        return open_study(load_configfile(STUDY), Path())[1]
+        return open_study(load_configfile(STUDY), Path(), Path("config"))[1]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from coin_study import PERSONAS, put_files
 from documented_commands import all_commands, commands
 from project import Project, new_project
 from root import ROOT
@@ -84,6 +85,10 @@ FOREIGN = [
     "pip install -r requirements-slurm.txt",
     "pip install linkchecker",
     "linkchecker --check-extern site/index.html",
+    "pip install snakedeploy",
+    "snakedeploy deploy-workflow https://github.com/OWNER/persona-paradox my-study --tag TAG",
+    "podman build --tag persona-paradox .",
+    'podman run --rm --volume "$PWD/results:/project/results" persona-paradox',
 ]
 # What looks at the project, or unlocks it.
 SEEN = [
@@ -100,6 +105,12 @@ GUIDE = [
     "snakemake -n -q --configfile config/studies/my_prompts.yaml",
     "snakemake --cores all --configfile config/studies/my_prompts.yaml",
 ]
+# On the files of the walk that adds a suite, see `test_the_suite_of_the_walk_is_planned`.
+WALK = [
+    "python workflow/scripts/check_study.py config/studies/coin.yaml",
+    "snakemake -n -q --configfile config/studies/coin.yaml",
+    "snakemake --cores all --configfile config/studies/coin.yaml",
+]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
     "export PERSONA_DATA_DIR=/path/to/data",
@@ -108,7 +119,7 @@ SHELL = [
     "sha256sum resources/my_model.gguf",
     "xdg-open results/report.html",
 ]
-KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *GUIDE, *SHELL]
+KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *GUIDE, *WALK, *SHELL]
 
 
 def test_no_command_stands_in_a_document_that_no_test_knows() -> None:
@@ -212,7 +223,7 @@ def test_program_knows_its_options(command: str) -> None:
 def test_programs_of_others_are_given_what_is_there(
     command: str, plain: Path, tmp_path: Path
 ) -> None:
-    for name in ("pip", "conda", "pip-audit", "linkchecker"):
+    for name in ("pip", "conda", "pip-audit", "linkchecker", "snakedeploy", "podman"):
         stand_in = tmp_path / name
         stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         stand_in.chmod(0o755)
@@ -350,6 +361,17 @@ def test_the_questions_of_the_guide_are_planned(tmp_path: Path) -> None:
     done(project.path, f"{GUIDE[2]} -- {target}")
     levels = pl.read_parquet(project.path / target)["harm_level"]
     assert levels.to_list() == [0, 1, 2, 3, 0]
+
+
+def test_the_suite_of_the_walk_is_planned(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    put_files(project.path)
+    assert "config/studies/coin.yaml is plain YAML" in done(project.path, WALK[0])
+    done(project.path, WALK[1])
+    jobs = project.jobs("--configfile", "config/studies/coin.yaml")
+    generated = {job.partition(" ")[2] for job in jobs if job.startswith("generate ")}
+    assert generated == {f"{MODEL}/coin/{persona}" for persona in PERSONAS}
+    assert "plot heads" in jobs
 
 
 def test_the_model_of_the_guide_is_accepted(tmp_path: Path) -> None:

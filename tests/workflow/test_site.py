@@ -73,6 +73,7 @@ def test_every_document_is_a_page(site: Path) -> None:
         p.relative_to(ROOT / "docs").with_suffix("") for p in (ROOT / "docs").rglob("*.md")
     }
     documents |= {Path(name) for name in ("configuration", "benchmarks", "faults", "changes")}
+    documents |= {Path("contributing")}
     assert {Path(name).with_suffix("") for name in pages(site)} - {Path("404")} == documents
     text = (site / "configuration.html").read_text(encoding="utf-8")
     assert 'id="robust-effects"' in text
@@ -142,7 +143,7 @@ def test_a_link_that_leads_nowhere_fails(tmp_path: Path, old: str, new: str) -> 
     for name in ("docs", "config", "benchmarks", "tests"):
         ignore = shutil.ignore_patterns("__pycache__", "*.py") if name != "docs" else None
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
-    for name in ("mkdocs.yml", "CHANGELOG.md"):
+    for name in ("mkdocs.yml", "CHANGELOG.md", "CONTRIBUTING.md"):
         shutil.copy2(ROOT / name, tmp_path / name)
     index = tmp_path / "docs/index.md"
     text = index.read_text(encoding="utf-8")

@@ -1,3 +1,3 @@
 """The version of this project. A leaf: what imports it is made again with every release."""
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"

@@ -55,7 +55,7 @@ from persona_paradox.study.yaml_reading import given
 
 try:
     update_config(config, given(workflow.config_settings.config_args or []))
-    STUDY, VIEWS = open_study(config, Path(workflow.basedir))
+    STUDY, VIEWS = open_study(config, ROOT, CONFIG)
 except InputError as error:
     sys.exit(f"error: {error}")
 
@@ -120,7 +120,7 @@ def literal(text):
 
 
 # What every rule runs in, where Snakemake is told to make environments.
-ENVIRONMENT = literal(str(Path(workflow.basedir) / "environment.yml"))
+ENVIRONMENT = literal(str(ROOT / "environment.yml"))
 
 
 def script(name):
@@ -448,8 +448,7 @@ def study_members():
 
 def project_files():
     """The code, which goes into the archive as well."""
-    root = Path(workflow.basedir)
-    return [os.path.relpath(root / path) for path in code_files(root)]
+    return [os.path.relpath(ROOT / path) for path in code_files(ROOT)]
 
 
 def report_cells():

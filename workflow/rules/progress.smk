@@ -17,9 +17,7 @@ if is_terminal(sys.stdout, sys.stderr) and not SILENT:
 
 onstart:
     if not SILENT:
-        for line in price.told(
-            STUDY, Path(workflow.basedir), Path("resources/datasets")
-        ):
+        for line in price.told(STUDY, Path(), Path("resources/datasets")):
             logger.info(line)
     if PROGRESS:
         PROGRESS.start()

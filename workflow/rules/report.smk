@@ -21,8 +21,8 @@ rule report:
         ],
         cells=report_cells(),
         cases=expand("resources/datasets/{dataset}.parquet", dataset=STUDY.datasets),
-        reference="config/README.md",
-        citation=os.path.relpath(LIBRARY.parent / "CITATION.cff"),
+        reference=os.path.relpath(CONFIG / "README.md"),
+        citation=os.path.relpath(ROOT / "CITATION.cff"),
         page=sorted(
             os.path.relpath(path)
             for path in (LIBRARY / "report").rglob("*")

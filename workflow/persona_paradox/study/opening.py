@@ -17,14 +17,15 @@ from .views import write_view, write_views
 VIEWS = "results/config"
 
 
-def open_study(settings: dict[str, Any], root: Path) -> tuple[Study, dict[str, str]]:
+def open_study(settings: dict[str, Any], root: Path, config: Path) -> tuple[Study, dict[str, str]]:
     """Open a study in the current folder, before any job: no long work on what cannot end well.
 
     Its data folder goes into the environment, for the jobs.
 
     Args:
         settings: the study, as merged from its YAML files; defaults are written into it.
-        root: folder of the project, which has `config/` and the code.
+        root: folder of the project, which has the code.
+        config: folder of the files of models, tasks, personas, data sets and judges.
 
     Returns:
         The study, and the path of each view by its name; see `views`.
@@ -33,7 +34,7 @@ def open_study(settings: dict[str, Any], root: Path) -> tuple[Study, dict[str, s
         InputError: one sentence on the first thing that is wrong.
     """
     try:
-        study = load_study(settings, root / "config", check_schema)
+        study = load_study(settings, config, check_schema)
         check_sources(study, "resources")
         # An archive must be able to hold what the files of judges and servers name.
         referred(study)
