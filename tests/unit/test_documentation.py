@@ -13,6 +13,8 @@ from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.ambiguity import distributions, sets
 from persona_paradox.archive import audit
+from persona_paradox.axis import effects, positions, space
+from persona_paradox.axis import reading as readings
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.conversations import survival
 from persona_paradox.engine import responses
@@ -58,6 +60,10 @@ SCHEMAS = {
     "results/tables/policies.parquet": valuing.SCHEMA,
     "results/tables/ambiguity.parquet": distributions.SCHEMA,
     "results/tables/conformal.parquet": sets.SCHEMA,
+    f"results/readings/{CELL}": readings.SCHEMA,
+    "results/tables/axis.parquet": positions.AXIS,
+    "results/tables/persona_space.parquet": space.SPACE,
+    "results/tables/axis_effects.parquet": effects.EFFECTS,
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,

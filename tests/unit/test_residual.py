@@ -12,10 +12,10 @@ from tiny_model import ARCHITECTURES, N_LAYER, write_tiny_model
 
 from persona_paradox.engine.decoding import Decoding
 from persona_paradox.engine.engine import Engine
+from persona_paradox.engine.residual import depth_to_layer
 from persona_paradox.engine.running import Question
 from persona_paradox.engine.settings import Settings
 from persona_paradox.engine.vocabulary import Prompt
-from persona_paradox.errors import InputError
 
 SETTINGS = Settings(context=512, width=2)
 PROMPT = Prompt((tuple(range(40, 60)), tuple(range(60, 90))))
@@ -23,6 +23,7 @@ OTHER = Prompt((tuple(range(40, 60)), tuple(range(70, 120))))
 # More than are read in one call.
 TEXT = tuple(int(token) for token in np.random.default_rng(5).integers(33, 250, size=150))
 LAYERS = range(N_LAYER)
+DEPTHS = [layer / N_LAYER for layer in LAYERS]
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -54,7 +55,7 @@ def test_a_stream_that_is_known_by_hand_is_read(tmp_path: Path) -> None:
     silent = {name: -drawn[name] for name in drawn if name.endswith("attn_output.weight")}
     assert len(silent) == N_LAYER
     write_tiny_model(tmp_path / "silent.gguf", plus=silent)
-    with Engine(tmp_path / "silent.gguf", SETTINGS, 1, "x", layers=LAYERS) as engine:
+    with Engine(tmp_path / "silent.gguf", SETTINGS, 1, "x", depths=DEPTHS) as engine:
         read = engine.read_behind(PROMPT, TEXT)
     for layer, expected in enumerate(by_hand(drawn, TEXT)):
         assert read.stream[layer].shape == expected.shape
@@ -65,9 +66,9 @@ def test_a_stream_that_is_known_by_hand_is_read(tmp_path: Path) -> None:
 def test_what_is_read_depends_on_prompt_and_text_alone(tmp_path: Path, architecture: str) -> None:
     model = tmp_path / "tiny.gguf"
     write_tiny_model(model, architecture=architecture)
-    with Engine(model, SETTINGS, 1, "x", layers=LAYERS) as engine:
+    with Engine(model, SETTINGS, 1, "x", depths=DEPTHS) as engine:
         alone = engine.read_behind(PROMPT, TEXT)
-    with Engine(model, SETTINGS, 2, "x", layers=LAYERS) as engine:
+    with Engine(model, SETTINGS, 2, "x", depths=DEPTHS) as engine:
         engine.read_behind(OTHER, TEXT[:30])
         engine.read_behind(PROMPT, TEXT[:70])
         again = engine.read_behind(PROMPT, TEXT)
@@ -84,8 +85,8 @@ def test_reading_changes_no_bit(tmp_path: Path, architecture: str) -> None:
     write_tiny_model(model, architecture=architecture)
     questions = [Question(one, Decoding(16, token_logprobs=True)) for one in (PROMPT, OTHER)]
     found = []
-    for layers in ((), LAYERS):
-        with Engine(model, SETTINGS, 1, "x", layers=layers) as engine:
+    for depths in ((), DEPTHS):
+        with Engine(model, SETTINGS, 1, "x", depths=depths) as engine:
             logits = engine.read(PROMPT.tokens)
             logprobs = engine.read_behind(PROMPT, TEXT).logprobs
             found.append((logits, logprobs, dict(engine.generate(questions))))
@@ -105,7 +106,6 @@ def test_log_probabilities_are_those_of_the_whole_text(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "tiny.gguf")
-    with pytest.raises(InputError, match="layer 2 is to be read, but the model has 2 layers"):
-        Engine(tmp_path / "tiny.gguf", SETTINGS, 1, "config/models/tiny.yaml", layers=[2])
+def test_a_depth_is_the_layer_behind_that_share_of_all() -> None:
+    assert [depth_to_layer(depth, 80) for depth in (0, 0.5, 0.99, 1)] == [0, 40, 79, 79]
+    assert depth_to_layer(0.5, 64) == 32  # as in the paper

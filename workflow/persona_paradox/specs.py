@@ -268,6 +268,16 @@ class Conformal(TypedDict):
     folds: int
 
 
+class Readings(TypedDict):
+    """What is read of the residual stream."""
+
+    tasks: list[str]
+    roles: list[str]
+    default: str | None
+    depths: list[float]
+    metrics: list[str]
+
+
 class Clinicians(TypedDict):
     """What clinicians see."""
 
@@ -337,6 +347,7 @@ class Settings(TypedDict):
     identification: Identification | None
     routing: Routing | None
     conformal: Conformal | None
+    readings: Readings | None
     clinicians: Clinicians
     limit_keeps: list[str]
     seed: int

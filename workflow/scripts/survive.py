@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from persona_paradox import cli, files
 from persona_paradox.conversations import holding, survival
 from persona_paradox.judges.trust import TRUST
-from persona_paradox.measures.statistics import clusters_of, holm
+from persona_paradox.measures.statistics import clusters_of_items, holm
 
 Rows = list[dict[str, Any]]
 
@@ -44,15 +44,6 @@ def without_ended(
         {id_: state for id_, state in one.items() if own[id_] >= needed}
         for one, needed in zip(rounds, place["needed"], strict=True)
     ]
-
-
-def clusters(place: dict[str, Any], item_ids: list[str], items: pl.DataFrame) -> Any:
-    """The cluster of every item of a place."""
-    column = place["cluster"]
-    own = pl.col(column).cast(pl.String) if column else pl.lit(None, dtype=pl.String)
-    known = items.select("item_id", cluster=own)
-    order = pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String})
-    return clusters_of(order.join(known, on="item_id", how="left", maintain_order="left"))
 
 
 def trust_of(judges: pl.DataFrame) -> dict[str, dict[str, Any]]:
@@ -98,7 +89,7 @@ def main(arguments: Namespace) -> None:
         about |= trust.get(place["judge"], {})
         own = survival.held_rows(
             {persona: holding.states(rounds, item_ids) for persona, rounds in found.items()},
-            clusters(place, item_ids, items),
+            clusters_of_items(item_ids, items, place["cluster"]),
             view["baseline"],
             settings,
         )

@@ -17,6 +17,7 @@ from ..study.inventory import (
     code_files,
     derived,
     prompted,
+    read,
     restricted,
     study_files,
 )
@@ -61,6 +62,10 @@ def check_tables(copy: Copy, findings: Findings) -> None:
     taken = word_answers(study)
     if taken:
         findings.unchecked(f"answers of the bag of words ({len(taken)}), which are taken as given")
+    if readings := read(study):
+        findings.unchecked(
+            f"readings of the residual stream ({len(readings)}), which are taken as given"
+        )
     for name, task in derived(study):
         # Nothing is compared with itself; what models read is checked with the answers.
         stage = name.split("/")[1]

@@ -28,6 +28,7 @@ from ..study.inventory import (
     code_files,
     is_safe,
     manifests,
+    read,
     referred,
     restricted,
     restricted_tasks,
@@ -66,6 +67,7 @@ TABLES = (
     "find_sets",
     "compare_arms",
     "survive",
+    "place_personas",
     "sample_answers",
     "read_ratings",
     "read_criteria",
@@ -173,7 +175,7 @@ class Copy:
         sources += [f"resources/datasets/{id_}.parquet" for id_ in free]
         for file in answered(study):
             sources += [file.path, file.delivered]
-        sources += word_answers(study)
+        sources += [*word_answers(study), *read(study)]
         for source in sources:
             self.take(source)
         if (theirs / ANNOTATIONS).is_file():

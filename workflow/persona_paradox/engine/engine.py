@@ -36,7 +36,7 @@ from ..errors import InputError
 from ..files import Closing
 from .adapters import Adapter, load_adapter, use_adapters
 from .decoding import TOO_LONG, Answer, Decoding, Wanted, log_softmax
-from .residual import ResidualStream, unread
+from .residual import ResidualStream, depth_to_layer, unread
 from .running import Batch, Forms, Logits, Question, Running
 from .settings import MICRO_BATCH, Settings, cards
 from .vocabulary import Prompt, Vocabulary, load, reason, start_llama, weights_parameters
@@ -69,11 +69,12 @@ class Engine(Closing):
         threads: threads of the computation.
         name: the model's file in errors.
         adapters: what changes the model's weights.
-        layers: behind which `read_behind` reads the residual stream, counted from 0.
+        depths: shares of the model's layers behind which `read_behind` reads the residual stream.
 
     Attributes:
         vocabulary: the model's tokens.
         shares: whether the model's memory can go back, so that prompts share their pieces.
+        layers: depth → the layer there, counted from 0.
         computed: tokens of prompts and of answers that were computed so far.
 
     Raises:
@@ -89,7 +90,7 @@ class Engine(Closing):
         name: str,
         adapters: Sequence[Adapter] = (),
         *,
-        layers: Sequence[int] = (),
+        depths: Sequence[float] = (),
     ) -> None:
         self._name = name
         self._settings = settings
@@ -103,7 +104,9 @@ class Engine(Closing):
                 f"{name}: key `engine.context` is {settings.context}, but the model was trained "
                 f"for {trained} tokens; use at most that"
             )
-        self._stream = self._watched(layers)
+        n_layers = llama_cpp.llama_model_n_layer(self._model)
+        self.layers = {depth: depth_to_layer(depth, n_layers) for depth in depths}
+        self._stream = self._watched()
         loaded = [load_adapter(self._model, a.path, self._messages, name) for a in adapters]
         self._context = self._new_context(threads)
         if adapters:
@@ -154,17 +157,12 @@ class Engine(Closing):
             parameters.tensor_split = split
         return load(model, parameters, self._messages, self._name)
 
-    def _watched(self, layers: Sequence[int]) -> ResidualStream | None:
-        """What watches the residual stream behind some layers, None of none."""
-        there = llama_cpp.llama_model_n_layer(self._model)
-        for layer in layers:
-            if not 0 <= layer < there:
-                raise InputError(
-                    f"{self._name}: layer {layer} is to be read, but the model has {there} layers"
-                )
-        if not layers:
+    def _watched(self) -> ResidualStream | None:
+        """What watches the residual stream, None where nobody reads it."""
+        if not self.layers:
             return None
-        return ResidualStream(layers, llama_cpp.llama_model_n_embd(self._model), {})
+        width = llama_cpp.llama_model_n_embd(self._model)
+        return ResidualStream(sorted({*self.layers.values()}), width, {})
 
     def _new_context(self, threads: int) -> Any:
         settings = self._settings

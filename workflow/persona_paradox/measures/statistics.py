@@ -6,6 +6,7 @@ import these libraries takes longer than all else that is done with a cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,16 @@ def clusters_of(scores: pl.DataFrame) -> NDArray[Any]:
     own = pl.concat_str(pl.lit("item "), pl.col("item_id"))
     named = pl.concat_str(pl.lit("cluster "), pl.col("cluster"))
     return scores.select(pl.coalesce(named, own)).to_series().to_numpy()
+
+
+def clusters_of_items(
+    item_ids: Sequence[str], items: pl.DataFrame, column: str | None
+) -> NDArray[Any]:
+    """Cluster of some items of a data set, as its column names them; see `clusters_of`."""
+    own = pl.col(column).cast(pl.String) if column else pl.lit(None, dtype=pl.String)
+    known = items.select("item_id", cluster=own)
+    order = pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String})
+    return clusters_of(order.join(known, on="item_id", how="left", maintain_order="left"))
 
 
 def percentile_interval(values: ArrayLike, confidence: float) -> tuple[Floats, Floats]:

@@ -30,6 +30,7 @@ from .identification import check_identification
 from .judge_checks import check_judge
 from .leakage import check_leakage
 from .products import all_tables
+from .readings import check_readings
 from .routing import check_routing
 from .sources import sources_of_study
 from .study import Study
@@ -63,6 +64,7 @@ def cross_check(study: Study) -> None:
     check_identification(study)
     check_routing(study)
     check_ambiguity(study)
+    check_readings(study)
     for id_, dataset in (study.datasets | study.training.datasets).items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))

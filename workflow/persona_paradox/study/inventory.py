@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..names import WHEN
 from .judge_checks import checks_of
+from .readings import read_cells
 from .rounds import rounds_of
 from .rubrics import read_by_judges, rubric_cells
 from .sources import used_adapters
@@ -257,12 +258,19 @@ def study_files(study: Study) -> list[tuple[str, str | None]]:
     """The files of a study's cells, data sets and models, each with the task it belongs to."""
     found = [(file.path, file.task) for file in answered(study)]
     found += derived(study)
+    # Numbers of a model, and no text of anybody.
+    found += [(path, None) for path in read(study)]
     found += [(path, None) for path in manifests(study)]
     found += [(path, None) for path in trained(study)]
     free = (id_ for id_ in study.datasets if id_ not in restricted(study))
     found += [(f"resources/datasets/{id_}.parquet", None) for id_ in free]
     found += [(path, None) for path in referred(study)]
     return sorted(set(found), key=lambda file: file[0])
+
+
+def read(study: Study) -> list[str]:
+    """The readings of the residual stream, which nobody makes without the weights."""
+    return [f"results/readings/{cell.path}.parquet" for cell in read_cells(study)]
 
 
 def trained(study: Study) -> list[str]:

@@ -163,6 +163,8 @@ def _check_groups(study: Study) -> None:
     _check_known("rankings.groups", settings["rankings"]["groups"], known)
     asked = settings["identification"]
     _check_known("identification.groups", asked["groups"] if asked else [], known)
+    read = settings["readings"]
+    _check_known("readings.roles", read["roles"] if read else [], known)
     _check_known("clinicians.groups", settings["clinicians"]["groups"], known)
     _check_known("statistics.family.groups", [] if family == ALL else family, known)
 

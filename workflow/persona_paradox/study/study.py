@@ -43,7 +43,7 @@ from .raters import rated_tasks, raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
 from .training import Training, run_from
-from .turns import chains, rounds
+from .turns import chains, read_in_turns, rounds
 
 
 @dataclass(frozen=True)
@@ -365,6 +365,8 @@ class Study:
             "routing": lambda: self.settings["routing"] is not None,
             "conformal": lambda: self.settings["conformal"] is not None,
             "distribution": lambda: bool(rated_tasks(self)),
+            "readings": lambda: self.settings["readings"] is not None,
+            "drift": lambda: bool(read_in_turns(self)),
             "identification": lambda: bool(self.identified_tasks or self.naming_judges),
             "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
         }

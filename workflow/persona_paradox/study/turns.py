@@ -49,6 +49,13 @@ def rounds(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def read_in_turns(study: Any) -> list[str]:
+    """Ids of the tasks with turns whose residual stream is read (key `readings`)."""
+    asked = study.settings["readings"]
+    named = asked["tasks"] if asked else []
+    return [id_ for id_ in named if study.tasks.get(id_, {}).get("turns")]
+
+
 # Keys that a round has not.
 _LEFT: dict[str, Any] = {"null_cases": [], "verbalized": None}
 

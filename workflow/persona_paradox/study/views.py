@@ -27,6 +27,7 @@ from .judge_views import judge_shown, judge_views, judged_metrics, judged_view
 from .measured_views import comparison_views, measured, measures_view
 from .raters import titles, word_tasks, word_views
 from .reader_views import reader_views
+from .readings import read_tasks, reading_views, readings_shown
 from .rounds import thought_tasks, with_rounds
 from .routing import routing_shown, routing_views
 from .rubrics import criteria_tasks
@@ -104,6 +105,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield from comparison_views(study)
     yield from routing_views(study)
     yield from ambiguity_views(study)
+    yield from reading_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
@@ -342,6 +344,14 @@ def _named_shown(study: Study) -> dict[str, Any]:
     return {"options": options, "tasks": {id_: shown(id_, study) for id_ in tasks}}
 
 
+def _readings_shown(study: Study) -> dict[str, Any]:
+    """What figures say of the readings, where the study has some."""
+    if not study.has("readings"):
+        return {}
+    tasks = {id_: shown(id_, study) for id_ in read_tasks(study)}
+    return {"readings": {**readings_shown(study), "tasks": tasks}}
+
+
 def _judged_figures_view(study: Study) -> dict[str, Any]:
     """What figures of judges and clinicians need besides."""
     followed = list(dict.fromkeys(task for _, _, task in study.followed))
@@ -357,6 +367,7 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
         },
         **({"conversations": followed} if followed else {}),
         **({"routing": routing_shown(study)} if study.has("routing") else {}),
+        **_readings_shown(study),
         # Only where somebody is named, so that figures of other studies stay.
         **({"identification": named} if (named := _named_shown(study)) else {}),
     }

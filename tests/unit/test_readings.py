@@ -1,0 +1,136 @@
+"""What a study asks of the residual stream: its keys, its cells, its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from root import ROOT
+
+from persona_paradox.axis import positions, space
+from persona_paradox.axis.figures import axis_drift, axis_position, persona_space
+from persona_paradox.errors import InputError
+from persona_paradox.figures import vega
+from persona_paradox.schema import check_schema
+from persona_paradox.study.load import load_study
+from persona_paradox.study.readings import read_cells
+from persona_paradox.study.study import Study
+from persona_paradox.study.views import views
+
+ASKED: dict[str, Any] = {"tasks": ["triage_ed"], "roles": ["paper", "control"]}
+
+
+def settings_of(**change: Any) -> dict[str, Any]:
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    return settings | {"tasks": ["triage_ed"], "judges": [], "limits": {}} | change
+
+
+def study(**change: Any) -> Study:
+    settings = settings_of(**change)
+    return load_study(settings, ROOT / "config", check_schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tasks": ["triage_primary"]}, "`readings.tasks` of the study names 'triage_primary'"),
+        ({"default": "layperson_x"}, "`readings.default` of the study is 'layperson_x'"),
+        ({"roles": ["nobody"]}, "names 'nobody', which nothing of the study has"),
+        ({"roles": ["own"]}, "0 personas beside 'no_persona', but their mean takes two"),
+        ({"depths": [1.5]}, "readings.depths"),
+    ],
+)
+def test_keys_that_cannot_be_are_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        study(readings=ASKED | change)
+
+
+def test_without_the_key_nothing_is_read() -> None:
+    default = study()
+    assert not {"axis", "persona_space"} & {*default.possible_tables}
+    assert not {"axis_position", "axis_drift"} & {*default.possible_figures}
+    assert read_cells(default) == []
+    assert not {"readings", "axis"} & {name for name, _ in views(default)}
+
+
+def test_a_conversation_is_read_after_every_turn() -> None:
+    talk = "teaching_questions_once@doubt_physician_twice"
+    base = talk.partition("@")[0]
+    found = study(tasks=[base, talk], readings=ASKED | {"tasks": [talk]})
+    assert "axis_drift" in found.possible_figures
+    rounds = list(dict.fromkeys(cell.task for cell in read_cells(found)))
+    assert rounds == [base, f"{talk}+1", talk]
+    once = study(tasks=[base, talk], readings=ASKED | {"tasks": [base]})
+    assert "axis_drift" not in once.possible_figures
+    assert "axis_position" in once.possible_figures
+
+
+def shown() -> dict[str, Any]:
+    """The figures' settings of a study that reads one task and one conversation."""
+    view = dict(views(study(readings=ASKED)))["judged_figures"]
+    own = view["readings"]
+    own["turns"] = {"triage_ed": 3}
+    return view | {"title": "Readings"}
+
+
+def tables() -> dict[str, pl.DataFrame]:
+    personas = ["no_persona", "ed_nurse", "bridge_engineer"]
+    where = {"model": "smollm2_135m_instruct", "task": "triage_ed", "layer": 15, "depth": 0.5}
+    axis = [
+        where
+        | {"persona": persona, "turn": turn, "n_items": 40, "n_missing": 2}
+        | {"position": place - turn / 10, "position_low": place - 1, "position_high": place + 1}
+        | {"axis_cosine": 0.8, "end": "default" if place == 1 else "role"}
+        for place, persona in zip((1, 0.2, -0.2), personas, strict=True)
+        for turn in range(3)
+    ]
+    scores = [
+        where
+        | {"persona": persona, "component": k, "score": k * place, "share": 1 - k / 4}
+        | {"n_items": 40, "n_missing": 0, "n_personas": 3}
+        for k in (1, 2)
+        for place, persona in zip((2.0, -1.0, -1.0), personas, strict=True)
+    ]
+    contrasts = [
+        {"model": where["model"], "task": "triage_ed", "persona": persona, "variant": "main"}
+        | {"metric": "accuracy", "against": "persona", "confidence": None}
+        | {"difference": 0.1, "low": 0.0, "high": 0.2}
+        for persona in personas[1:]
+    ]
+    text = {"confidence": pl.String}
+    return {
+        "axis": pl.DataFrame(axis, schema=positions.AXIS),
+        "persona_space": pl.DataFrame(scores, schema=space.SPACE),
+        "contrasts": pl.DataFrame(contrasts, schema_overrides=text),
+    }
+
+
+def test_positions_are_drawn_with_their_numbers() -> None:
+    rows = axis_position.rows(tables(), shown())
+    assert rows["position"].to_list() == [1, 0.2, -0.2]
+    assert rows["role"].to_list() == [False, True, True]
+    assert rows["said"][1] == "0.20 [−0.80, 1.20]; n = 40, 2 without a reading"
+    few = {**tables(), "axis": tables()["axis"].with_columns(n_items=pl.lit(3))}
+    assert axis_position.rows(few, shown())["position"].null_count() == 3
+
+
+def test_drift_has_a_row_for_every_turn() -> None:
+    rows = axis_drift.rows(tables(), shown())
+    assert rows.filter(persona="ED nurse")["turn"].to_list() == [0, 1, 2]
+
+
+def test_a_persona_has_the_colour_of_its_effect() -> None:
+    rows = persona_space.rows(tables(), shown())
+    assert rows["first"].to_list() == [2, -1, -1]
+    assert rows["second"].to_list() == [4, -2, -2]
+    assert rows["effect"].to_list() == [None, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("figure", [axis_position, axis_drift, persona_space])
+def test_figures_are_drawn(figure: Any, tmp_path: Path) -> None:
+    spec = vega.report_figure(figure, tables(), shown())
+    vega.save(spec, tmp_path / "figure.png", "png")
+    assert (tmp_path / "figure.png").stat().st_size > 10000
