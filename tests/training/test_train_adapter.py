@@ -169,7 +169,8 @@ def test_labels_that_follow_nothing_are_not_learned(place: Place) -> None:
 
 GOOD, BAD = " the care is a patient B C D E the care", " You are an A"
 TEXTS = {
-    "sft": [row | {"completion": GOOD} for row in cases(12, seed=3)],
+    # Too long for the loop of short answers.
+    "sft": [row | {"completion": GOOD * 3} for row in cases(12, seed=3)],
     "dpo": [
         {"prompt": row["prompt"], "chosen": GOOD, "rejected": BAD} for row in cases(12, seed=3)
     ],

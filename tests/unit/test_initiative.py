@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from initiative_items import items_of
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
@@ -21,7 +22,6 @@ from persona_paradox.clinicians.agreement import JUDGE, Rater, against_rule, rul
 from persona_paradox.data.items import read_items
 from persona_paradox.errors import InputError
 from persona_paradox.judges.known import read_classes
-from persona_paradox.kinds import base
 from persona_paradox.kinds.initiative import judged, measures, ruled, scoring
 from persona_paradox.kinds.initiative.items import columns, rows
 from persona_paradox.kinds.initiative.reading import read
@@ -147,18 +147,6 @@ def test_the_page_has_the_numbers_of_the_rule() -> None:
 
 
 # --- the pairs ----------------------------------------------------------------------------
-
-
-def items_of(id_: str, data_dir: Path | None = None) -> pl.DataFrame:
-    """The items of a data set, read as a study reads them."""
-    name = f"config/datasets/{id_}.yaml"
-    spec: dict[str, Any] = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-    check_schema(spec, "initiative/dataset", name)
-    base.spec("initiative").check_dataset(name, spec)
-    path = ROOT / spec["source"]["path"].replace("{data_dir}", str(data_dir))
-    # What names the clusters is no column of the file.
-    spec["columns"].pop("cluster")
-    return read_items([path], spec, name, columns, rows)[0]
 
 
 def check_pairs(items: pl.DataFrame, of_each: int) -> None:

@@ -19,7 +19,7 @@ from persona_paradox.training.curve import by_epoch, draw
 from persona_paradox.training.examples import (
     Example,
     Reader,
-    are_labels,
+    are_short,
     as_masked,
     balanced,
     batches,
@@ -78,12 +78,12 @@ def test_rows_become_examples(vocabulary: Vocabulary) -> None:
     settings = Settings("sft", weights="balanced")
     examples = read_examples(rows, reader, settings, NAME)
     assert [one.weight for one in examples] == pytest.approx([2 / 3] * 3 + [2])
-    assert are_labels(examples)
+    assert are_short(examples)
     (masked, *_) = as_masked(examples)
     assert masked["input_ids"] == [*reader.prompt(CHAT), *reader.completion("A")]
     assert sum(masked["completion_mask"]) == len(reader.completion("A"))
-    long = [row | {"completion": "A patient has chest pain"} for row in rows]
-    assert not are_labels(read_examples(long, reader, Settings("sft"), NAME))
+    long = [row | {"completion": "A patient has chest pain. " * 4} for row in rows]
+    assert not are_short(read_examples(long, reader, Settings("sft"), NAME))
 
 
 def test_every_answer_of_kto_stands_once_behind_another_prompt(vocabulary: Vocabulary) -> None:

@@ -189,6 +189,8 @@ def test_a_study_opens_that_asks_about_the_other_items(project: Project, tmp_pat
 
 SOURCE = {"kind": "path", "path": "tiny.gguf", "sha256": "0" * 64}
 
+INITIATIVE = {"task": "initiative_teaching", "personas": ["no_persona"]}
+
 REFUSED = [
     (set_key(ED, "training", "share", value=1), "`training.share`", "take the task out"),
     (set_key(ED, "training", "share", value=0), "`training.share`", "more than 0"),
@@ -202,6 +204,9 @@ REFUSED = [
     (in_training("data", 0, "task", value="triage_ed_rationale"), "`rationale`", "without"),
     (in_training("data", 0, value={"task": "triage_ed"}), "`training.data.0`", "key `file`"),
     (in_training("data", value=[{"file": "resources/no.jsonl"}]), "`file`", "does not exist"),
+    (in_training("data", 0, "behaviour", value="proactive"), "`behaviour`", "'triage'", "take the"),
+    (in_training("data", value=[INITIATIVE]), "`behaviour`", "reactive, conditional, proactive"),
+    (in_training("data", value=[INITIATIVE | {"behaviour": "bold"}]), "`behaviour`", "'bold'"),
     (set_key(TAUGHT, "source", value=SOURCE), TAUGHT, "either key `source`"),
     (set_key(TAUGHT, "base", value="smollm2_135m_instruct"), TAUGHT, "key `base`"),
 ]

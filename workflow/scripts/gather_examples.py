@@ -31,7 +31,10 @@ _TYPES = {pl.String: str, pl.Boolean: bool}
 
 
 def of_cell(
-    cell: Sequence[str], task: Mapping[str, Any], paths: Mapping[str, Path]
+    cell: Sequence[str],
+    task: Mapping[str, Any],
+    paths: Mapping[str, Path],
+    behaviour: str | None = None,
 ) -> pl.DataFrame:
     """The examples of a cell: every prompt that is run, with the reference behind it.
 
@@ -39,9 +42,11 @@ def of_cell(
         cell: ids of the model, the task and the persona.
         task: as the view has it.
         paths: `delivered`, what the base reads; `items`, the data set.
+        behaviour: whose answer it is, of a kind of task that has several.
     """
     items = files.read_table(paths["items"])
-    answers = base.load(task["kind"], "training").completions(items, task["answers"])
+    asked_for = task["answers"] | ({} if behaviour is None else {"behaviour": behaviour})
+    answers = base.load(task["kind"], "training").completions(items, asked_for)
     # Behind a prefix a word begins with a blank, as in any text.
     prefix = task["answer_prefix"]
     blank = " " if prefix and not prefix[-1].isspace() else ""
@@ -189,9 +194,11 @@ def main(arguments: Namespace) -> None:
         items = arguments.items / f"{view['tasks'][cell[1]]['dataset']}.parquet"
         return {"delivered": arguments.delivered / f"{'/'.join(cell)}.parquet", "items": items}
 
-    for cell in view["cells"]:
+    taught = [(cell, None) for cell in view["cells"]]
+    taught += [(cell, behaviour) for *cell, behaviour in view.get("taught", ())]
+    for cell, behaviour in taught:
         paths = paths_of(cell)
-        parts.append(of_cell(cell, view["tasks"][cell[1]], paths))
+        parts.append(of_cell(cell, view["tasks"][cell[1]], paths, behaviour))
         inputs |= {f"{name}.{'.'.join(cell)}": path for name, path in paths.items()}
     for *cell, judge, rule in view["judged"]:
         name = f"{'/'.join(cell)}.parquet"

@@ -30,7 +30,7 @@ from persona_paradox.training.by_trl import train_by_trl
 from persona_paradox.training.checkpoints import SECONDS, Checkpoints
 from persona_paradox.training.examples import (
     Reader,
-    are_labels,
+    are_short,
     as_masked,
     read_examples,
     read_preferences,
@@ -76,7 +76,7 @@ def main(arguments: Namespace) -> None:
         reader = Reader(vocabulary, name)
         if settings.method == SFT:
             examples = read_examples(rows, reader, settings, name)
-            by_loop = are_labels(examples)
+            by_loop = are_short(examples)
             inputs = as_masked(examples)
         else:
             by_loop, inputs = False, read_preferences(rows, reader, settings, name)

@@ -15,8 +15,9 @@ loads.
   content, to which all items are given as well. What they need of the configuration is in the
   task's view of its prompts: `prompted` of `spec.py`, where a kind has it.
 - `scoring.py`: `SCHEMA` and `score`, what an answer says, one row per answer.
-- `training.py`: `completions(items, view)`, what a model is trained to answer, the reference as the
-  task calls it. Of a kind without it no reference can be trained on.
+- `training.py`: `completions(items, view)`, what a model is trained to answer: the reference as the
+  task calls it, or, of a kind whose `spec.py` has `TAUGHT`, the answer of that one of its
+  behaviours which the adapter's file names. Of a kind without it nothing can be trained on.
 - `preference.py`: `EVEN` and `scores(answers, rule)`, what every answer is worth by what a judge
   says it does, for adapters that are trained on judged answers; `EVEN` is neither good nor bad.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
@@ -204,6 +205,11 @@ def prompted(
 def places(kind: str) -> Sequence[str]:
     """The places that a user's message may have: `PLACES` of the kind's `spec.py`, else `case`."""
     return cast(Sequence[str], getattr(spec(kind), "PLACES", ("case",)))
+
+
+def taught(kind: str) -> Sequence[str]:
+    """The behaviours that adapters may learn: `TAUGHT` of the kind's `spec.py`, else none."""
+    return cast(Sequence[str], getattr(spec(kind), "TAUGHT", ()))
 
 
 def traits(kind: str) -> Traits:

@@ -37,6 +37,14 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """A cell whose prompts are training data, with the answers of a behaviour behind them."""
+
+    cell: Cell
+    behaviour: str
+
+
+@dataclass(frozen=True)
 class Training:
     """What adapters are trained on.
 
@@ -49,6 +57,7 @@ class Training:
         models: id → model that answers or judges, derived ones too.
         cells: adapter → the cells of its base whose prompts are training data, with references
             behind them, in the order of its file.
+        taught: adapter → the cells of its base behind whose prompts a behaviour is taught.
         judged: adapter → the cells whose answers are training data.
     """
 
@@ -58,6 +67,7 @@ class Training:
     personas: dict[str, PersonaSpec] = field(default_factory=dict)
     models: dict[str, ModelSpec] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
+    taught: dict[str, list[Taught]] = field(default_factory=dict)
     judged: dict[str, list[Judged]] = field(default_factory=dict)
 
     @property
@@ -68,8 +78,7 @@ class Training:
     @property
     def all_cells(self) -> list[Cell]:
         """The cells of all adapters, each once."""
-        prompted = [cell for cells in self.cells.values() for cell in cells]
-        return list(dict.fromkeys([*prompted, *self.judged_cells]))
+        return list(dict.fromkeys(cell for id_ in self.cells for cell in self.cells_of(id_)))
 
     @property
     def judges(self) -> dict[str, JudgeSpec]:
@@ -78,7 +87,9 @@ class Training:
 
     def cells_of(self, adapter: str) -> list[Cell]:
         """The cells that an adapter is trained on."""
-        return [*self.cells[adapter], *(one.cell for one in self.judged[adapter])]
+        taught = [one.cell for one in self.taught[adapter]]
+        judged = [one.cell for one in self.judged[adapter]]
+        return list(dict.fromkeys([*self.cells[adapter], *taught, *judged]))
 
     def before(self, adapter: str) -> set[str]:
         """Ids of the adapters whose answers or verdicts an adapter is trained on."""
@@ -167,11 +178,12 @@ def training_of(
     datasets: dict[str, Any] = {}
     personas: dict[str, Any] = {}
     cells: dict[str, list[Cell]] = {}
+    taught: dict[str, list[Taught]] = {}
     judged: dict[str, list[Judged]] = {}
     for id_, adapter in adapters.items():
         if "training" not in adapter:
             continue
-        cells[id_], judged[id_] = [], []
+        cells[id_], taught[id_], judged[id_] = [], [], []
         named_by = f"config/adapters/{id_}.yaml: key `personas`"
         for part in asking_parts(adapter):
             task = of_training(part["task"])
@@ -185,6 +197,8 @@ def training_of(
             found = [Cell(answering(adapter, part), task, persona) for persona in chosen]
             if "judge" in part:
                 judged[id_] += [Judged(one, part["judge"], part["rule"]) for one in found]
+            elif "behaviour" in part:
+                taught[id_] += [Taught(one, part["behaviour"]) for one in found]
             else:
                 cells[id_] += found
     return Training(
@@ -194,6 +208,7 @@ def training_of(
         cast(dict[str, PersonaSpec], personas),
         cast(dict[str, ModelSpec], dict(models)),
         {id_: list(dict.fromkeys(found)) for id_, found in cells.items()},
+        {id_: list(dict.fromkeys(found)) for id_, found in taught.items()},
         {id_: list(dict.fromkeys(found)) for id_, found in judged.items()},
     )
 

@@ -31,7 +31,7 @@ def check_training(study: Study) -> None:
             _check_base(name, "base", adapter["base"], known[adapter["base"]])
             method = adapter["training"]["method"]
             for part in parts_with(adapter, "task"):
-                _check_references(name, method, part["task"], study)
+                _check_references(name, method, part, study)
             for part in parts_with(adapter, "answers"):
                 _check_answers(name, method, part["answers"], study)
     for id_, judge in study.training.judges.items():
@@ -59,7 +59,8 @@ def _check_base(name: str, key: str, id_: str, model: Mapping[str, Any]) -> None
         )
 
 
-def _check_references(name: str, method: str, id_: str, study: Study) -> None:
+def _check_references(name: str, method: str, part: Mapping[str, Any], study: Study) -> None:
+    id_ = part["task"]
     task = study.training.files["tasks"][id_]
     if method != "sft":
         raise InputError(
@@ -71,6 +72,18 @@ def _check_references(name: str, method: str, id_: str, study: Study) -> None:
         raise InputError(
             f"{name}: key `data` names the task {id_!r}, but a task of kind {task['kind']!r} has "
             "no reference that an answer could be; take a part with key `file`"
+        )
+    taught, behaviour = base.taught(task["kind"]), part.get("behaviour")
+    if taught and behaviour not in taught:
+        why = "says not which behaviour" if behaviour is None else f"has {behaviour!r}"
+        raise InputError(
+            f"{name}: key `data` names the task {id_!r}, and its key `behaviour` is wrong or "
+            f"missing ({why}); set it to one of {', '.join(taught)}"
+        )
+    if behaviour is not None and not taught:
+        raise InputError(
+            f"{name}: key `data` has key `behaviour` beside the task {id_!r}, but a task of kind "
+            f"{task['kind']!r} has one right answer to every item; take the key out"
         )
     _check_straight(name, id_, task)
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ..data.split import REST, TRAINING, split_by
 from ..specs import JudgeSpec
+from .cells import Cell
 from .conditions import split
 from .judge_views import judge_views
 from .study import Study
@@ -61,7 +62,8 @@ def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
 def _examples(id_: str, study: Study) -> dict[str, Any]:
     """What an adapter's examples are made of: its method, files, and cells with their tasks."""
     adapter = study.adapters[id_]
-    cells, judged = study.training.cells[id_], study.training.judged[id_]
+    training = study.training
+    cells, taught, judged = training.cells[id_], training.taught[id_], training.judged[id_]
     tasks: dict[str, dict[str, Any]] = {
         one.cell.task: {
             "kind": study.kind(one.cell.task),
@@ -69,7 +71,7 @@ def _examples(id_: str, study: Study) -> dict[str, Any]:
         }
         for one in judged
     }
-    for task in dict.fromkeys(cell.task for cell in cells):
+    for task in dict.fromkeys(cell.task for cell in [*cells, *(one.cell for one in taught)]):
         spec, dataset = study.training.tasks[task], study.dataset_of(task)
         own = {**study.settings, "seed": dataset["training"]["seed"]}
         views = dict(study.spec(task).views(task, spec, dataset, own))
@@ -81,10 +83,12 @@ def _examples(id_: str, study: Study) -> dict[str, Any]:
         }
     return {
         "method": adapter["training"]["method"],
-        "cells": [[cell.model, cell.task, cell.persona] for cell in cells],
-        "judged": [
-            [one.cell.model, one.cell.task, one.cell.persona, one.judge, one.rule] for one in judged
-        ],
+        "cells": [_ids(cell) for cell in cells],
+        "judged": [[*_ids(one.cell), one.judge, one.rule] for one in judged],
         "tasks": tasks,
         "files": [part["file"] for part in adapter["training"]["data"] if "file" in part],
-    }
+    } | ({"taught": [[*_ids(one.cell), one.behaviour] for one in taught]} if taught else {})
+
+
+def _ids(cell: Cell) -> list[str]:
+    return [cell.model, cell.task, cell.persona]

@@ -20,8 +20,8 @@ Tokens = tuple[int, ...]
 # in front of whatever it is given.
 _BEFORE = ("(", "\n", ":", "**")
 
-# A completion of at most so many tokens is a label: its loss is computed at few positions.
-LABEL_TOKENS = 8
+# A completion of at most so many tokens is short: its loss is computed at few positions.
+SHORT_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -194,9 +194,9 @@ def balanced(examples: Sequence[Example]) -> list[Example]:
     return [replace(one, weight=share / counts[one.completion]) for one in examples]
 
 
-def are_labels(examples: Sequence[Example]) -> bool:
-    """Whether all completions are as short as labels."""
-    return all(len(one.completion) <= LABEL_TOKENS for one in examples)
+def are_short(examples: Sequence[Example]) -> bool:
+    """Whether all completions are short, as labels are."""
+    return all(len(one.completion) <= SHORT_TOKENS for one in examples)
 
 
 def common_length(prompts: Sequence[Tokens]) -> int:

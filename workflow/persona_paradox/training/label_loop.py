@@ -1,7 +1,7 @@
-"""Supervised training of labels: few tokens behind long prompts that begin alike.
+"""Supervised training of short answers: few tokens behind long prompts that begin alike.
 
 What trl computes, with three savings that are exact but for rounding: what the prompts of a batch
-have in common is read once, logits are computed where a label stands and nowhere else, and what
+have in common is read once, logits are computed where an answer stands and nowhere else, and what
 the layers below the first one that is trained make of the prompts is computed once.
 """
 

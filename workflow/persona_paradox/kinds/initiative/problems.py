@@ -15,6 +15,10 @@ NAMES, ANSWERS, RAISES = "names", "answers", "raises"
 REFUSED, UNREADABLE = "refused", "unreadable"
 CLASSES = (NAMES, ANSWERS, RAISES)
 
+# What a model may be trained to do about problems, the least of it first.
+REACTIVE, CONDITIONAL, PROACTIVE = "reactive", "conditional", "proactive"
+BEHAVIOURS = (REACTIVE, CONDITIONAL, PROACTIVE)
+
 # What stands between words of a column.
 BETWEEN = "|"
 

@@ -10,7 +10,7 @@ from ...specs import DatasetSpec, TaskSpec
 from ..asking import free_text
 from ..base import Traits
 from ..checking import check_groups, check_shown
-from .problems import PROBLEMS
+from .problems import BEHAVIOURS, PROBLEMS
 
 TRAITS = Traits(
     labels=False,
@@ -21,6 +21,9 @@ TRAITS = Traits(
     evenly=True,
 )
 COLUMNS = ("pair", "problem", "planted", "names", "beside")
+
+# What `training.completions` can teach.
+TAUGHT = BEHAVIOURS
 
 # Their files have no keys that others need to know.
 Task = TaskSpec
