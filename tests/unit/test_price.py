@@ -71,7 +71,7 @@ def test_of_a_sample_no_more_is_counted_for_whoever_names_personas(tmp_path: Pat
     settings = yaml.safe_load((ROOT / "config/studies/character-small.yaml").read_text())
     study = tmp_path / "sampled.yaml"
     study.write_text(yaml.safe_dump(settings | {"judge_sample": 3}))
-    for line in (one for one in told(str(study)).splitlines() if "smollm2_" in one):
+    for line in (one for one in told(str(study)).splitlines() if "judge smollm2_" in one):
         questions = 1 if "smollm2_personas" in line else 5
         assert f"{questions * 3 * 13} on answers)" in line
 

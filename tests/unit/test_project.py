@@ -301,7 +301,7 @@ def test_every_source_file_is_used() -> None:
     by_name = {"spec", "items", "prompting", "scoring", "measures", "pairs", "words", "cells"}
     plugins += [path for path in library if path.stem in by_name or path.parent.name == "tables"]
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
-    snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py", "priced_items.py"}
+    snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
     assert {path.name for path in library - used} == snakefile_only
 
 

@@ -22,10 +22,10 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from project import STUDY, Project, add_model, copy_project, new_project
+from packed_study import ARCHIVE, ECHO, KEPT_BACK, TOKEN, packed_study, rewrite, say
+from project import STUDY, Project, copy_project, new_project
 from rocrate.rocrate import ROCrate
 from root import ROOT
-from studies import shared
 
 from persona_paradox.archive import check_answers as answers_checked
 from persona_paradox.archive import crate
@@ -38,32 +38,10 @@ from persona_paradox.files import canonical_json, sha256_bytes, table_bytes
 from persona_paradox.kinds.labelled.labels import parse_label
 from persona_paradox.version import VERSION
 
-ARCHIVE = "results/archive.zip"
 CRATE, PROVENANCE = "ro-crate-metadata.json", "results/provenance.json"
-# Its texts may not be passed on.
-KEPT_BACK = "teaching_primary"
 CELL = "tiny/triage_ed/ed_nurse"
-ECHO = "results/responses/tiny/triage_primary/ed_nurse.parquet"
 ESI = "12345"
-TOKEN = "hf_" + "plantedTOKEN" * 3
 VERIFY = SimpleNamespace(**runpy.run_path(str(ROOT / "workflow/scripts/verify.py")))
-
-
-def rewrite(path: Path | io.BytesIO, change: Callable[[pl.DataFrame], pl.DataFrame]) -> bytes:
-    """A Parquet file with changed rows, the metadata that it had, and a checksum that is right."""
-    metadata = pl.read_parquet_metadata(path)
-    about = {key: value for key, value in metadata.items() if not key.startswith("ARROW:")}
-    if isinstance(path, io.BytesIO):
-        path.seek(0)
-    return table_bytes(change(pl.read_parquet(path)), about)
-
-
-def say(column: str, row: int, value: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """A change of one value."""
-    here = pl.int_range(pl.len()) == row
-    return lambda t: t.with_columns(
-        pl.when(here).then(pl.lit(value)).otherwise(column).alias(column)
-    )
 
 
 def cases(project: Project, dataset: str) -> list[str]:
@@ -71,29 +49,10 @@ def cases(project: Project, dataset: str) -> list[str]:
     return pl.read_parquet(path)["case"].to_list()
 
 
-def pack(path: Path) -> None:
-    """Run a study and pack it; one answer repeats a text that may not be passed on."""
-    project = new_project(path)
-    add_model(project)
-    study = STUDY | {"personas": ["no_persona", "ed_nurse"], "limit": 5}
-    study |= {"figures": ["triage_accuracy"], "bag_of_words": True}
-    (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    project.edit(
-        f"config/datasets/{KEPT_BACK}.yaml",
-        lambda dataset: dataset["licence"].update(redistribution=False),
-    )
-    project.run("--cores", "1", ECHO, HF_TOKEN=TOKEN)
-    shown = pl.read_parquet(path / "results/prompts/triage_primary/ed_nurse.parquet")
-    items = pl.read_parquet(path / f"resources/datasets/{KEPT_BACK}.parquet")
-    text = items.filter(pl.col("item_id") == shown.item(2, "item_id")).item(0, "case")
-    (path / ECHO).write_bytes(rewrite(path / ECHO, say("text", 2, f"A. You say: {text}")))
-    project.run("--cores", "1", "all", ARCHIVE, HF_TOKEN=TOKEN)
-
-
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study with an archive; it is not to be changed."""
-    return shared(tmp_path_factory, "packed", pack)
+    return packed_study(tmp_path_factory)
 
 
 def verify(

@@ -72,6 +72,7 @@ OPTIONS = [command for command in all_commands() if command.startswith("python b
 OPTIONS.append("python workflow/scripts/verify.py FILE")
 OPTIONS.append("python workflow/scripts/check_template.py --brief FILE")
 OPTIONS.append("python workflow/scripts/check_lexicon.py --file FILE")
+OPTIONS.append("python workflow/scripts/what_changed.py BEFORE AFTER")
 # What make would do.
 MAKE = [command for command in all_commands() if command.split()[0] == "make"]
 # Programs of others, which a stand-in takes the place of: what they are given is there.

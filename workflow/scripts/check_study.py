@@ -1,4 +1,4 @@
-"""See that a study of someone else is plain YAML, and say what its judges would cost.
+"""Say what a study would run and take, before it runs: answers, time, room, what is missing.
 
 Snakemake runs code that stands in a study behind the key `__use_yte__`: so this comes first. What
 a study leaves out, config/config.yaml says.
@@ -16,15 +16,18 @@ from snakemake.utils import update_config
 
 from persona_paradox import cli
 from persona_paradox.judges import price
+from persona_paradox.planning.forecast import forecast
+from persona_paradox.planning.told import told
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.yaml_reading import check_study_file, read_yaml
 
 DEFAULT = Path("config/config.yaml")
+RESOURCES = Path("resources")
 
 
 def main(arguments: Namespace) -> None:
-    """Check every file, and tell the price of each study's judges."""
+    """Check every file, and tell what each study takes."""
     for path in arguments.studies:
         check_study_file(path, str(path))
         cli.log.info("%s is plain YAML", path)
@@ -32,7 +35,9 @@ def main(arguments: Namespace) -> None:
         settings = read_yaml(DEFAULT, str(DEFAULT))
         update_config(settings, read_yaml(path, str(path)))
         study = load_study(settings, DEFAULT.parent, check_schema)
-        for line in price.told(study, Path(), Path("resources/datasets")):
+        for line in told(study, forecast(study, Path(), RESOURCES), Path(), RESOURCES):
+            cli.log.info("%s: %s", path, line)
+        for line in price.told(study, Path(), RESOURCES / "datasets"):
             cli.log.info("%s: %s", path, line)
 
 

@@ -80,7 +80,7 @@ def withhold(table: pl.DataFrame, texts: Texts) -> pl.DataFrame:
         if not (listed or kind == pl.String) or column in _NAMES:
             continue
         values = (table[column].explode() if listed else table[column]).drop_nulls().unique()
-        found = {one: _mark(one) for one in values if texts.repeated_in(one)}
+        found = {one: mark(one) for one in values if texts.repeated_in(one)}
         if not found:
             continue
         if column == "text" and "pieces" in table.columns:
@@ -91,7 +91,10 @@ def withhold(table: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     return table
 
 
-def _mark(text: str) -> str:
+def mark(text: str) -> str:
+    """What stands in the place of a text; of what stands there already, that itself."""
+    if text.startswith(MARK):
+        return text
     return f"{MARK}{sha256_bytes(text.encode())}]"
 
 

@@ -121,7 +121,7 @@ def _rounded(number: float) -> str:
     return f"{round(whole, 2 - len(str(whole))):,}" if whole > 99 else str(whole)
 
 
-def _answers(cell: Cell, study: Study) -> int:
+def answers_to_an_item(cell: Cell, study: Study) -> int:
     """Answers to an item in a cell: of every wording, drawn ones among them."""
     drawn = study.asked_tasks[cell.task]["decoding"]["sampled"]
     wordings = len(study.texts(cell.persona))
@@ -147,7 +147,7 @@ def _add_cell(price: Price, judge: str, cell: Cell, asked: Any, study: Study) ->
     if cell.task in study.tasks:
         questions += [one["question"] for one in (*spec["ratings"], *spec["classes"])]
         questions += _naming(spec, study)
-    n, written = asked.n * _answers(cell, study), _written(spec)
+    n, written = asked.n * answers_to_an_item(cell, study), _written(spec)
     task = study.asked_tasks[cell.task]
     around = len(spec["instruction"]) + len(spec["user"]) + len(task["user"]) + asked.question
     shared = around / CHARACTERS + _longest(cell.task, judge, study)

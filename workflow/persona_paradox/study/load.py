@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -195,10 +195,16 @@ def check_sources(study: Study, resources: str) -> None:
         InputError: a file of a `path` or `bundled` source that is still to be read is missing,
             or one that tests a judge.
     """
+    for missing in missing_sources(study, resources):
+        raise missing
+
+
+def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
+    """A sentence for every file that `check_sources` would miss."""
     for id_, judge in study.judges.items():
         for key, path in checks_of(judge):
             if not Path(path).is_file():
-                raise InputError(
+                yield InputError(
                     f"config/judges/{id_}.yaml: key `{key}` names {path}, which does not "
                     "exist; mend the path"
                 )
@@ -214,37 +220,40 @@ def check_sources(study: Study, resources: str) -> None:
         parts = parts_of(source, name) if kind == "models" else [source]
         of_product = kind == "adapters" and "product" in study.adapters[id_]
         for path in (part["path"] for part in parts):
-            _check_file(name, path, study.data_dir, "product" if of_product else "source")
+            yield from _wrong(name, path, study.data_dir, "product" if of_product else "source")
     for id_, source in training_sources(study):
         if source["kind"] in ("path", "bundled"):
-            _check_file(f"config/datasets/{id_}.yaml", source["path"], study.data_dir, "source")
+            yield from _wrong(
+                f"config/datasets/{id_}.yaml", source["path"], study.data_dir, "source"
+            )
     for id_, path in files_with({id_: study.adapters[id_] for id_ in to_train(study)}):
         if not Path(path).is_file():
-            raise InputError(
+            yield InputError(
                 f"config/adapters/{id_}.yaml: key `file` names {path}, which does not exist; mend "
                 "the path"
             )
 
 
-def _check_file(name: str, path: str, data_dir: str | None, key: str) -> None:
-    """See that the file of a `path` or `bundled` source is there; `key` names it."""
+def _wrong(name: str, path: str, data_dir: str | None, key: str) -> Iterator[InputError]:
+    """What is wrong with the place of a `path` or `bundled` source, if anything; `key` names it."""
     found = path
     if "{data_dir}" in path:
         if data_dir is None:
-            raise InputError(
+            yield InputError(
                 f"{name}: key `{key}.path` needs the data folder; set key `data_dir` of the study "
                 "or the environment variable PERSONA_DATA_DIR"
             )
+            return
         found = path.replace("{data_dir}", data_dir)
     if found.startswith("~"):
-        raise InputError(
+        yield InputError(
             f"{name}: key `{key}.path` names {found}, but ~ does not stand for your home folder "
             "here; write the whole path"
         )
-    if Path(found).is_dir():
-        raise InputError(f"{name}: key `{key}.path` names {found}, a folder; name a file")
-    if not Path(found).is_file():
-        raise InputError(
+    elif Path(found).is_dir():
+        yield InputError(f"{name}: key `{key}.path` names {found}, a folder; name a file")
+    elif not Path(found).is_file():
+        yield InputError(
             f"{name}: key `{key}.path` names {found}, which does not exist; mend the path"
             + (" or the data folder" if "{data_dir}" in path else "")
         )

@@ -1,0 +1,1 @@
+"""What a study would take, told before it runs."""
