@@ -20,6 +20,7 @@ from persona_paradox.errors import InputError
 from persona_paradox.figures import vega
 from persona_paradox.kinds.triage import scoring
 from persona_paradox.routing import words
+from persona_paradox.routing.figures import policy_regret
 from persona_paradox.routing.figures import policy_value as figure
 from persona_paradox.routing.learned import learned
 from persona_paradox.routing.policies import policies
@@ -36,7 +37,8 @@ SHOWN: dict[str, Any] = {
     "personas": {name: {"title": name.replace("_", " ").capitalize()} for name in NAMES},
     "tasks": {"a": {"title": "A", "teaching": True, "sample": None, "clustered": False}},
     "too_few_below": 10,
-    "routing": {"tasks": ["a"], "origins": ["teaching"], "limited": "under_triage_rate"},
+    "routing": {"tasks": ["a"], "origins": ["teaching"], "limited": "under_triage_rate"}
+    | {"costed": True},
 } | SETTINGS
 
 
@@ -59,7 +61,7 @@ def test_a_study_without_the_key_has_no_table_and_no_figure() -> None:
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     default = load_study(settings, ROOT / "config", check_schema)
     assert "policies" not in default.possible_tables
-    assert "policy_value" not in default.possible_figures
+    assert not {"policy_value", "policy_regret"} & {*default.possible_figures}
     assert "routing" not in dict(views(default))
     assert all("routing" not in view for name, view in views(default) if "figures" in name)
 
@@ -67,7 +69,7 @@ def test_a_study_without_the_key_has_no_table_and_no_figure() -> None:
 def test_the_study_asks_the_cells_of_the_default_one() -> None:
     asked = study()
     assert "policies" in asked.tables
-    assert "policy_value" in asked.possible_figures
+    assert {"policy_value", "policy_regret"} <= {*asked.possible_figures}
     default = load_study(
         yaml.safe_load((ROOT / "config/config.yaml").read_text()), ROOT / "config", check_schema
     )
@@ -279,8 +281,30 @@ def test_the_figure_draws_what_the_table_has(table: pl.DataFrame, tmp_path: Path
     spec = vega.report_figure(figure, {"policies": table}, SHOWN)
     vega.save(spec, tmp_path / "policy_value.png", "png")
     assert (tmp_path / "policy_value.png").stat().st_size > 20_000
+    # Both planes and all columns; the limit is a line in the second plane.
+    (block,) = spec["vconcat"]
+    value, limited = block["hconcat"][0]["vconcat"]
+    assert value["layer"][0]["encoding"]["y"]["field"] == "none"
+    assert limited["layer"][0]["encoding"]["y"]["field"] == "at_most"
+    assert len(block["hconcat"][1]["hconcat"]) == 3
     few = figure.rows({"policies": table}, SHOWN | {"too_few_below": 301})
     assert few["value"].null_count() == few.height
+
+
+def test_regret_is_drawn_as_it_is_in_the_table(table: pl.DataFrame, tmp_path: Path) -> None:
+    rows = policy_regret.rows({"policies": table}, SHOWN)
+    shown = table.filter(pl.col("gain_p_holm") <= 0.05).height
+    assert rows["gain_shown"].sum() == shown
+    drawn = rows.filter(pl.col("kind") != "oracle")
+    others = table.filter(pl.col("policy") != "oracle")
+    for name in ("gain", "regret", "oracle_regret", "cost_change"):
+        assert sorted(drawn[name].drop_nulls()) == sorted(others[name].drop_nulls())
+    assert rows["cost_change"].null_count() == 2
+    spec = vega.report_figure(policy_regret, {"policies": table}, SHOWN)
+    vega.save(spec, tmp_path / "policy_regret.png", "png")
+    assert (tmp_path / "policy_regret.png").stat().st_size > 20_000
+    free = SHOWN | {"routing": SHOWN["routing"] | {"costed": False}}
+    assert len(policy_regret.spec(free)["vconcat"][0]["hconcat"][0]["hconcat"]) == 3
 
 
 def test_it_is_drawn_without_a_limit(table: pl.DataFrame, tmp_path: Path) -> None:

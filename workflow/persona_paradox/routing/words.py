@@ -9,6 +9,7 @@ from ..words import (
     Section,
     Settings,
     Tables,
+    number,
     p_text,
     percent,
     points,
@@ -133,12 +134,12 @@ def _about(rows: Rows, settings: Settings) -> Iterator[str]:
     shown = [row for row in tested if _shown(row, "gain", settings["confidence"])]
     yield (
         f"- No persona: right in {_value(baseline)}, {baseline['n_invalid']} answers invalid"
-        f"{_rate(baseline)}."
+        f"{_rate(baseline)}{_cost(baseline)}."
     )
     yield (
         f"- The best single persona, picked on the items that it is valued on: "
         f"{100 * single['value_in_sample']:.1f}%; on items that it was not picked on: "
-        f"{_value(single)}."
+        f"{_value(single)}{_cost(single)}."
     )
     fall = max(rows, key=lambda row: row["value_in_sample"] - row["value"])
     if fall["value_in_sample"] > fall["value"]:
@@ -197,6 +198,13 @@ def _gain(row: Row) -> str:
 
 def _calls(row: Row) -> str:
     return f"{row['calls']:.1f} calls per item"
+
+
+def _cost(row: Row) -> str:
+    """The mean cost of a policy's valid answers, behind a comma; nothing where they have none."""
+    if row["cost"] is None:
+        return ""
+    return f", mean cost {number(row['cost'], row['cost_low'], row['cost_high'])}"
 
 
 def _limit(row: Row) -> str:

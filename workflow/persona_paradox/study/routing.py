@@ -53,6 +53,8 @@ def routing_shown(study: Study) -> dict[str, Any]:
         "tasks": list(tasks),
         "origins": list(dict.fromkeys(tasks.values())),
         "limited": limit["metric"] if limit else None,
+        # Whether an answer of some task has a cost.
+        "costed": any("cost" in measured(task, study) for task in tasks),
     }
 
 
