@@ -29,6 +29,16 @@ SETTINGS: dict[str, Any] = {
     "margins": {},
 }
 
+SHOWN: dict[str, Any] = {
+    "title": "Ambiguous",
+    "models": {"m": "Tiny"},
+    "baseline": "no_persona",
+    "personas": {"no_persona": {"title": "No persona"}, "nurse": {"title": "Nurse"}},
+    "tasks": {"t": {"title": "Triage", "teaching": True, "sample": None, "clustered": False}},
+    "too_few_below": 3,
+    "ambiguity": ["t"],
+} | SETTINGS
+
 
 def scores(
     p: Any,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rated_cases import LEVELS, SETTINGS, VIEW, cell, drawn, scores
+from rated_cases import LEVELS, SETTINGS, SHOWN, VIEW, cell, drawn, scores
 from root import ROOT
 from scipy.special import softmax
 from scipy.stats import entropy as kullback_leibler
 from sklearn.metrics import brier_score_loss, log_loss
 
+from persona_paradox.ambiguity import words
 from persona_paradox.ambiguity.distributions import (
     METRICS,
     SCHEMA,
@@ -28,10 +30,13 @@ from persona_paradox.ambiguity.distributions import (
     values_of,
     with_holm,
 )
+from persona_paradox.ambiguity.figures import ambiguity as figure
 from persona_paradox.data.items import read_items
 from persona_paradox.errors import InputError
+from persona_paradox.figures import vega
 from persona_paradox.kinds.labelled.items import columns
 from persona_paradox.kinds.triage import spec
+from persona_paradox.measures.resampling import Draws, means
 
 NAME = "config/datasets/x.yaml"
 KEYS: dict[str, Any] = {
@@ -167,6 +172,23 @@ def test_two_raters_do_not_bias_cross_entropy_and_disagreement_but_entropy() -> 
     assert expected["entropy_raters"] < 0.6 * kullback_leibler(truth)
 
 
+def test_a_model_as_concentrated_as_its_raters_is_not_called_otherwise() -> None:
+    """Two raters drawn from the model itself, in 100 studies of 120 items."""
+    held = dict.fromkeys(("disagreement_gap", "entropy_gap"), 0)
+    for seed in range(100):
+        p, right = drawn(seed, 120)
+        generator = np.random.default_rng(1000 + seed)
+        q = np.array([generator.multinomial(2, one) / 2 for one in p])
+        values = values_of(p, right, Raters(q, np.full(120, 2.0)))
+        draws = Draws.of(np.arange(120), SETTINGS)
+        for name in held:
+            low, high = draws.measure(partial(means, {"": values[name]})).interval("")
+            held[name] += low <= 0 <= high
+    # 95 are expected; three standard errors of that are 6.5.
+    assert held["disagreement_gap"] >= 88
+    assert held["entropy_gap"] < 20
+
+
 def rated() -> tuple[dict[str, Any], Raters]:
     """Six items: two with consensus, three ambiguous, one that nobody rated."""
     q = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], [0.5, 0, 0, 0.5]])
@@ -242,3 +264,27 @@ def test_the_program_writes_the_table(tmp_path: Path) -> None:
     assert (row["model"], row["task"], row["n"]) == ("tiny", "triage", 5)
     assert row["value"] == pytest.approx(0.6 * np.log(2))
     assert scores(np.full((1, 4), 0.25), [0]).columns == answers["nurse"].scores.columns
+
+
+def test_it_is_drawn_and_told_as_it_is_in_the_table(tmp_path: Path) -> None:
+    answers, raters = rated()
+    rows = [{"model": "m", "task": "t"} | row for row in ambiguity_rows(answers, raters, SETTINGS)]
+    table = with_holm(pl.DataFrame(rows, schema=SCHEMA))
+    drawn = figure.rows({"ambiguity": table}, SHOWN)
+    accuracy = drawn.filter(pl.col("panel").str.contains("accuracy"))
+    # Of two items of consensus nothing is drawn.
+    assert accuracy["value"].to_list() == pytest.approx([None, 100 / 3, None, 200 / 3])
+    assert accuracy["hollow"].to_list() == [False, True] * 2
+    assert accuracy["said"][0] == "too few; n = 2"
+    cross = drawn.filter(pl.col("panel").str.contains("cross"))
+    assert cross["line"].to_list() == pytest.approx([0.6 * np.log(2)] * 2)
+    assert (cross["value"] > cross["line"]).all()
+    spec_ = vega.report_figure(figure, {"ambiguity": table}, SHOWN)
+    vega.save(spec_, tmp_path / "ambiguity.png", "png")
+    assert (tmp_path / "ambiguity.png").stat().st_size > 10_000
+    (section, _) = words.SECTIONS
+    text = "\n".join(section[2]({"ambiguity": table}, SHOWN, {}))
+    assert "(n = 5 rated items; all raters say the same of 2)" in text
+    assert "right in 100.0% [34.2, 100.0] there, 0 invalid; 33.3%" in text
+    assert "least possible 0.42" in text
+    assert "Of 1 personas 0 are shown to change it." in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rated_cases import LEVELS, SETTINGS, cell, drawn
+from rated_cases import LEVELS, SETTINGS, SHOWN, cell, drawn
 
+from persona_paradox.ambiguity import words
+from persona_paradox.ambiguity.figures import conformal_sets
 from persona_paradox.ambiguity.sets import (
     SCHEMA,
     nonconformity,
@@ -21,6 +24,7 @@ from persona_paradox.ambiguity.sets import (
     threshold,
     with_holm,
 )
+from persona_paradox.figures import vega
 
 SCORES = ("lac", "aps", "ordinal")
 ASKED = {"coverage": 0.9, "folds": 5}
@@ -161,3 +165,32 @@ def test_clusters_stay_together() -> None:
     (row, *_) = set_rows({"a": twice}, "lac", ASKED, SETTINGS, {})
     assert (row["n"], row["n_clusters"]) == (120, 60)
     assert row["coverage_low"] < row["coverage"] < row["coverage_high"]
+
+
+def test_sets_are_drawn_and_told_as_they_are_in_the_table(tmp_path: Path) -> None:
+    p, right = drawn(3, 200, sharp=4)
+    answers = {"no_persona": cell(p, right), "nurse": cell(np.full((200, 4), 0.25), right)}
+    table = table_of(answers).with_columns(model=pl.lit("m"), task=pl.lit("t"))
+    shown = SHOWN | {"conformal": ["t"]}
+    rows = conformal_sets.rows({"conformal": table}, shown)
+    sizes = rows.filter(pl.col("panel").str.contains("labels in a set"))
+    whole = table.filter(level="all")
+    assert sizes["value"].to_list() == whole["size"].to_list()
+    coverage = rows.filter(pl.col("panel").str.contains("coverage"))
+    assert coverage["line"].unique().to_list() == [90]
+    assert coverage["value"].to_list() == pytest.approx([100 * one for one in table["coverage"]])
+    assert coverage.filter("hollow")["low"].null_count() == 2 * len(LEVELS)
+    spec = vega.report_figure(conformal_sets, {"conformal": table}, shown)
+    vega.save(spec, tmp_path / "conformal_sets.png", "png")
+    assert (tmp_path / "conformal_sets.png").stat().st_size > 10_000
+    (_, section) = words.SECTIONS
+    text = "\n".join(section[2]({"conformal": table}, shown, {}))
+    first = whole.row(0, named=True)
+    assert f"{first['size']:.2f} [" in text
+    assert "(declared: 90%; n = 200; 0 sets empty" in text
+    assert "Of 1 personas 1 are shown to change the size: Nurse +" in text
+    least = min(
+        row["coverage"]
+        for row in table.filter(pl.col("level") != "all", persona="no_persona").to_dicts()
+    )
+    assert f"{100 * least:.1f}%" in text

@@ -45,6 +45,8 @@ METRICS = {
     "disagreement_raters": "disagreement of two raters",
     "disagreement_gap": "the former minus the latter",
 }
+# Whether the model is more concentrated than the raters; the first is not biased by few of them.
+GAPS = ("disagreement_gap", "entropy_gap")
 # What a model cannot change.
 OF_RATERS = ("entropy_raters", "disagreement_raters")
 
@@ -137,8 +139,9 @@ def values_of(p: Floats, answer: NDArray[np.int64], raters: Raters) -> dict[str,
         "disagreement_model": 1 - np.sum(p**2, axis=1),
         "disagreement_raters": 1 - share,
     }
-    for name in ("entropy", "disagreement"):
-        found[f"{name}_gap"] = found[f"{name}_model"] - found[f"{name}_raters"]
+    for gap in GAPS:
+        name = gap.removesuffix("_gap")
+        found[gap] = found[f"{name}_model"] - found[f"{name}_raters"]
     return found
 
 

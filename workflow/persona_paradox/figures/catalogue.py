@@ -1,8 +1,8 @@
 """Which figures there are: a module that draws one, and beside it a YAML file that tells of it.
 
 A figure is two files in the folder `figures` of a kind of task, of judges, of clinicians, of
-conversations, of the identification, of the policies or of the axis, and there is no register:
-whoever adds the two files adds a figure. `<id>.py` has
+conversations, of the identification, of the policies, of the axis or of ambiguous cases, and there
+is no register: whoever adds the two files adds a figure. `<id>.py` has
 
 - `draw(tables, settings)`, which gives a figure of matplotlib, or
 - `rows(tables, settings)` and `spec(settings)`: a table and a specification of Vega-Lite whose
@@ -90,6 +90,7 @@ def figures() -> dict[str, Figure]:
         "identification",
         "routing",
         "axis",
+        "ambiguity",
     ):
         for path in sorted(_LIBRARY.glob(f"{pattern}/figures/[!_]*.py")):
             if not path.with_suffix(".yaml").is_file():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
+from ..ambiguity import words as ambiguity
 from ..clinicians import words as clinicians
 from ..conversations import words as conversations
 from ..identification import words as identification
@@ -192,10 +193,12 @@ _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
 _OWN = {
     "robustness": "“robust”",
     "policies": "the policies, and the rule by which one is recommended",
+    "ambiguity": "agreement with a rater, and entropy and disagreement against the raters'",
     "judgements": "the scores by harm level and action, and the rule by which a judge is usable",
 }
 _OTHERS: tuple[Section, ...] = (
     *routing.SECTIONS,
+    *ambiguity.SECTIONS,
     *conversations.SECTIONS,
     *identification.SECTIONS,
     *judges.SECTIONS,

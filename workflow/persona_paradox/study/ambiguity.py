@@ -31,6 +31,12 @@ def ambiguity_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield "conformal", _view(tasks, study) | asked
 
 
+def ambiguity_shown(study: Study) -> dict[str, Any]:
+    """What figures say of them: the tasks, where there are some."""
+    found = {"ambiguity": rated_tasks(study), "conformal": conformal_tasks(study)}
+    return {name: tasks for name, tasks in found.items() if tasks}
+
+
 def _view(tasks: list[str], study: Study) -> dict[str, Any]:
     return {
         "personas": routed_personas(study),

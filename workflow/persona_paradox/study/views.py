@@ -17,7 +17,7 @@ from ..figures.catalogue import figures
 from ..files import canonical_json, sha256_bytes, write_text
 from ..kinds import asking, base
 from ..names import ALL, CRITERIA, RATED, RELATION, USER
-from .ambiguity import ambiguity_views
+from .ambiguity import ambiguity_shown, ambiguity_views
 from .arm_rules import names_answers
 from .arms import view_of as arm_view
 from .conditions import base_of, file_of, is_derived
@@ -368,6 +368,7 @@ def _judged_figures_view(study: Study) -> dict[str, Any]:
         **({"conversations": followed} if followed else {}),
         **({"routing": routing_shown(study)} if study.has("routing") else {}),
         **_readings_shown(study),
+        **ambiguity_shown(study),
         # Only where somebody is named, so that figures of other studies stay.
         **({"identification": named} if (named := _named_shown(study)) else {}),
     }
