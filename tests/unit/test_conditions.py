@@ -21,6 +21,8 @@ from persona_paradox.study.identities import identifying
 # Personas of the bundled sets.
 SIZES = {
     "behaviour": 8,
+    "behaviour_control": 3,
+    "behaviour_roles": 20,
     "big_five": 20,
     "experts": 13,
     "identities": 18 * 3,

@@ -92,6 +92,7 @@ class PersonaSpec(TypedDict):
     style: NotRequired[str]
     texts: dict[str, str]
     relations: NotRequired[dict[str, str]]
+    control_tokens: NotRequired[list[str]]
     factors: NotRequired[dict[str, Any]]
 
 

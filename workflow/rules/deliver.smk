@@ -6,6 +6,7 @@
 rule deliver:
     input:
         prompts=asked,
+        persona=persona_texts,
         tried=tried,
         read_out=view("read_out/{task}"),
         template=view("templates/{model}"),
@@ -26,7 +27,8 @@ rule deliver:
         model_file=model_file,
         task_file=lambda wildcards: file_of("tasks", wildcards.task),
     shell:
-        script("deliver") + " --prompts {input.prompts} --read-out {input.read_out}"
+        script("deliver") + " --prompts {input.prompts} --persona {input.persona}"
+        " --read-out {input.read_out}"
         " --template {input.template} --manifest {input.manifest}"
         " --window {input.window}"
         " --config-file {params.model_file}"

@@ -53,6 +53,7 @@ def warn_of_window(table: pl.DataFrame, arguments: Namespace, thinks: bool, name
 def main(arguments: Namespace) -> None:
     """Read the vocabulary, or the template of a server's model, and write the table."""
     prompts = files.read_table(arguments.prompts)
+    persona = files.read_json(arguments.persona)
     read_out = files.read_json(arguments.read_out)
     view = files.read_json(arguments.template)
     name = "/".join(arguments.delivered.with_suffix("").parts[-3:])
@@ -60,6 +61,7 @@ def main(arguments: Namespace) -> None:
         "answer_prefix": read_out["answer_prefix"],
         "accepted": view["accepted_template_text"],
         "name": name,
+        "named": persona.get("control_tokens", ()),
     }
     inputs = {
         "prompts": arguments.prompts,
@@ -86,6 +88,7 @@ if __name__ == "__main__":
     options = cli.parser(
         __doc__,
         prompts="Parquet file of prompts",
+        persona="view of the persona",
         read_out="view of the task's labels and answer prefix",
         template="view of the model's chat template",
         window="view of the model's window and of how much is first written",

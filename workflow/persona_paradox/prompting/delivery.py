@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..files import sha256_bytes
 from ..names import OK
 from .chat import FROZEN_DATE, ChatTemplate, RenderedChat
+from .control_tokens import ControlTokens
 from .proof import LATER, prove
 from .thinking import Thinking, marks_in
 from .window import too_long
@@ -46,6 +47,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "template_thought": pl.String,
     "prompt_sha256": pl.String,
 }
+
+NO_CONTROL_TOKENS = ControlTokens()
 
 
 @contextmanager
@@ -88,6 +91,7 @@ def deliver(
     answer_prefix: str,
     accepted: str,
     name: str,
+    named: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Render and tokenize the prompts of a cell, and prove that each arrives.
 
@@ -101,20 +105,30 @@ def deliver(
             the prompts stands for a text of each row's own instead.
         accepted: foreign text of the template that may stand in the prompt.
         name: the cell in errors.
+        named: control tokens that the persona's sentence may spell, by its file.
 
     Returns:
         A table of `SCHEMA`. A case that spells a control token of the model is not to be run, and
         neither is a chat that would go on behind no answer; its `status` says so.
 
     Raises:
-        InputError: a prompt does not hold our words, or holds others.
+        InputError: a prompt does not hold our words, or holds others; or a control token of the
+            persona's is one that structures chats.
     """
+    spelled = NO_CONTROL_TOKENS
+    if vocabulary is not None:
+        spelled = ControlTokens.of(named, vocabulary, "\0".join(template.written), name)
     remedy = _Remedies(template.name, server=vocabulary is None)
     if not template.opens_turn:
         log.warning("%s: the chat template opens no turn for the answer", template.name)
     rows = []
     for row, found, failure in proven(
-        prompts, template, vocabulary, answer_prefix=answer_prefix, accepted=accepted
+        prompts,
+        template,
+        vocabulary,
+        answer_prefix=answer_prefix,
+        accepted=accepted,
+        spelled=spelled,
     ):
         # Control tokens in a case are read as such: such a prompt proves nothing and is not run.
         if failure and found["status"] == OK:
@@ -133,10 +147,11 @@ def proven(
     *,
     answer_prefix: str,
     accepted: str,
+    spelled: ControlTokens = NO_CONTROL_TOKENS,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], str | None]]:
     """Each prompt, the row that is delivered of it, and why it must not be run, or None.
 
-    Arguments are those of `deliver`.
+    Arguments are those of `deliver`; `spelled` are the control tokens that the persona may spell.
     """
     date = f"frozen at {FROZEN_DATE:%Y-%m-%d}" if template.prints_date else "none"
     thought_of_template = template.thought
@@ -151,14 +166,17 @@ def proven(
         chat = template.render(ours[0], ours[1], prefix, ours[2:], shared=shared, thought=thought)
         prompt = None if vocabulary is None else vocabulary.prompt(chat.parts)
         read, n_bos = reader.read(chat, prompt)
-        proof = prove(read, n_bos, row, reader.text(chat.lead), reader.text(chat.parts[0]))
+        bare = spelled.without(row)
+        proof = prove(read, n_bos, bare, reader.text(chat.lead), reader.text(chat.parts[0]))
+        if prompt is not None and not spelled.stand_in(prompt.tokens, row["persona"]):
+            proof = replace(proof, persona_delivered=False)
         if thought_words not in proof.foreign_text:
             said = [text for text in (proof.foreign_text, thought_words) if text]
             proof = replace(proof, foreign_text=" … ".join(said))
         failure = proof.failure(reader.wants_bos, accepted)
         if failure is None and not chat.delivered:
             failure = "the chat template changes our words, or its own for this case"
-        controls = reader.has_controls([*ours, prefix, thought or ""])
+        controls = reader.has_controls([bare["system"], *ours[1:], prefix, thought or ""])
         found = {
             **{key: row[key] for key in ("item_id", "prompt_id", "variant")},
             "text": chat.text,

@@ -96,8 +96,8 @@ def personas_of(
         named_by: the key that names them, in errors.
 
     Returns:
-        Id → persona: `title`, `group`, `texts`, perhaps `relations`, and of a set's `factors`,
-        factor → its `level`, `title` and `text`.
+        Id → persona: `title`, `group`, `texts`, perhaps `relations` and `control_tokens`, and of a
+        set's `factors`, factor → its `level`, `title` and `text`.
 
     Raises:
         InputError: a set is not as it must be, or has no such part.
@@ -154,6 +154,7 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
             },
             "factors": levels,
             **({"relations": relations[0]} if relations else {}),
+            **{key: content[key] for key in ("control_tokens",) if key in content},
         }
     _check_told_apart(name, found)
     left = chosen_of(name, content, [split(id_)[1] for id_ in found], "persona")

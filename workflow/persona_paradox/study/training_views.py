@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from ..data.split import REST, TRAINING, split_by
-from ..specs import JudgeSpec
+from ..specs import JudgeSpec, PersonaSpec
 from .cells import Cell
 from .conditions import split
 from .judge_views import judge_views
@@ -32,6 +32,11 @@ def split_view(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     return {"training": split_of(base, dataset) | by}
 
 
+def control_tokens(persona: PersonaSpec) -> dict[str, Any]:
+    """The control tokens that a persona's sentence may spell; nothing where it names none."""
+    return {"control_tokens": persona["control_tokens"]} if "control_tokens" in persona else {}
+
+
 def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
     """The views of all adapters that are trained.
 
@@ -44,7 +49,8 @@ def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
         found = window(known[model], study.training.tasks[task])
         yield f"window/{model}/{task}", found
     for id_, persona in study.training.personas.items():
-        yield f"training_personas/{id_}", {"texts": {"main": persona["texts"]["main"]}}
+        texts = {"main": persona["texts"]["main"]}
+        yield f"training_personas/{id_}", {"texts": texts} | control_tokens(persona)
     for id_, judge in study.training.judges.items():
         # What is asked here is the same in every study.
         asked = cast(JudgeSpec, {**judge, "pairs": None, "list": None})

@@ -33,7 +33,7 @@ from .routing import routing_shown, routing_views
 from .rubrics import criteria_tasks
 from .study import Study
 from .training import is_trained
-from .training_views import split_view, training_views
+from .training_views import control_tokens, split_view, training_views
 
 # What figures call the column by which a sample is drawn.
 STRATA = {"reference": "reference level"}
@@ -52,7 +52,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     for id_, dataset in (study.datasets | study.training.datasets).items():
         yield from _dataset_views(id_, dataset, study)
     for id_ in study.personas:
-        yield f"personas/{id_}", {"texts": study.texts(id_)}
+        yield f"personas/{id_}", {"texts": study.texts(id_)} | control_tokens(study.personas[id_])
     for id_ in prompted(study):
         yield f"prompts/{id_}", _prompt_view(id_, study.asked_tasks[id_], study, settings)
     for id_, task in study.training.tasks.items():
