@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from routed_cases import SETTINGS
 
 from persona_paradox.kinds.triage.measures import Triaged, answers
 from persona_paradox.kinds.triage.scoring import SCHEMA
@@ -19,14 +20,6 @@ VIEW: dict[str, Any] = {
     "cost": {"under": 2, "over": 1},
     "subgroups": [],
     "label_mass_warning_below": 0.5,
-}
-SETTINGS: dict[str, Any] = {
-    "draws": 200,
-    "seed": 5,
-    "interval": "percentile",
-    "confidence": 0.95,
-    "power": 0.8,
-    "margins": {},
 }
 
 SHOWN: dict[str, Any] = {

@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rated_cases import LEVELS, SETTINGS, SHOWN, VIEW, cell, drawn, scores
+from rated_cases import LEVELS, SHOWN, VIEW, cell, drawn, scores
 from root import ROOT
+from routed_cases import SETTINGS
 from scipy.special import softmax
 from scipy.stats import entropy as kullback_leibler
 from sklearn.metrics import brier_score_loss, log_loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rated_cases import LEVELS, SETTINGS, SHOWN, cell, drawn
+from rated_cases import LEVELS, SHOWN, cell, drawn
+from root import ROOT
+from routed_cases import SETTINGS
 
 from persona_paradox.ambiguity import words
 from persona_paradox.ambiguity.figures import conformal_sets
@@ -24,7 +28,12 @@ from persona_paradox.ambiguity.sets import (
     threshold,
     with_holm,
 )
+from persona_paradox.errors import InputError
 from persona_paradox.figures import vega
+from persona_paradox.schema import check_schema
+from persona_paradox.study.load import load_study
+from persona_paradox.study.study import Study
+from persona_paradox.study.views import views
 
 SCORES = ("lac", "aps", "ordinal")
 ASKED = {"coverage": 0.9, "folds": 5}
@@ -194,3 +203,42 @@ def test_sets_are_drawn_and_told_as_they_are_in_the_table(tmp_path: Path) -> Non
         for row in table.filter(pl.col("level") != "all", persona="no_persona").to_dicts()
     )
     assert f"{100 * least:.1f}%" in text
+
+
+def asked(**change: Any) -> Study:
+    """The default study with some keys changed."""
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | change
+    return load_study(settings, ROOT / "config", check_schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tasks": ["safety_teaching_short"], "conformal": {}}, "no task of it has labels"),
+        (
+            {"tasks": ["teaching_questions"], "limits": {}, "conformal": {"scores": ["ordinal"]}},
+            "config/tasks/teaching_questions.yaml: the labels of the task have no order",
+        ),
+        ({"conformal": {"coverage": 1}}, "conformal.coverage"),
+        ({"conformal": {"scores": ["lca"]}}, "conformal.scores"),
+    ],
+)
+def test_what_has_no_sets_is_refused(change: Any, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        asked(**change)
+
+
+def test_a_study_has_sets_and_ambiguous_cases_where_it_asks_for_them() -> None:
+    default = asked()
+    assert not {"ambiguity", "conformal"} & {*default.possible_tables}
+    study = asked(tasks=["triage_ktas", "triage_ktas@older"], limits={}, judges=[], conformal={})
+    assert {"ambiguity", "conformal"} <= {*study.tables}
+    assert {"ambiguity", "conformal_sets"} <= {*study.possible_figures}
+    found = dict(views(study))
+    # What an arm changes, nobody rated.
+    assert [*found["ambiguity"]["tasks"]] == [*found["conformal"]["tasks"]] == ["triage_ktas"]
+    assert found["conformal"]["asked"] == {
+        "coverage": 0.9,
+        "scores": ["lac", "ordinal"],
+        "folds": 5,
+    }

@@ -7,9 +7,8 @@ from typing import Any
 
 from ..errors import InputError
 from .conditions import file_of, plain
-from .measured_views import measured
 from .raters import rated_tasks
-from .routing import routed_personas
+from .routing import answers_view
 from .study import Study
 
 
@@ -23,27 +22,18 @@ def conformal_tasks(study: Study) -> list[str]:
 def ambiguity_views(study: Study) -> Iterator[tuple[str, Any]]:
     """The views of ambiguous cases and of conformal sets, where the study has such."""
     if study.has("distribution"):
-        yield "ambiguity", _view(rated_tasks(study), study)
+        yield "ambiguity", answers_view(rated_tasks(study), study)
     if study.has("conformal"):
         tasks = conformal_tasks(study)
         ordered = [task for task in tasks if study.traits(task).ordered]
         asked = {"asked": study.settings["conformal"], "ordered": ordered}
-        yield "conformal", _view(tasks, study) | asked
+        yield "conformal", answers_view(tasks, study) | asked
 
 
 def ambiguity_shown(study: Study) -> dict[str, Any]:
     """What figures say of them: the tasks, where there are some."""
     found = {"ambiguity": rated_tasks(study), "conformal": conformal_tasks(study)}
     return {name: tasks for name, tasks in found.items() if tasks}
-
-
-def _view(tasks: list[str], study: Study) -> dict[str, Any]:
-    return {
-        "personas": routed_personas(study),
-        "models": list(study.models),
-        "tasks": {task: measured(task, study) for task in tasks},
-        "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
-    }
 
 
 def check_ambiguity(study: Study) -> None:

@@ -32,16 +32,17 @@ def routing_views(study: Study) -> Iterator[tuple[str, Any]]:
     asked = study.settings["routing"]
     if asked is None:
         return
-    yield (
-        "routing",
-        {
-            **asked,
-            "personas": routed_personas(study),
-            "models": list(study.models),
-            "tasks": {task: measured(task, study) for task in routed_tasks(study)},
-            "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
-        },
-    )
+    yield "routing", {**asked, **answers_view(routed_tasks(study), study)}
+
+
+def answers_view(tasks: list[str], study: Study) -> dict[str, Any]:
+    """What is needed to read the answers of all personas to some tasks (`measuring.answers_of`)."""
+    return {
+        "personas": routed_personas(study),
+        "models": list(study.models),
+        "tasks": {task: measured(task, study) for task in tasks},
+        "label_mass_warning_below": study.settings["statistics"]["label_mass_warning_below"],
+    }
 
 
 def routing_shown(study: Study) -> dict[str, Any]:
