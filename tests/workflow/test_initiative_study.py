@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -91,6 +93,37 @@ def test_a_persona_and_an_arm_are_compared(ran: Project) -> None:
     contrasts = table(ran, "contrasts").filter(metric="proactivity")
     assert set(contrasts.filter(against="persona")["persona"]) == set(PERSONAS[1:])
     assert set(contrasts.filter(against="arm")["task"]) == {"hand@asked"}
+
+
+def compared(ran: Project, *cells: str) -> str:
+    """What `compare_cells.py` says of two cells of the cases by hand."""
+    command = [sys.executable, "workflow/scripts/compare_cells.py", "config/config.yaml", "hand"]
+    done = subprocess.run(
+        [*command, *cells],
+        cwd=ran.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_any_two_cells_are_compared_as_the_table_compares_personas(ran: Project) -> None:
+    said = compared(ran, "tiny/behaviour@proactive", "tiny/no_persona")
+    rows = table(ran, "contrasts").filter(
+        task="hand", persona="behaviour@proactive", variant="main", against="persona"
+    )
+    for metric in ("proactivity", "over_intervention", "initiative_f1"):
+        row = rows.row(by_predicate=pl.col("metric") == metric, named=True)
+        assert (
+            f"{metric}: {row['value']:.3f} against {row['baseline_value']:.3f}, difference "
+            f"{row['difference']:.2f} [{row['low']:.2f}, {row['high']:.2f}]; {row['test']} p "
+            f"{row['p']:.2g}"
+        ) in said
+    assert f"{2 * PAIRS} items" in said
+    assert "results/scores/tiny/hand/nobody.parquet is missing" in compared(
+        ran, "tiny/nobody", "tiny/no_persona"
+    )
 
 
 def test_every_type_of_problem_has_its_numbers(ran: Project) -> None:
