@@ -13,11 +13,11 @@ from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.ambiguity import distributions, sets
 from persona_paradox.archive import audit
-from persona_paradox.axis import effects, positions, space
+from persona_paradox.axis import doses, effects, positions, space
 from persona_paradox.axis import reading as readings
 from persona_paradox.clinicians import agreement, annotations
 from persona_paradox.conversations import survival
-from persona_paradox.engine import responses
+from persona_paradox.engine import responses, steering
 from persona_paradox.identification import measures as identification
 from persona_paradox.identification import reading
 from persona_paradox.judges import assessment, criteria, ranking, trust, verdicts
@@ -64,6 +64,8 @@ SCHEMAS = {
     "results/tables/axis.parquet": positions.AXIS,
     "results/tables/persona_space.parquet": space.SPACE,
     "results/tables/axis_effects.parquet": effects.EFFECTS,
+    "results/tables/steering.parquet": doses.DOSES,
+    "results/vectors/{model}/{persona}.parquet": steering.SCHEMA,
     "results/tables/identification.parquet": identification.IDENTIFICATION,
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,

@@ -68,7 +68,7 @@ def test_what_is_read_depends_on_prompt_and_text_alone(tmp_path: Path, architect
     write_tiny_model(model, architecture=architecture)
     with Engine(model, SETTINGS, 1, "x", depths=DEPTHS) as engine:
         alone = engine.read_behind(PROMPT, TEXT)
-    with Engine(model, SETTINGS, 2, "x", depths=DEPTHS) as engine:
+    with Engine(model, SETTINGS, 1, "x", depths=DEPTHS) as engine:
         engine.read_behind(OTHER, TEXT[:30])
         engine.read_behind(PROMPT, TEXT[:70])
         again = engine.read_behind(PROMPT, TEXT)

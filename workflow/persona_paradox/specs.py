@@ -83,6 +83,15 @@ class ModelSpec(TypedDict):
     adapter: NotRequired[AdapterSpec]
 
 
+class Steering(TypedDict):
+    """What moves the residual stream; one of `scale` and `cap`."""
+
+    towards: str
+    depths: NotRequired[list[float] | None]
+    scale: NotRequired[float]
+    cap: NotRequired[float]
+
+
 class PersonaSpec(TypedDict):
     """A file of `personas`; of a set's one, `factors` besides."""
 
@@ -93,6 +102,7 @@ class PersonaSpec(TypedDict):
     texts: dict[str, str]
     relations: NotRequired[dict[str, str]]
     control_tokens: NotRequired[list[str]]
+    steering: NotRequired[Steering]
     factors: NotRequired[dict[str, Any]]
 
 
@@ -269,6 +279,13 @@ class Conformal(TypedDict):
     folds: int
 
 
+class Incoherent(TypedDict):
+    """From where on an answer is incoherent."""
+
+    perplexity: float
+    repeated: float
+
+
 class Readings(TypedDict):
     """What is read of the residual stream."""
 
@@ -276,6 +293,8 @@ class Readings(TypedDict):
     roles: list[str]
     default: str | None
     depths: list[float]
+    vectors: list[str] | None
+    incoherent: Incoherent
     metrics: list[str]
 
 

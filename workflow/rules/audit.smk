@@ -10,6 +10,7 @@ rule audit:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("audit"),
     output:
         "results/audit/{model}/{task}/{persona}.parquet",
@@ -27,12 +28,13 @@ rule audit:
         runtime=engine_minutes,
     params:
         model_file=model_file,
+        steering=steering_option,
         sample=STUDY.settings["audit_sample"],
         seed=STUDY.settings["seed"],
     shell:
         script("audit")
         + " --delivered {input.delivered} --responses {input.responses}"
-        " --decoding {input.decoding} --engine {input.engine}"
+        " --decoding {input.decoding} --engine {input.engine} {params.steering}"
         " --manifest {input.manifest} --config-file {params.model_file}"
         " --sample {params.sample} --seed {params.seed} --threads {threads}"
         " --audit {output} --log {log}"

@@ -3,8 +3,9 @@
 # stand there.
 
 from persona_paradox.study.inventory import steps
-from persona_paradox.study.products import AXIS_TABLES
-from persona_paradox.study.readings import read_cells, read_tasks
+from persona_paradox.study.products import AXIS_TABLES, STEERING_TABLES
+from persona_paradox.study.readings import read_cells, read_models, read_tasks
+from persona_paradox.study.steering import vector_files
 
 
 def last_step(wildcards):
@@ -59,6 +60,54 @@ if READ_CELLS:
             " --readings {input.readings} --engine {input.engine} --manifest {input.manifest}"
             " --config-file {params.model_file} --threads {threads}"
             " --table {output} --log {log}"
+
+    # Of personas that are text, never of others: so no circle is made.
+    if STEERED:
+
+        rule make_vector:
+            input:
+                readings=lambda w: vector_files(STUDY, w.model, w.persona),
+                view=view("steering/{persona}"),
+                code=code("make_vector"),
+            output:
+                "results/vectors/{model}/{persona}.parquet",
+            log:
+                "logs/make_vector/{model}/{persona}.log",
+            wildcard_constraints:
+                model=one_of(read_models(STUDY)),
+                persona=one_of(STEERED),
+            priority: 1
+            conda:
+                ENVIRONMENT
+            shell:
+                script("make_vector")
+                + " --view {input.view} --readings results/readings/{wildcards.model}"
+                " --vector {output} --log {log}"
+
+        rule tabulate_doses:
+            input:
+                readings=[
+                    f"results/readings/{model}/{task}/{persona}.parquet"
+                    for model in read_models(STUDY)
+                    for task in read_tasks(STUDY)
+                    for persona in STUDY.personas
+                ],
+                contrasts="results/tables/contrasts.parquet",
+                view=VIEWS["doses"],
+                statistics=VIEWS["statistics"],
+                code=code("tabulate_doses"),
+            output:
+                expand("results/tables/{table}.parquet", table=STEERING_TABLES),
+                in_report(STEERING_TABLES, "../report/axis.rst", "Axis"),
+            log:
+                "logs/tabulate/steering.log",
+            conda:
+                ENVIRONMENT
+            shell:
+                script("tabulate_doses")
+                + " --view {input.view} --statistics {input.statistics}"
+                " --contrasts {input.contrasts} --readings results/readings"
+                " --tables results/tables --log {log}"
 
     rule place_personas:
         input:

@@ -32,6 +32,7 @@ ROW_IS = {
     "policies": "a way to choose among the personas",
     "axis": "a persona's position on the axis, after a turn",
     "persona_space": "a persona's score on a principal component",
+    "steering": "a measure under a dose of steering",
     "axis_effects": "a rank correlation of positions and effects over personas",
     "survival": "a turn of a conversation under a persona",
     "turns_held": "how many turns a persona's answers hold",

@@ -5,6 +5,24 @@
 # Priorities: what triage needs comes before judges, so that the first figure is there early.
 
 
+from persona_paradox.study.readings import steered
+
+STEERED = steered(STUDY)
+
+
+def steering(wildcards):
+    """The vectors that move the model as a persona, of one that is not text alone."""
+    of_cell = "judge" not in wildcards.keys() and "persona" in wildcards.keys()
+    if not (of_cell and wildcards.persona in STEERED):
+        return []
+    return f"results/vectors/{wildcards.model}/{wildcards.persona}.parquet"
+
+
+def steering_option(wildcards):
+    path = steering(wildcards)
+    return f"--steering {path}" if path else ""
+
+
 rule generate:
     input:
         delivered="results/delivered/{model}/{task}/{persona}.parquet",
@@ -12,6 +30,7 @@ rule generate:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/responses/{model}/{task}/{persona}.parquet",
@@ -38,10 +57,11 @@ rule generate:
         runtime=engine_minutes,
     params:
         model_file=model_file,
+        steering=steering_option,
     shell:
         script("generate")
         + " --delivered {input.delivered} --decoding {input.decoding}"
-        " --engine {input.engine} --manifest {input.manifest}"
+        " --engine {input.engine} --manifest {input.manifest} {params.steering}"
         " --config-file {params.model_file} --threads {threads}"
         f" {STORE} --responses {{output}} --log {{log}}"
 
@@ -52,7 +72,8 @@ rule answer_together:
     input:
         delivered=expand(
             "results/delivered/{{model}}/{{task}}/{persona}.parquet",
-            persona=sorted(STUDY.personas),
+            # Each of the others has a model of its own, so to speak.
+            persona=sorted({*STUDY.personas} - {*STEERED}),
         ),
         decoding=first_decoding,
         engine=view("engine/{model}"),

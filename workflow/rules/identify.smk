@@ -56,6 +56,7 @@ use rule generate as name_persona with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/named_{when}/{model}/{task}/{persona}.parquet",

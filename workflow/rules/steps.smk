@@ -14,6 +14,7 @@ use rule generate as think with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/thoughts/{model}/{task}/{persona}.parquet",
@@ -78,6 +79,7 @@ use rule generate as answer_behind_thought with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/answers/{model}/{task}/{persona}.parquet",
@@ -108,6 +110,7 @@ use rule generate as reason with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/reasonings/{model}/{task}/{persona}.parquet",
@@ -176,6 +179,7 @@ use rule generate as answer_behind with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/conclusions/{model}/{task}/{persona}.parquet",

@@ -41,6 +41,7 @@ use rule generate as state with:
         engine=view("engine/{model}"),
         manifest="resources/models/{model}/manifest.json",
         weights=weights,
+        steering=steering,
         code=code("generate"),
     output:
         "results/statements/{model}/{task}/{persona}.parquet",

@@ -18,6 +18,7 @@ from persona_paradox.engine.responses import LOCAL, SERVER, Request
 from persona_paradox.engine.server import Server, ask_server
 from persona_paradox.engine.server_settings import ServerSettings, fingerprint
 from persona_paradox.engine.settings import Settings, usable_cpus
+from persona_paradox.engine.steering import Steering
 from persona_paradox.names import OK
 
 Checks = Iterator[tuple[str, audit.Way]]
@@ -33,11 +34,13 @@ def audit_engine(arguments: Namespace, request: Request, others: list[Wanted]) -
     def on(engine: Engine) -> audit.Way:
         return lambda wanted: ask_engine(engine, wanted, request.labels)
 
-    with Engine(prepared.model, settings, threads, name, prepared.adapters) as engine:
+    moved = {"steering": Steering.read(arguments.steering)}
+    with Engine(prepared.model, settings, threads, name, prepared.adapters, **moved) as engine:
         yield "one_by_one", audit.one_by_one(on(engine))
         yield "other_order", audit.shuffled(on(engine), seed=1)
         yield "other_companions", audit.among(on(engine), others, seed=2)
-    with Engine(prepared.model, settings, threads + 1, name, prepared.adapters) as engine:
+    more = threads + 1
+    with Engine(prepared.model, settings, more, name, prepared.adapters, **moved) as engine:
         yield "other_threads", on(engine)
 
 
@@ -64,7 +67,9 @@ def main(arguments: Namespace) -> None:
     if source is None:
         prepared = Prepared.read(arguments.manifest)
         settings = engine_settings(arguments, prepared)
-        backend, print_ = LOCAL, settings.fingerprint(prepared.sha256)
+        steering = Steering.read(arguments.steering)
+        moved = None if steering is None else steering.sha256
+        backend, print_ = LOCAL, settings.fingerprint(prepared.sha256, moved)
     else:
         backend, print_ = SERVER, fingerprint(source)
     request = Request.of(files.read_json(arguments.decoding), print_)
@@ -102,6 +107,7 @@ if __name__ == "__main__":
     options.add_argument("--source", type=Path, help="view of the server, of a server's cell")
     options.add_argument("--engine", type=Path, help="view of the engine settings, else")
     options.add_argument("--manifest", type=Path, help="manifest of the prepared model")
+    options.add_argument("--steering", type=Path, help="vectors that move the model")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     options.add_argument("--threads", type=int, default=1, help="threads of the computation")
     cli.run(main, options)

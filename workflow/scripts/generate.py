@@ -18,6 +18,7 @@ from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.prepared import Prepared
 from persona_paradox.engine.responses import FINGERPRINT, LOCAL, Request, respond
 from persona_paradox.engine.settings import Settings, usable_cpus
+from persona_paradox.engine.steering import Steering
 from persona_paradox.engine.store import Store
 
 
@@ -28,8 +29,10 @@ def main(arguments: Namespace) -> None:
     view = files.read_json(arguments.engine)
     settings = Settings.resolve(view, prepared.manifest)
     decoding = files.read_json(arguments.decoding)
-    description = settings.describe(prepared.sha256)
-    request = Request.of(decoding, settings.fingerprint(prepared.sha256))
+    steering = Steering.read(arguments.steering)
+    moved = None if steering is None else steering.sha256
+    description = settings.describe(prepared.sha256, moved)
+    request = Request.of(decoding, settings.fingerprint(prepared.sha256, moved))
     answered = {}
 
     with Store(arguments.store, request.scope) as store, ExitStack() as stack:
@@ -41,7 +44,12 @@ def main(arguments: Namespace) -> None:
                 prepared.check()
                 threads = min(arguments.threads, usable_cpus())
                 engine = Engine(
-                    prepared.model, settings, threads, arguments.config_file, prepared.adapters
+                    prepared.model,
+                    settings,
+                    threads,
+                    arguments.config_file,
+                    prepared.adapters,
+                    steering=steering,
                 )
                 engines.append(stack.enter_context(engine))
                 cli.log.info(
@@ -76,6 +84,7 @@ def main(arguments: Namespace) -> None:
             "engine": arguments.engine,
             "model": arguments.manifest,
         }
+        inputs |= {"steering": arguments.steering} if steering else {}
         # What `store.py verify` needs to compute an answer again.
         made_by = files.canonical_json({"engine": view, "decoding": decoding})
         about = {"made_by": made_by, FINGERPRINT: files.canonical_json(description)}
@@ -101,6 +110,7 @@ if __name__ == "__main__":
     written = options.add_mutually_exclusive_group(required=True)
     written.add_argument("--responses", type=Path, help="Parquet file to write")
     written.add_argument("--counts", type=Path, help="file to write: number of answers per cell")
+    options.add_argument("--steering", type=Path, help="vectors that move the model")
     options.add_argument("--config-file", required=True, help="name of the model's file in errors")
     options.add_argument("--threads", type=int, default=1, help="threads of the computation")
     cli.run(main, options)

@@ -26,8 +26,9 @@ from persona_paradox.archive import audit
 from persona_paradox.engine import store
 from persona_paradox.engine.engine import Engine, ask_engine
 from persona_paradox.engine.prepared import Prepared
-from persona_paradox.engine.responses import LOCAL, Request
+from persona_paradox.engine.responses import LOCAL, Request, engine_of
 from persona_paradox.engine.settings import Settings, usable_cpus
+from persona_paradox.engine.steering import Steering
 from persona_paradox.errors import InputError
 
 # Folders whose answers came from the store.
@@ -87,7 +88,12 @@ def verify(arguments: Namespace) -> None:
         prepared = Prepared.read(manifest)
         made_by = json.loads(pl.read_parquet_metadata(path)["made_by"])
         settings = Settings.resolve(made_by["engine"], prepared.manifest)
-        request = Request.of(made_by["decoding"], settings.fingerprint(prepared.sha256))
+        model, _, persona = name.split("/")
+        vector = arguments.results / "vectors" / model / f"{persona}.parquet"
+        steered = "steering" in (engine_of(path) or {})
+        steering = Steering.read(vector if steered else None)
+        moved = None if steering is None else steering.sha256
+        request = Request.of(made_by["decoding"], settings.fingerprint(prepared.sha256, moved))
         stage = STAGES.get(path.parts[-4], "delivered")
         delivered = files.read_table(arguments.results / stage / f"{name}.parquet")
         wanted = request.wanted(delivered)
@@ -102,7 +108,9 @@ def verify(arguments: Namespace) -> None:
         threads = min(arguments.threads, usable_cpus())
         prepared.check()
         whole = str(prepared.model)
-        with Engine(prepared.model, settings, threads, whole, prepared.adapters) as engine:
+        with Engine(
+            prepared.model, settings, threads, whole, prepared.adapters, steering=steering
+        ) as engine:
             for index, answer in audit.one_by_one(
                 lambda some, engine=engine, labels=request.labels: ask_engine(engine, some, labels)
             )(chosen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from ..engine.engine import Engine, ask_engine
 from ..engine.prepared import Prepared
 from ..engine.responses import LOCAL, Request
 from ..engine.settings import Settings, usable_cpus
+from ..engine.steering import Steering
 from ..errors import InputError
 from ..names import OK
 from ..study.conditions import file_of, split
 from ..study.inventory import Answered, answered
+from ..study.readings import steered
 from . import audit, contradictions, crate
 from .check_claims import check_claims, check_words
 from .project_copy import ADAPTERS, DELIVER, MODELS, Copy
@@ -156,12 +158,38 @@ def compute(
 
     Files of `strange` are known to contradict their prompts.
     """
+    moved: dict[Path | None, dict[Answered, set[str]]] = {}
+    for file, keys in wanted.items():
+        moved.setdefault(vector_of(copy, file), {})[file] = keys
+    for own in moved.values():
+        compute_moved(copy, model, own, findings, strange)
+
+
+def vector_of(copy: Copy, file: Answered) -> Path | None:
+    """What steered the model while it gave some answers; None where nothing did."""
+    persona = Path(file.path).stem
+    if file.path.startswith("results/verdicts/") or persona not in steered(copy.study):
+        return None
+    return copy.path / f"results/vectors/{file.model}/{persona}.parquet"
+
+
+def compute_moved(
+    copy: Copy,
+    model: str,
+    wanted: Mapping[Answered, set[str]],
+    findings: Findings,
+    strange: set[str],
+) -> None:
+    """The same, of answers that were all steered alike."""
+    steering = Steering.read(vector_of(copy, next(iter(wanted))))
     prepared = Prepared.read(copy.path / f"resources/models/{model}/manifest.json")
     settings = Settings.resolve(copy.view(f"engine/{model}"), prepared.manifest)
-    here = settings.describe(prepared.sha256)
+    here = settings.describe(prepared.sha256, None if steering is None else steering.sha256)
     threads = min(int(copy.study.all_models[model]["engine"]["threads"]), usable_cpus())
     name = file_of("models", model)
-    with Engine(prepared.model, settings, threads, name, prepared.adapters) as engine:
+    with Engine(
+        prepared.model, settings, threads, name, prepared.adapters, steering=steering
+    ) as engine:
         for file, keys in wanted.items():
             found = engine_there(copy, file)
             if found is None or found[0].get("weights") != prepared.sha256:

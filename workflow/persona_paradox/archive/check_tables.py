@@ -64,7 +64,8 @@ def check_tables(copy: Copy, findings: Findings) -> None:
         findings.unchecked(f"answers of the bag of words ({len(taken)}), which are taken as given")
     if readings := read(study):
         findings.unchecked(
-            f"readings of the residual stream ({len(readings)}), which are taken as given"
+            f"readings of the residual stream and vectors ({len(readings)}), which are taken as "
+            "given"
         )
     for name, task in derived(study):
         # Nothing is compared with itself; what models read is checked with the answers.

@@ -68,6 +68,7 @@ TABLES = (
     "compare_arms",
     "survive",
     "place_personas",
+    "tabulate_doses",
     "sample_answers",
     "read_ratings",
     "read_criteria",

@@ -39,6 +39,7 @@ from .decoding import TOO_LONG, Answer, Decoding, Wanted, log_softmax
 from .residual import ResidualStream, depth_to_layer, unread
 from .running import Batch, Forms, Logits, Question, Running
 from .settings import MICRO_BATCH, Settings, cards
+from .steering import Steering, check_moves
 from .vocabulary import Prompt, Vocabulary, load, reason, start_llama, weights_parameters
 
 log = logging.getLogger("persona_paradox")
@@ -70,6 +71,7 @@ class Engine(Closing):
         name: the model's file in errors.
         adapters: what changes the model's weights.
         depths: shares of the model's layers behind which `read_behind` reads the residual stream.
+        steering: what moves that stream, for every token.
 
     Attributes:
         vocabulary: the model's tokens.
@@ -91,6 +93,7 @@ class Engine(Closing):
         adapters: Sequence[Adapter] = (),
         *,
         depths: Sequence[float] = (),
+        steering: Steering | None = None,
     ) -> None:
         self._name = name
         self._settings = settings
@@ -106,9 +109,18 @@ class Engine(Closing):
             )
         n_layers = llama_cpp.llama_model_n_layer(self._model)
         self.layers = {depth: depth_to_layer(depth, n_layers) for depth in depths}
-        self._stream = self._watched()
+        width = llama_cpp.llama_model_n_embd(self._model)
+        if steering is not None:
+            steering.check(n_layers, width, name)
+            kind = self.vocabulary.metadata("general.architecture")
+            check_moves(self._model, steering, name, kind)
+        caps = {} if steering is None else steering.caps
+        read = sorted({*self.layers.values()})
+        self._stream = ResidualStream(read, width, caps) if read or caps else None
         loaded = [load_adapter(self._model, a.path, self._messages, name) for a in adapters]
         self._context = self._new_context(threads)
+        if steering is not None:
+            steering.use(self._context, n_layers)
         if adapters:
             use_adapters(self._context, loaded, [adapter.scale for adapter in adapters])
         self._memory = llama_cpp.llama_get_memory(self._context)
@@ -156,13 +168,6 @@ class Engine(Closing):
             split = (ctypes.c_float * most)(*settings.tensor_split)
             parameters.tensor_split = split
         return load(model, parameters, self._messages, self._name)
-
-    def _watched(self) -> ResidualStream | None:
-        """What watches the residual stream, None where nobody reads it."""
-        if not self.layers:
-            return None
-        width = llama_cpp.llama_model_n_embd(self._model)
-        return ResidualStream(sorted({*self.layers.values()}), width, {})
 
     def _new_context(self, threads: int) -> Any:
         settings = self._settings

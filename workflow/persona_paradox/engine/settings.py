@@ -66,11 +66,12 @@ class Settings:
         labels = {} if described.pop("spells_alone") else {"label_forms": "behind other text"}
         return {**described, **labels}
 
-    def describe(self, weights_sha256: str) -> dict[str, Any]:
+    def describe(self, weights_sha256: str, steering: str | None = None) -> dict[str, Any]:
         """Everything besides the prompt and the decoding that may change a bit.
 
         The version and build of llama.cpp, the features of the processor or the cards, the
-        settings of the context, the weights. The number of threads is not part of it.
+        settings of the context, the weights, and what the model is steered by (`Steering.sha256`)
+        where it is. The number of threads is not part of it.
         """
         start_llama()
         return {
@@ -83,11 +84,13 @@ class Settings:
             "flash_attention": False,
             "cache": "f16",
             "weights": weights_sha256,
+            # Only where there is some, so that answers that were stored stay.
+            **({} if steering is None else {"steering": steering}),
         }
 
-    def fingerprint(self, weights_sha256: str) -> str:
+    def fingerprint(self, weights_sha256: str, steering: str | None = None) -> str:
         """SHA-256 of `describe`."""
-        return sha256_bytes(canonical_json(self.describe(weights_sha256)).encode())
+        return sha256_bytes(canonical_json(self.describe(weights_sha256, steering)).encode())
 
 
 def cards() -> list[str]:

@@ -33,6 +33,7 @@ from .products import all_tables
 from .readings import check_readings
 from .routing import check_routing
 from .sources import sources_of_study
+from .steering import check_steering
 from .study import Study
 from .training_checks import check_training
 from .turns import check_turns
@@ -65,6 +66,7 @@ def cross_check(study: Study) -> None:
     check_routing(study)
     check_ambiguity(study)
     check_readings(study)
+    check_steering(study)
     for id_, dataset in (study.datasets | study.training.datasets).items():
         name = file_of("datasets", id_)
         spec = base.spec(study.kind_of(id_))
@@ -266,7 +268,9 @@ def _by_text(study: Study) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for persona, spec in study.personas.items():
         for variant, text in spec["texts"].items():
-            found.setdefault(" ".join(text.split()).casefold(), []).append(f"{persona}.{variant}")
+            # What moves the model tells apart who says the same.
+            said = " ".join(text.split()).casefold() + str(spec.get("steering", ""))
+            found.setdefault(said, []).append(f"{persona}.{variant}")
     return found
 
 

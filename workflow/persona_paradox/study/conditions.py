@@ -132,6 +132,7 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
     """All personas of a set, in the order of its factors' levels."""
     name = f"config/persona_sets/{set_}.yaml"
     _check_places(name, content, list(content["factors"]))
+    moved = content.get("steering")
     found: dict[str, dict[str, Any]] = {}
     for part, levels in combinations(name, content["factors"], "personas", f"{set_}{MARK}"):
         id_ = f"{set_}{MARK}{part}"
@@ -155,10 +156,29 @@ def _personas(set_: str, content: Mapping[str, Any]) -> dict[str, dict[str, Any]
             "factors": levels,
             **({"relations": relations[0]} if relations else {}),
             **{key: content[key] for key in ("control_tokens",) if key in content},
+            **({"steering": _moved(name, moved, levels)} if moved else {}),
         }
     _check_told_apart(name, found)
     left = chosen_of(name, content, [split(id_)[1] for id_ in found], "persona")
     return {id_: persona for id_, persona in found.items() if split(id_)[1] in left}
+
+
+def _moved(
+    name: str, steering: Mapping[str, Any], levels: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The key `steering` of a persona of a set, with numbers in the places of factors."""
+    found = dict(steering)
+    for key in ("scale", "cap"):
+        if isinstance(found.get(key), str):
+            text = filled_with(found[key], levels, "text")
+            try:
+                found[key] = float(text)
+            except ValueError:
+                raise InputError(
+                    f"{name}: key `steering.{key}` is {steering[key]}, but a text of that factor "
+                    f"is {text!r}; write a number there, in quotes"
+                ) from None
+    return found
 
 
 def combinations(
@@ -233,6 +253,8 @@ def _check_places(name: str, content: Mapping[str, Any], factors: Sequence[str])
     templates = {f"texts.{variant}": text for variant, text in content["texts"].items()}
     if content["title_template"] is not None:
         templates["title_template"] = content["title_template"]
+    moving = _PLACE.findall(" ".join(map(str, content.get("steering", {}).values())))
+    templates |= {"steering": " ".join(f"{{{one}}}" for one in moving)} if moving else {}
     for key, template in templates.items():
         places = _PLACE.findall(template)
         for place in places:
@@ -241,8 +263,8 @@ def _check_places(name: str, content: Mapping[str, Any], factors: Sequence[str])
                     f"{name}: key `{key}` has the place {{{place}}}, but key `factors` has no "
                     f"{place!r}; write one of {', '.join(factors)}, or add it there"
                 )
-        for factor in factors if key != "title_template" else ():
-            if factor not in places:
+        for factor in factors if key not in ("title_template", "steering") else ():
+            if factor not in (*places, *moving):
                 raise InputError(
                     f"{name}: key `factors` has {factor!r}, but key `{key}` has no place "
                     f"{{{factor}}}; write it there, or take the factor out"
@@ -255,8 +277,10 @@ def _check_told_apart(name: str, personas: Mapping[str, Mapping[str, Any]]) -> N
         seen: dict[str, str] = {}
         for id_, persona in personas.items():
             texts = persona["texts"].values() if key == "texts" else [persona["title"]]
+            # Who says the same is told apart by what moves the model.
+            moved = str(persona.get("steering", "")) if key == "texts" else ""
             for text in texts:
-                said = " ".join(text.split()).casefold()
+                said = " ".join(text.split()).casefold() + moved
                 other = seen.setdefault(said, id_)
                 if other != id_:
                     remedy = (

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..names import WHEN
 from .judge_checks import checks_of
-from .readings import read_cells
+from .readings import read_cells, read_models, steered
 from .rounds import rounds_of
 from .rubrics import read_by_judges, rubric_cells
 from .sources import used_adapters
@@ -269,8 +269,15 @@ def study_files(study: Study) -> list[tuple[str, str | None]]:
 
 
 def read(study: Study) -> list[str]:
-    """The readings of the residual stream, which nobody makes without the weights."""
-    return [f"results/readings/{cell.path}.parquet" for cell in read_cells(study)]
+    """The readings of the residual stream and the vectors made of them.
+
+    Nobody makes these without the weights.
+    """
+    vectors = [f"{model}/{id_}" for model in read_models(study) for id_ in steered(study)]
+    return [
+        *(f"results/readings/{cell.path}.parquet" for cell in read_cells(study)),
+        *(f"results/vectors/{one}.parquet" for one in vectors),
+    ]
 
 
 def trained(study: Study) -> list[str]:

@@ -28,6 +28,8 @@ CONFORMAL_TABLES = ("conformal",)
 IDENTIFICATION_TABLES = ("identification", "identification_confusion", "identification_variance")
 # Of studies that read the residual stream.
 AXIS_TABLES = ("axis", "persona_space", "axis_effects")
+# And that have personas who are a push or a cap.
+STEERING_TABLES = ("steering",)
 # Of tasks with several turns.
 SURVIVAL_TABLES = ("survival", "turns_held")
 JUDGED_TABLES = ("judgements", "judgement_contrasts", "rankings", "wins", "judges")
@@ -47,6 +49,7 @@ def asked_tables(study: Any) -> list[str]:
         *(ROUTING_TABLES if study.has("routing") else ()),
         *(AMBIGUITY_TABLES if study.has("distribution") else ()),
         *(AXIS_TABLES if study.has("readings") else ()),
+        *(STEERING_TABLES if study.has("steering") else ()),
         *(CONFORMAL_TABLES if study.has("conformal") else ()),
     ]
 
@@ -75,7 +78,7 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *ROUTING_TABLES]
-    others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES, *AXIS_TABLES]
+    others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES, *AXIS_TABLES, *STEERING_TABLES]
     others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
     others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}

@@ -93,6 +93,7 @@ def readings_shown(study: Study) -> dict[str, Any]:
         "roles": roles_of(study),
         "depths": asked["depths"] if asked else [],
         "metrics": asked["metrics"] if asked else [],
+        "incoherent": asked["incoherent"] if asked else {},
     }
 
 

@@ -367,6 +367,7 @@ class Study:
             "distribution": lambda: bool(rated_tasks(self)),
             "readings": lambda: self.settings["readings"] is not None,
             "drift": lambda: bool(read_in_turns(self)),
+            "steering": lambda: any("steering" in one for one in self.personas.values()),
             "identification": lambda: bool(self.identified_tasks or self.naming_judges),
             "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
         }

@@ -31,6 +31,7 @@ from .readings import read_tasks, reading_views, readings_shown
 from .rounds import thought_tasks, with_rounds
 from .routing import routing_shown, routing_views
 from .rubrics import criteria_tasks
+from .steering import steering_views
 from .study import Study
 from .training import is_trained
 from .training_views import control_tokens, split_view, training_views
@@ -106,6 +107,7 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
     yield from routing_views(study)
     yield from ambiguity_views(study)
     yield from reading_views(study)
+    yield from steering_views(study)
     shown_here = _figures_view(study)
     for kind in sorted({figures()[id_].kind or "" for id_ in study.possible_figures} - {""}):
         tasks = {id_: shown(id_, study) for id_ in study.tasks_shown(kind)}
