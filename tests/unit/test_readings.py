@@ -10,7 +10,7 @@ import pytest
 import yaml
 from root import ROOT
 
-from persona_paradox.axis import positions, space
+from persona_paradox.axis import doses, positions, space, words
 from persona_paradox.axis.figures import axis_drift, axis_position, persona_space
 from persona_paradox.errors import InputError
 from persona_paradox.figures import vega
@@ -134,3 +134,71 @@ def test_figures_are_drawn(figure: Any, tmp_path: Path) -> None:
     spec = vega.report_figure(figure, tables(), shown())
     vega.save(spec, tmp_path / "figure.png", "png")
     assert (tmp_path / "figure.png").stat().st_size > 10000
+
+
+def small(**change: Any) -> Study:
+    """The study `axis-small` with some keys changed."""
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings |= yaml.safe_load((ROOT / "config/studies/axis-small.yaml").read_text())
+    personas = ["no_persona", "ed_nurse", "role_titles@chef", "role_titles@doctor"]
+    settings |= {"personas": personas}
+    settings["readings"] |= change.pop("readings", {})
+    return load_study(settings | change, ROOT / "config", check_schema)
+
+
+NURSE = ["no_persona", "role_titles@chef", "role_titles@doctor", "steered_nurse@push_1"]
+
+
+def test_vectors_are_views_of_their_own() -> None:
+    personas = ["ed_nurse", *NURSE, "capped_roles"]
+    found = dict(views(small(personas=personas)))
+    push, cap = found["steering/steered_nurse@push_1"], found["steering/capped_roles"]
+    assert (push["towards"], push["scale"], push["cap"]) == (["ed_nurse"], 1.0, None)
+    assert (cap["towards"], cap["scale"], cap["cap"]) == (NURSE[1:3], None, 0.25)
+    assert push["tasks"] == ["teaching_questions_once"]
+    assert found["axis"]["steered"] == ["steered_nurse@push_1", "capped_roles"]
+    more = dict(views(small(personas=[*personas, "layperson"])))
+    assert more["steering/steered_nurse@push_1"] == push
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"personas": NURSE}, "`steering.towards` is 'ed_nurse', which is no persona of the study"),
+        (
+            {"readings": {"vectors": ["triage_ed"]}, "tables": "all", "figures": []},
+            "`readings.vectors` of the study names",
+        ),
+    ],
+)
+def test_steering_that_cannot_be_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        small(**change)
+
+
+def test_steering_without_readings_is_refused() -> None:
+    with pytest.raises(InputError, match=r"capped_roles\.yaml: key `steering` needs vectors"):
+        study(personas=["no_persona", "ed_nurse", "capped_roles"])
+
+
+def test_the_summary_says_where_personas_stand_and_what_steering_does() -> None:
+    axis = tables()["axis"].with_columns(
+        end=pl.when(pl.col("persona") == "ed_nurse").then(None).otherwise(pl.col("end"))
+    )
+    where = {"model": "smollm2_135m_instruct", "task": "triage_ed", "towards": "ed_nurse"}
+    told = [
+        where | {"persona": "no_persona", "way": "none", "dose": 0.0, "n_incoherent": 0},
+        where
+        | {"persona": "steered_nurse@push_2", "way": "push", "dose": 2.0, "n_incoherent": 9}
+        | {"difference": -0.1, "low": -0.2, "high": 0.0, "n_invalid": 3},
+    ]
+    steering = pl.DataFrame(
+        [one | {"metric": "accuracy", "n_read": 40} for one in told], schema=doses.DOSES
+    )
+    ((_, _, positions_told), (_, _, doses_told)) = words.SECTIONS
+    said = " ".join(positions_told({"axis": axis}, shown(), {}))
+    assert "Beside the roles: ED nurse 0.20 [-0.80, 1.20]" in said
+    assert "n = 40 items (at most 2 without a reading)" in said
+    said = " ".join(doses_told({"steering": steering}, shown(), {}))
+    assert "nothing 0 of 40 incoherent" in said
+    assert "push 2.0 −10.0 [−20.0, 0.0], 9 of 40 incoherent, 3 invalid" in said

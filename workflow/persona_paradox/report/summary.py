@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import polars as pl
 
 from ..ambiguity import words as ambiguity
+from ..axis import words as axis
 from ..clinicians import words as clinicians
 from ..conversations import words as conversations
 from ..identification import words as identification
@@ -194,11 +195,14 @@ _OWN = {
     "robustness": "“robust”",
     "policies": "the policies, and the rule by which one is recommended",
     "ambiguity": "agreement with a rater, and entropy and disagreement against the raters'",
+    "axis": "positions on the axis",
+    "steering": "what is incoherent",
     "judgements": "the scores by harm level and action, and the rule by which a judge is usable",
 }
 _OTHERS: tuple[Section, ...] = (
     *routing.SECTIONS,
     *ambiguity.SECTIONS,
+    *axis.SECTIONS,
     *conversations.SECTIONS,
     *identification.SECTIONS,
     *judges.SECTIONS,

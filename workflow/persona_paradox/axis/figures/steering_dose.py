@@ -98,7 +98,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "field": "dose",
         "type": "quantitative",
         "title": "Times the vector, or quantile of the cap",
-        "axis": {"tickCount": 5, "grid": False},
+        "axis": {"tickCount": 5, "format": ".2~f", "grid": False},
         "scale": {"zero": False, "padding": 8},
     }
     y = {
