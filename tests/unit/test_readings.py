@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from persona_paradox.figures import vega
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.readings import read_cells
+from persona_paradox.study.steering import check_steering
 from persona_paradox.study.study import Study
 from persona_paradox.study.views import views
 
@@ -174,6 +176,24 @@ def test_vectors_are_views_of_their_own() -> None:
 def test_steering_that_cannot_be_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         small(**change)
+
+
+@pytest.mark.parametrize(
+    ("steering", "said"),
+    [
+        ({"scale": "{dose}"}, "is '{dose}', but only a set of personas has factors"),
+        ({"cap": 1.5}, "a quantile is from 0 to 1"),
+        ({"scale": 1.0, "cap": 0.5}, "has both of `scale` and `cap`"),
+        ({}, "has neither of `scale` and `cap`"),
+        ({"scale": 1.0, "depths": [0.7]}, "`steering.depths` names 0.7"),
+        ({"scale": 1.0, "towards": "no_persona"}, "from which vectors begin"),
+    ],
+)
+def test_a_steering_that_says_too_little_or_too_much(steering: dict[str, Any], said: str) -> None:
+    found = small(personas=[*NURSE[:3], "capped_roles"])
+    found.personas["capped_roles"]["steering"] = {"towards": "roles", **steering}
+    with pytest.raises(InputError, match=re.escape(said)):
+        check_steering(found)
 
 
 def test_steering_without_readings_is_refused() -> None:

@@ -35,7 +35,7 @@ DOSES = ["nurse_vector@none", "nurse_vector@back", "capped"]
 def steer(project: Project) -> None:
     """Steered personas are answered apart, and nobody else again."""
     for file, content in (("persona_sets/nurse_vector", STEERED), ("personas/capped", CAPPED)):
-        (project.path / f"config/{file}.yaml").write_text(yaml.safe_dump(content))
+        (project.path / f"config/{file}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     change = {"tasks": ["triage_ed"], "personas": [*PERSONAS, "nurse_vector@all", "capped"]}
     project.edit("config/config.yaml", lambda study: study.update(change))
     jobs = project.jobs("results/tables/contrasts.parquet")

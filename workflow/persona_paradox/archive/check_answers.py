@@ -195,6 +195,13 @@ def compute_moved(
             if found is None or found[0].get("weights") != prepared.sha256:
                 continue  # told before
             there, print_ = found
+            if steering is not None:
+                told = (
+                    None
+                    if there.get("steering") == steering.sha256
+                    else (f"{file.path} was steered by other vectors than those of the archive")
+                )
+                findings.agree("vectors by which models were steered", told)
             other = [
                 key for key in here if files.canonical_json(there.get(key)) != _text(here, key)
             ]

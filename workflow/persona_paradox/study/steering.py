@@ -108,11 +108,7 @@ def check_steering(study: Study) -> None:
     for id_ in steered(study):
         name = file_of("personas", id_)
         own = study.personas[id_]["steering"]
-        if ("scale" in own) == ("cap" in own):
-            raise InputError(
-                f"{name}: key `steering` has {'both' if 'cap' in own else 'neither'} of `scale` "
-                "and `cap`; write one of them"
-            )
+        _check_dose(name, id_, own)
         if asked is None:
             raise InputError(
                 f"{name}: key `steering` needs vectors, which are made of readings; add key "
@@ -146,4 +142,24 @@ def check_steering(study: Study) -> None:
             raise InputError(
                 f"key `readings.vectors` of the study names {id_!r}, which key `readings.tasks` "
                 "does not list; add it there, or name one of these"
+            )
+
+
+def _check_dose(name: str, persona: str, own: Mapping[str, Any]) -> None:
+    """Check that a persona says by how much it moves a model, and says it once."""
+    if ("scale" in own) == ("cap" in own):
+        raise InputError(
+            f"{name}: key `steering` has {'both' if 'cap' in own else 'neither'} of `scale` "
+            "and `cap`; write one of them"
+        )
+    for key, number in (("scale", own.get("scale", 0)), ("cap", own.get("cap", 0))):
+        if isinstance(number, str):
+            raise InputError(
+                f"{name}: key `steering.{key}` is {number!r}, but only a set of personas has "
+                "factors; write a number"
+            )
+        if key == "cap" and not 0 <= number <= 1:
+            raise InputError(
+                f"{name}: key `steering.cap` of {persona} is {number:g}, but a quantile is from 0 "
+                "to 1; write another number"
             )
