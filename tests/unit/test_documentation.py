@@ -12,6 +12,7 @@ import yaml
 from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.ambiguity import distributions, sets
+from persona_paradox.analyses import tuning
 from persona_paradox.archive import audit
 from persona_paradox.axis import doses, effects, positions, space
 from persona_paradox.axis import reading as readings
@@ -57,6 +58,7 @@ SCHEMAS = {
         for name, schema in tabulation.schemas([measuring.load("triage")]).items()
     },
     "results/tables/factors.parquet": FACTORS["SCHEMA"],
+    "results/tables/tuning.parquet": tuning.SCHEMA,
     "results/tables/policies.parquet": valuing.SCHEMA,
     "results/tables/ambiguity.parquet": distributions.SCHEMA,
     "results/tables/conformal.parquet": sets.SCHEMA,

@@ -43,7 +43,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Project:
         add_model(project)
         add_adapter(project)
         study = STUDY | {"models": MODELS, "tasks": ["triage_ed"], "personas": PERSONAS}
-        study |= {"figures": ["persona_effect"], "data_dir": str(path)}
+        study |= {"figures": ["persona_effect", "tuning_effect"], "data_dir": str(path)}
         (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
         for file in (TINY, BOLD):
             project.edit(file, in_data_dir)
@@ -66,6 +66,32 @@ def test_both_answer_the_same_prompts_each_in_its_own_way(answered: Project) -> 
     assert not set(base["response_key"]) & set(bold["response_key"])
     table = pl.read_parquet(answered.path / "results/tables/cells.parquet")
     assert set(table["model"]) == set(MODELS)
+
+
+def test_effects_before_and_after_are_those_of_the_contrasts(answered: Project) -> None:
+    folder = answered.path / "results"
+    table = pl.read_csv(folder / "tables/tuning.csv", infer_schema_length=None)
+    assert set(table["base"]) == {"tiny"}
+    assert table["trained_with"].null_count() == table.height
+    contrasts = pl.read_csv(folder / "tables/contrasts.csv", infer_schema_length=None)
+    effects = table.filter(measure="effect")
+    assert set(effects["persona"]) == {"ed_nurse"}
+    where = {"persona": "ed_nurse", "variant": "main", "against": "persona"}
+    for side, model in zip(("before", "after"), MODELS, strict=True):
+        of = contrasts.filter(pl.col("confidence").is_null(), model=model, **where)
+        both = effects.join(of, on="metric", suffix="_of")
+        assert both.height == effects.height > 5
+        for mine, theirs in ((side, "difference_of"), (f"{side}_low", "low_of")):
+            assert both[mine].to_list() == both[theirs].to_list()
+        (row,) = of.filter(metric="accuracy").iter_rows(named=True)
+        (flips,) = table.filter(measure="flips", persona="ed_nurse").iter_rows(named=True)
+        assert flips[side] == pytest.approx(row["n_changed"] / row["n"])
+    # Two adapters' answers are not alike: the difference is one of differences.
+    off = effects["difference"] - (effects["after"] - effects["before"])
+    assert off.abs().max() < 1e-12
+    for form in ("pdf", "png"):
+        assert (folder / f"figures/tuning_effect.{form}").stat().st_size > 10_000
+    assert "## What does tuning do to the personas?" in (folder / "summary.md").read_text()
 
 
 def test_the_weights_are_there_once(answered: Project) -> None:

@@ -27,6 +27,7 @@ ROW_IS = {
     "interaction": "a persona's effect in a context, or how far two contexts differ in it",
     "arm_attributes": "a figure of the arms of one attribute",
     "factors": "an effect of a factor of a set of personas, or of two",
+    "tuning": "what tuning does to the effect, the flips or the spread of personas",
     "ambiguity": "a figure of a persona's answers against what several raters say",
     "conformal": "the conformal sets of a persona, of all items or of those of a level",
     "policies": "a way to choose among the personas",

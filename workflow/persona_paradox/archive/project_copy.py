@@ -62,6 +62,7 @@ TABLES = (
     "tabulate",
     "decompose",
     "tell_factors",
+    "compare_tuning",
     "value_policies",
     "compare_raters",
     "find_sets",

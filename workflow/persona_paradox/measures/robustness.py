@@ -191,7 +191,7 @@ def paraphrase_spread(effects: Sequence[ArrayLike]) -> Any:
     return np.sqrt(sum(a.var(axis=0, ddof=1) * (len(a) - 1) for a in arrays) / freedom)
 
 
-def _without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float, float]:
+def without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float, float]:
     """A spread without the noise of the items, and its bounds; see `spread_rows`."""
     if not np.isfinite(sd):
         return np.nan, np.nan, np.nan
@@ -244,7 +244,7 @@ def spread_rows(
     for kind, (points, drawn_points) in kinds.items():
         every = np.concatenate([p for p in points]) if points else np.empty(0)
         sd = paraphrase_spread(points)
-        corrected, low, high = _without_noise(sd, paraphrase_spread(drawn_points), confidence)
+        corrected, low, high = without_noise(sd, paraphrase_spread(drawn_points), confidence)
         rows.append(
             {
                 "kind": kind,

@@ -193,6 +193,7 @@ _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
 # What is of our own definition, by a table that says so.
 _OWN = {
     "robustness": "“robust”",
+    "tuning": "what tuning does to effects, flips and spread",
     "policies": "the policies, and the rule by which one is recommended",
     "ambiguity": "agreement with a rater, and entropy and disagreement against the raters'",
     "axis": "positions on the axis",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data.places import needed
 from .study import Study
+from .tuning import tuned_pairs, tuned_tasks
 
 
 def measures_view(id_: str, study: Study) -> dict[str, Any]:
@@ -29,6 +30,15 @@ def comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
         yield "arms", _arms_view(study)
     if study.factor_tasks:
         yield "factors", _factors_view(study)
+    if tasks := tuned_tasks(study):
+        yield (
+            "tuning",
+            {
+                "pairs": tuned_pairs(study),
+                "tasks": {id_: measures_view(id_, study) for id_ in tasks},
+                "personas": list(study.personas),
+            },
+        )
     if study.followed:
         yield "survival", _survival_view(study)
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import InputError
 from ..kinds import base
 from .rubrics import rubric_cells
+from .tuning import TUNING_TABLES
 
 # What is measured of every model and task, besides the tables of a kind's own.
 MEASURED_TABLES = (
@@ -44,8 +45,10 @@ TRUST_TABLES = ("judges", "delivery", "thoughts")
 
 
 def asked_tables(study: Any) -> list[str]:
-    """Ids of the tables of what few studies have: policies, raters who differ, sets of labels."""
+    """Ids of the tables of what few studies have: factors, tuning, policies, raters who differ …"""
     return [
+        *(FACTOR_TABLES if study.factor_tasks else ()),
+        *(TUNING_TABLES if study.has("tuning") else ()),
         *(ROUTING_TABLES if study.has("routing") else ()),
         *(AMBIGUITY_TABLES if study.has("distribution") else ()),
         *(AXIS_TABLES if study.has("readings") else ()),
@@ -77,7 +80,7 @@ def all_tables() -> list[str]:
         InputError: a table of a kind has the id of one that every kind has.
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
-    others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *ROUTING_TABLES]
+    others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *TUNING_TABLES, *ROUTING_TABLES]
     others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES, *AXIS_TABLES, *STEERING_TABLES]
     others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
     others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]

@@ -29,7 +29,6 @@ from .products import (
     ARM_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
-    FACTOR_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
     RUBRIC_TABLES,
@@ -43,6 +42,7 @@ from .raters import rated_tasks, raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
 from .training import Training, run_from
+from .tuning import tuned_tasks
 from .turns import chains, read_in_turns, rounds
 
 
@@ -298,7 +298,6 @@ class Study:
             *self.cell_tables,
             *(DECOMPOSED_TABLES if any(self.traits(c.task).reference for c in measured) else ()),
             *(ARM_TABLES if self.compared_arms else ()),
-            *(FACTOR_TABLES if self.factor_tasks else ()),
             *asked_tables(self),
             *(SURVIVAL_TABLES if self.followed else ()),
             *judged_tables(self),
@@ -362,6 +361,7 @@ class Study:
             "conversations": lambda: bool(self.followed),
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
+            "tuning": lambda: bool(tuned_tasks(self)),
             "routing": lambda: self.settings["routing"] is not None,
             "conformal": lambda: self.settings["conformal"] is not None,
             "distribution": lambda: bool(rated_tasks(self)),

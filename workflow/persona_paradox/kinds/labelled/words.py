@@ -31,6 +31,7 @@ from ...words import (
 )
 from . import arm_words
 from .factor_words import factors
+from .tuning_words import tuning
 
 # What each verdict says, in the words of config/README.md.
 _VERDICTS = {
@@ -363,6 +364,7 @@ SECTIONS: tuple[Section, ...] = (
     ("Consistency", ("cells",), _consistency),
     ("Calibration", ("calibration",), _calibration),
     ("What do the factors of a set of personas do?", ("factors",), factors),
+    ("What does tuning do to the personas?", ("tuning",), tuning),
     ("Subgroups", ("subgroups",), _subgroups),
     ("Where the variance lies", ("variance",), _variance),
 )
