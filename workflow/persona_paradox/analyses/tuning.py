@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -212,7 +213,7 @@ def _flips(pair: Pair, baseline: Pair, draws: Draws, settings: Mapping[str, Any]
         _Flipped({_FLIP_RATE: mine.answers.differs(theirs.answers)}, mine.answers)
         for mine, theirs in zip(pair.sides, baseline.sides, strict=True)
     )
-    drawn = [draws.measure(lambda n, one=one: means(one.hits, n)) for one in (before, after)]
+    drawn = [draws.measure(partial(means, one.hits)) for one in (before, after)]
     values = drawn[1], drawn[0]
     row = contrast(_FLIP_RATE, (after, before), values[0] - values[1], values, settings)
     ends = _ends("before", measured(_FLIP_RATE, before, drawn[0]))
@@ -228,7 +229,7 @@ def _mean_flips(
     for side in ("before", "after"):
         theirs: Scored = getattr(baseline, side).answers
         of_items = np.mean([getattr(p, side).answers.differs(theirs) for p in others], axis=0)
-        drawn.append(draws.measure(lambda n, x=of_items: means({_FLIP_RATE: x}, n)))
+        drawn.append(draws.measure(partial(means, {_FLIP_RATE: of_items})))
     before, after = drawn
     row = difference_row(_FLIP_RATE, after - before, (after, before), settings)
     ends = _ends("before", _resampled(_FLIP_RATE, before))
