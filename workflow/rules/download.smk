@@ -41,6 +41,33 @@ use rule download_model as download_adapter with:
         config_file=adapter_file,
 
 
+# A folder of peft becomes a GGUF as its base stands in one, rows of queries and keys among it.
+rule convert_adapter:
+    input:
+        source=view("models/{model}"),
+        base=lambda wildcards: f"resources/models/{split(wildcards.model)[0]}/manifest.json",
+        # The manifest holds the checksum of the weights and stands for them.
+        weights=lambda wildcards: ancient(STUDY.files_of(wildcards.model)[0]),
+        code=code("convert_adapter"),
+    output:
+        model="resources/models/{model}/adapter.gguf",
+        manifest="resources/models/{model}/source_manifest.json",
+    log:
+        "logs/convert_adapter/{model}.log",
+    wildcard_constraints:
+        model=one_of(PEFT_ADAPTERS),
+    priority: 10
+    conda:
+        ENVIRONMENT
+    params:
+        config_file=adapter_file,
+    shell:
+        script("convert_adapter") + " --source {input.source} --base {input.base}"
+        " --config-file {params.config_file}"
+        ' --data-dir "${{PERSONA_DATA_DIR:-}}"'
+        " --adapter {output.model} --manifest {output.manifest} --log {log}"
+
+
 rule prepare_model:
     input:
         manifest="resources/models/{model}/source_manifest.json",

@@ -1,13 +1,21 @@
 # Needs: the study. Leaves: what rules ask of adapters and of what these are trained on.
 
+from persona_paradox.data.parts import is_peft
+
 ADAPTERS = list(STUDY.training.cells)
 # Models that are asked for what adapters are trained on, and those of these that answer.
 ASKED_MODELS = sorted({cell.model for cell in STUDY.training.all_cells})
 ANSWERING_MODELS = sorted({cell.model for cell in STUDY.training.judged_cells})
-# Derived models whose adapters come from somewhere else.
-TAKEN_ADAPTERS = [
-    id_ for id_ in DERIVED_MODELS if not is_trained(STUDY.known_models[id_]["adapter"])
-]
+# Derived models whose adapters come from somewhere else: as GGUF files, and as folders of peft.
+TAKEN_ADAPTERS, PEFT_ADAPTERS = (
+    [
+        id_
+        for id_ in DERIVED_MODELS
+        if not is_trained(adapter := STUDY.known_models[id_]["adapter"])
+        and is_peft(adapter["source"]) == peft
+    ]
+    for peft in (False, True)
+)
 
 
 def training_cells(pattern):

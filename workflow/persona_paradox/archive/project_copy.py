@@ -103,7 +103,7 @@ DELIVER = (
     "deliver_checks",
 )
 MODELS = ("download_model", "prepare_model")
-ADAPTERS = ("download_adapter", "adapt_model")
+ADAPTERS = ("download_adapter", "convert_adapter", "adapt_model")
 # Files of cells that hold no text of an answer.
 NO_TEXTS = ("prompts", "calibration", "recalibration")
 

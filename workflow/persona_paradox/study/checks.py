@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..data.parts import parts_of
+from ..data.parts import files_of_adapter, parts_of
 from ..data.places import TURNS
 from ..errors import InputError
 from ..figures.catalogue import figures
@@ -35,6 +35,7 @@ from .routing import check_routing
 from .sources import sources_of_study
 from .steering import check_steering
 from .study import Study
+from .training import source_of
 from .training_checks import check_training
 from .turns import check_turns
 
@@ -103,9 +104,11 @@ def cross_check(study: Study) -> None:
 
 
 def _check_sources(study: Study) -> None:
-    """Check that models in parts are named as such, and a published study's files will stay."""
+    """Check that files in several are named as such, and a published study's will stay."""
     for id_, model in study.written_models.items():
         parts_of(model["source"], f"config/models/{id_}.yaml")
+    for id_, adapter in study.adapters.items():
+        files_of_adapter(source_of(adapter), f"config/adapters/{id_}.yaml")
     if study.settings["published"]:
         _check_commits(study)
 

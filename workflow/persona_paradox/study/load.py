@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..data.parts import parts_of
+from ..data.parts import PEFT_WEIGHTS, files_of_adapter, parts_of
 from ..errors import InputError
 from ..names import ALL, READ
 from ..specs import Settings
@@ -208,6 +208,7 @@ def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
                     f"config/judges/{id_}.yaml: key `{key}` names {path}, which does not "
                     "exist; mend the path"
                 )
+    several = {"models": parts_of, "adapters": files_of_adapter}
     for kind, id_, source in sources_of_study(study):
         done = f"{resources}/{kind}/" + (
             f"{id_}.parquet" if kind == "datasets" else f"{id_}/manifest.json"
@@ -217,7 +218,7 @@ def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
         if source["kind"] not in ("path", "bundled") or Path(done).exists():
             continue
         name = f"config/{kind}/{id_}.yaml"
-        parts = parts_of(source, name) if kind == "models" else [source]
+        parts = several[kind](source, name) if kind in several else [source]
         of_product = kind == "adapters" and "product" in study.adapters[id_]
         for path in (part["path"] for part in parts):
             yield from _wrong(name, path, study.data_dir, "product" if of_product else "source")
@@ -251,7 +252,8 @@ def _wrong(name: str, path: str, data_dir: str | None, key: str) -> Iterator[Inp
             "here; write the whole path"
         )
     elif Path(found).is_dir():
-        yield InputError(f"{name}: key `{key}.path` names {found}, a folder; name a file")
+        inside = PEFT_WEIGHTS if (Path(found) / PEFT_WEIGHTS).is_file() else "a file"
+        yield InputError(f"{name}: key `{key}.path` names {found}, a folder; name {inside} in it")
     elif not Path(found).is_file():
         yield InputError(
             f"{name}: key `{key}.path` names {found}, which does not exist; mend the path"

@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from .base_model import ARCHITECTURES, WEIGHTS, Header
+from .architectures import ARCHITECTURES, WEIGHTS, Header
 
 Matrix = NDArray[np.float32]
 

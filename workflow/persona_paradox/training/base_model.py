@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +13,11 @@ from numpy.typing import NDArray
 
 from ..engine.vocabulary import Vocabulary
 from ..errors import InputError
+from .architectures import ARCHITECTURES, WEIGHTS, Header, header_of
 from .settings import Settings
-
-# Names of weights: transformers' → the GGUF's, of all architectures below.
-WEIGHTS = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-
-# Architectures by their names in a GGUF; whether its rows of queries and keys stand in llama.cpp's
-# order of rotary pairs (convert_hf_to_gguf.py, `undo_permute`).
-ARCHITECTURES = {"llama": True, "qwen2": False, "gemma2": False, "gemma3": False}
-
 
 # Of SmolLM2, bfloat16 and Q4_1 leave more than nine in ten first tokens as they are.
 LEAST_AGREEMENT = 0.8
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a GGUF says of its model.
-
-    Attributes:
-        architecture: its name in the GGUF.
-        layers: number of layers.
-        heads: of queries.
-        heads_kv: of keys.
-    """
-
-    architecture: str
-    layers: int
-    heads: int
-    heads_kv: int
 
 
 def read_header(vocabulary: Vocabulary, name: str) -> Header:
@@ -59,20 +26,14 @@ def read_header(vocabulary: Vocabulary, name: str) -> Header:
     Raises:
         InputError: its architecture is none that is trained here.
     """
-    architecture = vocabulary.metadata("general.architecture") or "unknown"
-    if architecture not in ARCHITECTURES:
+    header = header_of(vocabulary)
+    if header.architecture not in ARCHITECTURES:
         raise InputError(
-            f"{name}: key `base`: adapters of the architecture {architecture!r} are not trained "
-            f"here; name a base of one of {', '.join(ARCHITECTURES)}, or bring an adapter by key "
-            "`source`"
+            f"{name}: key `base`: adapters of the architecture {header.architecture!r} are not "
+            f"trained here; name a base of one of {', '.join(ARCHITECTURES)}, or bring an adapter "
+            "by key `source`"
         )
-
-    def value(key: str, default: int = 0) -> int:
-        return int(vocabulary.metadata(f"{architecture}.{key}") or default)
-
-    heads = value("attention.head_count")
-    heads_kv = value("attention.head_count_kv", heads)
-    return Header(architecture, value("block_count"), heads, heads_kv)
+    return header
 
 
 def check_first_layer(header: Header, settings: Settings, name: str) -> None:
