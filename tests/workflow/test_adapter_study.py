@@ -10,12 +10,15 @@ import polars as pl
 import pytest
 import yaml
 from answer_store import look_after
+from gguf import GGUFReader
+from peft_folder import of_pairs, write_folder
 from project import STUDY, Project, add_model, new_project
 from refusals import refused, set_key
 from studies import shared
 from tiny_adapter import add_adapter, draw_adapter, write_adapter
 from verifying import verify
 
+from persona_paradox.data.parts import PEFT
 from persona_paradox.engine.prepared import Prepared
 from persona_paradox.files import sha256_file
 
@@ -164,6 +167,40 @@ def test_an_archive_is_computed_again_from_its_sources(answered: Project, tmp_pa
     assert "manifests of models: 2 of 2 agree" in done.stdout
     assert "weights from their own source: 2 of 2 agree" in done.stdout
     assert "answers: 8 of 8 agree" in done.stdout
+
+
+def test_a_folder_of_peft_is_the_adapter_that_it_was_made_of(
+    answered: Project, tmp_path: Path
+) -> None:
+    project = answered.copy(tmp_path / "project")
+    folder = write_folder(project.path / "lora", of_pairs(draw_adapter()))
+    sums = [sha256_file(folder / name) for name in PEFT]
+    source = {"kind": "path", "path": "{data_dir}/lora/adapter_model.safetensors", "sha256": sums}
+    project.edit(BOLD, lambda adapter: adapter.update(source=source))
+    jobs = project.jobs("--", MANIFEST)
+    assert jobs == ["adapt_model tiny@bold", "convert_adapter tiny@bold"]
+    project.run("--cores", "1", "--", MANIFEST)
+    place = "resources/models/tiny@bold/adapter.gguf"
+    found, wanted = (
+        {one.name: one.data.tobytes() for one in GGUFReader(each.path / place).tensors}
+        for each in (project, answered)
+    )
+    assert found == wanted
+    origin = json.loads((project.path / MANIFEST).read_text())["adapter"]
+    assert [one["sha256"] for one in origin["parts"]] == sums
+    assert not list((project.path / place).parent.glob("peft*"))
+    # What is wrong is said before anything is left behind.
+    write_folder(folder, of_pairs(draw_adapter()), use_dora=True)
+    sums[1] = sha256_file(folder / PEFT[1])
+    project.edit(BOLD, lambda adapter: adapter["source"].update(sha256=sums))
+    done = project.snakemake("--cores", "1", "--", MANIFEST)
+    (line,) = {one for one in done.stdout.splitlines() if one.startswith("error: ")}
+    assert line.startswith(
+        f"error: {BOLD}: key `source`: adapter_config.json has the key `use_dora`"
+    )
+    assert not (project.path / place).exists()
+    project.edit(BOLD, lambda adapter: adapter["source"].update(sha256=sums[0]))
+    refused(project, BOLD, "list in `sha256` the checksums of adapter_model.safetensors")
 
 
 def test_a_judge_has_an_adapter_whose_base_answers_nothing(

@@ -135,7 +135,7 @@ def _config(path: Path, name: str) -> dict[str, Any]:
             "save it anew by save_pretrained with path_initial_model_for_weight_conversion, "
             f"or {MERGE}",
         )
-    numbers = {"r": said.get("r"), "lora_alpha": said.get("lora_alpha")}
+    numbers: dict[str, Any] = {"r": said.get("r"), "lora_alpha": said.get("lora_alpha")}
     patterns = {key: said.get(key) or {} for key in ("alpha_pattern", "rank_pattern")}
     for key, pattern in patterns.items():
         if not isinstance(pattern, dict):
