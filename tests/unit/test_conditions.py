@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -29,6 +30,7 @@ SIZES = {
     "identities_nurse": 17 * 3,
     "role_titles": 275,
     "roles": 54,
+    "steered_nurse": 6,
 }
 SETS = sorted((ROOT / "config/persona_sets").glob("*.yaml"))
 
@@ -226,7 +228,9 @@ def test_bundled_sets_make_sentences(path: Path) -> None:
     found = personas_of([f"{path.stem}@all"], {}, {path.stem: content})
     assert len(found) == SIZES[path.stem]
     for persona in found.values():
-        for text in persona["texts"].values():
+        # Who is a push of the model needs no sentence.
+        assert persona["texts"]["main"] or "steering" in persona
+        for text in filter(None, persona["texts"].values()):
             # A token is no sentence.
             assert text.endswith((".", ">"))
             assert "  " not in text
@@ -281,3 +285,40 @@ def test_clinicians_do_not_read_the_name_of_an_adapter() -> None:
     strings = identifying({}, {"smollm2@med": model | {"adapter": {"title": "MedTune (rank 8)"}}})
     assert unblinded("I am MedTune.", strings)
     assert not unblinded("I am well.", strings)
+
+
+def pushed(**change: object) -> dict:
+    """A set of personas who are pushes, by their dose."""
+    levels = {"once": {"title": "once", "text": "1"}, "back": {"title": "back", "text": "-2"}}
+    content = {
+        "title": "Pushed",
+        "texts": {"main": ""},
+        "factors": {"dose": levels},
+        "steering": {"towards": "ed_nurse", "scale": "{dose}"},
+    }
+    filled = content | change
+    check_schema(filled, "persona_set", "config/persona_sets/x.yaml")
+    return filled
+
+
+def test_a_dose_is_the_text_of_a_level() -> None:
+    found = personas_of(["x@all"], {}, {"x": pushed()})
+    assert {id_: one["steering"]["scale"] for id_, one in found.items()} == {
+        "x@once": 1.0,
+        "x@back": -2.0,
+    }
+    assert {one["texts"]["main"] for one in found.values()} == {""}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"steering": {"towards": "a", "scale": "{size}"}}, "has the place {size}"),
+        ({"steering": {"towards": "a", "scale": 2}}, "`factors` has 'dose'"),
+        ({"factors": {"dose": {"a": "1", "b": "1.0"}}}, "have the same sentence"),
+        ({"factors": {"dose": {"a": "much"}}}, "a text of that factor is 'much'"),
+    ],
+)
+def test_doses_that_are_none_are_refused(change: dict, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        personas_of(["x@all"], {}, {"x": pushed(**change)})

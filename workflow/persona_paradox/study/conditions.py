@@ -254,7 +254,8 @@ def _check_places(name: str, content: Mapping[str, Any], factors: Sequence[str])
     if content["title_template"] is not None:
         templates["title_template"] = content["title_template"]
     moving = _PLACE.findall(" ".join(map(str, content.get("steering", {}).values())))
-    templates |= {"steering": " ".join(f"{{{one}}}" for one in moving)} if moving else {}
+    if moving:
+        templates = {"steering": " ".join(f"{{{one}}}" for one in moving)} | templates
     for key, template in templates.items():
         places = _PLACE.findall(template)
         for place in places:
