@@ -249,7 +249,7 @@ def first_run(path: Path) -> None:
     write_tiny_model(path / "tiny.gguf")
     source = {"kind": "path", "path": "tiny.gguf", "sha256": sha256_file(path / "tiny.gguf")}
     project.edit(f"config/models/{MODEL}.yaml", lambda model: model.update(source=source))
-    small = {"tasks": ["triage_ed"], "limit": 5, "judges": [], "audit_sample": 2}
+    small = {"models": [MODEL], "tasks": ["triage_ed"], "limit": 5, "judges": [], "audit_sample": 2}
     small |= {"personas": ["no_persona", "ed_nurse"], "figures": ["triage_accuracy"]}
     small["recalibrations"] = []
     project.edit("config/config.yaml", lambda study: study.update(small))
