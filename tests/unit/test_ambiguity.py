@@ -289,3 +289,19 @@ def test_it_is_drawn_and_told_as_it_is_in_the_table(tmp_path: Path) -> None:
     assert "right in 100.0% [34.2, 100.0] there, 0 invalid; 33.3%" in text
     assert "least possible 0.42" in text
     assert "Of 1 personas 0 are shown to change it." in text
+
+
+def test_where_the_number_of_raters_is_not_known_entropies_are_compared() -> None:
+    answers, raters = rated()
+    unknown = Raters(raters.shares, np.full(6, np.nan))
+    rows = [{"model": "m", "task": "t"} | row for row in ambiguity_rows(answers, unknown, SETTINGS)]
+    table = with_holm(pl.DataFrame(rows, schema=SCHEMA))
+    assert not table["metric"].str.contains("disagreement_(gap|raters)").any()
+    drawn = figure.rows({"ambiguity": table}, SHOWN)
+    gap = drawn.filter(pl.col("panel").str.contains("entropy of the model"))
+    found = table.filter(items="all", metric="entropy_gap")
+    assert gap["value"].to_list() == found["value"].to_list()
+    text = "\n".join(words.SECTIONS[0][2]({"ambiguity": table}, SHOWN, {}))
+    # Few raters make theirs too small: nothing is said of which is the larger.
+    assert "Its entropy minus theirs is +0." in text
+    assert "concentrated" not in text

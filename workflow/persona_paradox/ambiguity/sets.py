@@ -49,8 +49,8 @@ SCHEMA = {
 def nonconformity(p: Floats, score: str) -> Floats:
     """How badly every label fits an item, shape (items, labels); nan where it is none of its.
 
-    - `lac`: 1 - p(k) (Sadinle, Lei and Wasserman 2019). Its sets are the smallest on the mean,
-      and may be empty.
+    - `lac`: 1 - p(k) (Sadinle, Lei and Wasserman 2019). Its sets are the smallest on the mean
+      where the probabilities are right, and may be empty.
     - `aps`: the probability of all labels that are likelier (Romano, Sesia and Candès 2020,
       without their random number). Its sets are never empty.
     - `ordinal`: the same with the labels added from the likeliest outwards, each time the
