@@ -49,7 +49,6 @@ OF_FEW_STUDIES = (
     *products.RUBRIC_TABLES,
     *products.ARM_TABLES,
     *products.FACTOR_TABLES,
-    *products.TUNING_TABLES,
     *products.ROUTING_TABLES,
     *products.AMBIGUITY_TABLES,
     *products.CONFORMAL_TABLES,
@@ -59,11 +58,13 @@ OF_FEW_STUDIES = (
     *products.SURVIVAL_TABLES,
     *products.RUBRIC_TABLES,
 )
-# Of judges and clinicians, and of the default study's kinds; none that only some studies have.
+# Of judges and clinicians, and of the default study's kinds; of those that only some studies have,
+# that of a tuned model, which is asked there beside its base.
 ALL_FIGURES = [
     id_
     for id_, figure in figures().items()
-    if figure.kind in (None, "labelled", "safety", "triage") and figure.only_with is None
+    if figure.kind in (None, "labelled", "safety", "triage")
+    and figure.only_with in (None, "tuning")
 ]
 TRIAGE_FIGURES = [id_ for id_ in ALL_FIGURES if figures()[id_].kind in ("labelled", "triage")]
 ABOUT = "{title: A, shows: a, needs: [cells], caption: A.}"
@@ -88,7 +89,7 @@ def test_every_table_is_known_and_every_map() -> None:
 def test_all_is_what_the_study_has_answers_for() -> None:
     assert study().tables == [id_ for id_ in TABLES if id_ not in ("thoughts", *OF_FEW_STUDIES)]
     assert study().possible_figures == ALL_FIGURES
-    triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, "delivery"]
+    triage = [*CELL_TABLES, *products.DECOMPOSED_TABLES, *products.TUNING_TABLES, "delivery"]
     assert study(**TRIAGE).tables == triage
     assert study(**TRIAGE).possible_figures == TRIAGE_FIGURES
 
