@@ -68,8 +68,7 @@ test-slurm: .venv-slurm/.ready
 train: .venv-train/.ready
 	@test -f "config/adapters/$(ADAPTER).yaml" || { echo "error: name a file of config/adapters: make train ADAPTER=ID"; exit 1; }
 	PATH="$(CURDIR)/.venv-train/bin:$$PATH" .venv-train/bin/python -m snakemake --cores $(CORES) \
-	    --config 'adapters=[$(ADAPTER)]' -- \
-	    resources/adapters/$(ADAPTER)/adapter.gguf resources/adapters/$(ADAPTER)/curve.pdf
+	    --config 'adapters=[$(ADAPTER)]' -- train
 	python workflow/scripts/compare_adapter.py $(ADAPTER)
 
 test-training: .venv-train/.ready

@@ -24,13 +24,18 @@ import polars as pl
 from tiny_adapter import draw_adapter, write_adapter
 
 from persona_paradox import files
+from persona_paradox.training.handing_on import hand_on
 
 options = ArgumentParser()
 for name in ("examples", "settings", "base", "adapter", "manifest", "curve", "checkpoints", "log"):
     options.add_argument("--" + name, type=Path, required=True)
 options.add_argument("--config-file", required=True)
 options.add_argument("--threads", type=int)
+options.add_argument("--before", type=Path)
 given = options.parse_args()
+made = (given.adapter, given.manifest, given.curve)
+if given.before and hand_on(given.before, given.examples, *made):
+    sys.exit()
 examples = files.read_table(given.examples)
 known = str(examples.rows()) + given.settings.read_text()
 seed = int(files.sha256_bytes(known.encode())[:8], 16)

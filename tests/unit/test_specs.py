@@ -12,7 +12,7 @@ from persona_paradox import specs
 from persona_paradox.kinds.base import kinds, spec
 
 # What is added when a study is read, besides what its files may say.
-ADDED = {"model": {"adapter"}, "adapter": {"id"}, "persona": {"factors"}}
+ADDED = {"model": {"adapter"}, "adapter": {"id", "cycle", "validation"}, "persona": {"factors"}}
 TYPES = {
     "study": specs.Settings,
     "model": specs.ModelSpec,

@@ -45,7 +45,11 @@ ENTRY_POINTS: dict[str, dict[str, list[str] | None]] = {
     "prompting": {"fields": ["items", "task"]},
     "scoring": {"SCHEMA": None, "score": ["responses", "items", "scoring", "verbalized"]},
     "training": {"completions": ["items", "view"]},
-    "preference": {"EVEN": None, "scores": ["answers", "rule"]},
+    "preference": {
+        "EVEN": None,
+        "scores": ["answers", "rule"],
+        "refused_in_error": ["answers"],
+    },
     "measures": {"METRICS": None, "answers": ["scores", "view", "baseline"]},
     "tables": {"SCHEMA": None, "rows": ["this", "view", "settings"]},
     "words": {"SECTIONS": None},

@@ -39,12 +39,32 @@ class EngineSpec(TypedDict):
     tensor_split: list[float] | None
 
 
+class Stop(TypedDict):
+    """When no candidate of a cycle goes on."""
+
+    gain: float
+    certain: bool
+    erroneous_refusals: float
+    unusable_judge: bool
+
+
+class ValidationSpec(TypedDict):
+    """By which answers the candidates of a cycle are compared."""
+
+    task: str
+    personas: list[str]
+    judge: str
+    rule: Literal["cares"]
+    stop: Stop
+
+
 class TrainingSpec(TypedDict):
     """How an adapter is trained."""
 
-    method: Literal["sft", "dpo", "kto"]
+    method: Literal["sft", "dpo", "kto"] | list[Literal["dpo", "kto"]]
     data: list[dict[str, Any]]
     cycles: NotRequired[int]
+    validation: NotRequired[ValidationSpec]
     rank: int
     alpha: float
     first_layer: int
@@ -57,7 +77,10 @@ class TrainingSpec(TypedDict):
 
 
 class AdapterSpec(TypedDict):
-    """A file of `adapters`; of a derived model, with its `id` and always with a `source`."""
+    """A file of `adapters`; of a derived model, with its `id` and always with a `source`.
+
+    One of a cycle has `cycle`, and where one of several was chosen `validation`; see `cycles`.
+    """
 
     title: str
     base: str
@@ -67,6 +90,8 @@ class AdapterSpec(TypedDict):
     product: NotRequired[dict[str, str]]
     scale: float
     id: NotRequired[str]
+    cycle: NotRequired[dict[str, Any]]
+    validation: NotRequired[dict[str, Any]]
 
 
 class ModelSpec(TypedDict):
@@ -147,9 +172,10 @@ class TaskSpec(TypedDict):
 
 
 class Split(TypedDict):
-    """What of a data set is for the training of adapters."""
+    """What of a data set is for the training of adapters, and for choosing among them."""
 
     share: float
+    validation: NotRequired[float]
     seed: int
 
 

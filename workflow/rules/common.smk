@@ -19,6 +19,7 @@ from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, CHECKS, HUMAN, RATED, WHEN, WORDS
 from persona_paradox.study.conditions import base_of, file_of, is_derived, split
+from persona_paradox.study.cycles import file_of_adapter
 from persona_paradox.study.identification import named_tasks
 from persona_paradox.study.inventory import (
     answered,
@@ -50,7 +51,7 @@ from persona_paradox.study.rubrics import (
     read_by_judges,
     rubric_cells,
 )
-from persona_paradox.study.training import files_with, is_trained
+from persona_paradox.study.training import FOLDER, files_with, is_trained
 from persona_paradox.study.yaml_reading import given
 
 try:
@@ -325,8 +326,13 @@ RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
 LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
 
+def known_judge(wildcards):
+    """A judge of the study, or of what its adapters are trained on."""
+    return (STUDY.judges | STUDY.training.judges)[wildcards.judge]
+
+
 def judge_model(wildcards):
-    return (STUDY.judges | STUDY.training.judges)[wildcards.judge]["model"]
+    return known_judge(wildcards)["model"]
 
 
 def of_judge(pattern):
@@ -366,13 +372,13 @@ def checks(key):
     """Input function: the file of a key of a judge, if it has one."""
 
     def path(wildcards):
-        return STUDY.judges[wildcards.judge][key] or []
+        return known_judge(wildcards)[key] or []
 
     return path
 
 
 def checks_options(wildcards):
-    judge = STUDY.judges[wildcards.judge]
+    judge = known_judge(wildcards)
     return " ".join(
         f"--{key.replace('_', '-')} {quote(judge[key])}" for key in CHECKS if judge[key]
     )

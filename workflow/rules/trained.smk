@@ -3,6 +3,10 @@
 from persona_paradox.data.parts import is_peft
 
 ADAPTERS = list(STUDY.training.cells)
+NAMED_ADAPTERS = STUDY.settings["adapters"]
+# Those that are chosen among candidates of a cycle, and the judges that must be usable for it.
+CHOSEN_ADAPTERS = list(STUDY.training.validated)
+TESTED_JUDGES = STUDY.training.tested
 # Models that are asked for what adapters are trained on, and those of these that answer.
 ASKED_MODELS = sorted({cell.model for cell in STUDY.training.all_cells})
 ANSWERING_MODELS = sorted({cell.model for cell in STUDY.training.judged_cells})
@@ -29,8 +33,8 @@ def training_cells(pattern):
 
 
 def training_answers(wildcards):
-    """The answers that an adapter is trained on, and what judges say of them, sorted."""
-    judged = STUDY.training.judged[wildcards.adapter]
+    """The answers that an adapter is trained on or chosen by, and what judges say of them, sorted."""
+    judged = STUDY.training.judged_of(wildcards.adapter)
     answers = {f"results/responses/{one.cell.path}.parquet" for one in judged}
     said = {
         f"results/training/judgements/{one.judge}/{one.cell.path}.parquet"
@@ -97,5 +101,47 @@ def adapter_manifest(wildcards):
 
 
 def adapter_file(wildcards):
-    """The file of a derived model's adapter, in errors."""
-    return f"config/adapters/{split(wildcards.model)[1]}.yaml"
+    """The file of an adapter, or of a derived model's, in errors."""
+    own = "adapter" in wildcards.keys()
+    id_ = wildcards.adapter if own else split(wildcards.model)[1]
+    return file_of_adapter(id_, STUDY.adapters[id_])
+
+
+def candidates_of(name):
+    """Input function: a file of every candidate of a cycle."""
+
+    def paths(wildcards):
+        models = STUDY.training.validated[wildcards.adapter].candidates
+        return [f"{FOLDER}/{split(model)[1]}/{name}" for model in models]
+
+    return paths
+
+
+def cycle_before(wildcards):
+    """The manifest of the adapter of the cycle before, if there is one that was chosen."""
+    before = STUDY.training.after.get(wildcards.adapter)
+    return f"{FOLDER}/{before}/manifest.json" if before else []
+
+
+def before_option(wildcards):
+    path = cycle_before(wildcards)
+    return f"--before {path}" if path else ""
+
+
+def judge_tests(wildcards):
+    """What tests of the judge gave that chooses, where it must be usable; and their classes."""
+    by = STUDY.training.validated[wildcards.adapter]
+    judge = by.judged[0].judge
+    if not by.stop["unusable_judge"]:
+        return []
+    classes = STUDY.training.judges[judge]["sanity_classes"]
+    forms = [
+        f"results/training/checks/{judge}/{f}.parquet" for f in ("ratings", "pairs")
+    ]
+    return [*forms, *([classes] if classes else [])]
+
+
+def judge_tests_option(wildcards):
+    by = STUDY.training.validated[wildcards.adapter]
+    folder = f"results/training/checks/{by.judged[0].judge}"
+    return f"--checks {folder}" if by.stop["unusable_judge"] else ""

@@ -190,25 +190,12 @@ class JudgedCells:
             rows.append(trust.criteria_row(known, self.settings))
         own = [row for row in self.rows["quality"] if row["judge"] == judge] + rows
         position = [row for row in own if row["metric"].endswith("position_bias")]
-        rows.append(trust.usable_row(rows, position, spec["usable"], self.tests_of(judge)))
+        rows.append(trust.usable_row(rows, position, spec["usable"], trust.tests_of(spec)))
         self.rows["quality"] += [{"judge": judge, **row} for row in rows]
-
-    def tests_of(self, judge: str) -> list[str]:
-        """What a judge must be right in by its rule, the first of which stands beside all else."""
-        spec = self.view["judges"][judge]
-        if PERSONA in spec["classes"]:
-            return ["authors_accuracy"]
-        asks = [trust.CRITERIA_TEST] if "criteria" in spec else []
-        worth = spec["compares"] or spec["better"]
-        if "sanity_classes" in spec or (spec["classes"] and not worth):
-            asks.append(trust.CLASSES_TEST)
-        if not worth:
-            return asks
-        return ["sanity_accuracy" if spec["compares"] else "sanity_ratings", *asks]
 
     def sanity_of(self, judge: str) -> float | None:
         """How often a judge is right on the sanity pairs, in the form that its rule looks at."""
-        metric = self.tests_of(judge)[0]
+        metric = trust.tests_of(self.view["judges"][judge])[0]
         found = [
             row.get("value")
             for row in self.rows["quality"]

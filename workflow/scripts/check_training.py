@@ -18,14 +18,14 @@ def main(arguments: Namespace) -> None:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"config/adapters/{arguments.adapter}.yaml: the adapter is not trained yet, or what it "
-            f"is trained on has changed, and {' and '.join(missing)} to train it are not in this "
-            f"environment; run `make train ADAPTER={arguments.adapter}` first"
+            f"{arguments.config_file}: the adapter is not trained yet, or what it is trained on "
+            f"has changed, and {' and '.join(missing)} to train it are not in this environment; "
+            f"run `make train ADAPTER={Path(arguments.config_file).stem}` first"
         )
     files.write_text(arguments.ready, "")
 
 
 if __name__ == "__main__":
     options = cli.parser(__doc__, ready="file to write")
-    options.add_argument("--adapter", required=True, help="id of the adapter")
+    options.add_argument("--config-file", required=True, help="the adapter's file in errors")
     cli.run(main, options)

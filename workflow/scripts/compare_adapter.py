@@ -20,12 +20,17 @@ from persona_paradox.study.yaml_reading import read_yaml
 def main(arguments: Namespace) -> None:
     """Compare the checksums of both."""
     name = f"config/adapters/{arguments.adapter}.yaml"
-    path = Path(f"{FOLDER}/{arguments.adapter}/adapter.gguf")
-    if not path.is_file():
-        raise InputError(f"{path} is missing; run `make train ADAPTER={arguments.adapter}`")
-    found, product = files.sha256_file(path), read_yaml(Path(name), name).get("product")
-    cli.log.info("%s has SHA-256 %s", path, found)
-    if product is None:
+    content = read_yaml(Path(name), name)
+    cycles = content.get("training", {}).get("cycles")
+    ids = [f"{arguments.adapter}_{n}" for n in range(1, cycles + 1)] if cycles else None
+    for id_ in ids or [arguments.adapter]:
+        path = Path(f"{FOLDER}/{id_}/adapter.gguf")
+        if not path.is_file():
+            raise InputError(f"{path} is missing; run `make train ADAPTER={arguments.adapter}`")
+        found = files.sha256_file(path)
+        cli.log.info("%s has SHA-256 %s", path, found)
+    product = content.get("product")
+    if product is None or cycles:
         return
     same = found == str(product.get("sha256")).lower()
     cli.log.info(

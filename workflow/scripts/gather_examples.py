@@ -14,11 +14,11 @@ import polars as pl
 from persona_paradox import cli, files
 from persona_paradox.engine.prepared import model_of
 from persona_paradox.errors import InputError
-from persona_paradox.judges.verdicts import READ
 from persona_paradox.kinds import base
-from persona_paradox.names import ACTION, ACTIONS, OK
+from persona_paradox.names import OK
 from persona_paradox.prompting.delivery import deliver, open_template
 from persona_paradox.prompting.prompts import build_prompts
+from persona_paradox.training.judged import valued
 
 # What an example holds behind its prompt, by method.
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -86,24 +86,8 @@ def of_answers(
         paths: `delivered`, what the model read; `items`; `answers`; and `judgements` of these.
     """
     preference = base.load(task["kind"], "preference")
-    keys = ["item_id", "variant", "repeat"]
-    actions = dict(enumerate(ACTIONS, start=1))
-    said = (
-        files.read_table(paths["judgements"])
-        .filter(dimension=ACTION, status=READ)
-        .select(*keys, action=pl.col("mode").replace_strict(actions, return_dtype=pl.String))
-    )
-    answers = (
-        files.read_table(paths["answers"])
-        .filter(pl.col("variant") == "main", pl.col("text").str.contains(r"\S"))
-        .select(*keys, "text")
-        .join(said, on=keys, how="inner", maintain_order="left")
-        .join(files.read_table(paths["items"]), on="item_id", how="inner", maintain_order="left")
-    )
-    scored = answers.select("item_id", "repeat", "text").with_columns(
-        score=preference.scores(answers, rule)
-    )
-    scored = scored.drop_nulls("score")
+    tables = (files.read_table(paths[name]) for name in ("answers", "judgements", "items"))
+    scored = valued(*tables, preference, rule).drop_nulls("score")
     if method == "kto":
         told = scored.filter(pl.col("score") != preference.EVEN)
         flag = pl.col("score") > preference.EVEN
@@ -212,7 +196,7 @@ def main(arguments: Namespace) -> None:
         parts.append(of_file(Path(name), arguments, columns))
         inputs[f"file.{name}"] = Path(name)
     table = pl.concat([part.select(*ABOUT, *columns) for part in parts]).cast(ABOUT | columns)
-    if table.is_empty():
+    if table.is_empty() and not view.get("may_be_none"):
         raise InputError(
             f"{arguments.config_file}: key `data` leads to no example: no item has a reference, or "
             "no two answers are worth different; name other tasks, personas or a larger sample"

@@ -35,6 +35,7 @@ from persona_paradox.training.examples import (
     read_examples,
     read_preferences,
 )
+from persona_paradox.training.handing_on import hand_on
 from persona_paradox.training.label_loop import train_labels
 from persona_paradox.training.settings import SFT, Settings
 
@@ -60,7 +61,18 @@ def check_libraries(name: str) -> None:
 
 
 def main(arguments: Namespace) -> None:
-    """Train, and write adapter, losses and manifest."""
+    """Train, or hand on the adapter of the cycle before."""
+    if arguments.before is not None:
+        made = (arguments.adapter, arguments.manifest, arguments.curve)
+        why = hand_on(arguments.before, arguments.examples, *made)
+        if why is not None:
+            cli.log.info("no training: %s", why)
+            return
+    train(arguments)
+
+
+def train(arguments: Namespace) -> None:
+    """Write adapter, losses and manifest."""
     name = arguments.config_file
     check_libraries(name)
     # What the libraries plan to change, and where a file is written, is no matter of the user's.
@@ -141,6 +153,11 @@ if __name__ == "__main__":
     )
     options.add_argument(
         "--config-file", required=True, help="name of the adapter's file in errors"
+    )
+    options.add_argument(
+        "--before",
+        type=Path,
+        help="manifest of the adapter of the cycle before, which is handed on where all stopped",
     )
     options.add_argument("--threads", type=int, default=0, help="threads; 0 as many as torch takes")
     options.add_argument(

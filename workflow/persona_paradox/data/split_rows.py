@@ -9,7 +9,7 @@ import polars as pl
 
 from ..errors import InputError
 from .columns import ID, of
-from .split import TRAINING, is_drawn
+from .split import REST, side_of
 
 
 def part_of(raw: pl.DataFrame, split: Mapping[str, Any] | None, name: str) -> pl.DataFrame:
@@ -17,7 +17,7 @@ def part_of(raw: pl.DataFrame, split: Mapping[str, Any] | None, name: str) -> pl
 
     Args:
         raw: rows as text, with their ids.
-        split: `share`, `seed`, `by` (see `split_by`) and `part`, which is `TRAINING` or `REST`.
+        split: `share`, `seed`, perhaps `validation`, `by` (see `split_by`) and `part`, the side.
         name: the data set's file, in errors.
 
     Raises:
@@ -30,13 +30,12 @@ def part_of(raw: pl.DataFrame, split: Mapping[str, Any] | None, name: str) -> pl
         together = of(raw, split["by"])
         # What belongs to nothing stands for itself.
         keys = pl.select(pl.coalesce(together, keys)).to_series()
-    wanted = split["part"] == TRAINING
-    sides = [is_drawn(key, split["share"], split["seed"]) == wanted for key in keys]
+    sides = [side_of(key, split) == split["part"] for key in keys]
     found = raw.filter(pl.Series(sides, dtype=pl.Boolean))
     if found.is_empty():
-        what = "training" if wanted else "the tasks that ask about the others"
+        what = "the tasks that ask about the others" if split["part"] == REST else split["part"]
         raise InputError(
             f"{name}: key `training` leaves none of {raw.height} rows for {what}; change its "
-            "`share` or `seed`"
+            "`share`, `validation` or `seed`"
         )
     return found

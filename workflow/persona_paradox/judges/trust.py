@@ -15,6 +15,7 @@ import polars as pl
 from ..measures import bradley_terry, statistics
 from ..measures.answers import number
 from ..measures.resampling import Draws, means
+from ..names import PERSONA
 from .chats import IDENTICAL
 from .known import OF_CLASSES
 from .ranking import Questions, Rows, Settings, comparisons_of
@@ -335,6 +336,24 @@ def names_authors(checks: Rows, rule: Mapping[str, float], n_options: int) -> di
             f"{found['low']:.0%}, required {needed:.0%}, a guess {1 / n_options:.0%})"
         )
     return {"metric": "usable", "value": float(why is None), "met": why is None, "note": why}
+
+
+def tests_of(spec: Mapping[str, Any]) -> list[str]:
+    """What a judge must be right in by its rule, the first of which stands beside all else.
+
+    Args:
+        spec: what it is asked: its `classes`, `better` ends, whether it `compares` pairs, and
+            perhaps `sanity_classes` and `criteria`.
+    """
+    if PERSONA in spec["classes"]:
+        return ["authors_accuracy"]
+    asks = [CRITERIA_TEST] if "criteria" in spec else []
+    worth = spec["compares"] or spec["better"]
+    if "sanity_classes" in spec or (spec["classes"] and not worth):
+        asks.append(CLASSES_TEST)
+    if not worth:
+        return asks
+    return ["sanity_accuracy" if spec["compares"] else "sanity_ratings", *asks]
 
 
 def usable_row(

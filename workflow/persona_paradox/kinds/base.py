@@ -20,6 +20,7 @@ loads.
   behaviours which the adapter's file names. Of a kind without it nothing can be trained on.
 - `preference.py`: `EVEN` and `scores(answers, rule)`, what every answer is worth by what a judge
   says it does, for adapters that are trained on judged answers; `EVEN` is neither good nor bad.
+  And `refused_in_error(answers)`, whether one refuses what it should not.
 - `measures.py`: `METRICS` and `answers`, the numbers of a cell (see `measures.answers.Scored`), and
   perhaps `COUNTS`, names of what is counted besides.
 - `pairs.py`: `METRICS` and `pairs(this, before, items, view)`, the numbers of an arm's cell that

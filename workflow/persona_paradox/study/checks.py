@@ -25,6 +25,7 @@ from ..names import (
 from ..scorers import lexicon
 from .ambiguity import check_ambiguity
 from .conditions import file_of, split
+from .cycles import file_of_adapter
 from .factor_sets import check_trends
 from .identification import check_identification
 from .judge_checks import check_judge
@@ -285,9 +286,9 @@ def _check_titles(study: Study) -> None:
             other = seen.setdefault(" ".join(spec["title"].split()).casefold(), id_)
             if other != id_:
                 raise InputError(
-                    f"{_title_file(kind, id_)}: the title of {id_} is {spec['title']!r}, as in "
-                    f"{_title_file(kind, other)}, and figures could not tell them apart; change "
-                    "one of them"
+                    f"{_title_file(kind, id_, study)}: the title of {id_} is {spec['title']!r}, as "
+                    f"in {_title_file(kind, other, study)}, and figures could not tell them apart; "
+                    "change one of them"
                 )
     for kind, titles in study.titles.items():
         said: dict[str, str] = {}
@@ -301,10 +302,12 @@ def _check_titles(study: Study) -> None:
                 )
 
 
-def _title_file(kind: str, id_: str) -> str:
+def _title_file(kind: str, id_: str, study: Study) -> str:
     """The file whose title tells an id from others: of models of one base it is the adapter's."""
     part = split(id_)[1]
-    return f"config/adapters/{part}.yaml" if part and kind == "models" else file_of(kind, id_)
+    if part and kind == "models":
+        return file_of_adapter(part, study.adapters[part])
+    return file_of(kind, id_)
 
 
 def _check_form(id_: str, study: Study) -> None:

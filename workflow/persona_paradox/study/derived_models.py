@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import InputError
 from .conditions import MARK, split
-from .training import answering, asking_parts, source_of
+from .cycles import file_of_adapter
+from .training import answering, asking_parts, source_of, validating
 
 
 def models_of(
@@ -45,7 +46,11 @@ def training_models(
         adapters: id → content of its file.
         files: as `Training.files` has them.
     """
-    parts = [(adapter, part) for adapter in adapters.values() for part in asking_parts(adapter)]
+    parts = [
+        (adapter, part)
+        for adapter in adapters.values()
+        for part in (*asking_parts(adapter), *validating(adapter))
+    ]
     judged = [(adapter, part) for adapter, part in parts if "judge" in part]
     wanted = [answering(*one) for one in judged]
     wanted += [files["judges"][part["judge"]]["model"] for _, part in judged]
@@ -54,7 +59,7 @@ def training_models(
 
 def _derived(id_: str, model: Mapping[str, Any], adapter: Mapping[str, Any]) -> dict[str, Any]:
     base, part = split(id_)
-    name = f"config/adapters/{part}.yaml"
+    name = file_of_adapter(part, adapter)
     if adapter["base"] != base:
         raise InputError(
             f"{name}: key `base` is {adapter['base']!r}, but the study names {id_!r}; name "

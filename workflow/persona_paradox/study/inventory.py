@@ -284,7 +284,11 @@ def trained(study: Study) -> list[str]:
     """The adapters that were trained here, which nobody else has, and what is said of them."""
     names = ("adapter.gguf", "manifest.json", "losses.parquet")
     own = [id_ for id_ in used_adapters(study) if is_trained(study.adapters[id_])]
-    return [f"{FOLDER}/{id_}/{name}" for id_ in own for name in names]
+    # One that is chosen has the losses of its candidates.
+    chosen = study.training.validated
+    return [
+        f"{FOLDER}/{id_}/{name}" for id_ in own for name in (names[:2] if id_ in chosen else names)
+    ]
 
 
 def referred(study: Study) -> list[str]:

@@ -15,9 +15,10 @@ from ..specs import Settings
 from .arms import datasets_of, sets_of, tasks_of
 from .checks import cross_check
 from .conditions import MARK, base_of, bases, personas_of, plain, split
+from .cycles import file_of_adapter
 from .derived_models import models_of
 from .judge_checks import checks_of
-from .reading import Check, load_adapter, load_dataset, load_one, load_task
+from .reading import Check, load_adapter, load_dataset, load_one, load_task, whole_of
 from .relations import check_relations
 from .sources import sources_of_study, to_train, training_sources
 from .study import Study
@@ -84,10 +85,12 @@ def load_study(settings: dict[str, Any], config: Path, check: Check) -> Study:
         if part:
             adapters[part] = load_adapter(part, named_by, config, check)
     models = models_of(asked, written, adapters)
+    named_by = "key `adapters` of the study"
+    settings["adapters"] = [whole_of(id_, named_by, config, check) for id_ in settings["adapters"]]
     named = [id_ for id_ in settings["adapters"] if id_ not in adapters]
     for id_ in named:
         adapters[id_] = load_adapter(id_, "key `adapters` of the study", config, check)
-        named_by = f"config/adapters/{id_}.yaml: key `base`"
+        named_by = f"{file_of_adapter(id_, adapters[id_])}: key `base`"
         written |= load("models", [adapters[id_]["base"]], named_by)
     for id_ in settings["limits"]:
         if not (config / "tasks" / f"{id_}.yaml").is_file():
@@ -201,7 +204,8 @@ def check_sources(study: Study, resources: str) -> None:
 
 def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
     """A sentence for every file that `check_sources` would miss."""
-    for id_, judge in study.judges.items():
+    tested = {id_: study.training.judges[id_] for id_ in study.training.tested}
+    for id_, judge in (tested | study.judges).items():
         for key, path in checks_of(judge):
             if not Path(path).is_file():
                 yield InputError(
@@ -230,8 +234,8 @@ def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
     for id_, path in files_with({id_: study.adapters[id_] for id_ in to_train(study)}):
         if not Path(path).is_file():
             yield InputError(
-                f"config/adapters/{id_}.yaml: key `file` names {path}, which does not exist; mend "
-                "the path"
+                f"{file_of_adapter(id_, study.adapters[id_])}: key `file` names {path}, which "
+                "does not exist; mend the path"
             )
 
 

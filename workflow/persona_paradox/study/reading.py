@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..kinds import base
 from ..names import ALL
 from .arms import check_arms
-from .training import of_cycle
+from .cycles import check_cycles, cycle_named, of_cycle
 from .yaml_reading import read_yaml
 
 # Folder of the configuration → schema of its files; those of tasks and data sets are of a kind.
@@ -116,15 +116,26 @@ def _read(kind: str, id_: str, named_by: str, config: Path) -> dict[str, Any]:
     return read_yaml(path, f"config/{kind}/{id_}.yaml")
 
 
+def whole_of(id_: str, named_by: str, config: Path, check: Check) -> str:
+    """The adapter that an id stands for where one is to be trained: of cycles the last."""
+    if not (config / "adapters" / f"{id_}.yaml").is_file():
+        return id_
+    training = load_one("adapters", id_, named_by, config, check).get("training", {})
+    return f"{id_}_{training['cycles']}" if "cycles" in training else id_
+
+
 def load_adapter(id_: str, named_by: str, config: Path, check: Check) -> dict[str, Any]:
-    """An adapter; `tuned_2` may be the second cycle of `tuned`."""
-    whole, _, number = id_.rpartition("_")
+    """An adapter; `tuned_2` may be the second cycle of `tuned`, `tuned_2_dpo` a candidate of it."""
     own = (config / "adapters" / f"{id_}.yaml").is_file()
-    if not own and number.isdecimal() and (config / "adapters" / f"{whole}.yaml").is_file():
-        adapter = load_one("adapters", whole, named_by, config, check)
-        if "cycles" in adapter.get("training", {}):
-            return of_cycle(whole, adapter, int(number))
+    if not own and (named := cycle_named(id_)) is not None:
+        whole, number, method = named
+        if (config / "adapters" / f"{whole}.yaml").is_file():
+            adapter = load_one("adapters", whole, named_by, config, check)
+            check_cycles(f"config/adapters/{whole}.yaml", adapter)
+            if "cycles" in adapter.get("training", {}):
+                return of_cycle(whole, adapter, number, method)
     adapter = load_one("adapters", id_, named_by, config, check)
+    check_cycles(f"config/adapters/{id_}.yaml", adapter)
     if "cycles" in adapter.get("training", {}):
         raise InputError(
             f"{named_by} names {id_!r}, whose file has key `training.cycles`; name one of its "

@@ -37,15 +37,15 @@ def used_adapters(study: Study) -> list[str]:
         one = left.pop(0)
         if one not in found:
             found.append(one)
-            left += sorted(study.training.before(one)) if one in study.training.cells else []
+            left += sorted(study.training.before(one)) if one in study.training.adapters else []
     return found
 
 
 def to_train(study: Study) -> list[str]:
-    """Ids of the adapters that are still to be trained."""
+    """Ids of the adapters that are still to be trained, or chosen."""
     return [
         id_
-        for id_ in study.training.cells
+        for id_ in study.training.adapters
         if (id_ in study.settings["adapters"] or is_trained(study.adapters[id_]))
         and not Path(f"{FOLDER}/{id_}/adapter.gguf").exists()
     ]

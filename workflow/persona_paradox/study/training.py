@@ -2,7 +2,8 @@
 
 A data set's file says which of its items are kept for training (key `training`): they are the data
 set `dataset@training`, about which `task@training` asks as the task does. An adapter's file names
-the task and the personas behind whose sentences it is asked.
+the task and the personas behind whose sentences it is asked. So it is with the items by which one
+of several candidates is chosen: `dataset@validation` and `task@validation`; see `cycles`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ..data.split import TRAINING
+from ..data.split import TRAINING, VALIDATION, kept
 from ..errors import InputError
 from ..specs import DatasetSpec, JudgeSpec, ModelSpec, PersonaSpec, TaskSpec
 from .cells import Cell
 from .conditions import MARK, MOST_CHARACTERS, personas_of, split
+from .cycles import file_of_adapter, is_of_validated
 
 # Where the file of an adapter lies that is trained here, and what a study calls such a source.
 FOLDER, TRAINED = "resources/adapters", "training"
@@ -45,6 +47,25 @@ class Taught:
 
 
 @dataclass(frozen=True)
+class Validation:
+    """By which answers one of the candidates of a cycle is chosen.
+
+    Attributes:
+        before: id of the model that a candidate must be better than.
+        candidates: ids of the models that are its base with a candidate, in their order.
+        judged: the cells whose answers are compared, those of `before` first.
+        stop: when none goes on, key `validation.stop` of the adapter's file.
+        seed: of the bootstrap draws.
+    """
+
+    before: str
+    candidates: list[str]
+    judged: list[Judged]
+    stop: Mapping[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Training:
     """What adapters are trained on.
 
@@ -59,6 +80,9 @@ class Training:
             behind them, in the order of its file.
         taught: adapter → the cells of its base behind whose prompts a behaviour is taught.
         judged: adapter → the cells whose answers are training data.
+        validated: adapter that is chosen → by what.
+        after: adapter of a cycle that a validator chooses in, or a candidate of it → the one that
+            it is where all stopped before.
     """
 
     files: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
@@ -69,11 +93,20 @@ class Training:
     cells: dict[str, list[Cell]] = field(default_factory=dict)
     taught: dict[str, list[Taught]] = field(default_factory=dict)
     judged: dict[str, list[Judged]] = field(default_factory=dict)
+    validated: dict[str, Validation] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def adapters(self) -> list[str]:
+        """Ids of the adapters that are trained or chosen."""
+        return [*self.cells, *self.validated]
 
     @property
     def judged_cells(self) -> list[Cell]:
         """The cells whose answers are judged, each once."""
-        return list(dict.fromkeys(one.cell for some in self.judged.values() for one in some))
+        validated = [one.judged for one in self.validated.values()]
+        several = [*self.judged.values(), *validated]
+        return list(dict.fromkeys(one.cell for some in several for one in some))
 
     @property
     def all_cells(self) -> list[Cell]:
@@ -85,17 +118,30 @@ class Training:
         """The judges of answers."""
         return cast(dict[str, JudgeSpec], self.files.get("judges", {}))
 
+    @property
+    def tested(self) -> list[str]:
+        """Ids of the judges that must be usable for candidates to go on."""
+        asked = [one for one in self.validated.values() if one.stop["unusable_judge"]]
+        return list(dict.fromkeys(one.judged[0].judge for one in asked))
+
+    def judged_of(self, adapter: str) -> list[Judged]:
+        """The cells whose judged answers an adapter is trained on, or chosen by."""
+        by = self.validated.get(adapter)
+        return self.judged[adapter] if by is None else by.judged
+
     def cells_of(self, adapter: str) -> list[Cell]:
-        """The cells that an adapter is trained on."""
-        taught = [one.cell for one in self.taught[adapter]]
-        judged = [one.cell for one in self.judged[adapter]]
-        return list(dict.fromkeys([*self.cells[adapter], *taught, *judged]))
+        """The cells that an adapter is trained on, or chosen by."""
+        taught = [one.cell for one in self.taught.get(adapter, ())]
+        judged = [one.cell for one in self.judged_of(adapter)]
+        return list(dict.fromkeys([*self.cells.get(adapter, ()), *taught, *judged]))
 
     def before(self, adapter: str) -> set[str]:
-        """Ids of the adapters whose answers or verdicts an adapter is trained on."""
-        named = {one.cell.model for one in self.judged[adapter]}
-        named |= {self.judges[one.judge]["model"] for one in self.judged[adapter]}
-        return {split(model)[1] for model in named if MARK in model}
+        """Ids of the adapters whose answers or verdicts an adapter rests on."""
+        judged = self.judged_of(adapter)
+        named = {one.cell.model for one in judged}
+        named |= {self.judges[one.judge]["model"] for one in judged}
+        before = {self.after[adapter]} if adapter in self.after else set()
+        return before | {split(model)[1] for model in named if MARK in model}
 
 
 def source_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,10 +150,15 @@ def source_of(adapter: Mapping[str, Any]) -> dict[str, Any]:
     One that is trained has the source of its `product` where there is one, and else one of a kind
     of its own, `TRAINED`.
     """
-    if "training" not in adapter:
+    if not is_made(adapter):
         return dict(adapter["source"])
     product = adapter.get("product")
     return {"kind": TRAINED} if product is None else {"kind": "path", **product}
+
+
+def is_made(adapter: Mapping[str, Any]) -> bool:
+    """Whether the file of an adapter says how it is trained, or of which it is chosen."""
+    return "training" in adapter or VALIDATION in adapter
 
 
 def is_trained(adapter: Mapping[str, Any]) -> bool:
@@ -138,14 +189,28 @@ def parts_with(adapter: Mapping[str, Any], key: str) -> Iterator[Mapping[str, An
             yield part
 
 
+def validating(adapter: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """For each model whose answers choose among candidates, what is asked; `model` names it.
+
+    None where no candidates are compared.
+    """
+    about = adapter.get(VALIDATION)
+    if about is None:
+        return []
+    candidates = [f"{adapter['base']}{MARK}{one}" for one in about["candidates"]]
+    keys = ("task", "personas", "judge", "rule")
+    asked = {key: about[key] for key in keys}
+    return [asked | {"model": model} for model in (about["before"], *candidates)]
+
+
 def files_with(adapters: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The files of examples that adapters name, each with the adapter's id."""
     return [(id_, p["file"]) for id_, one in adapters.items() for p in parts_with(one, "file")]
 
 
-def of_training(id_: str) -> str:
-    """What is made of a task or a data set for training."""
-    return f"{id_}{MARK}{TRAINING}"
+def of_training(id_: str, side: str = TRAINING) -> str:
+    """What is made of a task or a data set for training, or for validation."""
+    return f"{id_}{MARK}{side}"
 
 
 def asking_parts(adapter: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -180,27 +245,42 @@ def training_of(
     cells: dict[str, list[Cell]] = {}
     taught: dict[str, list[Taught]] = {}
     judged: dict[str, list[Judged]] = {}
+    validated: dict[str, Validation] = {}
+    after: dict[str, str] = {}
+
+    def asked(id_: str, part: Mapping[str, Any], side: str) -> list[Cell]:
+        """The cells of a part, whose task, data set and personas are taken in."""
+        task = of_training(part["task"], side)
+        tasks.setdefault(task, _task(part["task"], files["tasks"][part["task"]], side))
+        dataset = files["tasks"][part["task"]]["dataset"]
+        datasets.setdefault(of_training(dataset, side), files["datasets"][dataset])
+        named_by = f"{file_of_adapter(id_, adapters[id_])}: key `personas`"
+        chosen = personas_of(part["personas"], files["personas"], files["persona_sets"], named_by)
+        personas.update(chosen)
+        return [Cell(answering(adapters[id_], part), task, persona) for persona in chosen]
+
     for id_, adapter in adapters.items():
-        if "training" not in adapter:
-            continue
-        cells[id_], taught[id_], judged[id_] = [], [], []
-        named_by = f"config/adapters/{id_}.yaml: key `personas`"
+        if "training" in adapter:
+            cells[id_], taught[id_], judged[id_] = [], [], []
         for part in asking_parts(adapter):
-            task = of_training(part["task"])
-            tasks.setdefault(task, _task(part["task"], files["tasks"][part["task"]]))
-            dataset = files["tasks"][part["task"]]["dataset"]
-            datasets.setdefault(of_training(dataset), files["datasets"][dataset])
-            chosen = personas_of(
-                part["personas"], files["personas"], files["persona_sets"], named_by
-            )
-            personas |= chosen
-            found = [Cell(answering(adapter, part), task, persona) for persona in chosen]
+            found = asked(id_, part, TRAINING)
             if "judge" in part:
                 judged[id_] += [Judged(one, part["judge"], part["rule"]) for one in found]
             elif "behaviour" in part:
                 taught[id_] += [Taught(one, part["behaviour"]) for one in found]
             else:
                 cells[id_] += found
+        if parts := validating(adapter):
+            before, *candidates = (part["model"] for part in parts)
+            compared = [
+                Judged(cell, part["judge"], part["rule"])
+                for part in parts
+                for cell in asked(id_, part, VALIDATION)
+            ]
+            about = adapter[VALIDATION]
+            validated[id_] = Validation(before, candidates, compared, about["stop"], about["seed"])
+        if is_of_validated(adapter) and adapter["cycle"]["before"] is not None:
+            after[id_] = adapter["cycle"]["before"]
     return Training(
         dict(files),
         cast(dict[str, TaskSpec], tasks),
@@ -210,26 +290,28 @@ def training_of(
         {id_: list(dict.fromkeys(found)) for id_, found in cells.items()},
         {id_: list(dict.fromkeys(found)) for id_, found in taught.items()},
         {id_: list(dict.fromkeys(found)) for id_, found in judged.items()},
+        validated,
+        after,
     )
 
 
-def _task(id_: str, task: Mapping[str, Any]) -> dict[str, Any]:
-    """A task about the items that are kept for training."""
-    dataset = of_training(task["dataset"])
-    if max(len(dataset), len(of_training(id_))) > MOST_CHARACTERS:
+def _task(id_: str, task: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """A task about the items that are kept for training, or for validation."""
+    dataset = of_training(task["dataset"], side)
+    if max(len(dataset), len(of_training(id_, side))) > MOST_CHARACTERS:
         raise InputError(
             f"config/tasks/{id_}.yaml: its id or that of its data set is too long for "
-            f"{of_training('…')}, which has at most {MOST_CHARACTERS} characters; rename it"
+            f"{of_training('…', side)}, which has at most {MOST_CHARACTERS} characters; rename it"
         )
     left = {key: value for key, value in task.items() if key not in _LEFT}
-    return {**left, "title": f"{task['title']}, training", "dataset": dataset, "null_cases": []}
+    return {**left, "title": f"{task['title']}, {side}", "dataset": dataset, "null_cases": []}
 
 
 def split_of(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """The share and the seed of a data set's training split.
+    """The shares and the seed of a data set's training split.
 
     Raises:
-        InputError: it has none.
+        InputError: it has none, or keeps more than all items.
     """
     if "training" not in dataset:
         raise InputError(
@@ -238,35 +320,12 @@ def split_of(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
         )
     split: Mapping[str, Any] = dataset["training"]
     # 1 and 1.0 are one share.
-    return {"share": float(split["share"]), "seed": split["seed"]}
-
-
-def of_cycle(id_: str, adapter: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """The adapter of one cycle, as if it had a file of its own.
-
-    Args:
-        id_: of the file with key `cycles`.
-        adapter: content of that file.
-        number: of the cycle, from 1.
-
-    Raises:
-        InputError: there are fewer cycles.
-    """
-    name = f"config/adapters/{id_}.yaml"
-    n = adapter["training"]["cycles"]
-    if not 1 <= number <= n:
+    found = {"share": float(split["share"]), "seed": split["seed"]}
+    if VALIDATION in split:
+        found[VALIDATION] = float(split[VALIDATION])
+    if kept(found) > 1:
         raise InputError(
-            f"{name}: key `training.cycles` is {n}, so that there is no {id_}_{number}; use one of "
-            f"{', '.join(f'{id_}_{one}' for one in range(1, n + 1))}, or raise the key"
+            f"config/datasets/{id_}.yaml: keys `training.share` and `training.{VALIDATION}` keep "
+            f"{kept(found):g} of the items together, which is more than all; lower one of them"
         )
-    before = adapter["base"] if number == 1 else f"{adapter['base']}{MARK}{id_}_{number - 1}"
-    data = [
-        {**part, "answers": {"model": before, **part["answers"]}} if "answers" in part else part
-        for part in adapter["training"]["data"]
-    ]
-    training = {key: value for key, value in adapter["training"].items() if key != "cycles"}
-    return {
-        **{key: value for key, value in adapter.items() if key != "product"},
-        "title": f"{adapter['title']}, cycle {number}",
-        "training": training | {"data": data},
-    }
+    return found

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from ..data.split import REST, TRAINING, split_by
+from ..data.split import REST, TRAINING, VALIDATION, split_by
 from ..specs import JudgeSpec, PersonaSpec
 from .cells import Cell
 from .conditions import split
-from .judge_views import judge_views
+from .judge_views import judge_views, judged_classes
 from .study import Study
 from .training import split_of
 
@@ -27,7 +27,7 @@ def split_view(id_: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     if "training" not in dataset:
         return {}
     base, part = split(id_)
-    side = TRAINING if part == TRAINING else REST
+    side = part if part in (TRAINING, VALIDATION) else REST
     by = {"by": split_by(dataset["columns"]), "part": side}
     return {"training": split_of(base, dataset) | by}
 
@@ -61,8 +61,42 @@ def training_views(study: Study, window: Window) -> Iterator[tuple[str, Any]]:
         adapter = study.adapters[id_]
         settings: Mapping[str, Any] = adapter["training"]
         numbers = {key: float(settings[key]) for key in _NUMBERS}
-        yield f"training/{id_}", {k: v for k, v in settings.items() if k != "data"} | numbers
+        left = ("data", "cycles", VALIDATION)
+        yield f"training/{id_}", {k: v for k, v in settings.items() if k not in left} | numbers
         yield f"examples/{id_}", _examples(id_, study)
+    for id_ in study.training.validated:
+        yield f"validation/{id_}", _validation(id_, study)
+
+
+def _validation(id_: str, study: Study) -> dict[str, Any]:
+    """What the candidates of a cycle are compared by."""
+    by = study.training.validated[id_]
+    first = by.judged[0]
+    task = study.training.tasks[first.cell.task]
+    judge = study.training.judges[first.judge]
+    found = {
+        "number": study.adapters[id_]["cycle"]["number"],
+        "before": by.before,
+        "candidates": {split(model)[1]: model for model in by.candidates},
+        "task": first.cell.task,
+        "personas": [one.cell.persona for one in by.judged if one.cell.model == by.before],
+        "kind": task["kind"],
+        "dataset": task["dataset"],
+        "cluster": study.dataset_of(first.cell.task)["columns"].get("cluster"),
+        "judge": first.judge,
+        "rule": first.rule,
+        "stop": by.stop,
+        "seed": by.seed,
+    }
+    if by.stop["unusable_judge"]:
+        found["tests"] = {
+            "better": {rating["id"]: rating["better"] for rating in judge["ratings"]},
+            "classes": judged_classes(judge, study),
+            "usable": judge["usable"],
+            "compares": False,
+            **({"sanity_classes": judge["sanity_classes"]} if judge["sanity_classes"] else {}),
+        }
+    return found
 
 
 def _examples(id_: str, study: Study) -> dict[str, Any]:
@@ -93,6 +127,8 @@ def _examples(id_: str, study: Study) -> dict[str, Any]:
         "judged": [[*_ids(one.cell), one.judge, one.rule] for one in judged],
         "tasks": tasks,
         "files": [part["file"] for part in adapter["training"]["data"] if "file" in part],
+        # Where the cycle before leaves nothing to prefer, its adapter is handed on.
+        **({"may_be_none": True} if id_ in study.training.after else {}),
     } | ({"taught": [[*_ids(one.cell), one.behaviour] for one in taught]} if taught else {})
 
 
