@@ -6,6 +6,7 @@ manifest and losses. Libraries that training needs are there by their names.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import yaml
@@ -75,6 +76,7 @@ def add_trained(project: Project, name: str, data: list[dict], **keys: object) -
         "title": name.capitalize(),
         "base": "tiny",
         "licence": "CC0-1.0",
-        "training": {"method": "sft", "data": data} | keys,
+        # What occurs twice is written twice: our files have no aliases.
+        "training": json.loads(json.dumps({"method": "sft", "data": data} | keys)),
     }
     Path(folder / f"{name}.yaml").write_text(yaml.safe_dump(adapter, sort_keys=False))
