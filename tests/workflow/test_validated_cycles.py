@@ -121,7 +121,8 @@ def test_no_item_is_in_two_parts(validated: Project) -> None:
         for task in (f"{TASK}@training", f"{TASK}@validation", TASK)
     ]
     assert all(parts)
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert not parts[0] & (parts[1] | parts[2])
+    assert not parts[1] & parts[2]
     taught = {
         item
         for id_ in CANDIDATES
