@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -82,31 +84,22 @@ def mean_scores(project: Project, model: str) -> dict[str, float]:
     return {item: sum(scores) / len(scores) for item, scores in found.items()}
 
 
-def test_the_candidate_with_the_largest_gain_goes_on(validated: Project) -> None:
-    before = "tiny"
-    for number in (1, 2):
-        about = manifest(validated, f"aligned_{number}")
-        theirs = mean_scores(validated, before)
-        gains = {}
-        for id_ in CANDIDATES[2 * number - 2 : 2 * number]:
-            own, row = mean_scores(validated, f"tiny@{id_}"), about["compared"][id_]
-            assert own.keys() == theirs.keys()
-            differences = [own[item] - theirs[item] for item in own]
-            gains[id_] = sum(differences) / len(differences)
-            assert row["n"] == len(differences)
-            assert row["difference"] == pytest.approx(gains[id_])
-            assert row["low"] <= row["difference"] <= row["high"]
-        best = max(gains, key=lambda id_: gains[id_])
-        # The answers of this small model differ enough that something gains and something does not.
-        if gains[best] > 0:
-            assert about["chosen"] == best
-            assert about["stopped"] is None
-            assert weights(validated, f"aligned_{number}") == weights(validated, best)
-        else:
-            assert about["chosen"] is None
-            assert about["stopped"]["cycle"] == number
-            return
-        before = f"tiny@aligned_{number}"
+def mean(project: Project, model: str) -> float:
+    scores = mean_scores(project, model).values()
+    return sum(scores) / len(scores)
+
+
+def test_candidates_are_compared_with_the_model_before(validated: Project) -> None:
+    about = manifest(validated, "aligned_1")
+    theirs = mean(validated, "tiny")
+    assert [*about["compared"]] == CANDIDATES[:2]
+    for id_, row in about["compared"].items():
+        assert row["n"] == len(mean_scores(validated, f"tiny@{id_}"))
+        assert row["score"] == pytest.approx(mean(validated, f"tiny@{id_}"))
+        assert row["score_before"] == pytest.approx(theirs)
+        assert row["difference"] == pytest.approx(row["score"] - theirs)
+        assert row["low"] <= row["difference"] <= row["high"]
+        assert row["n_answers"] == 3 * row["n"]
 
 
 def test_no_item_is_in_two_parts(validated: Project) -> None:
@@ -134,35 +127,61 @@ def test_no_item_is_in_two_parts(validated: Project) -> None:
     assert taught <= parts[0]
 
 
-def test_where_nothing_gains_the_base_goes_on_and_no_cycle_trains(
-    validated: Project, tmp_path: Path
-) -> None:
+def test_what_gains_goes_on(validated: Project, tmp_path: Path) -> None:
+    """One candidate against the other: whichever order, exactly the better one does."""
+    gain = mean(validated, "tiny@aligned_1_kto") - mean(validated, "tiny@aligned_1_dpo")
+    assert gain != 0
+    worse, better = sorted(CANDIDATES[:2], key=lambda id_: (id_.endswith("kto")) == (gain > 0))
+    (path,) = (validated.path / "results/config/validation").glob("aligned_1-*.json")
+    for before, candidate, goes_on in ((worse, better, True), (better, worse, False)):
+        view = json.loads(path.read_text())
+        view |= {"before": f"tiny@{before}", "candidates": {candidate: f"tiny@{candidate}"}}
+        given, made = tmp_path / "view.json", tmp_path / "adapter.gguf"
+        given.write_text(json.dumps(view))
+        folders = ("answers", "results/responses", "judgements", "results/training/judgements")
+        folders += ("items", "resources/datasets", "adapters", "resources/adapters")
+        options = [f"--{one}" if n % 2 == 0 else one for n, one in enumerate(folders)]
+        files = ("--view", given, "--adapter", made, "--manifest", tmp_path / "manifest.json")
+        command = [sys.executable, "workflow/scripts/choose_adapter.py", *options, *map(str, files)]
+        subprocess.run([*command, "--log", str(tmp_path / "log")], cwd=validated.path, check=True)
+        about = json.loads((tmp_path / "manifest.json").read_text())
+        assert about["compared"][candidate]["difference"] == pytest.approx(
+            abs(gain) if goes_on else -abs(gain)
+        )
+        assert (about["chosen"] == candidate) == goes_on == (about["stopped"] is None)
+        assert (made.read_bytes() == weights(validated, candidate)) == goes_on
+
+
+def test_what_a_cycle_is_made_of(validated: Project, tmp_path: Path) -> None:
+    """Another rule of stopping compares again, and trains what was trained for no longer."""
     project = validated.copy(tmp_path / "project")
+    assert project.jobs("--", MANIFEST) == []
     # No mean of scores from 0 to 1 gains more than 1.
     project.edit(FILE, lambda spec: spec["training"]["validation"]["stop"].update(gain=1))
     jobs = project.jobs("--", MANIFEST)
-    # What was trained in the first cycle stays.
-    assert "choose_adapter aligned_1" in jobs
+    assert {"choose_adapter aligned_1", "choose_adapter aligned_2"} <= {*jobs}
     assert not {"train_adapter aligned_1_dpo", "train_adapter aligned_1_kto"} & {*jobs}
-    project.run("--cores", "1", "--", MANIFEST, **libraries(project))
-    first, second = (manifest(project, f"aligned_{n}") for n in (1, 2))
+
+
+def test_where_nothing_gains_the_base_goes_on_and_no_cycle_trains(validated: Project) -> None:
+    """As here, where random adapters are judged by random weights: see its manifests."""
+    first, second = (manifest(validated, f"aligned_{n}") for n in (1, 2))
     assert first["chosen"] is None
-    assert "not above 1" in first["stopped"]["why"]
+    assert "not above 0" in first["stopped"]["why"]
     assert second["stopped"] == first["stopped"]
     for id_ in CANDIDATES[2:]:
-        assert manifest(project, id_)["handed_on"] == "stopped in cycle 1"
-        assert weights(project, id_) == weights(project, "aligned_1")
-    assert weights(project, "aligned_2") == weights(project, "aligned_1")
+        assert manifest(validated, id_)["handed_on"] == "stopped in cycle 1"
+        assert weights(validated, id_) == weights(validated, "aligned_1")
+    assert weights(validated, "aligned_2") == weights(validated, "aligned_1")
     # An adapter that changes nothing: the answers of the base, to the last token.
-    cells = [
+    texts = [
         pl.read_parquet(
-            project.path / f"results/responses/{m}/{TASK}@validation/no_persona.parquet"
-        )
-        for m in ("tiny", "tiny@aligned_1", "tiny@aligned_1_dpo")
+            validated.path / f"results/responses/{model}/{TASK}@training/no_persona.parquet"
+        )["text"].to_list()
+        for model in ("tiny", "tiny@aligned_1")
     ]
-    texts = [cell["text"].to_list() for cell in cells]
     assert texts[1] == texts[0]
-    assert texts[2] != texts[0]
+    assert weights(validated, "aligned_1") != weights(validated, "aligned_1_dpo")
 
 
 def validation(*path: str, value: object):

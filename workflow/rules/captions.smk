@@ -26,6 +26,7 @@ ROW_IS = {
     "variance": "a source of variance",
     "interaction": "a persona's effect in a context, or how far two contexts differ in it",
     "arm_attributes": "a figure of the arms of one attribute",
+    "cycles": "a figure of a cycle of alignment, under a persona or of a judge",
     "factors": "an effect of a factor of a set of personas, or of two",
     "tuning": "what tuning does to the effect, the flips or the spread of personas",
     "ambiguity": "a figure of a persona's answers against what several raters say",

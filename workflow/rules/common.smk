@@ -19,7 +19,7 @@ from persona_paradox.imports import code_of
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, CHECKS, HUMAN, RATED, WHEN, WORDS
 from persona_paradox.study.conditions import base_of, file_of, is_derived, split
-from persona_paradox.study.cycles import file_of_adapter
+from persona_paradox.study.cycles import CYCLE_TABLES, families, file_of_adapter
 from persona_paradox.study.identification import named_tasks
 from persona_paradox.study.inventory import (
     answered,

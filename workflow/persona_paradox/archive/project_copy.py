@@ -70,6 +70,7 @@ TABLES = (
     "survive",
     "place_personas",
     "tabulate_doses",
+    "compare_cycles",
     "sample_answers",
     "read_ratings",
     "read_criteria",

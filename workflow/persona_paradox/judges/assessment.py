@@ -333,7 +333,7 @@ class Assessment:
         view = self._view
         theirs = judged(by_wording(judgements[self._baseline])["main"], self._items, view)
         draws = Draws.of(theirs.clusters, self._settings)
-        groups = self._groups(theirs.item_ids)
+        groups = groups_of(theirs.item_ids, self._items, view)
         of_baseline = {
             name: (theirs.among(inside), self._measure(theirs.among(inside), draws.among(inside)))
             for name, inside in groups.items()
@@ -350,12 +350,12 @@ class Assessment:
                     mine = self._measure(part, draws.among(inside))
                     about = {**self._place, "persona": persona, "variant": variant}
                     about |= {"category": category}
-                    rows += [about | row for row in _rows(part, mine)]
+                    rows += [about | row for row in measure_rows(part, mine)]
                     if persona != self._baseline:
                         sides = (part, of_baseline[category][0])
                         values = (mine, of_baseline[category][1])
                         contrasts += [
-                            about | row for row in _contrasts(sides, values, self._settings)
+                            about | row for row in contrast_rows(sides, values, self._settings)
                         ]
         return rows, contrasts
 
@@ -375,23 +375,31 @@ class Assessment:
     def _measure(self, this: Judged, draws: Draws) -> Resampled:
         return draws.measure(this.points)
 
-    def _groups(self, item_ids: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-        """All items, the kind's own groups, and categories: name → mask of shape (items,)."""
-        groups = {ALL: np.ones(len(item_ids), dtype=bool)}
-        order = pl.DataFrame({"item_id": item_ids}).join(
-            self._items, on="item_id", how="left", maintain_order="left"
-        )
-        if base.has(self._view["kind"], "judged"):
-            own = base.load(self._view["kind"], "judged")
-            groups |= own.groups(order, self._view) if hasattr(own, "groups") else {}
-        if "category" in order.columns:
-            groups |= {
-                name: (order["category"] == name).to_numpy() for name in self._view["categories"]
-            }
-        return {name: inside for name, inside in groups.items() if inside.any()}
+
+def groups_of(
+    item_ids: Sequence[str], items: pl.DataFrame, view: Mapping[str, Any]
+) -> dict[str, NDArray[np.bool_]]:
+    """All items, the kind's own groups, and categories: name → mask of shape (items,).
+
+    Args:
+        item_ids: of the answers, in their order.
+        items: the data set.
+        view: as of `judged`.
+    """
+    groups = {ALL: np.ones(len(item_ids), dtype=bool)}
+    order = pl.DataFrame({"item_id": item_ids}).join(
+        items, on="item_id", how="left", maintain_order="left"
+    )
+    if base.has(view["kind"], "judged"):
+        own = base.load(view["kind"], "judged")
+        groups |= own.groups(order, view) if hasattr(own, "groups") else {}
+    if "category" in order.columns:
+        groups |= {name: (order["category"] == name).to_numpy() for name in view["categories"]}
+    return {name: inside for name, inside in groups.items() if inside.any()}
 
 
-def _rows(this: Judged, measures: Resampled) -> Rows:
+def measure_rows(this: Judged, measures: Resampled) -> Rows:
+    """What is measured of judged answers, from `metric` on as in `JUDGED`."""
     rows: Rows = []
     for name in measures.point:
         rows.append(
@@ -406,11 +414,18 @@ def _rows(this: Judged, measures: Resampled) -> Rows:
     return rows
 
 
-def _contrasts(
+def contrast_rows(
     sides: tuple[Judged, Judged],
     values: tuple[Resampled, Resampled],
     settings: Mapping[str, Any],
 ) -> Rows:
+    """Differences of two sets of judged answers to the same items, as rows of `CONTRAST`.
+
+    Args:
+        sides: the answers, and those that they are compared with.
+        values: the measures of both, by the same draws.
+        settings: the statistics'.
+    """
     this, baseline = sides
     difference = values[0] - values[1]
     rows: Rows = []

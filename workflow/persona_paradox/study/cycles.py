@@ -13,7 +13,10 @@ from typing import Any
 
 from ..data.split import VALIDATION
 from ..errors import InputError
-from .conditions import MARK
+from .conditions import MARK, split
+
+# Of studies that ask a base and what became of it in cycles.
+CYCLE_TABLES = ("cycles",)
 
 # The id of a cycle's adapter: that of the file, the number, and of a candidate its method.
 _ID = re.compile(r"(?P<file>.+?)_(?P<number>\d+)(_(?P<method>dpo|kto))?")
@@ -71,6 +74,25 @@ def check_cycles(name: str, adapter: Mapping[str, Any]) -> None:
             f"{name}: key `training.method` is 'sft', but key `training.{VALIDATION}` chooses "
             "among what is trained on judged answers; use dpo, kto or a list of both"
         )
+
+
+def families(study: Any) -> list[dict[str, Any]]:
+    """Bases of a study beside what became of them in cycles.
+
+    Returns:
+        For each: `family`, the id of the adapters' file; `base`; and `models`, cycle → model, with
+        the base as cycle 0. Only of those whose base the study asks, too.
+    """
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    for model in study.models:
+        base, part = split(model)
+        cycle = study.adapters[part].get("cycle") if part else None
+        if cycle and not cycle.get("candidate") and base in study.models:
+            found.setdefault((cycle["file"], base), {0: base})[cycle["number"]] = model
+    return [
+        {"family": family, "base": base, "models": dict(sorted(models.items()))}
+        for (family, base), models in found.items()
+    ]
 
 
 def of_cycle(

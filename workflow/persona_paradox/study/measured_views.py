@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..data.places import needed
+from .cycles import families
 from .study import Study
 from .tuning import tuned_pairs, tuned_tasks
 
@@ -41,6 +42,20 @@ def comparison_views(study: Study) -> Iterator[tuple[str, Any]]:
         )
     if study.followed:
         yield "survival", _survival_view(study)
+    if found := families(study):
+        yield "cycles", _cycles_view(found, study)
+
+
+def _cycles_view(found: list[dict[str, Any]], study: Study) -> dict[str, Any]:
+    """Which models are cycles of one base, and what they are compared in."""
+    judged = {id_: list({c.task: 0 for c in study.judged_cells(id_)}) for id_ in study.judges}
+    return {
+        "families": found,
+        "personas": list(study.personas),
+        "tasks": {id_: measures_view(id_, study) for id_ in study.tasks_having("measures")},
+        "judged": {id_: tasks for id_, tasks in judged.items() if tasks},
+        "judges": {id_: judge["model"] for id_, judge in study.judges.items()},
+    }
 
 
 def _arms_view(study: Study) -> dict[str, Any]:

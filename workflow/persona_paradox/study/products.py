@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..kinds import base
+from .cycles import CYCLE_TABLES
 from .rubrics import rubric_cells
 from .tuning import TUNING_TABLES
 
@@ -49,6 +50,7 @@ def asked_tables(study: Any) -> list[str]:
     return [
         *(FACTOR_TABLES if study.factor_tasks else ()),
         *(TUNING_TABLES if study.has("tuning") else ()),
+        *(CYCLE_TABLES if study.has("cycles") else ()),
         *(ROUTING_TABLES if study.has("routing") else ()),
         *(AMBIGUITY_TABLES if study.has("distribution") else ()),
         *(AXIS_TABLES if study.has("readings") else ()),
@@ -81,7 +83,7 @@ def all_tables() -> list[str]:
     """
     found = [*MEASURED_TABLES, *STUDY_TABLES]
     others = [*DECOMPOSED_TABLES, *ARM_TABLES, *FACTOR_TABLES, *TUNING_TABLES, *ROUTING_TABLES]
-    others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES, *AXIS_TABLES, *STEERING_TABLES]
+    others += [*AMBIGUITY_TABLES, *CONFORMAL_TABLES, *AXIS_TABLES, *STEERING_TABLES, *CYCLE_TABLES]
     others += [*SURVIVAL_TABLES, *IDENTIFICATION_TABLES, *JUDGED_TABLES, *WORDING_TABLES]
     others += [*RUBRIC_TABLES, *CLINICIAN_TABLES, *TRUST_TABLES]
     of_others = {*found, *others}
