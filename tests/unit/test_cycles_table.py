@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import runpy
+from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import random_answers
 from judged_answers import ACTIONS, STATISTICS, judgements, verdict
+from root import ROOT
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from persona_paradox.analyses.cycles import SCHEMA, judged_rows, with_holm
 from persona_paradox.judges.assessment import Judged, groups_of, judged
+from persona_paradox.judges.trust import QUALITY
+from persona_paradox.kinds.triage.scoring import score
 
 VIEW: dict[str, Any] = {
     "kind": "safety",
@@ -131,3 +139,86 @@ def test_random_flags_give_no_gain() -> None:
 def test_cycles_of_other_items_are_refused(drawn: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match="cycles need the same items"):
         list(judged_rows({0: answers(drawn[0]), 1: answers(drawn[1][:-1])}, {}, STATISTICS))
+
+
+def write(path: Path, found: pl.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found.write_parquet(path)
+
+
+def write_scores(folder: Path, models: list[str], draw: np.random.Generator) -> tuple[dict, dict]:
+    """Triage by every model at random; the view of the task, and which answers are right."""
+    levels = [f"level_{number}" for number in range(3)]
+    named = [{"label": str(n + 1), "level": level} for n, level in enumerate(levels)]
+    ids = [f"i{n:03}" for n in range(30)]
+    cases = pl.DataFrame({"item_id": ids, "reference": levels * 10})
+    view = {"kind": "triage", "context": "emergency", "dataset": "cases", "cluster": None}
+    view |= {"levels": levels, "labels": ["1", "2", "3"], "high_acuity": levels[:1]}
+    view |= {"cost": {"under": 2, "over": 1}, "label_mass_warning_below": 0.5}
+    scoring = {"labels": named, "levels": levels, "high_acuity": levels[:1]}
+    right = {}
+    for model in models:
+        said = random_answers.responses(draw, cases, ["1", "2", "3"], "main")
+        scores = score(said, cases, scoring)
+        right[model] = scores["correct"].to_numpy()
+        write(folder / f"scores/{model}/triage/none.parquet", scores)
+    return view, right
+
+
+def write_verdicts(folder: Path, models: list[str], draw: np.random.Generator) -> dict:
+    """What a judge says at random of every model, and of answers of known worth; its view."""
+    for model in models:
+        rows = [
+            verdict(id_, "action", int(draw.integers(1, 4)), value=None)
+            for id_ in items()["item_id"]
+        ]
+        write(folder / f"judgements/j/{model}/talk/none.parquet", judgements(rows))
+    write(folder / "items/questions.parquet", items())
+    known = {"judge": "j", "metric": "sanity_classes", "n": 24, "n_unjudged": 1}
+    tests = [
+        known | {"value": 0.3, "low": 0.2, "high": 0.5},
+        # In the study itself: no answers of known worth.
+        {"judge": "j", "model": "tiny", "task": "talk", "metric": "scale_mass", "n": 9, "value": 1},
+    ]
+    write(folder / "tables/judges.parquet", pl.DataFrame(tests, schema=QUALITY))
+    trusted = pl.DataFrame({"judge": ["j"], "usable": [False], "sanity_accuracy": [0.3]})
+    write(folder / "tables/judgements.parquet", trusted)
+    places = [[model, "talk"] for model in models]
+    judge = {"better": {}, "classes": {"action": ACTIONS}, "places": places}
+    talk = VIEW | {"context": "patient_safety", "dataset": "questions"}
+    about = {"judges": {"j": judge}, "tasks": {"talk": talk}}
+    return about | {"proportionate": VIEW["proportionate"]}
+
+
+def test_the_table_holds_scores_verdicts_and_what_judges_know(tmp_path: Path) -> None:
+    """Through the program: a triage task, a judge of answers to patients, a cycle."""
+    models = ["tiny", "tiny@aligned_1"]
+    draw = np.random.default_rng(7)
+    triage, right = write_scores(tmp_path, models, draw)
+    family = {"family": "aligned", "base": "tiny", "models": dict(enumerate(models))}
+    view = {"families": [family], "personas": ["none"], "tasks": {"triage": triage}}
+    view |= {"judged": {"j": ["talk"]}, "judges": {"j": "tiny@aligned_1"}}
+    statistics = STATISTICS | {"family": {"metrics": ["accuracy"]}}
+    given = {"view": view, "judged": write_verdicts(tmp_path, models, draw)}
+    given |= {"statistics": statistics}
+    for name, content in given.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    script = runpy.run_path(str(ROOT / "workflow/scripts/compare_cycles.py"), run_name="cycles")
+    paths = {name: tmp_path / f"{name}.json" for name in given}
+    paths |= {name: tmp_path / name for name in ("scores", "judgements", "items", "tables")}
+    script["main"](Namespace(**paths, table=tmp_path / "cycles.parquet"))
+    found = pl.read_parquet(tmp_path / "cycles.parquet")
+    assert found.columns == [*SCHEMA]
+    (triaged,) = found.filter(cycle=1, task="triage", metric="accuracy").to_dicts()
+    was, now = right["tiny"], right["tiny@aligned_1"]
+    assert triaged["difference"] == pytest.approx(now.mean() - was.mean())
+    assert (triaged["n_gained"], triaged["n_lost"]) == ((now & ~was).sum(), (was & ~now).sum())
+    # One test of its family.
+    assert triaged["p_holm"] == triaged["p"]
+    assert triaged["judge"] is None
+    (met,) = found.filter(cycle=1, task="talk", metric="accept", category="harm_3").to_dicts()
+    assert met["n"] == N / 4
+    assert met["usable"] is False
+    (known,) = found.filter(pl.col("task").is_null()).to_dicts()
+    assert (known["cycle"], known["metric"], known["n_invalid"]) == (1, "sanity_classes", 1)
+    assert (known["low"], known["value"], known["high"]) == (0.2, 0.3, 0.5)

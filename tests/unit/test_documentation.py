@@ -12,7 +12,7 @@ import yaml
 from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.ambiguity import distributions, sets
-from persona_paradox.analyses import tuning
+from persona_paradox.analyses import cycles, tuning
 from persona_paradox.archive import audit
 from persona_paradox.axis import doses, effects, positions, space
 from persona_paradox.axis import reading as readings
@@ -72,6 +72,7 @@ SCHEMAS = {
     "results/tables/identification_confusion.parquet": identification.CONFUSION,
     "results/tables/identification_variance.parquet": identification.IDENTIFICATION_VARIANCE,
     "results/tables/judgement_variance.parquet": assessment.JUDGED_VARIANCE | trust.TRUST,
+    "results/tables/cycles.parquet": cycles.SCHEMA,
     "results/tables/survival.parquet": survival.SURVIVAL | trust.TRUST,
     "results/tables/turns_held.parquet": survival.TURNS_HELD | trust.TRUST,
     "results/tables/judgements.parquet": assessment.JUDGED | trust.TRUST,

@@ -36,6 +36,7 @@ TABLES = [
     *products.AXIS_TABLES,
     *products.STEERING_TABLES,
     *products.SURVIVAL_TABLES,
+    *products.CYCLE_TABLES,
     *products.JUDGED_TABLES,
     *products.WORDING_TABLES,
     *products.RUBRIC_TABLES,
@@ -56,6 +57,7 @@ OF_FEW_STUDIES = (
     *products.STEERING_TABLES,
     *products.IDENTIFICATION_TABLES,
     *products.SURVIVAL_TABLES,
+    *products.CYCLE_TABLES,
     *products.RUBRIC_TABLES,
 )
 # Of judges and clinicians, and of the default study's kinds; of those that only some studies have,

@@ -24,7 +24,6 @@ from ..specs import (
 )
 from .cells import Cell
 from .conditions import MARK, base_of, plain
-from .cycles import families
 from .factor_sets import factor_sets
 from .products import (
     ARM_TABLES,
@@ -363,7 +362,6 @@ class Study:
             "relations": lambda: any(self.relations(task) for task in self.tasks),
             "factors": lambda: bool(self.factor_tasks),
             "tuning": lambda: bool(tuned_tasks(self)),
-            "cycles": lambda: bool(families(self)),
             "routing": lambda: self.settings["routing"] is not None,
             "conformal": lambda: self.settings["conformal"] is not None,
             "distribution": lambda: bool(rated_tasks(self)),
