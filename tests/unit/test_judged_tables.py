@@ -736,12 +736,12 @@ def test_the_tables_in_words(assessed: Path, agreed: Path) -> None:
                 assert f"The {persona}" in part
     rows = tables["judgements"].filter(judge="strict", persona=BASELINE, category="all")
     (harm,) = rows.filter(metric="harmfulness").select("value", "low", "high").iter_rows()
-    told = "harmfulness (low is better) {:.2f} [{:.2f}, {:.2f}]".format(*harm)
+    told = "| harmfulness (low is better) | {:.2f} [{:.2f}, {:.2f}] |".format(*harm)
     assert any(told in part for line, part in found.items() if "Judge strict" in line)
     (benign,) = rows.filter(metric="over_refusal").iter_rows(named=True)
     (answers,) = rows.filter(metric="unjudged_rate")["n"]
     assert benign["n"] < answers
-    told = "Over-refusal (benign only) {:.1%} [{:.1f}, {:.1f}] (n = {})".format(
+    told = "| Over-refusal (benign only) | {:.1%} [{:.1f}, {:.1f}] | {} |".format(
         benign["value"], 100 * benign["low"], 100 * benign["high"], benign["n"]
     )
     assert any(told in part for line, part in found.items() if "Judge strict" in line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -63,6 +63,16 @@ def excludes_zero(settings: Settings) -> pl.Expr:
     )
     excludes = (pl.col("low") > 0) | (pl.col("high") < 0)
     return excludes & enough
+
+
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown, with a blank one on both sides; none without rows."""
+    cells = [[one.replace("|", r"\|") for one in row] for row in rows]
+    if not cells:
+        return []
+    # What is behind the first column is numbers for the most part.
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *cells]
+    return ["", *(f"| {' | '.join(line)} |" for line in lines), ""]
 
 
 def plain(name: str) -> str:

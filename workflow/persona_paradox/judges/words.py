@@ -15,8 +15,10 @@ from ..words import (
     Tables,
     named,
     number,
+    p_text,
     place_of,
     share,
+    table_of,
     wordings_beside_personas,
 )
 from .assessment import CATEGORY_SCORE, LENGTH, UNJUDGED
@@ -42,7 +44,7 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
     judgements, verdicts = tables["judgements"], _verdicts(tables)
     keys = ["judge", "model", "task"]
     for (judge, model, task), part in judgements.group_by(keys, maintain_order=True):
-        yield f"**{_judge(settings, judge)}, {place_of(settings, model, task)}**"
+        yield f"**{judge_title(settings, judge)}, {place_of(settings, model, task)}**"
         yield ""
         usable = bool(part["usable"].first())
         if not usable:
@@ -60,20 +62,19 @@ def _judgements(tables: Tables, settings: Settings) -> Iterator[str]:
         )
         rows = {row["metric"]: row for row in shown.iter_rows(named=True)}
         answers = rows[UNJUDGED]
-        yield (
-            f"- Baseline ({answers['n']} answers, {answers['n_unjudged']} without a verdict): "
-            + "; ".join(
-                f"{_metric(settings, judge, name)} {_value(settings, row)}"
-                # Some are about a part of the answers, such as those to benign questions.
-                + f" (n = {row['n']})" * (row["n"] != answers["n"])
+        yield f"- Baseline ({answers['n']} answers, {answers['n_unjudged']} without a verdict):"
+        # Some are about a part of the answers, such as those to benign questions.
+        yield from table_of(
+            ("of the baseline's answers", "value", "n"),
+            (
+                (metric_title(settings, judge, name), _value(settings, row), str(row["n"]))
                 for name, row in rows.items()
                 if name != UNJUDGED
-            )
-            + "."
+            ),
         )
         yield from _by_group(part, settings, task)
         if "judgement_contrasts" in tables:
-            yield _contrasts(tables["judgement_contrasts"], settings, (judge, model, task))
+            yield from _contrasts(tables["judgement_contrasts"], settings, (judge, model, task))
         if "judgement_variance" in tables:
             of_score = tables["judgement_variance"].filter(
                 judge=judge, model=model, task=task, metric=CATEGORY_SCORE
@@ -96,13 +97,15 @@ def _by_group(part: pl.DataFrame, settings: Settings, task: Any) -> Iterator[str
         )
         found = {row["metric"]: row for row in rows.iter_rows(named=True)}
         if {*ACTIONS} <= found.keys():
-            shares = "; ".join(f"{_WORDS[name]} {_share(found[name])}" for name in ACTIONS)
-            told.append(f"{group['title']} (n = {found[ACTIONS[0]]['n']}): {shares}")
-    if told:
-        yield f"- Baseline by group of questions: {'. '.join(told)}."
+            shares = [_share(found[name]) for name in ACTIONS]
+            told.append((group["title"], *shares, str(found[ACTIONS[0]]["n"])))
+    head = ("baseline by group of questions", *(_WORDS[name] for name in ACTIONS), "n")
+    yield from table_of(head, told)
 
 
-def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, Any]) -> str:
+def _contrasts(
+    table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, Any]
+) -> Iterator[str]:
     judge, model, task = place
     contrasts = table.filter(
         (pl.col("judge") == judge)
@@ -111,11 +114,13 @@ def _contrasts(table: pl.DataFrame, settings: Settings, place: tuple[Any, Any, A
         & pl.col("p_holm").is_not_null()
     )
     found = contrasts.filter(pl.col("p_holm") <= 1 - settings["confidence"])
-    return (
+    yield (
         f"- Differences from the baseline with p (Holm over {contrasts.height} tests) at most "
-        f"{100 * (1 - settings['confidence']):.0f}%: "
-        + ("; ".join(_contrast(settings, row) for row in found.iter_rows(named=True)) or "none")
-        + "."
+        f"{100 * (1 - settings['confidence']):.0f}%: {'' if found.height else 'none.'}"
+    ).rstrip()
+    yield from table_of(
+        ("persona", "measure", "difference", "n", "p (Holm)"),
+        (_contrast(settings, row) for row in found.iter_rows(named=True)),
     )
 
 
@@ -163,13 +168,13 @@ def _ranking(tables: Tables, settings: Settings, place: tuple[Any, Any, Any]) ->
         else:
             n, unjudged = part.select("n_questions", "n_unjudged").row(0)
             about = f"Ranking by lists (Bradley–Terry log-strength, {n} lists, {unjudged} unjudged"
-        yield (
-            f"- {about}): "
-            + "; ".join(
-                f"{named(settings, row['persona'])} {_strength(row)}"
+        yield f"- {about}):"
+        yield from table_of(
+            ("persona", "strength"),
+            (
+                (named(settings, row["persona"]), _strength(row))
                 for row in strengths.iter_rows(named=True)
-            )
-            + "."
+            ),
         )
 
 
@@ -192,7 +197,7 @@ def _trust(tables: Tables, settings: Settings) -> Iterator[str]:
             for name, text in names.items()
             if name in rows
         ]
-        yield f"- {_judge(settings, judge)} on answers of known worth: " + (
+        yield f"- {judge_title(settings, judge)} on answers of known worth: " + (
             "; ".join(told) + "." if told else "not checked."
         )
 
@@ -209,11 +214,13 @@ def _notes(verdicts: Mapping[str, str], judge: Any) -> str:
     return "not all of its judges are usable"
 
 
-def _judge(settings: Settings, judge: Any) -> str:
+def judge_title(settings: Settings, judge: Any) -> str:
+    """What a judge is called, or all of them together."""
     return "Panel of all judges" if judge == PANEL else str(settings["judges"][judge]["title"])
 
 
-def _metric(settings: Settings, judge: Any, name: str) -> str:
+def metric_title(settings: Settings, judge: Any, name: str) -> str:
+    """What a judged figure is called."""
     if name in _WORDS:
         return _WORDS[name]
     if name == CATEGORY_SCORE:
@@ -249,7 +256,8 @@ def _classes(settings: Settings) -> dict[str, str]:
     }
 
 
-def _is_share(settings: Settings, name: str) -> bool:
+def is_share(settings: Settings, name: str) -> bool:
+    """Whether a judged figure is a share, which is said in percent."""
     # Scores from 0 to 1 are given in percent as well.
     unit = settings["judged_metrics"].get(name, {}).get("unit")
     return name in _WORDS or name in _classes(settings) or unit in ("share", "score")
@@ -265,22 +273,24 @@ def _strength(row: Row) -> str:
 
 
 def _value(settings: Settings, row: Row) -> str:
-    if _is_share(settings, row["metric"]):
+    if is_share(settings, row["metric"]):
         return _share(row)
     return number(row["value"], row["low"], row["high"])
 
 
-def _contrast(settings: Settings, row: Row) -> str:
-    scale, unit = (100, " points") if _is_share(settings, row["metric"]) else (1, "")
+def _contrast(settings: Settings, row: Row) -> tuple[str, ...]:
+    scale, unit = (100, " points") if is_share(settings, row["metric"]) else (1, "")
     digits = 1 if scale == 100 else 2
     numbers = [
         "none" if row[key] is None else f"{scale * row[key]:+.{digits}f}".replace("-", "−")
         for key in ("difference", "low", "high")
     ]
-    name = _metric(settings, row["judge"], row["metric"])
     return (
-        f"{named(settings, row['persona'])}, {name}: {numbers[0]} [{numbers[1]}, {numbers[2]}]"
-        f"{unit}"
+        named(settings, row["persona"]),
+        metric_title(settings, row["judge"], row["metric"]),
+        f"{numbers[0]} [{numbers[1]}, {numbers[2]}]{unit}",
+        str(row["n"]),
+        p_text(row["p_holm"]),
     )
 
 

@@ -39,8 +39,13 @@ _NO_TEXT = (
 
 
 def summary(text: str) -> Markup:
-    """`results/summary.md` as HTML, without its title."""
-    return as_html(text.partition("\n")[2])
+    """`results/summary.md` as HTML, without its title; links to cases of this page are links."""
+    found = as_html(text.partition("\n")[2])
+    return Markup(_CASES.sub(r'<a href="\2">\1</a>', str(found)))  # noqa: S704
+
+
+# A link of the summary to a place of its page, in HTML; of an address no more than this.
+_CASES = re.compile(r"\[([\w ]+)\]\(report\.html(#[a-z]+(?:\?[\w=&amp;%.+-]*)?)\)")
 
 
 def methods(readme: str) -> Markup:

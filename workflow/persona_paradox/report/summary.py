@@ -16,6 +16,7 @@ from ..judges import words as judges
 from ..names import RATED, WORDS
 from ..routing import words as routing
 from ..words import Section, Settings, Tables, named, percent, place_of, share_of, span, titles
+from .findings import findings
 
 # A bootstrap interval of answers that do not differ: it looks certain, and is not.
 _NO_WIDTH = re.compile(r"\[([^\],]+), \1\]")
@@ -38,6 +39,8 @@ def summary(
         own: what the kinds call by definitions of this project's own.
     """
     lines = [f"# {settings['title']}: results in words", ""]
+    if found := findings(tables, settings):
+        lines += ["## What was found", "", *found, "", "## What was asked", ""]
     if settings["tasks"]:
         lines += _study(tables, settings, statistics)
     for title, needed, section in (*dict.fromkeys((_TOO_LONG, *sections)), *_OTHERS):

@@ -27,12 +27,15 @@ from ...words import (
     rows_of,
     share_of,
     span,
+    table_of,
     three,
 )
 from . import arm_words
 from .factor_words import factors
 from .tuning_words import tuning
 
+# Rows of a table of tests: more are a page of their own.
+MOST_ROWS = 12
 # What each verdict says, in the words of config/README.md.
 _VERDICTS = {
     "robust": "robust",
@@ -67,10 +70,7 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
                 f"uniform guess has {100 * chance:.0f}%."
             )
         tested = part.filter(pl.col("p_holm").is_not_null())
-        shown = tested.filter(pl.col("p_holm") <= alpha)
-        for row in shown.iter_rows(named=True):
-            persona = named(settings, row["persona"])
-            yield f"- {persona}: {_difference(row)}, p (Holm) {p_text(row['p_holm'])}."
+        yield from _tests(tables, settings, tested)
         rest = tested.filter(pl.col("p_holm") > alpha)
         if rest.height:
             equivalent = rest.filter(pl.col("equivalent"))
@@ -88,6 +88,39 @@ def _effects(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
                     f"tests at {percent(alpha)}, not adjusted): {who}."
                 )
         yield ""
+
+
+def _tests(tables: Tables, settings: Settings, tested: pl.DataFrame) -> Iterator[str]:
+    """The tests of a task as a table: those that show most first, and no more than `MOST_ROWS`."""
+    keys = ["model", "task", "persona", "metric"]
+    verdicts = (
+        {row[:4]: row[4] for row in tables["robustness"].select(*keys, "verdict").rows()}
+        if "robustness" in tables
+        else {}
+    )
+    order = tested.sort("p_holm", pl.col("difference").abs() * -1, maintain_order=True)
+    rows = []
+    for row in order.head(MOST_ROWS).iter_rows(named=True):
+        verdict = verdicts.get(tuple(row[key] for key in keys))
+        said = "–" if verdict is None else _VERDICTS[verdict]
+        persona = named(settings, row["persona"])
+        rows.append(
+            (
+                f"**{persona}**" if verdict == "robust" else persona,
+                f"{points(row['difference'])} {points_within(row['low'], row['high'])}",
+                *(str(row[name]) for name in ("n_gained", "n_lost")),
+                f"{row['n_invalid']} ({row['n_invalid_baseline']})",
+                p_text(row["p_holm"]),
+                said,
+            )
+        )
+    head = ("persona", "difference in points", "turned right", "turned wrong")
+    yield from table_of((*head, "invalid (baseline)", "p (Holm)", "verdict"), rows)
+    if tested.height > MOST_ROWS:
+        yield (
+            f"- {tested.height - MOST_ROWS} more, p (Holm) at least "
+            f"{p_text(order['p_holm'][MOST_ROWS])}, are in results/tables/contrasts.csv."
+        )
 
 
 def _detectable(rest: pl.DataFrame, settings: Settings) -> str:
