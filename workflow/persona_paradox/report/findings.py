@@ -44,6 +44,8 @@ class Effect:
     """A persona against the baseline, in one measure.
 
     Attributes:
+        variant: the persona's wording.
+        confidence: of which the measure is, else None.
         verdict: of robustness; None where none is made.
         judge: who says so, else None.
     """
@@ -52,6 +54,8 @@ class Effect:
     task: str
     persona: str
     metric: str
+    variant: str
+    confidence: str | None
     value: float
     low: float | None
     high: float | None
@@ -116,8 +120,8 @@ def _of_judges(tables: Tables) -> Iterator[Effect]:
 
 def _effect(row: Row, verdict: str | None, judge: str | None) -> Effect:
     """A test of a table of contrasts."""
-    taken = ("model", "task", "persona", "metric", "low", "high", "n", "n_invalid")
-    values: dict[str, Any] = {key: row[key] for key in taken}
+    taken = ("model", "task", "persona", "metric", "variant", "confidence", "low", "high")
+    values: dict[str, Any] = {key: row[key] for key in (*taken, "n", "n_invalid")}
     return Effect(**values, value=row["difference"], p=row["p_holm"], verdict=verdict, judge=judge)
 
 
@@ -136,16 +140,25 @@ def _number(one: Effect, settings: Settings) -> str:
 
 def _told(one: Effect, settings: Settings) -> str:
     """An effect, what it is about, its numbers and its cases."""
-    judge, measure = "", plain(one.metric)
+    judge, measure = "", _measure(one)
     if one.judge is not None:
         judge = f", says {judge_title(settings, one.judge)}"
         measure = metric_title(settings, one.judge, one.metric)
     return (
-        f"{named(settings, one.persona)} in {place_of(settings, one.model, one.task)}: "
+        f"{_wording(one, settings)} in {place_of(settings, one.model, one.task)}: "
         f"{measure} {_number(one, settings)} against {named(settings, settings['baseline'])}, "
         f"n = {one.n}, {one.n_invalid} invalid, p (Holm) {p_text(one.p)}{judge} "
         f"([cases]({_cases(one)}))"
     )
+
+
+def _measure(one: Effect) -> str:
+    return plain(one.metric) + ("" if one.confidence is None else f" ({plain(one.confidence)})")
+
+
+def _wording(one: Effect, settings: Settings) -> str:
+    wording = "" if one.variant == "main" else f" ({plain(one.variant)})"
+    return f"{named(settings, one.persona)}{wording}"
 
 
 def _robust(one: Effect, settings: Settings) -> str:
@@ -183,21 +196,21 @@ def _nothing(tests: list[Effect], alpha: float, settings: Settings, tested: bool
     """Where no test shows a difference; `tested`, whether there could be tests."""
     places: dict[tuple[str, str, str], list[Effect]] = {}
     for one in tests:
-        places.setdefault((one.model, one.task, one.metric), []).append(one)
+        places.setdefault((one.model, one.task, _measure(one)), []).append(one)
     quiet = {place: found for place, found in places.items() if min(one.p for one in found) > alpha}
     if not tests and tested:
         yield "The study has no test of its own: its numbers describe, and nothing is a finding."
     if not quiet:
         return
     told = []
-    for (model, task, metric), found in [*quiet.items()][:MOST]:
+    for (model, task, measure), found in [*quiet.items()][:MOST]:
         ends = sorted(found, key=lambda one: one.value)
         told.append(
-            f"{plain(metric)} in {place_of(settings, model, task)} (n = "
+            f"{measure} in {place_of(settings, model, task)} (n = "
             f"{span(pl.Series([one.n for one in found]))}, "
             f"{span(pl.Series([one.n_invalid for one in found]))} invalid, {len(found)} tests, "
-            f"from {_number(ends[0], settings)} to {_number(ends[-1], settings)}, p (Holm) at least "
-            f"{p_text(min(one.p for one in found))})"
+            f"from {_number(ends[0], settings)} to {_number(ends[-1], settings)}, p (Holm) at "
+            f"least {p_text(min(one.p for one in found))})"
         )
     more = f"; and {len(quiet) - MOST} more" if len(quiet) > MOST else ""
     yield (
@@ -210,6 +223,8 @@ def _cases(one: Effect) -> str:
     """Where the report shows the answers behind an effect."""
     wanted: dict[str, Any] = {"model": one.model, "task": one.task, "persona": one.persona}
     wanted["b"] = one.persona
+    if one.variant != "main":
+        wanted["wording"] = one.variant
     if one.judge is not None:
         wanted["judge"] = one.judge
     elif one.metric == "accuracy":
