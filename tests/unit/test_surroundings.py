@@ -97,6 +97,17 @@ def test_forms_for_issues_are_forms() -> None:
         assert any(part.get("validations", {}).get("required") for part in form["body"]), path
 
 
+def test_the_readme_is_short_and_has_three_figures() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 200
+    figures = re.findall(r"^!\[.+\]\((docs/figures/\w+\.png)\)$", text, re.MULTILINE)
+    assert len(figures) == 3
+    links = re.findall(r"\]\(([^():\s]+)\)", text)
+    assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
+    suites = re.findall(r"^\| \[.+?\]\((docs/suites/[\w-]+\.md)\)", text, re.MULTILINE)
+    assert len(suites) == len(set(suites)) >= 14
+
+
 def test_the_walk_explains_every_file_of_the_kind() -> None:
     table = GUIDE.partition("| file | of the coin |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`([\w/.]+\.(?:py|yaml))`", table))

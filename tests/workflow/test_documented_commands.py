@@ -112,6 +112,11 @@ WALK = [
     "snakemake -n -q --configfile config/studies/coin.yaml",
     "snakemake --cores all --configfile config/studies/coin.yaml",
 ]
+# The finding at the end of the tutorial, see `test_the_finding_of_the_tutorial_is_planned`.
+FINDING = [
+    "python workflow/scripts/check_study.py config/studies/night.yaml",
+    "snakemake --cores all --configfile config/studies/night.yaml",
+]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
     "export PERSONA_DATA_DIR=/path/to/data",
@@ -120,7 +125,19 @@ SHELL = [
     "sha256sum resources/my_model.gguf",
     "xdg-open results/report.html",
 ]
-KNOWN = [*TUTORIAL, *STUDIES, *PLANNED, *OPTIONS, *MAKE, *FOREIGN, *SEEN, *GUIDE, *WALK, *SHELL]
+KNOWN = [
+    *TUTORIAL,
+    *STUDIES,
+    *PLANNED,
+    *OPTIONS,
+    *MAKE,
+    *FOREIGN,
+    *SEEN,
+    *GUIDE,
+    *WALK,
+    *FINDING,
+    *SHELL,
+]
 
 
 def test_no_command_stands_in_a_document_that_no_test_knows() -> None:
@@ -362,6 +379,21 @@ def test_the_questions_of_the_guide_are_planned(tmp_path: Path) -> None:
     done(project.path, f"{GUIDE[2]} -- {target}")
     levels = pl.read_parquet(project.path / target)["harm_level"]
     assert levels.to_list() == [0, 1, 2, 3, 0]
+
+
+def test_the_finding_of_the_tutorial_is_planned(tmp_path: Path) -> None:
+    pages = {name: ROOT / f"docs/tutorial/{name}.md" for name in ("add-a-persona", "a-finding")}
+    persona, study = (yaml_block(page.read_text(encoding="utf-8")) for page in pages.values())
+    project = new_project(tmp_path / "project")
+    (project.path / f"config/personas/{NIGHT}.yaml").write_text(persona, encoding="utf-8")
+    (project.path / "config/studies/night.yaml").write_text(study, encoding="utf-8")
+    told = done(project.path, FINDING[0])
+    # Seven personas in three wordings, the baseline in one.
+    personas = yaml.safe_load(study)["personas"]
+    assert f"1 task × {len(personas)} personas, wordings all: {len(personas)} cells" in told
+    jobs = project.jobs("--configfile", "config/studies/night.yaml")
+    assert {job.rpartition("/")[2] for job in jobs if job.startswith("generate ")} == {*personas}
+    assert not [job for job in jobs if job.startswith(("judge", "rank"))]
 
 
 def test_the_suite_of_the_walk_is_planned(tmp_path: Path) -> None:
