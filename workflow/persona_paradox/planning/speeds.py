@@ -1,9 +1,10 @@
 """How long tokens take: as the cells that ran here took, else in proportion to what was measured.
 
 A token that is written costs a step of the model; one that is read shares its step with others.
-Both speeds are those of SmolLM2 135M in F16 (benchmarks/README.md, two processors). Of another
-model they are taken in proportion to the bytes of its weights, which are what a step reads: our
-own rule. No card was measured: its speeds are the assumption of docs/scaling.md.
+Both speeds are those of SmolLM2 135M in F16, in jobs of one thread side by side, to two digits
+(benchmarks/README.md: prompts with labels, and 16 answers of free text). Of another model they are
+taken in proportion to the bytes of its weights, which are what a step reads: our own rule. No card
+was measured: its speeds are the assumption of docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GB = 10**9
-# Of one of the two processors: prompts with labels, and 16 answers side by side.
+# Of one processor.
 MEASURED_BYTES = 0.27 * GB
-MEASURED_READ, MEASURED_WRITTEN = 1075 / 2, 473 / 2
+MEASURED_READ, MEASURED_WRITTEN = 400, 100
 # Of a card, for 8 billion parameters in 4 bits.
 CARD_BYTES = 5 * GB
 CARD_READ, CARD_WRITTEN = 2000, 300

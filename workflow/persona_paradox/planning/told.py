@@ -147,5 +147,6 @@ def _gb(size: float) -> str:
 
 def _minutes(lasted: float) -> str:
     if lasted < 90 * 60:
-        return f"{max(1, round(lasted / 60))} minutes"
+        n = max(1, round(lasted / 60))
+        return f"{n} minute{'s' * (n != 1)}"
     return f"{lasted / 3600:.0f} hours" if lasted < 72 * 3600 else f"{lasted / 86400:.0f} days"

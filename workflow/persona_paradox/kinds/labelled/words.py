@@ -108,7 +108,7 @@ def _tests(tables: Tables, settings: Settings, tested: pl.DataFrame) -> Iterator
             (
                 f"**{persona}**" if verdict == "robust" else persona,
                 f"{points(row['difference'])} {points_within(row['low'], row['high'])}",
-                *(str(row[name]) for name in ("n_gained", "n_lost")),
+                *("–" if row[name] is None else str(row[name]) for name in ("n_gained", "n_lost")),
                 f"{row['n_invalid']} ({row['n_invalid_baseline']})",
                 p_text(row["p_holm"]),
                 said,
