@@ -54,7 +54,9 @@ def test_cells_items_and_answers_are_counted(project: Project) -> None:
     said = told(project)
     study = yaml.safe_load((project.path / "config/config.yaml").read_text())
     n_personas = len(study["personas"])
-    assert f"1 model × 3 tasks × {n_personas} personas, wordings main: 30 cells, of which 0" in said
+    n_models, n_tasks = len(study["models"]), len(study["tasks"])
+    cells = f"{n_models * n_tasks * n_personas} cells, of which 0"
+    assert f"{n_tasks} tasks × {n_personas} personas, wordings main: {cells}" in said
     answers = 0
     for task in study["tasks"]:
         spec = yaml.safe_load((project.path / f"config/tasks/{task}.yaml").read_text())
@@ -65,8 +67,13 @@ def test_cells_items_and_answers_are_counted(project: Project) -> None:
         # Of a triage task three cases without content besides, by default.
         answers += n_personas * (n * (1 + drawn) + (3 if spec["kind"] == "triage" else 0))
     judged = numbers(said, r"judge smollm2_safety: at most ([\d,]+) chats")
-    assert numbers(said, r"at most ([\d,]+) answers") == [answers + sum(judged)]
-    assert "licences of models: smollm2_135m_instruct Apache-2.0" in said
+    found = re.findall(r"at most ([\d,]+) answers", said)
+    told_of = [int(one.replace(",", "")) for one in found]
+    # The judge is the first of the models.
+    assert told_of == [answers + sum(judged), *[answers] * (n_models - 1)]
+    assert "licences of models and adapters: smollm2_135m_instruct Apache-2.0" in said
+    # An adapter brings no weights of its own.
+    assert "GB for the weights of smollm2_135m_instruct;" in said
     assert "to be brought over the network: smollm2_135m_instruct (pypi)" in said
 
 
@@ -107,22 +114,25 @@ def test_terms_and_what_is_missing_are_told(project: Project, tmp_path: Path) ->
 
 
 def test_speed_here_is_that_of_cells_that_ran_here(project: Project) -> None:
-    assert "measured: SmolLM2 135M on two processors" in told(project)
+    study = "config/studies/one.yaml"
+    (project.path / study).write_text("models: [smollm2_135m_instruct]\n")
+    before = told(project, study)
+    assert "measured: SmolLM2 135M on two processors" in before
     logs = project.path / "logs/generate/smollm2_135m_instruct/triage_ed"
     logs.mkdir(parents=True)
-    (before,) = numbers(told(project), r"time here: about (\d+) minutes")
+    (takes,) = numbers(before, r"time here: about (\d+) minutes")
     size, tokens = 0.27e9, Tokens(30_000, 500)
     lasts = 20 * seconds(tokens, size)
     (logs / "ed_nurse.log").write_text(
         f"x: 30000 prompt tokens and 500 answer tokens computed in {lasts:.1f} s\n"
         "x: 3 prompt tokens and 1 answer tokens computed in 900.0 s\n"
     )
-    said = told(project)
+    said = told(project, study)
     assert "measured: 1 cells of smollm2_135m_instruct that ran here;" in said
     (programs,) = numbers(said, r"(\d+) minutes? of it for programs")
     (after,) = numbers(said, r"time here: about (\d+) (?:minutes?|hours)")
     after *= 60 if "hours on" in said else 1
-    assert after - programs == pytest.approx(20 * (before - programs), rel=0.25)
+    assert after - programs == pytest.approx(20 * (takes - programs), rel=0.25)
 
 
 def test_times_are_in_proportion_to_weights_and_tokens() -> None:

@@ -84,7 +84,7 @@ def test_the_first_look_is_a_part_of_the_default_study(tmp_path: Path) -> None:
         for job in project.jobs(*look, *targets)
         if job.startswith(("write_prompts ", "deliver ", "generate ", "score ", "calibrate "))
     }
-    assert len([job for job in cells if job.startswith("generate ")]) == 4
+    assert len([job for job in cells if job.startswith("generate ")]) == 6
     # The same jobs, of the same parts of the configuration, so that none of them runs again.
     assert cells <= {*project.jobs()}
     views = {path.name for path in (project.path / "results/config/decoding").iterdir()}

@@ -93,8 +93,10 @@ def _room(study: Study, found: Forecast, resources: Path) -> str:
     new = {
         model: part.size
         for model, part in found.models.items()
+        # An adapter is small, and runs on the weights of its base.
         if part.size is not None
-        and not (resources / f"models/{model.partition('@')[0]}/manifest.json").is_file()
+        and model in study.whole_models
+        and not (resources / f"models/{model}/manifest.json").is_file()
     }
     weights = sum(new.values())
     return (
@@ -107,7 +109,10 @@ def _room(study: Study, found: Forecast, resources: Path) -> str:
 def _licences(study: Study) -> Iterator[str]:
     """Under what terms the study's models and data sets stand."""
     models = {id_: spec["licence"] for id_, spec in study.written_models.items()}
-    yield "licences of models: " + ", ".join(f"{id_} {licence}" for id_, licence in models.items())
+    models |= {id_: spec["licence"] for id_, spec in study.adapters.items()}
+    yield "licences of models and adapters: " + ", ".join(
+        f"{id_} {licence}" for id_, licence in models.items()
+    )
     sets = {id_: study.datasets[id_]["licence"] for id_ in study.datasets if "@" not in id_}
     yield "licences of data sets: " + ", ".join(
         f"{id_} {one['id']}" + " (texts may not be passed on)" * (not one["redistribution"])
