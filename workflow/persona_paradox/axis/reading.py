@@ -65,7 +65,9 @@ def readings(
         answers: table of `responses.SCHEMA`.
         window: tokens that the model can read.
     """
-    asked = {row["prompt_id"]: row for row in delivered.iter_rows(named=True)}
+    # Behind drawn answers a turn has prompts of its own, under the same name.
+    greedily = delivered.filter(pl.col("repeat").fill_null(0) == 0)
+    asked = {row["prompt_id"]: row for row in greedily.iter_rows(named=True)}
     layers = list(engine.layers.items())
     greedy = answers.filter(pl.col("variant") == "main", pl.col("repeat") == 0)
     for answer in greedy.iter_rows(named=True):
