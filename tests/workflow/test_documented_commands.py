@@ -73,6 +73,7 @@ OPTIONS.append("python workflow/scripts/verify.py FILE")
 OPTIONS.append("python workflow/scripts/check_template.py --brief FILE")
 OPTIONS.append("python workflow/scripts/check_lexicon.py --file FILE")
 OPTIONS.append("python workflow/scripts/what_changed.py BEFORE AFTER")
+OPTIONS += [command for command in all_commands() if "scripts/compare_cells.py " in command]
 # What make would do.
 MAKE = [command for command in all_commands() if command.split()[0] == "make"]
 # Programs of others, which a stand-in takes the place of: what they are given is there.
@@ -123,6 +124,7 @@ SHELL = [
     "source .venv/bin/activate",
     "sha256sum resources/my_cases.csv",
     "sha256sum resources/my_model.gguf",
+    "sha256sum resources/my_lora/adapter_model.safetensors resources/my_lora/adapter_config.json",
     "xdg-open results/report.html",
 ]
 KNOWN = [
