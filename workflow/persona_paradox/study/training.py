@@ -111,7 +111,7 @@ class Training:
     @property
     def all_cells(self) -> list[Cell]:
         """The cells of all adapters, each once."""
-        return list(dict.fromkeys(cell for id_ in self.cells for cell in self.cells_of(id_)))
+        return list(dict.fromkeys(cell for id_ in self.adapters for cell in self.cells_of(id_)))
 
     @property
     def judges(self) -> dict[str, JudgeSpec]:
