@@ -933,7 +933,9 @@ def test_where_it_looked_for_the_study(project: Project, tmp_path: Path) -> None
     message = done.stdout.splitlines()[-1]
     assert message.startswith(f"error: {elsewhere} has no config/config.yaml")
     says(message, "start Snakemake in the folder of the project", "-d (--directory)")
-    shutil.copytree(project.path / "config", elsewhere / "config")
+    # A folder with the study alone takes the rest from the project.
+    (elsewhere / "config").mkdir()
+    shutil.copy2(project.path / STUDY, elsewhere / STUDY)
     (project.path / PERSONA).unlink()
     done = Project(elsewhere).snakemake("-n", "-s", str(snakefile))
     says(done.stdout.splitlines()[-1], "'ed_nurse'", "../project/config/personas/ed_nurse.yaml")
