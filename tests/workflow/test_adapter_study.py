@@ -175,7 +175,7 @@ def test_a_folder_of_peft_is_the_adapter_that_it_was_made_of(
     project = answered.copy(tmp_path / "project")
     folder = write_folder(project.path / "lora", of_pairs(draw_adapter()))
     sums = [sha256_file(folder / name) for name in PEFT]
-    source = {"kind": "path", "path": "{data_dir}/lora/adapter_model.safetensors", "sha256": sums}
+    source = {"kind": "path", "path": "lora/adapter_model.safetensors", "sha256": sums}
     project.edit(BOLD, lambda adapter: adapter.update(source=source))
     jobs = project.jobs("--", MANIFEST)
     assert jobs == ["adapt_model tiny@bold", "convert_adapter tiny@bold"]
