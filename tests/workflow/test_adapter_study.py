@@ -224,7 +224,7 @@ def test_a_judge_has_an_adapter_whose_base_answers_nothing(
 def test_what_cannot_be_run_is_refused_before_any_work(answered: Project, tmp_path: Path) -> None:
     config = "config/config.yaml"
     for change, *words in (
-        (set_key(config, "models", value=["tiny@bolt"]), "'bolt'", "known ids: bold"),
+        (set_key(config, "models", value=["tiny@bolt"]), "'bolt'", "known ids:", "bold"),
         (set_key(config, "models", value=["tinny@bold"]), "'tinny'", "known ids:"),
         (set_key(config, "models", value=["tiny@"]), "`models.0`", "must be an id"),
         (set_key(BOLD, "base", value="smollm2_135m_instruct"), BOLD, "key `base`", "mend the key"),
