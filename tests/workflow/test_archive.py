@@ -728,6 +728,7 @@ def test_every_file_of_an_archive_has_a_rule(data_dir: Path, tmp_path: Path) -> 
     question = {"question": "How sure are you, from 0 to 100?"}
     project.edit("config/tasks/triage_semigran.yaml", lambda task: task.update(verbalized=question))
     study = {
+        "models": ["smollm2_135m_instruct"],
         "tasks": ["triage_semigran", "triage_ktas_rationale", "safety_teaching", "safety_psb"],
         "judges": ["smollm2_safety", "smollm2_rationale"],
         "rankings": {"groups": ["paper"], "listwise": True},

@@ -207,6 +207,7 @@ def delivery_refused(project: Project, *words: str) -> None:
         MODEL,
         *words,
         prompts=PROMPTS,
+        persona=views["personas/ed_nurse"],
         read_out=views["read_out/triage_ed"],
         template=views["templates/tiny"],
         window=views["window/tiny/triage_ed"],
