@@ -34,7 +34,8 @@ PERSONAS = ["no_persona", "roles@*_any_*", "big_five@agreeable_*", "big_five@ope
 
 def study(config: Path = ROOT / "config", **change: Any) -> Study:
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
-    settings |= {"tasks": [TASK], "judges": [], "limits": {}, "personas": PERSONAS} | change
+    settings |= {"models": [MODEL], "tasks": [TASK], "judges": []}
+    settings |= {"limits": {}, "personas": PERSONAS} | change
     return load_study(settings, config, check_schema)
 
 

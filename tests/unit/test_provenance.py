@@ -23,7 +23,8 @@ SCHEMA = {"type": "object", "properties": {"why": {"type": "string"}, "level": {
 
 def study(config: dict[str, Any]) -> Study:
     default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return load_study(default | config, ROOT / "config", check_schema)
+    one = {"models": ["smollm2_135m_instruct"]}
+    return load_study(default | one | config, ROOT / "config", check_schema)
 
 
 def test_a_study_is_read_back_from_its_configuration() -> None:

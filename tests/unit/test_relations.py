@@ -257,7 +257,8 @@ def study(config: Path, relations: dict[str, str] | None) -> Study:
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     settings = yaml.safe_load((config / "config.yaml").read_text())
     settings |= {"tasks": ["triage_ed", "triage_primary"], "personas": ["no_persona", "ed_nurse"]}
-    return load_study(settings | {"judges": [], "limits": {}}, config, check_schema)
+    settings |= {"models": ["smollm2_135m_instruct"], "judges": [], "limits": {}}
+    return load_study(settings, config, check_schema)
 
 
 def test_relations_are_part_of_what_measures_depend_on_and_of_nothing_before(config: Path) -> None:
