@@ -15,7 +15,10 @@ from project import Project, copy_project
 from root import ROOT
 
 DEFAULT = "config/config.yaml"
+# A study of adapters in cycles plans answers to be trained on and answers to choose by.
+CYCLES = "config/studies/alignment.yaml"
 STUDIES = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("config/studies/*.yaml"))
+STUDIES.remove(CYCLES)
 DATA = "data"
 
 
@@ -152,6 +155,14 @@ def test_a_study_is_planned_whole(untouched: Project, file: str) -> None:
     read_by = {"answers": len(free), "reasoning": reasoned}
     reads = sum(read_by[j["reads"]] + between * j.get("rounds", False) for j in judges)
     assert jobs.get("read_ratings", 0) == cells * reads
+
+
+def test_a_study_of_three_cycles_is_planned_whole(untouched: Project) -> None:
+    jobs = planned(untouched, "--configfile", CYCLES)
+    # Of every cycle two methods, of which one goes on.
+    assert jobs["train_adapter"] == 6
+    assert jobs["choose_adapter"] == 3
+    assert jobs["compare_cycles"] == jobs["all"] == 1
 
 
 @pytest.mark.parametrize(
