@@ -17,8 +17,8 @@ from root import ROOT
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from persona_paradox.analyses.cycles import SCHEMA, judged_rows, with_holm
 from persona_paradox.judges.assessment import Judged, groups_of, judged
+from persona_paradox.judges.cycles import SCHEMA, judged_rows, with_holm
 from persona_paradox.judges.trust import QUALITY
 from persona_paradox.kinds.triage.scoring import score
 

@@ -2,27 +2,9 @@
 # Leaves: the residual stream at these answers, one row per answer and layer; and where personas
 # stand there.
 
-from persona_paradox.study.inventory import steps
 from persona_paradox.study.products import AXIS_TABLES, STEERING_TABLES
-from persona_paradox.study.readings import read_cells, read_models, read_tasks
+from persona_paradox.study.readings import read_models, read_tasks
 from persona_paradox.study.steering import vector_files
-
-
-def last_step(wildcards):
-    """The step whose text is read."""
-    return steps(STUDY, wildcards.model, wildcards.task)[-1]
-
-
-def of_last_step(folder):
-    """Input function: the prompts or the texts of the step that is read."""
-    path = "results/{}/{}/{}/{}.parquet"
-    return lambda w: path.format(
-        getattr(last_step(w), folder), w.model, w.task, w.persona
-    )
-
-
-READ_CELLS = read_cells(STUDY)
-
 
 if READ_CELLS:
 

@@ -326,11 +326,6 @@ RANKING_JUDGES = [judge for judge in JUDGES if ranks(STUDY, judge)]
 LISTING_JUDGES = [judge for judge in JUDGES if lists(STUDY, judge)]
 
 
-def known_judge(wildcards):
-    """A judge of the study, or of what its adapters are trained on."""
-    return (STUDY.judges | STUDY.training.judges)[wildcards.judge]
-
-
 def judge_model(wildcards):
     return known_judge(wildcards)["model"]
 

@@ -5,24 +5,6 @@
 # Priorities: what triage needs comes before judges, so that the first figure is there early.
 
 
-from persona_paradox.study.readings import steered
-
-STEERED = steered(STUDY)
-
-
-def steering(wildcards):
-    """The vectors that move the model as a persona, of one that is not text alone."""
-    of_cell = "judge" not in wildcards.keys() and "persona" in wildcards.keys()
-    if not (of_cell and wildcards.persona in STEERED):
-        return []
-    return f"results/vectors/{wildcards.model}/{wildcards.persona}.parquet"
-
-
-def steering_option(wildcards):
-    path = steering(wildcards)
-    return f"--steering {path}" if path else ""
-
-
 rule generate:
     input:
         delivered="results/delivered/{model}/{task}/{persona}.parquet",

@@ -145,3 +145,8 @@ def judge_tests_option(wildcards):
     by = STUDY.training.validated[wildcards.adapter]
     folder = f"results/training/checks/{by.judged[0].judge}"
     return f"--checks {folder}" if by.stop["unusable_judge"] else ""
+
+
+def known_judge(wildcards):
+    """A judge of the study, or of what its adapters are trained on."""
+    return (STUDY.judges | STUDY.training.judges)[wildcards.judge]

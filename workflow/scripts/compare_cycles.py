@@ -12,8 +12,8 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from persona_paradox import cli, files
-from persona_paradox.analyses.cycles import SCHEMA, judged_rows, scored_rows, with_holm
 from persona_paradox.judges.assessment import groups_of, judged
+from persona_paradox.judges.cycles import SCHEMA, judged_rows, scored_rows, with_holm
 from persona_paradox.kinds import measuring
 from persona_paradox.measures.answers import by_wording
 from persona_paradox.names import ALL

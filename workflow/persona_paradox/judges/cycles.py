@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..judges.assessment import LENGTH, Judged, contrast_rows, measure_rows
-from ..judges.trust import TRUST
 from ..measures import contrasts
 from ..measures.answers import Scored, measured
 from ..measures.metric import Metric
 from ..measures.resampling import Draws
 from ..measures.statistics import holm
 from ..names import ALL, RUBRIC_EXPECTED
+from .assessment import LENGTH, Judged, contrast_rows, measure_rows
+from .trust import TRUST
 
 SCHEMA = {
     **dict.fromkeys(("family", "base", "model"), pl.String),
