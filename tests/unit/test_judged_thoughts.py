@@ -76,7 +76,7 @@ def study(tmp_path: Path, judge: dict[str, Any], think: bool = True, most: int =
     content["thinking"] |= {"open": "<think>", "close": "</think>"}
     model.write_text(yaml.safe_dump(content))
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    settings["judges"] = ["inner", "smollm2_safety"]
+    settings |= {"models": ["smollm2_135m_instruct"], "judges": ["inner", "smollm2_safety"]}
     return load_study(settings, config, check_schema)
 
 
