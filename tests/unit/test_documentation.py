@@ -12,7 +12,7 @@ import yaml
 from documented import ROOT, Documented, matches, tables
 
 from persona_paradox.ambiguity import distributions, sets
-from persona_paradox.analyses import cycles, tuning
+from persona_paradox.analyses import tuning
 from persona_paradox.archive import audit
 from persona_paradox.axis import doses, effects, positions, space
 from persona_paradox.axis import reading as readings
@@ -21,7 +21,7 @@ from persona_paradox.conversations import survival
 from persona_paradox.engine import responses, steering
 from persona_paradox.identification import measures as identification
 from persona_paradox.identification import reading
-from persona_paradox.judges import assessment, criteria, ranking, trust, verdicts
+from persona_paradox.judges import assessment, criteria, cycles, ranking, trust, verdicts
 from persona_paradox.kinds import base, measuring
 from persona_paradox.kinds.labelled import verbalized
 from persona_paradox.kinds.safety import scoring as safety

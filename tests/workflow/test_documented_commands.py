@@ -370,7 +370,7 @@ def test_the_questions_of_the_guide_are_planned(tmp_path: Path) -> None:
     for name, block in blocks:
         text = block.replace("THE_SUM", sha256_file(file))
         (project.path / name).write_text(text, encoding="utf-8")
-    assert "at most 24 chats" in done(project.path, GUIDE[0])
+    assert "at most 34 chats (24 of its tests, 10 on answers)" in done(project.path, GUIDE[0])
     done(project.path, GUIDE[1])
     study = ("--configfile", "config/studies/my_prompts.yaml")
     assert "generate my_prompts/ed_physician" in {
