@@ -90,7 +90,7 @@ def test_no_record_is_both_trained_on_and_asked_about(data_dir: Path) -> None:
     learned = items_of("ktas_initiative_training@training", data_dir)
     asked = items_of("ktas_initiative", data_dir)
     check_outcomes(learned)
-    assert learned.height == 192
+    assert learned.height == 384
     assert asked.height == 48
     assert not set(learned["pair"]) & set(asked["pair"])
     # Nor is a case: of omissions too, which have the same words in both.
