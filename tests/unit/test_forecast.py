@@ -147,3 +147,19 @@ def test_times_are_in_proportion_to_weights_and_tokens() -> None:
     # Of the worked estimate of docs/scaling.md: 930 hours of one card.
     assert seconds_on_a_card(Tokens(6.0e9, 0.11e9), 5e9) / 3600 == pytest.approx(930, rel=0.02)
     assert slower_here([], 1e9) is None
+
+
+def test_every_bundled_study_is_told_its_time(project: Project, data_dir: Path) -> None:
+    studies = sorted(str(path) for path in Path("config/studies").glob("*.yaml"))
+    env = os.environ | {"PERSONA_DATA_DIR": str(data_dir)}
+    done = subprocess.run(
+        [sys.executable, "workflow/scripts/check_study.py", *studies],
+        cwd=project.path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told_of = {line.partition(":")[0] for line in done.stderr.splitlines() if "time here" in line}
+    assert told_of == {*studies}

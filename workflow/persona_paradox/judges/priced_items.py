@@ -15,6 +15,7 @@ from ..kinds import base
 from ..names import CRITERIA
 from ..study.conditions import base_of
 from ..study.study import Study
+from ..study.views import reading_view
 from .criteria import listed
 
 
@@ -76,7 +77,7 @@ def _items(dataset: str, study: Study, root: Path, resources: Path) -> pl.DataFr
     kind = study.kind_of(dataset)
     own = base.load(kind, "items") if base.has(kind, "items") else None
     made = (getattr(own, "columns", None), getattr(own, "rows", None))
-    view = {**spec, **base.spec(kind).reading(spec)}
+    view = reading_view(dataset, spec, study)
     places = [
         source["path"].replace("{data_dir}", study.data_dir or "") for source in sources_of(spec)
     ]

@@ -137,18 +137,22 @@ def _dataset_views(id_: str, dataset: Mapping[str, Any], study: Study) -> Iterat
         stratum = {"stratum": base.traits(study.kind_of(id_)).stratum}
         yield f"arms/{id_}", arm_view(id_, dataset) | stratum | _answers_named(id_, study)
     else:
-        reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
-        reading |= {"where": dataset["where"]} if "where" in dataset else {}
-        reading |= base.spec(study.kind_of(id_)).reading(dataset)
-        # Which kept column names the clusters matters to the scores alone.
-        reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
-        # Only where there are some, so that items that were read stay.
-        if reading["columns"].get(CRITERIA) is None:
-            reading["columns"].pop(CRITERIA, None)
-        reading |= split_view(id_, dataset)
-        yield f"datasets/{id_}", reading
+        yield f"datasets/{id_}", reading_view(id_, dataset, study)
     if dataset.get("subgroups"):
         yield f"groups/{id_}", {"subgroups": dataset["subgroups"]}
+
+
+def reading_view(id_: str, dataset: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """How the items of a data set are read from its files."""
+    reading = {k: dataset[k] for k in ("source", "format", "columns", "licence")}
+    reading |= {"where": dataset["where"]} if "where" in dataset else {}
+    reading |= base.spec(study.kind_of(id_)).reading(dataset)
+    # Which kept column names the clusters matters to the scores alone.
+    reading["columns"] = {k: v for k, v in dataset["columns"].items() if k != "cluster"}
+    # Only where there are some, so that items that were read stay.
+    if reading["columns"].get(CRITERIA) is None:
+        reading["columns"].pop(CRITERIA, None)
+    return reading | split_view(id_, dataset)
 
 
 def _answers_named(id_: str, study: Study) -> dict[str, Any]:
