@@ -190,12 +190,19 @@ def write_verdicts(folder: Path, models: list[str], draw: np.random.Generator) -
     return about | {"proportionate": VIEW["proportionate"]}
 
 
-def test_the_table_holds_scores_verdicts_and_what_judges_know(tmp_path: Path) -> None:
+@pytest.mark.parametrize("handed_on", [None, "all answers are good, or all are bad"])
+def test_the_table_holds_scores_verdicts_and_what_judges_know(
+    tmp_path: Path, handed_on: str | None
+) -> None:
     """Through the program: a triage task, a judge of answers to patients, a cycle."""
     models = ["tiny", "tiny@aligned_1"]
     draw = np.random.default_rng(7)
     triage, right = write_scores(tmp_path, models, draw)
     family = {"family": "aligned", "base": "tiny", "models": dict(enumerate(models))}
+    family |= {"validated": True}
+    about = {"chosen": "aligned_1_kto", "compared": {"aligned_1_kto": {"handed_on": handed_on}}}
+    (tmp_path / "adapters/aligned_1").mkdir(parents=True)
+    (tmp_path / "adapters/aligned_1/manifest.json").write_text(json.dumps(about))
     view = {"families": [family], "personas": ["none"], "tasks": {"triage": triage}}
     view |= {"judged": {"j": ["talk"]}, "judges": {"j": "tiny@aligned_1"}}
     statistics = STATISTICS | {"family": {"metrics": ["accuracy"]}}
@@ -205,10 +212,15 @@ def test_the_table_holds_scores_verdicts_and_what_judges_know(tmp_path: Path) ->
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     script = runpy.run_path(str(ROOT / "workflow/scripts/compare_cycles.py"), run_name="cycles")
     paths = {name: tmp_path / f"{name}.json" for name in given}
-    paths |= {name: tmp_path / name for name in ("scores", "judgements", "items", "tables")}
+    paths |= {
+        name: tmp_path / name for name in ("scores", "judgements", "items", "tables", "adapters")
+    }
     script["main"](Namespace(**paths, table=tmp_path / "cycles.parquet"))
     found = pl.read_parquet(tmp_path / "cycles.parquet")
     assert found.columns == [*SCHEMA]
+    # What trained nothing is the model before, though it was chosen.
+    expected = [(0, None), (1, None if handed_on else "aligned_1_kto")]
+    assert found.select("cycle", "chosen").unique(maintain_order=True).rows() == expected
     (triaged,) = found.filter(cycle=1, task="triage", metric="accuracy").to_dicts()
     was, now = right["tiny"], right["tiny@aligned_1"]
     assert triaged["difference"] == pytest.approx(now.mean() - was.mean())

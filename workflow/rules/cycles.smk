@@ -30,6 +30,8 @@ if CYCLE_FAMILIES:
                     for task in JUDGED_TASKS
                 }
             ),
+            # What went on after a cycle.
+            manifests=choices(CYCLE_MODELS),
             view=VIEWS["cycles"],
             judged=VIEWS["judged"] if JUDGES else [],
             statistics=VIEWS["statistics"],
@@ -53,4 +55,4 @@ if CYCLE_FAMILIES:
             script("compare_cycles")
             + " --view {input.view} --statistics {input.statistics} {params.judged}"
             " --scores results/scores --judgements results/judgements"
-            " --items resources/datasets --table {output.parquet} --log {log}"
+            " --items resources/datasets --adapters resources/adapters --table {output.parquet} --log {log}"

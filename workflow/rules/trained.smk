@@ -117,6 +117,12 @@ def candidates_of(name):
     return paths
 
 
+def choices(models):
+    """The manifests of those adapters of models that were chosen among candidates."""
+    adapters = {split(model)[1] for model in models} & {*CHOSEN_ADAPTERS}
+    return [f"{FOLDER}/{adapter}/manifest.json" for adapter in sorted(adapters)]
+
+
 def cycle_before(wildcards):
     """The manifest of the adapter of the cycle before, if there is one that was chosen."""
     before = STUDY.training.after.get(wildcards.adapter)

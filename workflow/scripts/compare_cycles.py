@@ -17,6 +17,8 @@ from persona_paradox.judges.cycles import SCHEMA, judged_rows, scored_rows, with
 from persona_paradox.kinds import measuring
 from persona_paradox.measures.answers import by_wording
 from persona_paradox.names import ALL
+from persona_paradox.study.conditions import split
+from persona_paradox.training.chosen import went_on
 
 Row = dict[str, Any]
 Models = Mapping[int, str]
@@ -79,6 +81,19 @@ def of_tests(models: Models, view: Row, quality: pl.DataFrame) -> Iterator[Row]:
                 yield about | {"category": ALL} | kept
 
 
+def chosen(family: Row, models: Models, folder: Path) -> dict[int, str | None]:
+    """The adapter that went on after every cycle; None where none did, and of the base."""
+    found: dict[int, str | None] = {0: None}
+    for cycle in filter(None, models):
+        adapter = split(models[cycle])[1]
+        found[cycle] = (
+            went_on(files.read_json(folder / adapter / "manifest.json"))
+            if family["validated"]
+            else adapter
+        )
+    return found
+
+
 def main(arguments: Namespace) -> None:
     """Read the cells and write the table."""
     view, settings = files.read_json(arguments.view), files.read_json(arguments.statistics)
@@ -91,7 +106,10 @@ def main(arguments: Namespace) -> None:
             found += of_judges(models, view, settings, arguments)
             found += of_tests(models, view, quality)
         about = {"family": family["family"], "base": family["base"]}
-        rows += [about | {"model": models[row["cycle"]]} | row for row in found]
+        on = chosen(family, models, arguments.adapters)
+        for row in found:
+            of_cycle = {"model": models[row["cycle"]], "chosen": on[row["cycle"]]}
+            rows.append(about | of_cycle | row)
     if arguments.judged is not None:
         trusted = files.read_table(arguments.tables / "judgements.parquet")
         keys = ["judge", "usable", "sanity_accuracy"]
@@ -111,6 +129,7 @@ if __name__ == "__main__":
         scores="folder of scores",
         judgements="folder of what judges say, by judge",
         items="folder of data sets",
+        adapters="folder of adapters, by id",
         table="Parquet file to write, with a CSV file beside it",
     )
     options.add_argument("--judged", type=Path, help="view of the judged cells, if there are some")

@@ -25,6 +25,7 @@ from .trust import TRUST
 SCHEMA = {
     **dict.fromkeys(("family", "base", "model"), pl.String),
     "cycle": pl.Int64,
+    "chosen": pl.String,
     **dict.fromkeys(("task", "context", "dataset", "persona"), pl.String),
     **dict.fromkeys(("judge", "category", "metric", "backend"), pl.String),
     **dict.fromkeys(("n", "n_invalid", "n_invalid_before"), pl.Int64),

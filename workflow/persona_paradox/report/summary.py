@@ -12,6 +12,7 @@ from ..axis import words as axis
 from ..clinicians import words as clinicians
 from ..conversations import words as conversations
 from ..identification import words as identification
+from ..judges import cycle_words as cycles
 from ..judges import words as judges
 from ..names import RATED, WORDS
 from ..routing import words as routing
@@ -197,6 +198,7 @@ _TOO_LONG: Section = ("Prompts that did not fit", ("delivery",), _too_long)
 _OWN = {
     "robustness": "“robust”",
     "tuning": "what tuning does to effects, flips and spread",
+    "cycles": "which candidate of a cycle goes on",
     "policies": "the policies, and the rule by which one is recommended",
     "ambiguity": "agreement with a rater, and entropy and disagreement against the raters'",
     "axis": "positions on the axis",
@@ -210,6 +212,7 @@ _OTHERS: tuple[Section, ...] = (
     *conversations.SECTIONS,
     *identification.SECTIONS,
     *judges.SECTIONS,
+    *cycles.SECTIONS,
     ("What models thought before", ("thoughts",), _thoughts),
     *clinicians.SECTIONS,
 )

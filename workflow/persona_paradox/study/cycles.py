@@ -80,19 +80,20 @@ def families(study: Any) -> list[dict[str, Any]]:
     """Bases of a study beside what became of them in cycles.
 
     Returns:
-        For each: `family`, the id of the adapters' file; `base`; and `models`, cycle → model, with
-        the base as cycle 0. Only of those whose base the study asks, too.
+        For each: `family`, the id of the adapters' file; `base`; `models`, cycle → model, with
+        the base as cycle 0; and whether the adapters are `validated`, chosen among candidates.
+        Only of those whose base the study asks, too.
     """
-    found: dict[tuple[str, str], dict[int, str]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for model in study.models:
         base, part = split(model)
         cycle = study.adapters[part].get("cycle") if part else None
         if cycle and not cycle.get("candidate") and base in study.models:
-            found.setdefault((cycle["file"], base), {0: base})[cycle["number"]] = model
-    return [
-        {"family": family, "base": base, "models": dict(sorted(models.items()))}
-        for (family, base), models in found.items()
-    ]
+            about = {"family": cycle["file"], "base": base, "models": {0: base}}
+            about["validated"] = VALIDATION in study.adapters[part]
+            one = found.setdefault((cycle["file"], base), about)
+            one["models"][cycle["number"]] = model
+    return [one | {"models": dict(sorted(one["models"].items()))} for one in found.values()]
 
 
 def of_cycle(

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..kinds import base
-from .cycles import CYCLE_TABLES, families
+from .cycles import CYCLE_TABLES
 from .rubrics import rubric_cells
 from .tuning import TUNING_TABLES
 
@@ -50,7 +50,7 @@ def asked_tables(study: Any) -> list[str]:
     return [
         *(FACTOR_TABLES if study.factor_tasks else ()),
         *(TUNING_TABLES if study.has("tuning") else ()),
-        *(CYCLE_TABLES if families(study) else ()),
+        *(CYCLE_TABLES if study.has("cycles") else ()),
         *(ROUTING_TABLES if study.has("routing") else ()),
         *(AMBIGUITY_TABLES if study.has("distribution") else ()),
         *(AXIS_TABLES if study.has("readings") else ()),

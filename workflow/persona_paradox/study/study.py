@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -25,25 +25,24 @@ from ..specs import (
 from .cells import Cell
 from .conditions import MARK, base_of, plain
 from .factor_sets import factor_sets
+from .features import FEATURES
 from .products import (
     ARM_TABLES,
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
     IDENTIFICATION_TABLES,
     MEASURED_TABLES,
-    RUBRIC_TABLES,
     STUDY_TABLES,
     SURVIVAL_TABLES,
     TRUST_TABLES,
     asked_tables,
     judged_tables,
 )
-from .raters import rated_tasks, raters
+from .raters import raters
 from .relations import related
 from .rubrics import asks_criteria_alone, criteria_tasks
 from .training import Training, run_from
-from .tuning import tuned_tasks
-from .turns import chains, read_in_turns, rounds
+from .turns import chains, rounds
 
 
 @dataclass(frozen=True)
@@ -346,34 +345,14 @@ class Study:
         return related(self.personas, self.dataset_of(task))
 
     def has(self, what: str) -> bool:
-        """Whether the study has what a figure is only drawn with.
-
-        Args:
-            what: one of the names below; `arms` of tasks that have scores and stand beside them;
-                `arms_of_levels`, those of `compared_arms` whose labels have an order.
+        """Whether the study has what a figure is only drawn with, one of `FEATURES`.
 
         Raises:
             ValueError: a figure asks for something else.
         """
-        asked: dict[str, Callable[[], bool]] = {
-            "arms": lambda: bool(self.paired_tasks),
-            "arms_of_levels": lambda: any(self.traits(id_).ordered for id_ in self.compared_arms),
-            "conversations": lambda: bool(self.followed),
-            "relations": lambda: any(self.relations(task) for task in self.tasks),
-            "factors": lambda: bool(self.factor_tasks),
-            "tuning": lambda: bool(tuned_tasks(self)),
-            "routing": lambda: self.settings["routing"] is not None,
-            "conformal": lambda: self.settings["conformal"] is not None,
-            "distribution": lambda: bool(rated_tasks(self)),
-            "readings": lambda: self.settings["readings"] is not None,
-            "drift": lambda: bool(read_in_turns(self)),
-            "steering": lambda: any("steering" in one for one in self.personas.values()),
-            "identification": lambda: bool(self.identified_tasks or self.naming_judges),
-            "rubrics": lambda: {*RUBRIC_TABLES} <= {*self.possible_tables},
-        }
-        if what not in asked:
+        if what not in FEATURES:
             raise ValueError(f"no study has {what!r}")
-        return asked[what]()
+        return FEATURES[what](self)
 
     def tasks_shown(self, kind: str) -> list[str]:
         """Ids of the tasks in a kind's figures; what kinds share shows all that have labels."""
