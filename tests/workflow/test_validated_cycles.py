@@ -187,6 +187,30 @@ def test_where_nothing_gains_the_base_goes_on_and_no_cycle_trains(validated: Pro
     assert weights(validated, "aligned_1") != weights(validated, "aligned_1_dpo")
 
 
+def test_cycles_of_which_none_went_on_are_drawn_as_the_base(
+    validated: Project, tmp_path: Path
+) -> None:
+    project = validated.copy(tmp_path / "project")
+    models = ["tiny", "tiny@aligned_1", "tiny@aligned_2"]
+    change = {"models": models, "judges": ["cares_published"], "limit": 6}
+    change |= {"figures": ["alignment_cycles"], "statistics": {"draws": 200, "too_few_below": 1}}
+    project.edit("config/config.yaml", lambda study: study.update(change))
+    names = [f"results/figures/alignment_cycles.{form}" for form in ("pdf", "png")]
+    names += ["results/specifications/alignment_cycles.json", "results/summary.md"]
+    project.run("--cores", "1", "--", *names, **libraries(project))
+    table = pl.read_parquet(project.path / "results/tables/cycles.parquet")
+    assert table.select("cycle", "model").unique(maintain_order=True).rows() == [*enumerate(models)]
+    assert table["chosen"].null_count() == table.height
+    # An adapter that changes nothing.
+    assert set(table["difference"].drop_nulls()) == {0.0}
+    drawn = json.loads((project.path / names[2]).read_text())["datasets"]["rows"]
+    assert {(row["cycle"], row["same"]) for row in drawn} == {(0, False), (1, True), (2, True)}
+    # All personas, and the judge, which is the base.
+    assert len({row["persona"] for row in drawn}) == len(STUDY["personas"]) + 1
+    assert all((project.path / name).stat().st_size > 10_000 for name in names[:2])
+    assert "So every cycle is the base" in (project.path / names[3]).read_text()
+
+
 def validation(*path: str, value: object):
     return set_key(FILE, "training", "validation", *path, value=value)
 
