@@ -78,7 +78,7 @@ def test_without_a_vector_nothing_is_made() -> None:
         list(vectors.vector_rows(VIEW, missing))
 
 
-RULE = {"perplexity": 30.0, "repeated": 0.5}
+RULE = {"perplexity": 2.0, "repeated": 0.5}
 
 
 def answered(logprobs: list[float | None], repeats: list[float | None]) -> pl.DataFrame:
@@ -90,14 +90,25 @@ def test_incoherent_answers_are_those_above_either_threshold() -> None:
     edge = -log(30.0)
     table = answered([-1.0, edge - 0.01, edge + 0.01, -0.1, None], [0.0, 0.0, None, 0.5, None])
     # Behind every layer an answer stands once more.
-    told = doses.coherence(pl.concat([table, table]), RULE, 0.95)
+    told = doses.coherence(pl.concat([table, table]), 30.0, 0.5, 0.95)
     assert (told["n_read"], told["n_missing"], told["n_incoherent"]) == (4, 1, 2)
     low, high = proportion_confint(2, 4, 0.05, method="wilson")
     assert (told["incoherent_low"], told["incoherent_high"]) == pytest.approx((low, high))
     assert told["perplexity"] == pytest.approx(np.exp(-np.median([-1.0, edge, edge, -0.1])), 0.05)
-    nothing = doses.coherence(answered([None], [None]), RULE, 0.95)
+    nothing = doses.coherence(answered([None], [None]), 30.0, 0.5, 0.95)
     assert (nothing["n_read"], nothing["n_incoherent"]) == (0, 0)
     assert "incoherent" not in nothing
+
+
+def test_what_is_usual_is_what_nearly_all_answers_of_the_default_have_at_most() -> None:
+    # Of 200 answers one is higher, which is at most one of a hundred.
+    own = [-log(2.0)] * 197 + [-log(3.0), -log(50.0), None, -log(60.0)]
+    table = answered(own, [0.0] * len(own))
+    assert doses.usual(table) == pytest.approx(50.0)
+    assert doses.usual(answered([None], [None])) is None
+    # Of few answers all are usual, and nothing to compare with leaves the repeats.
+    assert doses.usual(answered([-1.0, -2.0], [0.0, 0.0])) == pytest.approx(np.exp(2.0))
+    assert doses.coherence(answered([-9.0], [0.0]), None, 0.5, 0.95)["n_incoherent"] == 0
 
 
 def contrasts() -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from math import exp, log
+from math import exp, inf, log
 from typing import Any
 
 import numpy as np
@@ -33,25 +33,39 @@ DOSES: dict[str, pl.DataType | type[pl.DataType]] = {
 NONE, TEXT = "none", "text"
 
 
+# Of the default's answers this share has at most the perplexity that others are measured by.
+USUAL = 0.99
+
+
+def usual(readings: pl.DataFrame) -> float | None:
+    """The perplexity that 99% of a cell's answers have at most; None where none was read.
+
+    Args:
+        readings: table of `reading.SCHEMA`.
+    """
+    lowest = _answers(readings)["mean_logprob"].quantile(1 - USUAL, "lower")
+    return None if lowest is None else exp(-lowest)
+
+
 def coherence(
-    readings: pl.DataFrame, rule: Mapping[str, float], confidence: float
+    readings: pl.DataFrame, highest: float | None, repeats: float, confidence: float
 ) -> dict[str, Any]:
     """How many answers of a cell are incoherent by a rule, with Wilson's interval.
 
     Args:
         readings: table of `reading.SCHEMA`.
-        rule: an answer is incoherent whose `perplexity` under the model without steering is above
-            this, or that has this share of `repeated` runs or more.
+        highest: an answer is incoherent whose perplexity under the model without steering is above
+            this; None where nothing is known to compare with.
+        repeats: or that has this share of `repeated` runs or more.
         confidence: of the interval.
     """
-    answers = readings.unique("item_id", keep="first", maintain_order=True)
+    answers = _answers(readings)
     read = answers.filter(pl.col("mean_logprob").is_not_null())
     told: dict[str, Any] = {"n_read": read.height, "n_missing": answers.height - read.height}
     if not read.height:
         return told | {"n_incoherent": 0}
-    incoherent = (pl.col("mean_logprob") < -log(rule["perplexity"])) | (
-        pl.col("repeated").fill_null(0.0) >= rule["repeated"]
-    )
+    least = -inf if highest is None else -log(highest)
+    incoherent = (pl.col("mean_logprob") < least) | (pl.col("repeated").fill_null(0.0) >= repeats)
     n = read.filter(incoherent).height
     low, high = wilson(n, read.height, confidence)
     return told | {
@@ -62,6 +76,11 @@ def coherence(
         "perplexity": exp(-float(np.median(read["mean_logprob"].to_numpy()))),
         "repeated": read["repeated"].mean(),
     }
+
+
+def _answers(readings: pl.DataFrame) -> pl.DataFrame:
+    """Every answer once, whatever layers were read."""
+    return readings.unique("item_id", keep="first", maintain_order=True)
 
 
 def dose_rows(
@@ -89,13 +108,15 @@ def dose_rows(
     )
     effects = {(row["persona"], row["metric"]): row for row in own.iter_rows(named=True)}
     metrics = [metric for metric in view["metrics"] if metric in {*own["metric"]}]
+    rule, most = view["incoherent"], usual(readings[view["default"]])
+    highest = None if most is None else rule["perplexity"] * most
     for target in dict.fromkeys(one["towards"] for one in view["doses"]):
         asked = [{"persona": view["default"], "way": NONE, "dose": 0.0}]
         if target in readings:
             asked.append({"persona": target, "way": TEXT, "dose": None})
         asked += [one for one in view["doses"] if one["towards"] == target]
         for one in asked:
-            said = coherence(readings[one["persona"]], view["incoherent"], confidence)
+            said = coherence(readings[one["persona"]], highest, rule["repeated"], confidence)
             for metric in metrics:
                 found = effects.get((one["persona"], metric))
                 yield {

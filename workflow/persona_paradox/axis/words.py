@@ -59,9 +59,10 @@ def _doses(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
     yield ""
     yield (
         "Effects are in points against no persona, of the model that is moved and told nothing. "
-        f"Incoherent (own rule) is an answer of a perplexity above {rule['perplexity']:g} without "
-        f"steering, or that repeats {100 * rule['repeated']:g}% or more of its runs of four "
-        "tokens: an effect that comes with many of them is that of a broken model."
+        "Incoherent (own rule) is an answer whose perplexity without steering is above "
+        f"{rule['perplexity']:g} times what 99% of the answers without a persona have at most, or "
+        f"that repeats {100 * rule['repeated']:g}% or more of its runs of four tokens: an effect "
+        "that comes with many of them is that of a broken model."
     )
 
 
