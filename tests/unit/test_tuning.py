@@ -23,6 +23,7 @@ from persona_paradox.analyses.tuning import SCHEMA
 from persona_paradox.figures import vega
 from persona_paradox.kinds.labelled.figures import tuning_effect
 from persona_paradox.kinds.labelled.tuning_words import tuning
+from persona_paradox.measures.robustness import draws_without_noise
 from persona_paradox.measures.statistics import holm
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
@@ -113,6 +114,7 @@ def table(config: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFram
             view=path / "tuning.json",
             statistics=path / "statistics.json",
             scores=path / "scores",
+            adapters=path / "adapters",
             table=path / "tuning.parquet",
         )
     )
@@ -217,6 +219,46 @@ def test_all_personas_together(table: pl.DataFrame) -> None:
         assert spread[f"{side}_low"] <= spread[side] <= spread[f"{side}_high"]
 
 
+def test_the_difference_of_spreads_is_paired_by_item(table: pl.DataFrame) -> None:
+    """Against a bootstrap of its own, whose noise is that of the analysis of variance."""
+    draw = np.random.default_rng(11)
+    picks = draw.integers(0, N, (4000, N))
+    for model in (MIXED, PLAIN):
+        drawn = []
+        for side in (BASE, model):
+            right_ = np.array([answered(side, persona) == 1 for persona in PERSONAS]).astype(float)
+            apart = right_ - right_.mean(axis=0)
+            residual = apart - apart.mean(axis=1, keepdims=True)
+            noise = (residual**2).sum() / ((len(PERSONAS) - 1) * (N - 1)) / N
+            variances = right_[:, picks].mean(axis=2).var(axis=0, ddof=1)
+            drawn.append(np.sqrt(np.maximum(variances - 2 * noise, 0)))
+        row = one(table, model=model, measure="spread", metric="accuracy")
+        assert row["difference"] == pytest.approx(row["after"] - row["before"])
+        ends = np.quantile(drawn[1] - drawn[0], [0.025, 0.975])
+        assert [row["low"], row["high"]] == pytest.approx(list(ends), abs=0.015)
+        assert (row["p"], row["test"]) == (None, None)
+
+
+@pytest.mark.parametrize("spreads", [(0.1, 0.0), (0.1, 0.1), (0.0, 0.0)])
+def test_the_interval_of_that_difference_holds_the_truth(spreads: tuple[float, float]) -> None:
+    """Known truth: four personas, 60 items, at least about 95 of 100 intervals have it."""
+    draw = np.random.default_rng(12)
+    effects = np.array([-1.0, -1 / 3, 1 / 3, 1.0])
+    effects /= effects.std(ddof=1)
+    held, studies = 0, 200
+    for _ in range(studies):
+        likely = draw.uniform(0.25, 0.75, N)
+        weights = draw.multinomial(N, np.full(N, 1 / N), size=400) / N
+        found = []
+        for spread in spreads:
+            hits = draw.uniform(size=(4, N)) < likely + spread * effects[:, None]
+            sds = (weights @ hits.T).std(axis=1, ddof=1)
+            found.append(draws_without_noise(hits.mean(axis=1).std(ddof=1), sds))
+        low, high = np.quantile(found[1] - found[0], [0.025, 0.975])
+        held += low <= spreads[1] - spreads[0] <= high
+    assert held / studies > 0.95 - 3 * (0.05 * 0.95 / studies) ** 0.5
+
+
 def test_who_was_in_training_and_how_many_answers_are_invalid(table: pl.DataFrame) -> None:
     row = one(table, model=MIXED, persona="ed_nurse", measure="effect", metric="accuracy")
     assert row["trained_with"] == "no_persona, ed_nurse, layperson"
@@ -232,6 +274,21 @@ def test_who_was_in_training_and_how_many_answers_are_invalid(table: pl.DataFram
         table.filter(persona="all")["in_training"].null_count()
         == table.filter(persona="all").height
     )
+
+
+def test_a_chosen_adapter_was_trained_with_what_its_candidates_were(tmp_path: Path) -> None:
+    """Where nothing went on it is the base, and was trained with nobody."""
+    models = [BASE, *(f"{BASE}@aligned_self_{n}" for n in (1, 2))]
+    pairs = view(study(ROOT / "config", models=models), "tuning")["pairs"]
+    assert [(pair["chosen"], pair["trained_with"]) for pair in pairs] == [
+        (True, ["no_persona"])
+    ] * 2
+    for cycle, expected in ((None, ["no_persona"]), (1, None), (2, ["no_persona"])):
+        stopped = None if cycle is None else {"cycle": cycle, "why": "its gain is 0"}
+        path = tmp_path / "aligned_self_2/manifest.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"chosen": None, "stopped": stopped}))
+        assert COMPARE["trained_with"](pairs[1], tmp_path) == expected
 
 
 def test_effects_in_accuracy_are_a_family_of_their_own(table: pl.DataFrame) -> None:
@@ -299,3 +356,6 @@ def test_the_summary_says_three_sentences_a_model(config: Path, table: pl.DataFr
     shown = family.filter(pl.col("p_holm") <= 0.05)
     assert f"is shown for {shown.height} of 3 tested (ED nurse +30.0 points [" in mixed
     assert len([*filter(None, plain.split(". "))]) == 3
+    spread = one(table, model=MIXED, measure="spread", metric="accuracy")
+    ends = [f"{100 * spread[key]:+.1f}".replace("-", "−") for key in ("difference", "low", "high")]
+    assert f" points ({ends[0]} points [{ends[1]}, {ends[2]}])" in mixed

@@ -17,6 +17,8 @@ if TUNED_TASKS:
                 for task in TUNED_TASKS
                 for persona in STUDY.personas
             ),
+            # Whether anything went on, of adapters that are chosen.
+            manifests=choices(tuned_models(STUDY)),
             view=VIEWS["tuning"],
             statistics=VIEWS["statistics"],
             code=code("compare_tuning", *kind_tables_code()),
@@ -30,4 +32,4 @@ if TUNED_TASKS:
         shell:
             script("compare_tuning")
             + " --view {input.view} --statistics {input.statistics}"
-            " --scores results/scores --table {output.parquet} --log {log}"
+            " --scores results/scores --adapters resources/adapters --table {output.parquet} --log {log}"

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ from persona_paradox import cli, files
 from persona_paradox.analyses.tuning import SCHEMA, tuning_rows, with_family
 from persona_paradox.kinds import measuring
 from persona_paradox.measures.answers import by_wording
+from persona_paradox.training.chosen import is_base
+
+
+def trained_with(pair: Mapping[str, Any], folder: Path) -> list[str] | None:
+    """The personas of the training; None where they are not known, and where nothing went on."""
+    if pair["chosen"] and is_base(files.read_json(folder / pair["adapter"] / "manifest.json")):
+        return None
+    known: list[str] | None = pair["trained_with"]
+    return known
 
 
 def main(arguments: Namespace) -> None:
@@ -35,7 +45,7 @@ def main(arguments: Namespace) -> None:
                     kind.answers(by_wording(before)["main"], task),
                     kind.answers(by_wording(after)["main"], task),
                 )
-            mix = pair["trained_with"]
+            mix = trained_with(pair, arguments.adapters)
             place = {key: pair[key] for key in ("model", "base", "adapter")} | {"task": id_}
             place |= {key: task[key] for key in ("context", "dataset")}
             place["trained_with"] = None if mix is None else ", ".join(mix)
@@ -55,6 +65,7 @@ if __name__ == "__main__":
         view="view of the tuned models, their bases and tasks",
         statistics="view of the statistics",
         scores="folder of scores",
+        adapters="folder of adapters, by id",
         table="Parquet file to write, with a CSV file beside it",
     )
     # The last bits of a matrix product depend on the number of threads.

@@ -21,8 +21,8 @@ from ..measures.arms import Side
 from ..measures.contrasts import contrast, difference_row
 from ..measures.metric import Metric
 from ..measures.resampling import Draws, Resampled, means
-from ..measures.robustness import paraphrase_spread, without_noise
-from ..measures.statistics import holm
+from ..measures.robustness import draws_without_noise, paraphrase_spread, without_noise
+from ..measures.statistics import holm, percentile_interval
 from ..names import ALL
 
 # What a row is about: the effect of a persona; the change by tuning under one persona; answers
@@ -240,19 +240,35 @@ def _mean_flips(
 def _spreads(
     pairs: Sequence[Pair], shown: Sequence[str], settings: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Standard deviation over personas without the noise of the items; see `spread_rows`."""
+    """Standard deviation over personas without the noise of the items; see `spread_rows`.
+
+    The interval of the difference is the percentile one of the draws without that noise, which are
+    the same on both sides.
+    """
+    sides = [[getattr(pair, side).drawn for pair in pairs] for side in ("before", "after")]
     for name in shown:
-        ends: dict[str, Any] = {}
-        for side in ("before", "after"):
-            drawn = [getattr(pair, side).drawn for pair in pairs]
-            if all(name in one.point for one in drawn):
-                point = np.array([one.point[name] for one in drawn])
-                sd = paraphrase_spread([point])
-                sds = paraphrase_spread([np.array([one.drawn[name] for one in drawn])])
-                found = map(number, without_noise(sd, sds, settings["confidence"]))
-                ends |= _ends(side, dict(zip(("value", "low", "high"), found, strict=True)))
-        if None not in (ends.get("before"), ends.get("after")):
-            yield {"measure": SPREAD, "metric": name} | ends
+        if not all(name in one.point for side in sides for one in side):
+            continue
+        (before, was), (after, is_) = (_spread(name, side, settings) for side in sides)
+        if None in (before["value"], after["value"]):
+            continue
+        row = {"measure": SPREAD, "metric": name, "difference": after["value"] - before["value"]}
+        # None of one item or cluster, drawn again and again.
+        if None not in (before["low"], after["low"]):
+            low, high = percentile_interval(is_ - was, settings["confidence"])
+            row |= {"low": number(low), "high": number(high)}
+        yield row | _ends("before", before) | _ends("after", after)
+
+
+def _spread(
+    name: str, drawn: Sequence[Resampled], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The spread of a measure with its interval, and its draws without noise."""
+    sd = paraphrase_spread([np.array([one.point[name] for one in drawn])])
+    sds = paraphrase_spread([np.array([one.drawn[name] for one in drawn])])
+    found = map(number, without_noise(sd, sds, settings["confidence"]))
+    row = dict(zip(("value", "low", "high"), found, strict=True))
+    return row, draws_without_noise(sd, sds)
 
 
 def with_family(

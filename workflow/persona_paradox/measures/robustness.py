@@ -205,6 +205,19 @@ def without_noise(sd: Any, drawn: Any, confidence: float) -> tuple[float, float,
     return corrected, lower, upper
 
 
+def draws_without_noise(sd: Any, drawn: Any) -> NDArray[np.float64]:
+    """Draws of a spread without the noise of the items, shape (draws,): √max(0, s*² − 2 noise).
+
+    A draw has that noise twice, its own and the sample's: on the mean over draws s*² is above s² by
+    what s² is above the true spread. With s² = `sd`² the noise is mean s*² − s².
+    """
+    if not np.isfinite(sd):
+        return np.full(np.shape(drawn), np.nan)
+    variances = np.asarray(drawn, dtype=np.float64) ** 2
+    noise = np.nanmean(variances) - float(sd) ** 2
+    return np.asarray(np.sqrt(np.maximum(variances - 2 * noise, 0.0)))
+
+
 def spread_rows(
     drawn: Mapping[tuple[str, str], tuple[float, NDArray[Any]]],
     groups: Mapping[str, str],

@@ -27,14 +27,18 @@ def tuned_pairs(study: Any) -> list[dict[str, Any]]:
 
     The latter are those whose sentences stood before the prompts of the training, in the order of
     the adapter's file; None of an adapter that was not trained here, and of a training from files
-    alone, of which nobody knows.
+    alone, of which nobody knows. All candidates of a file's cycles have the same ones. Whether one
+    of them went on, the manifest of an adapter says that is `chosen` among candidates.
     """
+    training = study.training
     found = []
     for model in tuned_models(study):
         base, adapter = split(model)
-        training = study.training
-        mix = None
-        if adapter in training.cells:
-            mix = list(dict.fromkeys(cell.persona for cell in training.cells_of(adapter))) or None
-        found.append({"model": model, "base": base, "adapter": adapter, "trained_with": mix})
+        chosen = adapter in training.validated
+        candidates = training.validated[adapter].candidates if chosen else [model]
+        own = [split(one)[1] for one in candidates]
+        cells = [cell for id_ in own if id_ in training.cells for cell in training.cells_of(id_)]
+        mix = list(dict.fromkeys(cell.persona for cell in cells)) or None
+        about = {"model": model, "base": base, "adapter": adapter, "chosen": chosen}
+        found.append(about | {"trained_with": mix})
     return found

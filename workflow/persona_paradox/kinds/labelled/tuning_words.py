@@ -69,7 +69,10 @@ def _effects(effects: pl.DataFrame, part: pl.DataFrame) -> str:
     )
     for row in part.filter(measure="spread").iter_rows(named=True):
         within = [_spread(row, side) for side in ("before", "after")]
-        text += f", with a spread of {within[0]} and {within[1]} points"
+        text += (
+            f", with a spread of {within[0]} and {within[1]} points ({points(row['difference'])} "
+            f"points {points_within(row['low'], row['high'])})"
+        )
     return f"{text}."
 
 

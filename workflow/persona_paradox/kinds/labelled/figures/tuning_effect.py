@@ -95,20 +95,12 @@ def _said(
     invalid = " → ".join(str(row[f"n_invalid_{side}"]) for side in _SIDES)
     second = f"flips {changed}, n = {row['n']}, invalid {invalid}"
     if row["persona"] == ALL:
-        ends = [
-            f"{value} {_within(row, f'{side}_low', f'{side}_high')}"
-            for value, side in zip(values, _SIDES, strict=True)
-        ]
-        mean = words.with_interval(flips, 1, 100, signed=True)
-        return f"spread {' → '.join(ends)}", f"flips {changed}: {mean}, n = {row['n']}"
+        spread, mean = (words.with_interval(x, 1, 100, signed=True) for x in (row, flips))
+        first = f"spread {' → '.join(values)}: {spread}"
+        return first, f"flips {changed}: {mean}, n = {row['n']}"
     p = f"p (Holm) {words.p_text(row['p_holm'])}" if row["in_family"] else ""
     difference = words.with_interval(row, 1, 100, signed=True)
     return f"{' → '.join(values)}: {difference}" + (f", {p}" if p else ""), second
-
-
-def _within(row: Mapping[str, Any], low: str, high: str) -> str:
-    ends = ["–" if row[key] is None else words.number(100 * row[key], 1) for key in (low, high)]
-    return f"[{ends[0]}, {ends[1]}]"
 
 
 def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +170,7 @@ def _about(settings: Mapping[str, Any]) -> str:
         "differences; answers that differ from the baseline's (flips), n items, and invalid "
         "answers under the persona, before → after tuning. Of all personas the spread, the "
         "standard deviation of their accuracies in points without chance in the items, and "
-        "the mean share of flips with the difference and its interval in points. "
+        "the mean share of flips, each with the difference and its interval in points. "
         f"{words.bootstrap_note(settings)}, the same on all sides, not adjusted. Main wording. "
         f"{words.study_note(settings, tasks)}"
     )
