@@ -16,6 +16,8 @@ from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import Traits
 from persona_paradox.names import CONFIDENCES
 from persona_paradox.report import cells, chunks
+from persona_paradox.report.findings import tests_of
+from persona_paradox.report.overview import overview, tests
 from persona_paradox.report.page import page
 from persona_paradox.report.prose import as_html
 
@@ -48,6 +50,51 @@ SPEC = {
         "y": {"field": "side", "type": "nominal"},
     },
 }
+
+
+# Of the coin two tests that are beyond chance, one of which is robust; and what a judge says of the
+# essays that is not usable.
+SUITES = {
+    id_: {"title": id_.title(), "context": "Games", "tasks": [id_]} for id_ in ("coin", "essay")
+}
+JUDGE = {"title": "Strict judge", "ratings": [{"id": "wit", "title": "Wit", "better": "high"}]}
+
+
+def _test(task: str, metric: str, difference: float, **more: Any) -> dict[str, Any]:
+    bounds = {"difference": difference, "low": difference - 0.1, "high": difference + 0.1}
+    of = {"model": "tiny", "task": task, "persona": "gambler", "variant": "main", "metric": metric}
+    counts = {"confidence": None, "against": "persona", "n": 4, "n_invalid": 1, "p_holm": 0.001}
+    return of | bounds | counts | more
+
+
+def tables() -> dict[str, pl.DataFrame]:
+    """The tests of the study, and the verdicts."""
+    measured = [
+        _test("coin", "accuracy", -0.5),
+        _test("coin", "invalid_rate", 0.25),
+        _test("essay", "words", 3.0, p_holm=0.8),
+    ]
+    judged = _test("essay", "wit", 0.5, judge="strict", usable=False)
+    keys = ("model", "task", "persona", "metric")
+    verdicts = [{key: measured[0][key] for key in keys} | {"verdict": "robust"}]
+    schema = {"confidence": pl.String}
+    return {
+        "contrasts": pl.DataFrame(measured, schema_overrides=schema),
+        "robustness": pl.DataFrame(verdicts),
+        "judgement_contrasts": pl.DataFrame([judged], schema_overrides=schema),
+    }
+
+
+def settings() -> dict[str, Any]:
+    """What tasks, personas and measures are called."""
+    return {
+        "confidence": 0.95,
+        "models": {"tiny": "Tiny"},
+        "personas": {id_: {"title": id_.title()} for id_ in PERSONAS},
+        "tasks": {id_: {"title": id_.title()} for id_ in TASKS},
+        "judges": {"strict": JUDGE},
+        "judged_metrics": {},
+    }
 
 
 def specs() -> dict[str, AnswerSpec]:
@@ -126,7 +173,7 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
 
 def write(path: Path, scripts: list[str]) -> Path:
     """Write the page of both tasks, with a figure of Vega-Lite, into a folder."""
-    told = specs()
+    told, found = specs(), tests_of(tables())
     statistics = {"confidence": 0.95, "interval": "percentile", "draws": 100}
     index = {
         "title": "Coins",
@@ -156,6 +203,7 @@ def write(path: Path, scripts: list[str]) -> Path:
             }
             for id_, spec in told.items()
         },
+        "suites": SUITES,
         "rated": {},
         "judges": {},
         "tables": {},
@@ -164,7 +212,7 @@ def write(path: Path, scripts: list[str]) -> Path:
         "figures": [],
         "drawings": [{"id": "sides", "title": "Sides", "shows": "how often a side was up"}],
     }
-    contents: dict[str, Any] = {"figures/sides": SPEC}
+    contents: dict[str, Any] = {"figures/sides": SPEC, "tests": tests(found, settings())}
     for task, spec in told.items():
         contents |= _chunks(task, spec)
     values = {
@@ -178,6 +226,7 @@ def write(path: Path, scripts: list[str]) -> Path:
             "git": {"commit": None, "dirty": False},
         },
         "title": "Coins",
+        "overview": overview(found, settings(), SUITES),
         "summary": as_html("Nothing."),
         "methods": as_html("None."),
         "cite": yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8")),

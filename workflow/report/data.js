@@ -24,6 +24,7 @@
  *   classes: {id: string, title: string, classes: string[]}[]}} Judge
  */
 /** @typedef {{title: string, group: string, texts: Object<string, string>}} Persona */
+/** @typedef {{title: string, context: string, tasks: string[]}} Suite */
 /**
  * @typedef {{id: string, title: string, caption: string, table: string, spec: any,
  *   where: Object<string, any[]>, by: string[], known: string, every_model: boolean, one_persona: boolean,
@@ -32,7 +33,8 @@
 /**
  * @typedef {{title: string, baseline: string, confidence: number, z: number, block: number,
  *   actions: string[], models: Object<string, string>, personas: Object<string, Persona>,
- *   groups: Object<string, string>, rated: Object<string, string>, tasks: Object<string, Task>, judges: Object<string, Judge>, figures: Figure[],
+ *   groups: Object<string, string>, rated: Object<string, string>, tasks: Object<string, Task>,
+ *   suites: Object<string, Suite>, judges: Object<string, Judge>, figures: Figure[],
  *   drawings: {id: string, title: string, shows: string}[],
  *   metrics: Object<string, string>, confidences: string[],
  *   tables: Object<string, {columns: string[], rows: number, shown: boolean}>,
@@ -108,6 +110,17 @@ async function rowsOf(name) {
     rows.push(row);
   }
   return rows;
+}
+
+/** Whether a text has all words. @param {string} text @param {string[]} words in lower case */
+function hasAll(text, words) {
+  const lower = text.toLowerCase();
+  return words.every((word) => lower.includes(word));
+}
+
+/** The words of a search, in lower case. @param {string} text */
+function wordsOf(text) {
+  return text.toLowerCase().split(/\s+/).filter(Boolean);
 }
 
 /**

@@ -26,25 +26,40 @@ let started = false;
 
 /** Show what the address names. @param {boolean} quietly stay at the place of the page */
 async function followAddress(quietly) {
-  const own = location.hash.startsWith("#cases");
-  if (started && !own) return;
+  const hash = location.hash;
+  const ofSuite = hash.startsWith("#suite=");
+  const own = ofSuite || hash.startsWith("#cases");
+  if (hash.startsWith("#tables?")) askTable(new URLSearchParams(hash.slice(hash.indexOf("?") + 1)));
+  else if (started && !own && !state.suite) return;
   const before = started ? state : null;
-  if (own) state = stateOf(location.hash);
+  // Every other address is one of the whole page.
+  state = own ? stateOf(hash) : { ...state, suite: "" };
   started = true;
   controls();
   const moved = ["model", "task", "persona", "wording"].some((key) => before?.[key] !== state[key]);
   const one = Boolean(state.case);
   byId("cases-all").hidden = one;
   byId("case").hidden = !one;
-  const hash = location.hash;
+  await guarded(showSuite());
   const done = await guarded(one ? showCase() : showList());
-  if (done) document.body.dataset.ready = hash || "#";
-  if (done && own && !quietly) {
-    byId("cases").scrollIntoView();
-    if (one) document.getElementById("case-title")?.focus({ preventScroll: true });
+  if (done && !quietly) {
+    // What was hidden could not be gone to.
+    const place = ofSuite ? (state.suite ? "suite" : "overview") : own ? "cases" : hash.slice(1).split("?")[0] || "overview";
+    document.getElementById(place)?.scrollIntoView();
+    if (ofSuite || one) document.getElementById(ofSuite ? "suite-title" : "case-title")?.focus({ preventScroll: true });
   }
+  if (done) document.body.dataset.ready = hash || "#";
+  if (before && (before.suite !== state.suite || hash.startsWith("#tables?"))) await guarded(showTable());
   // What a reader asked for comes first.
   if (moved) await guarded(showFigures());
+}
+
+/** Choose the table that an address names, and the rows. @param {URLSearchParams} wanted */
+function askTable(wanted) {
+  const name = wanted.get("name") ?? "";
+  if (!index.tables[name]?.shown) return;
+  options("tables-name", [[name, name]], name);
+  inputOf("tables-q").value = wanted.get("q") ?? "";
 }
 
 /** Whether some work was done; what went wrong is said in the page. @param {Promise<any>} work */
@@ -72,7 +87,11 @@ function controls() {
   const { labels, outcomes, grave } = task.answers;
   for (const bar of ["figures", "cases"]) {
     selectOf(`${bar}-model`).value = state.model;
-    selectOf(`${bar}-task`).value = state.task;
+    options(
+      `${bar}-task`,
+      tasksOf(state.suite).map((id) => [id, index.tasks[id].title]),
+      state.task,
+    );
   }
   options("cases-persona", [["", "Any persona"], ...PERSONAS, ...ratersOf(task)], state.persona);
   selectOf("figures-persona").value = state.persona in index.personas ? state.persona : "";
@@ -107,6 +126,7 @@ function controls() {
     state.measure,
   );
   chips(task);
+  tableOptions();
 }
 
 /** @param {string} id @param {string[][]} values @param {string} chosen_ */
@@ -160,11 +180,6 @@ function start() {
   options("figures-persona", [["", "As each figure needs"], ...PERSONAS], "");
   for (const bar of ["figures", "cases"]) {
     options(`${bar}-model`, Object.entries(index.models), state.model);
-    options(
-      `${bar}-task`,
-      Object.entries(index.tasks).map(([id, task]) => [id, task.title]),
-      state.task,
-    );
     const plain = { case: "", ref: "", ans: "", out: "", act: "", cat: "", within: "", group: "", ...SURENESS };
     for (const key of ["model", "task", "persona"]) {
       const select = selectOf(`${bar}-${key}`);
@@ -203,23 +218,15 @@ function start() {
     typed = window.setTimeout(() => go({ q: inputOf("filter-q").value }, true), 150);
   });
   byId("cases-reset").addEventListener("click", () =>
-    go({ ...DEFAULTS, model: state.model, task: state.task }, true),
+    go({ ...DEFAULTS, suite: state.suite, model: state.model, task: state.task }, true),
   );
   byId("cases-copy").addEventListener("click", async () => {
     await copy(location.href);
     byId("say").textContent = "The link is copied.";
   });
 
-  const names = Object.entries(index.tables);
-  options(
-    "tables-name",
-    names.filter(([, known]) => known.shown).map(([name]) => [name, name.replaceAll("_", " ")]),
-    names[0]?.[0] ?? "",
-  );
-  selectOf("tables-name").addEventListener(
-    "change",
-    () => void guarded(showTable(selectOf("tables-name").value)),
-  );
+  selectOf("tables-name").addEventListener("change", () => void guarded(showTable()));
+  inputOf("tables-q").addEventListener("input", () => void filterRows());
   byId("tables-copy").addEventListener("click", async () => {
     await copy(csv());
     byId("say").textContent = "The table is copied as CSV.";
@@ -228,9 +235,14 @@ function start() {
     byId("provenance-text").textContent = JSON.stringify(await load("provenance"), null, 1);
     byId("provenance-text").hidden = false;
   });
+  let sought = 0;
+  inputOf("find").addEventListener("input", () => {
+    clearTimeout(sought);
+    sought = window.setTimeout(() => void guarded(find(inputOf("find").value)), 150);
+  });
   window.addEventListener("hashchange", () => void followAddress(false));
-  void followAddress(!location.hash.startsWith("#cases?")).then(() => {
-    if (!table) void guarded(showTable(selectOf("tables-name").value));
+  void followAddress(!/^#(cases\?|suite=|tables\?)/.test(location.hash)).then(() => {
+    if (!table) void guarded(showTable());
     void guarded(showDrawings());
   });
 }

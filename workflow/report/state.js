@@ -8,6 +8,7 @@
 // Of the address; a key that has its default is left out of it.
 /** @type {State} */
 const DEFAULTS = {
+  suite: "",
   model: Object.keys(index.models)[0],
   task: Object.keys(index.tasks)[0],
   persona: "",
@@ -38,6 +39,11 @@ const DEFAULTS = {
 /** @type {State} */
 let state = { ...DEFAULTS };
 
+/** The tasks of a suite, or all. @param {string} suite */
+function tasksOf(suite) {
+  return index.suites[suite]?.tasks ?? Object.keys(index.tasks);
+}
+
 /** The address of a state. @param {State} wanted */
 function address(wanted) {
   const query = new URLSearchParams();
@@ -52,13 +58,15 @@ function address(wanted) {
 /** The state that an address names; what the study does not have is left out. @param {string} hash */
 function stateOf(hash) {
   const found = { ...DEFAULTS };
-  const at = hash.indexOf("?");
+  // A page of a suite is its own address; what is looked at there has that of the cases.
+  const at = hash.startsWith("#suite=") ? 0 : hash.indexOf("?");
   if (at < 0) return found;
   for (const [key, value] of new URLSearchParams(hash.slice(at + 1))) {
     if (key in DEFAULTS) found[key] = value;
   }
+  if (!Object.hasOwn(index.suites, found.suite)) found.suite = "";
   if (!(found.model in index.models)) found.model = DEFAULTS.model;
-  if (!(found.task in index.tasks)) found.task = DEFAULTS.task;
+  if (!tasksOf(found.suite).includes(found.task)) found.task = tasksOf(found.suite)[0];
   for (const key of ["persona", "a", "b"]) {
     const rater = key === "persona" && raterOf(found) !== null;
     if (!rater && !(found[key] in index.personas)) found[key] = DEFAULTS[key];
@@ -85,6 +93,7 @@ function linkOf(row) {
   if (!rated && !(row.model in index.models)) return null;
   /** @type {State} */
   const wanted = { task: row.task };
+  if (tasksOf(state.suite).includes(row.task)) wanted.suite = state.suite;
   if (rated) wanted.persona = RATER + row.persona;
   else wanted.model = row.model;
   if (!rated && row.persona in index.personas) {

@@ -66,16 +66,48 @@ function display(value) {
 let table = null;
 let asked = 0;
 
-/** Show one of the tables. @param {string} name */
-async function showTable(name) {
-  const { columns, rows } = index.tables[name];
+/** The address of a table, perhaps of those rows that have some words. @param {string} name @param {string} [q] */
+function tableAddress(name, q = "") {
+  return `#tables?${new URLSearchParams(q ? { name, q } : { name })}`;
+}
+
+/** Offer the tables of the whole page, or those that a suite can have. */
+function tableOptions() {
+  const names = Object.keys(index.tables).filter(
+    (name) => index.tables[name].shown && (!state.suite || index.tables[name].columns.includes("task")),
+  );
+  const wanted = selectOf("tables-name").value;
+  options(
+    "tables-name",
+    names.map((id) => [id, id.replaceAll("_", " ")]),
+    names.includes(wanted) ? wanted : (names[0] ?? ""),
+  );
+}
+
+/** Leave of the rows those that have the words of the field. */
+async function filterRows() {
+  // One that is not built yet cannot be filtered.
+  await table?.built;
+  const words = wordsOf(inputOf("tables-q").value);
+  const has = (/** @type {any} */ row) =>
+    hasAll(table.columnsOfStudy.map((/** @type {string} */ column) => row[column] ?? "").join(" "), words);
+  if (words.length) table.setFilter(has);
+  else table.clearFilter();
+}
+
+/** Show the table that is chosen. */
+async function showTable() {
+  const name = selectOf("tables-name").value;
+  if (!name) return;
+  const { columns } = index.tables[name];
   const mine = ++asked;
   const read = await rowsOf(name);
   // One that is not built yet cannot be taken away.
   await table?.built;
   // Another one was chosen meanwhile.
   if (mine !== asked) return;
-  const data = read.map((row) => ({ ...row, "\0cases": linkOf(row) }));
+  const tasks = state.suite ? tasksOf(state.suite) : null;
+  const data = read.filter((row) => !tasks || tasks.includes(row.task)).map((row) => ({ ...row, "\0cases": linkOf(row) }));
   // A figure and its interval are one column, read together.
   const intervals = new Set(
     columns.filter((column) => columns.includes(`${column}_low`) && columns.includes(`${column}_high`)),
@@ -100,7 +132,7 @@ async function showTable(name) {
       },
     }));
   table?.destroy();
-  byId("tables-count").textContent = `${rows} rows. Filters: a text, or a comparison as in >0.1 or <=5.`;
+  byId("tables-count").textContent = `${data.length} rows. Filters: a text, or a comparison as in >0.1 or <=5.`;
   table = makeTable(byId("tables-list"), `Table ${name}`, {
     data,
     paginationSize: 10,
@@ -118,6 +150,7 @@ async function showTable(name) {
     ],
   });
   table.columnsOfStudy = columns;
+  await filterRows();
 }
 
 /** Whether a value passes a filter: part of a text, or a comparison. @param {string} wanted @param {any} value */

@@ -12,6 +12,8 @@ rule report:
     input:
         provenance="results/provenance.json",
         tables=expand("results/tables/{table}.parquet", table=STUDY.tables),
+        # What measures and arms are called.
+        figures=VIEWS["judged_figures"],
         summary="results/summary.md",
         drawings=expand("results/specifications/{figure}.json", figure=IN_PAGE),
         # What they are called.
@@ -41,7 +43,8 @@ rule report:
         configfiles=" ".join(map(quote, configfiles())),
     shell:
         script("write_report") + " --provenance {input.provenance}"
-        " --tables results/tables --names {params.names} --summary {input.summary}"
+        " --tables results/tables --names {params.names} --settings {input.figures}"
+        " --summary {input.summary}"
         " --drawings {input.drawings} --reference {input.reference} --citation {input.citation}"
         " --configfiles {params.configfiles}"
         " --report {output.page} --folder {output.folder} --log {log}"

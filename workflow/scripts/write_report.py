@@ -21,7 +21,9 @@ from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import has
 from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.about import about
+from persona_paradox.report.findings import tests_of
 from persona_paradox.report.index import index, withholds
+from persona_paradox.report.overview import overview, suites, tests
 from persona_paradox.report.page import page
 from persona_paradox.study.conditions import split
 from persona_paradox.study.inventory import ranks, restricted
@@ -33,7 +35,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "report"
 TABULATOR = TEMPLATES / "vendor/tabulator-tables-6.5.3"
 PROGRAMS = (
     *("data.js", "state.js", "answers.js", "search.js", "list.js", "case.js", "verdicts.js"),
-    *("figures.js", "drawings.js", "tables.js", "page.js"),
+    *("figures.js", "drawings.js", "tables.js", "suite.js", "find.js", "page.js"),
 )
 MB = 1_000_000
 
@@ -238,6 +240,8 @@ def main(arguments: Namespace) -> None:
         contents[f"figures/{figure.id}"] = chunks.packed(files.read_json(path))
         drawings.append({"id": figure.id, "title": figure.title, "shows": figure.shows})
     contents["provenance"] = chunks.packed(provenance)
+    settings, found = files.read_json(arguments.settings), tests_of(tables)
+    contents["tests"] = chunks.packed(tests(found, settings))
 
     inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
     sums = {name: chunks.fingerprint(content) for name, content in contents.items()}
@@ -245,6 +249,7 @@ def main(arguments: Namespace) -> None:
         "index": index(study, tables, tasks, drawings) | {"chunks": sums},
         "about": about(study, provenance, {task: told["n"] for task, told in tasks.items()}),
         "title": study.settings["title"],
+        "overview": overview(found, settings, suites(study)),
         "summary": prose.summary(arguments.summary.read_text(encoding="utf-8")),
         "methods": prose.methods(arguments.reference.read_text(encoding="utf-8")),
         "cite": yaml.safe_load(arguments.citation.read_text(encoding="utf-8")),
@@ -272,6 +277,7 @@ if __name__ == "__main__":
         __doc__,
         provenance="what the study was made of",
         tables="folder of tables",
+        settings="view of the figures' settings",
         summary="the results in words",
         reference="config/README.md, which has the definitions",
         citation="CITATION.cff",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from ..judges.words import is_share, judge_title, metric_title
 from ..words import (
+    NO_INTERVAL,
     Row,
     Settings,
     Tables,
@@ -48,6 +49,7 @@ class Effect:
         confidence: of which the measure is, else None.
         verdict: of robustness; None where none is made.
         judge: who says so, else None.
+        usable: whether that judge is, by its own rule.
     """
 
     model: str
@@ -64,6 +66,7 @@ class Effect:
     p: float
     verdict: str | None
     judge: str | None = None
+    usable: bool = True
 
     @property
     def order(self) -> tuple[bool, bool, float]:
@@ -75,7 +78,7 @@ class Effect:
 def findings(tables: Tables, settings: Settings) -> list[str]:
     """The sentences, as a list in Markdown; none where a study has no tests."""
     alpha = 1 - settings["confidence"]
-    tests = [*_of_measures(tables), *_of_judges(tables)]
+    tests = [one for one in tests_of(tables) if one.usable]
     shown = sorted((one for one in tests if one.p <= alpha), key=lambda one: one.order)
     rest = [*_judges(tables, settings), *_nothing(tests, alpha, settings, "contrasts" in tables)]
     if not tests:
@@ -89,6 +92,11 @@ def findings(tables: Tables, settings: Settings) -> list[str]:
     if others:
         lines.append(_beyond_chance(others, len(tests), settings))
     return [f"- {line}" for line in (*lines, *rest)]
+
+
+def tests_of(tables: Tables) -> list[Effect]:
+    """All tests of a study, also those of judges that are not usable."""
+    return [*_of_measures(tables), *_of_judges(tables)]
 
 
 def _of_measures(tables: Tables) -> Iterator[Effect]:
@@ -110,12 +118,12 @@ def _of_measures(tables: Tables) -> Iterator[Effect]:
 
 
 def _of_judges(tables: Tables) -> Iterator[Effect]:
-    """The tests of judges that are usable by their own rules."""
+    """The tests of judges, with whether these are usable by their own rules."""
     if "judgement_contrasts" not in tables:
         return
-    table = tables["judgement_contrasts"]
-    for row in table.filter("usable", pl.col("p_holm").is_not_null()).iter_rows(named=True):
-        yield _effect(row, None, row["judge"])
+    table = tables["judgement_contrasts"].filter(pl.col("p_holm").is_not_null())
+    for row in table.iter_rows(named=True):
+        yield replace(_effect(row, None, row["judge"]), usable=bool(row["usable"]))
 
 
 def _effect(row: Row, verdict: str | None, judge: str | None) -> Effect:
@@ -125,38 +133,44 @@ def _effect(row: Row, verdict: str | None, judge: str | None) -> Effect:
     return Effect(**values, value=row["difference"], p=row["p_holm"], verdict=verdict, judge=judge)
 
 
-def _number(one: Effect, settings: Settings) -> str:
-    """The difference with its bounds: in points, where it is one of shares."""
+def difference(one: Effect, settings: Settings) -> tuple[str, str]:
+    """The difference and its bounds: in points, where it is one of shares."""
     in_points = one.metric == "accuracy" or one.metric.endswith("_rate")
     if one.judge is not None:
         in_points = is_share(settings, one.metric)
     if in_points:
-        return f"{points(one.value)} points {points_within(one.low, one.high)}"
-    bounds = "[no interval]"
+        return f"{points(one.value)} points", points_within(one.low, one.high)
+    bounds = NO_INTERVAL
     if one.low is not None and one.high is not None:
         bounds = f"[{signed(one.low, 2)}, {signed(one.high, 2)}]"
-    return f"{signed(one.value, 2)} {bounds}"
+    return signed(one.value, 2), bounds
+
+
+def _number(one: Effect, settings: Settings) -> str:
+    return " ".join(difference(one, settings))
 
 
 def _told(one: Effect, settings: Settings) -> str:
     """An effect, what it is about, its numbers and its cases."""
-    judge, measure = "", _measure(one)
-    if one.judge is not None:
-        judge = f", says {judge_title(settings, one.judge)}"
-        measure = metric_title(settings, one.judge, one.metric)
+    judge = "" if one.judge is None else f", says {judge_title(settings, one.judge)}"
+    baseline = named(settings, settings["baseline"])
     return (
-        f"{_wording(one, settings)} in {place_of(settings, one.model, one.task)}: "
-        f"{measure} {_number(one, settings)} against {named(settings, settings['baseline'])}, "
+        f"{worded(one, settings)} in {place_of(settings, one.model, one.task)}: "
+        f"{measure_of(one, settings)} {_number(one, settings)} against {baseline}, "
         f"n = {one.n}, {one.n_invalid} invalid, p (Holm) {p_text(one.p)}{judge} "
         f"([cases]({_cases(one)}))"
     )
 
 
-def _measure(one: Effect) -> str:
+def measure_of(one: Effect, settings: Settings) -> str:
+    """What the measure of a test is called."""
+    if one.judge is not None:
+        return metric_title(settings, one.judge, one.metric)
     return plain(one.metric) + ("" if one.confidence is None else f" ({plain(one.confidence)})")
 
 
-def _wording(one: Effect, settings: Settings) -> str:
+def worded(one: Effect, settings: Settings) -> str:
+    """The persona, with its wording where that is not the main one."""
     wording = "" if one.variant == "main" else f" ({plain(one.variant)})"
     return f"{named(settings, one.persona)}{wording}"
 
@@ -196,7 +210,7 @@ def _nothing(tests: list[Effect], alpha: float, settings: Settings, tested: bool
     """Where no test shows a difference; `tested`, whether there could be tests."""
     places: dict[tuple[str, str, str], list[Effect]] = {}
     for one in tests:
-        places.setdefault((one.model, one.task, _measure(one)), []).append(one)
+        places.setdefault((one.model, one.task, measure_of(one, settings)), []).append(one)
     quiet = {place: found for place, found in places.items() if min(one.p for one in found) > alpha}
     if not tests and tested:
         yield "The study has no test of its own: its numbers describe, and nothing is a finding."

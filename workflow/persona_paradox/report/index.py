@@ -16,6 +16,7 @@ from ..study.study import Study
 from .chunks import BLOCK, shown
 from .class_figures import class_figures
 from .figures import METRICS, RATED, figures
+from .overview import suites
 
 Json = dict[str, Any]
 
@@ -71,6 +72,7 @@ def index(
             id_: _task(study, id_) | told | {"answers": asdict(told["answers"])}
             for id_, told in tasks.items()
         },
+        "suites": suites(study),
         "judges": {id_: _judge(study, id_, tables["judges"]) for id_ in study.active_judges},
         "tables": {
             name: {"columns": table.columns, "rows": table.height, "shown": shown(table)}
