@@ -1,11 +1,11 @@
 """How fast the report of a large study opens and filters, in headless Chromium.
 
-    python benchmarks/large_report.py --write             # 10 models × 12 personas × 1,245 cases
-    python benchmarks/large_report.py --models 2 --cases 60    # a trial run
+    python benchmarks/large_report.py --write        # 10 models × 12 personas × 6 × 1,000 cases
+    python benchmarks/large_report.py --models 2 --suites 2 --cases 60    # a trial run
 
 A small study of a model of random weights really runs. Then its files are enlarged: prompts and
-cases of the real length, answers drawn at random and scored by the real program, rows of tables
-copied.
+cases of the real length, answers drawn at random and scored by the real program, further suites
+that are copies of the first, rows of tables copied, p values and verdicts drawn at random.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -38,8 +39,15 @@ from persona_paradox.kinds.triage.scoring import score
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.provenance import configuration
+from persona_paradox.study.views import views
 
 TASK, DATASET, FIRST = "triage_ed", "teaching_ed", "tiny"
+MORE = re.compile(r"^(steering|control_tokens):", re.MULTILINE)
+STATISTICS = {
+    "draws": 200,
+    "family": {"metrics": ["accuracy", "under_triage_rate", "over_triage_rate"]},
+}
+SETTINGS = "results/config/judged_figures-large.json"
 INSTRUCTION = "Assign one level to the patient whom the user describes. " * 12
 # What the page must keep to; reported, and asserted nowhere.
 FIRST_VIEW_S, FILTER_S = 2.0, 0.3
@@ -48,10 +56,11 @@ MB = 10**6
 # letter.
 BEFORE_TYPING_S = 1.0
 ROUNDS = 5
+WAIT_MS = 120_000
 
 FILTERS = {
     "flipped against the baseline": "document.getElementById('filter-flip').click()",
-    "high acuity under-triaged": "document.getElementById('filter-under').click()",
+    "high acuity under-triaged": "document.getElementById('filter-grave').click()",
     "personas disagree most first": (
         "{ const s = document.getElementById('cases-sort'); s.value = 'disagree';"
         " s.dispatchEvent(new Event('change')); }"
@@ -82,43 +91,48 @@ def small_study(folder: Path) -> Project:
     project = new_project(folder)
     add_model(project)
     (folder / "config/config.yaml").write_text(
-        yaml.safe_dump(STUDY | {"tasks": [TASK]}, sort_keys=False)
+        yaml.safe_dump(STUDY | {"tasks": [TASK], "statistics": STATISTICS}, sort_keys=False)
     )
     project.run("--cores", "2", "tables", "results/provenance.json")
     return project
 
 
-def enlarge(project: Project, n_models: int, n_personas: int, n_cases: int) -> None:
-    """Put more models, personas and cases into the files of a study that has run.
+def enlarge(project: Project, wanted: argparse.Namespace) -> None:
+    """Put more models, personas, suites and cases into the files of a study that has run.
 
     Answers are drawn at random, scored by the real program, and stand behind prompts of the real
-    length; rows of tables are copies.
+    length; further suites are copies of the first, and so are rows of tables.
     """
     root = project.path
-    known = sorted(path.stem for path in (root / "config/personas").glob("*.yaml"))
+    # Some need more than a prompt: readings of a model, or tokens of its own.
+    files_of = {path.stem: path.read_text() for path in (root / "config/personas").glob("*.yaml")}
+    known = sorted(id_ for id_, text in files_of.items() if not MORE.search(text))
     first = STUDY["baseline"]
-    personas = [first, *(id_ for id_ in known if id_ != first)][:n_personas]
-    models = [FIRST, *(f"{FIRST}_{number}" for number in range(2, n_models + 1))]
+    personas = [first, *(id_ for id_ in known if id_ != first)][: wanted.personas]
+    models = [FIRST, *(f"{FIRST}_{number}" for number in range(2, wanted.models + 1))]
     for name in models[1:]:
         model = yaml.safe_load((root / f"config/models/{FIRST}.yaml").read_text())
         model["title"] = f"Random weights, copy {name}"
         (root / f"config/models/{name}.yaml").write_text(yaml.safe_dump(model))
-    cases = more_cases(root / f"resources/datasets/{DATASET}.parquet", n_cases)
+    cases = more_cases(root / f"resources/datasets/{DATASET}.parquet", wanted.cases)
     (view,) = (root / "results/config/scoring").glob(f"{TASK}-*.json")
     scoring, rng = files.read_json(view), np.random.default_rng(1)
     for model in models:
         for persona in personas:
             answer(root, f"{model}/{TASK}/{persona}", cases, scoring, rng)
+    tasks = [TASK, *(more_suites(root, models, number) for number in range(2, wanted.suites + 1))]
     for path in sorted((root / "results/tables").glob("*.parquet")):
         table = files.read_table(path)
-        for column, ids in (("model", models), ("persona", personas)):
+        # The baseline is not compared with itself.
+        others = personas[1:] if path.stem in ("contrasts", "robustness") else personas
+        for column, ids in (("model", models), ("persona", others), ("task", tasks)):
             if column in table.columns and table.height:
                 one = table.filter(pl.col(column) == table.item(-1, column))
                 table = pl.concat(one.with_columns(pl.lit(id_).alias(column)) for id_ in ids)
-        files.write_table(table, path, {})
+        files.write_table(drawn(table, rng), path, {})
     project.edit(
         "config/config.yaml",
-        lambda settings: settings.update(models=models, personas=personas, limit=None),
+        lambda settings: settings.update(models=models, personas=personas, tasks=tasks, limit=None),
     )
     path = root / "results/provenance.json"
     provenance = files.read_json(path)
@@ -126,7 +140,42 @@ def enlarge(project: Project, n_models: int, n_personas: int, n_cases: int) -> N
     study = load_study(settings, root / "config", check_schema)
     provenance["configuration"] = configuration(study)
     provenance["models"] = dict.fromkeys(models, provenance["models"][FIRST])
+    sets = dict.fromkeys(study.datasets, provenance["datasets"][DATASET])
+    provenance["datasets"] = sets
+    files.write_text(root / SETTINGS, files.canonical_json(dict(views(study))["judged_figures"]))
     files.write_text(path, files.canonical_json(provenance))
+
+
+def more_suites(root: Path, models: list[str], number: int) -> str:
+    """A copy of the first suite, cases, answers and all; its id."""
+    id_, dataset = f"{TASK}_{number}", f"{DATASET}_{number}"
+    for kind, old, new, more in (
+        ("tasks", TASK, id_, {"dataset": dataset}),
+        ("datasets", DATASET, dataset, {}),
+    ):
+        told = yaml.safe_load((root / f"config/{kind}/{old}.yaml").read_text()) | more
+        told["title"] += f", copy {number}"
+        (root / f"config/{kind}/{new}.yaml").write_text(yaml.safe_dump(told))
+    items = root / "resources/datasets"
+    shutil.copy(items / f"{DATASET}.parquet", items / f"{dataset}.parquet")
+    for stage in ("delivered", "responses", "scores"):
+        for model in models:
+            place = root / "results" / stage / model
+            shutil.copytree(place / TASK, place / id_)
+    return id_
+
+
+def drawn(table: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Tests of which a third are beyond chance, and a third of these robust."""
+    if "p_holm" in table.columns:
+        p = pl.Series(rng.uniform(0, 0.15, table.height))
+        table = table.with_columns(
+            p_holm=pl.when(pl.col("p_holm").is_not_null()).then(p).otherwise(None)
+        )
+    if "verdict" in table.columns:
+        verdicts = ["robust", "not beyond controls", "not beyond wording"]
+        table = table.with_columns(verdict=pl.Series(rng.choice(verdicts, table.height)))
+    return table
 
 
 def more_cases(path: Path, n: int) -> pl.DataFrame:
@@ -186,7 +235,7 @@ def write_report(project: Project, single_file_mb: float) -> tuple[float, float,
     names = sorted(file.stem for file in (project.path / "results/tables").glob("*.parquet"))
     command = [sys.executable, str(paths.ROOT / "workflow/scripts/write_report.py")]
     command += ["--provenance", "results/provenance.json", "--tables", "results/tables"]
-    command += ["--names", *names, "--summary", "results/summary.md"]
+    command += ["--names", *names, "--settings", SETTINGS, "--summary", "results/summary.md"]
     command += ["--reference", "config/README.md", "--citation", "CITATION.cff"]
     command += ["--report", "results/report.html", "--folder", "results/report"]
     start = time.perf_counter()
@@ -227,10 +276,12 @@ def measured(browser: Browser, address: str) -> dict[str, Seconds]:
         passed = time.perf_counter() - start if seconds is None else seconds
         found[name] = (passed, cpu_seconds() - before)
 
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]")
-    done("first view")
-    page.wait_for_selector("body[data-drawn]")
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector("#overview tbody tr", timeout=WAIT_MS)
+    done("overview seen")
+    page.wait_for_selector("body[data-ready]", timeout=WAIT_MS)
+    done("first view: overview and list of cases")
+    page.wait_for_selector("body[data-drawn]", timeout=WAIT_MS)
     done("all figures drawn")
     for name, action in FILTERS.items():
         page.locator("#cases-reset").click()
@@ -246,13 +297,22 @@ def measured(browser: Browser, address: str) -> dict[str, Seconds]:
     page.locator("#cases-list a").nth(3).click()
     page.wait_for_selector("#case .card")
     done("a case opened")
+    start, before = time.perf_counter(), cpu_seconds()
+    page.locator("#overview th a").last.click()
+    page.wait_for_selector("#suite-tests .tabulator-row")
+    done("a suite opened")
+    start, before = time.perf_counter(), cpu_seconds()
+    page.locator("#find").fill("abdominal pain")
+    page.wait_for_selector("body[data-found]", timeout=WAIT_MS)
+    done("search over everything, the first time")
     context.close()
     return found
 
 
 def rows(rounds: list[dict[str, Seconds]]) -> Iterator[str]:
     """What was measured, as rows of a table."""
-    limits = {"first view": FIRST_VIEW_S} | dict.fromkeys(FILTERS, FILTER_S)
+    first = [name for name in rounds[0] if name.startswith(("overview", "first view"))]
+    limits = dict.fromkeys(first, FIRST_VIEW_S) | dict.fromkeys(FILTERS, FILTER_S)
     for name in rounds[0]:
         seconds, cpu = zip(*(one[name] for one in rounds), strict=True)
         wanted = f"{limits[name]:g}" if name in limits else ""
@@ -284,7 +344,8 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--models", type=int, default=10)
     options.add_argument("--personas", type=int, default=12)
-    options.add_argument("--cases", type=int, default=1245)
+    options.add_argument("--suites", type=int, default=6)
+    options.add_argument("--cases", type=int, default=1000, help="of every suite")
     options.add_argument(
         "--folder", type=Path, help="empty folder for the study; else a temporary one"
     )
@@ -295,11 +356,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary) / "study"
         project = small_study(folder)
-        enlarge(project, arguments.models, arguments.personas, arguments.cases)
+        enlarge(project, arguments)
         about = (
-            f"{arguments.models} models × {arguments.personas} personas × {arguments.cases:,} "
-            f"cases, {ROUNDS} openings, on {readme.processor()} ({os.cpu_count()} cores), Python "
-            f"{platform.python_version()}.{readme.busy(load)}"
+            f"{arguments.models} models × {arguments.personas} personas × {arguments.suites} "
+            f"suites × {arguments.cases:,} cases, {ROUNDS} openings, on {readme.processor()} "
+            f"({os.cpu_count()} cores), Python {platform.python_version()}.{readme.busy(load)}"
         )
         text = "\n".join([about, *table(project, chromium)])
     print(text)

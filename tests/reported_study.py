@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from project import STUDY, Project, add_model, new_project
 from safety_study import CAREFUL, CAREFUL_FILE, write
@@ -154,3 +155,13 @@ def answer(project: Project, task: str, persona: str, item: str) -> dict:
     path = project.path / f"results/responses/tiny/{task}/{persona}.parquet"
     rows = pl.read_parquet(path).filter((pl.col("item_id") == item) & (pl.col("repeat") == 0))
     return rows.row(0, named=True)
+
+
+def serious_faults(page: Page) -> list[tuple[str, list[str], str]]:
+    """What axe-core calls a serious or critical fault of accessibility: where, and why."""
+    return [
+        (one["id"], node["target"], node["failureSummary"])
+        for one in Axe().run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]

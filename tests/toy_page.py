@@ -16,8 +16,8 @@ from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import Traits
 from persona_paradox.names import CONFIDENCES
 from persona_paradox.report import cells, chunks
-from persona_paradox.report.findings import tests_of
-from persona_paradox.report.overview import overview, tests
+from persona_paradox.report.findings import effects_of
+from persona_paradox.report.overview import overview, rows
 from persona_paradox.report.page import page
 from persona_paradox.report.prose import as_html
 
@@ -173,7 +173,7 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
 
 def write(path: Path, scripts: list[str]) -> Path:
     """Write the page of both tasks, with a figure of Vega-Lite, into a folder."""
-    told, found = specs(), tests_of(tables())
+    told, found = specs(), effects_of(tables())
     statistics = {"confidence": 0.95, "interval": "percentile", "draws": 100}
     index = {
         "title": "Coins",
@@ -212,7 +212,7 @@ def write(path: Path, scripts: list[str]) -> Path:
         "figures": [],
         "drawings": [{"id": "sides", "title": "Sides", "shows": "how often a side was up"}],
     }
-    contents: dict[str, Any] = {"figures/sides": SPEC, "tests": tests(found, settings())}
+    contents: dict[str, Any] = {"figures/sides": SPEC, "tests": rows(found, settings())}
     for task, spec in told.items():
         contents |= _chunks(task, spec)
     values = {
@@ -228,7 +228,7 @@ def write(path: Path, scripts: list[str]) -> Path:
         "title": "Coins",
         "overview": overview(found, settings(), SUITES),
         "summary": as_html("Nothing."),
-        "methods": as_html("None."),
+        "methods": as_html("| metric | definition |\n|---|---|\n| `wit` | how much it amuses |"),
         "cite": yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8")),
         "library_style": "",
         "configfiles": [],

@@ -21,9 +21,9 @@ from persona_paradox.kinds.answers import AnswerSpec
 from persona_paradox.kinds.base import has
 from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.about import about
-from persona_paradox.report.findings import tests_of
+from persona_paradox.report.findings import effects_of
 from persona_paradox.report.index import index, withholds
-from persona_paradox.report.overview import overview, suites, tests
+from persona_paradox.report.overview import overview, rows, suites
 from persona_paradox.report.page import page
 from persona_paradox.study.conditions import split
 from persona_paradox.study.inventory import ranks, restricted
@@ -240,8 +240,8 @@ def main(arguments: Namespace) -> None:
         contents[f"figures/{figure.id}"] = chunks.packed(files.read_json(path))
         drawings.append({"id": figure.id, "title": figure.title, "shows": figure.shows})
     contents["provenance"] = chunks.packed(provenance)
-    settings, found = files.read_json(arguments.settings), tests_of(tables)
-    contents["tests"] = chunks.packed(tests(found, settings))
+    settings, found = files.read_json(arguments.settings), effects_of(tables)
+    contents["tests"] = chunks.packed(rows(found, settings))
 
     inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
     sums = {name: chunks.fingerprint(content) for name, content in contents.items()}

@@ -78,7 +78,7 @@ class Effect:
 def findings(tables: Tables, settings: Settings) -> list[str]:
     """The sentences, as a list in Markdown; none where a study has no tests."""
     alpha = 1 - settings["confidence"]
-    tests = [one for one in tests_of(tables) if one.usable]
+    tests = [one for one in effects_of(tables) if one.usable]
     shown = sorted((one for one in tests if one.p <= alpha), key=lambda one: one.order)
     rest = [*_judges(tables, settings), *_nothing(tests, alpha, settings, "contrasts" in tables)]
     if not tests:
@@ -94,7 +94,7 @@ def findings(tables: Tables, settings: Settings) -> list[str]:
     return [f"- {line}" for line in (*lines, *rest)]
 
 
-def tests_of(tables: Tables) -> list[Effect]:
+def effects_of(tables: Tables) -> list[Effect]:
     """All tests of a study, also those of judges that are not usable."""
     return [*_of_measures(tables), *_of_judges(tables)]
 

@@ -54,7 +54,7 @@ def mark(one: Effect, alpha: float) -> str:
     return ROBUST if one.verdict == "robust" else SHOWN
 
 
-def tests(found: Sequence[Effect], settings: Settings) -> list[Json]:
+def rows(found: Sequence[Effect], settings: Settings) -> list[Json]:
     """The tests as rows of the page: the robust ones first, then as the findings order them."""
     alpha = 1 - settings["confidence"]
     marked = [(mark(one, alpha), one) for one in found]
