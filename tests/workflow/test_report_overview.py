@@ -100,7 +100,7 @@ def with_effects(ran: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     return project
 
 
-def tests_on_disk(project: Project) -> pl.DataFrame:
+def on_disk(project: Project) -> pl.DataFrame:
     """The tests of a study: task, persona, metric, n, n_invalid and what they have shown."""
     tables = project.path / "results/tables"
     verdicts = pl.read_parquet(tables / "robustness.parquet").select(*KEYS, "verdict")
@@ -124,7 +124,7 @@ def count(text: str, mark: str) -> int:
 
 
 def test_marks_agree_with_the_tables_on_the_disk(with_effects: Project, chromium: Browser) -> None:
-    tests = tests_on_disk(with_effects)
+    tests = on_disk(with_effects)
     assert set(tests["mark"]) == {"robust", "beyond chance", "not shown", "judge not usable"}
     with opening(chromium, with_effects.path / REPORT) as open_:
         page = open_()
@@ -171,7 +171,7 @@ def test_the_page_of_a_suite_has_its_rows_alone(
     suite: str, ran: Project, open_report: Callable[..., Page]
 ) -> None:
     page = open_report(f"#suite={suite}")
-    tests = tests_on_disk(ran).filter(task=suite)
+    tests = on_disk(ran).filter(task=suite)
     expect(page.locator("#suite-count")).to_contain_text(f"{tests.height} tests: ")
     first = page.locator("#suite-tests .tabulator-row").first
     expect(first.locator("[tabulator-field=n]")).to_have_text(re.compile(r"\d+"))

@@ -66,8 +66,10 @@ async function showTests(id) {
   const named = only.map((key) => (key === "model" ? index.models[state.model] : nameOf(state.persona)));
   byId("suite-count").replaceChildren(
     `${rows.length} tests${named.length ? ` of ${named.join(", ")}` : ""}: `,
-    ["robust", "beyond chance", "not shown", "judge not usable"]
-      .map((mark) => `${rows.filter((one) => one.mark === mark).length} ${mark}`)
+    [ROBUST, "beyond chance", "not shown", STRUCK]
+      .map((mark) => ({ mark, n: rows.filter((one) => one.mark === mark).length }))
+      .filter(({ mark, n }) => n || mark !== STRUCK)
+      .map(({ mark, n }) => `${n} ${mark}`)
       .join(", "),
     ". ",
     named.length ? h("a", { href: suiteAddress(id) }, "All tests of this suite") : "",
@@ -102,7 +104,7 @@ function testColumns(suite) {
   };
   return [
     cases,
-    column("Shown", "mark", (row) => (row.mark === ROBUST ? "◆ robust" : row.mark)),
+    column("Result", "mark", (row) => (row.mark === ROBUST ? "◆ robust" : row.mark)),
     ...(Object.keys(index.models).length > 1 ? [column("Model", "model", (row) => index.models[row.model])] : []),
     ...(suite.tasks.length > 1 ? [column("Task", "task", (row) => index.tasks[row.task].title)] : []),
     column("Persona", "persona", (row) => row.who),
