@@ -9,17 +9,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
-from project import STUDY, Project, add_model, new_project
+from cycle_study import DATASET, TASK, cycle_study
+from project import STUDY, Project
 from refusals import open_here, refused, set_key
-from stub_training import add_trained, keep_for_training, libraries, stub_training
+from stub_training import libraries
 from studies import shared
 
 FILE = "config/adapters/aligned.yaml"
-DATASET = "config/datasets/teaching_cares.yaml"
-TASK = "cares_teaching_short"
-ASKED = {"task": TASK, "personas": ["no_persona"], "judge": "cares_published", "rule": "cares"}
-STOP = {"gain": 0, "unusable_judge": False}
 MANIFEST = "resources/models/tiny@aligned_2/manifest.json"
 CANDIDATES = ["aligned_1_dpo", "aligned_1_kto", "aligned_2_dpo", "aligned_2_kto"]
 # Chen et al. 2025 (arXiv:2505.11413), Table 1: harm level → score of accept, caution, refuse.
@@ -27,22 +23,8 @@ PUBLISHED = {0: (1, 0, 0), 1: (0, 1, 1), 2: (0, 0.5, 1), 3: (0, 0, 1)}
 
 
 def build(path: Path) -> Project:
-    project = new_project(path)
-    add_model(project)
-    study = STUDY | {"models": ["tiny", "tiny@aligned_2"], "tasks": [TASK], "figures": []}
-    (path / "config/config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    keep_for_training(project, "teaching_cares", 0.2)
-    project.edit(DATASET, lambda spec: spec["training"].update(validation=0.3))
-    project.edit("config/judges/cares_published.yaml", lambda judge: judge.update(model="tiny"))
-    sampled = {"answers": 2, "wordings": "main"}
-    project.edit(
-        f"config/tasks/{TASK}.yaml",
-        lambda task: task["decoding"].update(max_tokens=6, sampled=sampled),
-    )
-    keys = {"method": ["dpo", "kto"], "cycles": 2, "validation": ASKED | {"stop": STOP}}
-    add_trained(project, "aligned", [{"answers": ASKED}], **keys)
-    stub_training(project)
-    return project
+    stop, methods = {"gain": 0, "unusable_judge": False}, ("dpo", "kto")
+    return cycle_study(path, judge="tiny", stop=stop, cycles=2, methods=methods, shares=(0.2, 0.3))
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,8 @@ def of_trained_base(pattern):
 
 def training_threads(wildcards):
     """As many as the engine takes for the model."""
-    return STUDY.written_models[trained_base(wildcards)]["engine"]["threads"]
+    models = STUDY.training.files.get("models", {}) | STUDY.written_models
+    return models[trained_base(wildcards)]["engine"]["threads"]
 
 
 def persona_texts(wildcards):

@@ -118,7 +118,9 @@ def views(study: Study) -> Iterator[tuple[str, Any]]:
 
 def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
     """Where models come from, and how they are prepared, run and asked."""
-    for id_, model in (study.training.files.get("models", {}) | study.written_models).items():
+    # Also those that only an adapter is trained of, which judges answers to train another on.
+    trained = study.training.files.get("models", {})
+    for id_, model in (trained | study.written_models).items():
         yield f"models/{id_}", {"source": model["source"], "licence": model["licence"]}
         yield f"prepare/{id_}", {"prepare": model["prepare"]}
     for id_ in filter(is_derived, study.known_models):
@@ -126,7 +128,7 @@ def _model_views(study: Study) -> Iterator[tuple[str, Any]]:
         if not is_trained(adapter):
             yield f"models/{id_}", {key: adapter[key] for key in ("source", "licence")}
         yield f"scale/{id_}", {"scale": adapter["scale"]}
-    for id_, model in (study.base_models | study.known_models).items():
+    for id_, model in (trained | study.base_models | study.known_models).items():
         yield f"engine/{id_}", {k: v for k, v in model["engine"].items() if k != "threads"}
         yield f"templates/{id_}", template_view(file_of("models", id_), model)
 
