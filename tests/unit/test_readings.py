@@ -207,18 +207,20 @@ def test_the_summary_says_where_personas_stand_and_what_steering_does() -> None:
     )
     where = {"model": "smollm2_135m_instruct", "task": "triage_ed", "towards": "ed_nurse"}
     told = [
-        where | {"persona": "no_persona", "way": "none", "dose": 0.0, "n_incoherent": 0},
+        where
+        | {"persona": "no_persona", "way": "none", "dose": 0.0, "n_incoherent": 0}
+        | {"value": 0.25, "n_invalid": 1},
         where
         | {"persona": "steered_nurse@push_2", "way": "push", "dose": 2.0, "n_incoherent": 9}
         | {"difference": -0.1, "low": -0.2, "high": 0.0, "n_invalid": 3},
     ]
     steering = pl.DataFrame(
-        [one | {"metric": "accuracy", "n_read": 40} for one in told], schema=doses.DOSES
+        [one | {"metric": "accuracy", "n": 40, "n_read": 40} for one in told], schema=doses.DOSES
     )
     ((_, _, positions_told), (_, _, doses_told)) = words.SECTIONS
     said = " ".join(positions_told({"axis": axis}, shown(), {}))
-    assert "Beside the roles: ED nurse 0.20 [-0.80, 1.20]" in said
+    assert "| ED nurse | 0.20 [-0.80, 1.20]" in said
     assert "n = 40 items (at most 2 without a reading)" in said
     said = " ".join(doses_told({"steering": steering}, shown(), {}))
-    assert "nothing 0 of 40 incoherent" in said
-    assert "push 2.0 −10.0 [−20.0, 0.0], 9 of 40 incoherent, 3 invalid" in said
+    assert "| nothing | 25.0% | 1 | 0 of 40 |" in said
+    assert "| push 2 | −10.0 [−20.0, 0.0] | 3 | 9 of 40 |" in said

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from ..words import Row, Section, Settings, Tables, named, number, place_of, points, points_within
+from ..words import (
+    Row,
+    Section,
+    Settings,
+    Tables,
+    named,
+    number,
+    place_of,
+    plain,
+    points,
+    points_within,
+    span,
+    table_of,
+)
 from .doses import NONE, TEXT
 from .shown import ends, shown_layer
 
@@ -13,21 +26,31 @@ _ROLES = "roles"
 
 def _positions(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
     first = shown_layer(tables["axis"], settings).filter(turn=0)
-    for (model, task), part in first.group_by("model", "task", maintain_order=True):
-        own = [*part.iter_rows(named=True)]
-        row = own[0]
-        cosine = number(row["axis_cosine"], row["axis_cosine_low"], row["axis_cosine_high"])
-        missing = max(one["n_missing"] for one in own)
-        where = place_of(settings, str(model), str(task))
-        yield (
-            f"- **{where}**, behind layer {row['layer']}, n = {row['n_items']} items (at most "
-            f"{missing} without a reading): {ends(settings)}. The axes of both halves of the items "
-            f"agree by a cosine of {cosine}. "
-            + (
-                "So there is no axis on which to stand."
-                if row["position"] is None
-                else f"Beside the roles: {_told(own, settings)}."
+    for (model,), of_model in first.group_by("model", maintain_order=True):
+        stand: dict[str, dict[str, str]] = {}
+        for (task,), part in of_model.group_by("task", maintain_order=True):
+            own = [*part.iter_rows(named=True)]
+            row = own[0]
+            cosine = number(row["axis_cosine"], row["axis_cosine_low"], row["axis_cosine_high"])
+            missing = max(one["n_missing"] for one in own)
+            yield (
+                f"- **{place_of(settings, str(model), str(task))}**, behind layer {row['layer']}, "
+                f"n = {row['n_items']} items (at most {missing} without a reading): "
+                f"{ends(settings)}. The axes of both halves of the items agree by a cosine of "
+                f"{cosine}."
+                + (" So there is no axis on which to stand." if row["position"] is None else "")
             )
+            for one in own:
+                if one["end"] is None and one["position"] is not None:
+                    told = number(one["position"], one["position_low"], one["position_high"])
+                    stand.setdefault(one["persona"], {})[str(task)] = told
+        tasks = [*dict.fromkeys(task for told in stand.values() for task in told)]
+        yield from table_of(
+            ("beside the roles", *(settings["tasks"][task]["title"] for task in tasks)),
+            (
+                (named(settings, persona), *(told.get(task, "–") for task in tasks))
+                for persona, told in stand.items()
+            ),
         )
     yield ""
     yield (
@@ -37,44 +60,45 @@ def _positions(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]
     )
 
 
-def _told(rows: Sequence[Row], settings: Settings) -> str:
-    own = [row for row in rows if row["end"] is None]
-    told = [
-        f"{named(settings, row['persona'])} "
-        + number(row["position"], row["position_low"], row["position_high"])
-        for row in own
-    ]
-    return ", ".join(told) or "nobody"
-
-
 def _doses(tables: Tables, settings: Settings, _: Settings) -> Iterator[str]:
-    keys = ("model", "task", "towards", "metric")
+    keys = ("model", "task", "towards")
     for place, part in tables["steering"].group_by(keys, maintain_order=True):
-        model, task, target, metric = map(str, place)
+        model, task, target = map(str, place)
         where = place_of(settings, model, task)
         goal = "the mean of the roles" if target == _ROLES else named(settings, target)
-        told = [_dose(row) for row in part.iter_rows(named=True)]
-        yield f"- **{where}**, towards {goal}, {metric.replace('_', ' ')}: {'; '.join(told)}."
+        yield f"**{where}**, towards {goal} (n = {span(part['n'])})"
+        metrics = [*dict.fromkeys(part["metric"])]
+        lines = []
+        for _dose, own in part.group_by("persona", "dose", "way", maintain_order=True):
+            of = {row["metric"]: row for row in own.iter_rows(named=True)}
+            row = next(iter(of.values()))
+            told = [_effect(of[metric]) if metric in of else "–" for metric in metrics]
+            incoherent = f"{row['n_incoherent']} of {row['n_read']}"
+            lines.append((_way(row), *told, str(own["n_invalid"].max()), incoherent))
+        head = ("", *(plain(metric) for metric in metrics), "invalid", "incoherent")
+        yield from table_of(head, lines)
     rule = settings["readings"]["incoherent"]
-    yield ""
     yield (
-        "Effects are in points against no persona, of the model that is moved and told nothing. "
-        "Incoherent (own rule) is an answer whose perplexity without steering is above "
+        "Effects are in points against no persona, of the model that is moved and told nothing; "
+        "of nothing at all the share itself. An invalid answer is neither over- nor under-triage: "
+        "where many are invalid, both rates fall because nothing was said. Incoherent (own rule) "
+        "is an answer whose perplexity without steering is above "
         f"{rule['perplexity']:g} times what 99% of the answers without a persona have at most, or "
         f"that repeats {100 * rule['repeated']:g}% or more of its runs of four tokens: an effect "
         "that comes with many of them is that of a broken model."
     )
 
 
-def _dose(row: Row) -> str:
-    way = {NONE: "nothing", TEXT: "as text"}.get(row["way"], f"{row['way']} {row['dose']}")
-    effect = (
-        ""
-        if row["way"] == NONE
-        else f" {points(row['difference'])} {points_within(row['low'], row['high'])},"
-    )
-    invalid = f", {row['n_invalid']} invalid" if row["n_invalid"] else ""
-    return f"{way}{effect} {row['n_incoherent']} of {row['n_read']} incoherent{invalid}"
+def _way(row: Row) -> str:
+    """Nothing, the text, or a push or cap with its dose."""
+    way = {NONE: "nothing", TEXT: "as text"}.get(row["way"])
+    return way or f"{row['way']} {row['dose']:g}".replace("-", "−")
+
+
+def _effect(row: Row) -> str:
+    if row["way"] == NONE:
+        return "–" if row["value"] is None else f"{100 * row['value']:.1f}%"
+    return f"{points(row['difference'])} {points_within(row['low'], row['high'])}"
 
 
 SECTIONS: tuple[Section, ...] = (
