@@ -164,7 +164,7 @@ def test_the_dose_is_drawn_beside_the_text(tmp_path: Path) -> None:
     assert drawn["dose"].to_list() == [0.0, 2.0, 0.25]
     assert drawn["difference"].to_list() == [0.0, 0.1, -0.1]
     assert drawn["text"].to_list() == [0.2, 0.2, None]
-    assert drawn["said"].to_list() == ["0%", "100%", "0%"]
+    assert drawn["said"].to_list() == ["0%", "100%\n(1)", "0%\n(1)"]
     vega.save(
         vega.report_figure(steering_dose, {"steering": table}, shown), tmp_path / "a.png", "png"
     )

@@ -65,8 +65,13 @@ def _row(
         "incoherent": share,
         **(dict.fromkeys(ends) if few else ends),
         **{key: None if text is None or few else text[of] for key, of in told.items()},
-        "said": "" if share is None else f"{100 * share:.0f}%",
+        "said": "" if share is None else f"{100 * share:.0f}%" + _invalid(row),
     }
+
+
+def _invalid(row: Mapping[str, Any]) -> str:
+    """Whose answers have no label are in no rate of errors, which falls for that alone."""
+    return f"\n({row['n_invalid']})" if row["n_invalid"] else ""
 
 
 def _panel(
@@ -106,7 +111,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
         "type": "quantitative",
         "title": "Against no persona",
         "axis": {"format": "+%", "tickCount": 4, "grid": True},
-        "scale": {"zero": True, "padding": 8},
+        "scale": {"zero": True, "padding": 14},
     }
     hover = [
         {"field": "persona", "title": "Persona"},
@@ -177,7 +182,12 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "encoding": {"x": x, "y": y, "color": colour, "tooltip": hover},
             },
             {
-                "mark": {"type": "text", "fontSize": ink.SMALL_PT, "baseline": "top"},
+                "mark": {
+                    "type": "text",
+                    "fontSize": ink.SMALL_PT,
+                    "baseline": "top",
+                    "lineBreak": "\n",
+                },
                 "encoding": {"x": x, "y": {"value": 2}, "text": {"field": "said"}},
             },
         ],
@@ -200,7 +210,8 @@ def _about(settings: Mapping[str, Any]) -> str:
     return (
         "Effects of a model that is moved along a vector and told nothing, by the dose, on the "
         "same items; orange: the same persona as text. Above the points, and by their shade, the "
-        "share of incoherent answers, whose perplexity without steering is above "
+        "share of incoherent answers, and in brackets how many are invalid; incoherent are those whose "
+        "perplexity without steering is above "
         f"{rule['perplexity']:g} times that of 99% of the default's answers, or that repeat "
         f"{words.percent(rule['repeated'])} or more of their runs of four tokens (own rule). Where "
         "many are incoherent, an effect is that of a broken model. Intervals of effects as in "
