@@ -210,8 +210,8 @@ def _about(settings: Mapping[str, Any]) -> str:
     return (
         "Effects of a model that is moved along a vector and told nothing, by the dose, on the "
         "same items; orange: the same persona as text. Above the points, and by their shade, the "
-        "share of incoherent answers, and in brackets how many are invalid; incoherent are those whose "
-        "perplexity without steering is above "
+        "share of incoherent answers, and in brackets how many are invalid; incoherent are those "
+        "whose perplexity without steering is above "
         f"{rule['perplexity']:g} times that of 99% of the default's answers, or that repeat "
         f"{words.percent(rule['repeated'])} or more of their runs of four tokens (own rule). Where "
         "many are incoherent, an effect is that of a broken model. Intervals of effects as in "
