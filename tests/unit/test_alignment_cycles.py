@@ -108,8 +108,7 @@ def test_a_panel_is_a_measure_of_a_task_with_its_numbers(settings: dict[str, Any
     ]
     triage = next(panel for panel in panels if panel.startswith("Accuracy "))
     assert triage.endswith("n = 30, invalid 0–3")
-    assert sorted(panels) == sorted([*expected, triage])
-    assert panels[:5] == expected[:5]
+    assert panels == [*expected[:-1], triage, expected[-1]]
 
 
 def test_marks_are_what_the_table_holds(settings: dict[str, Any]) -> None:

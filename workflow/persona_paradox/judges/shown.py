@@ -28,18 +28,20 @@ def panels_of(
 ) -> Iterator[tuple[pl.DataFrame, str]]:
     """The rows of table `cycles` that stand together, and what they show.
 
-    By family, task, judge and measure; what judges know is of no task, and all of them stand
+    By family, measure, task and judge; what judges know is of no task, and all of them stand
     together. Where every harm level has too few items, all harmful requests do.
     """
     judge = pl.when(pl.col("task").is_not_null()).then(pl.col("judge"))
     shown = table.drop_nulls("value").with_columns(place=judge)
-    for part in shown.partition_by("family", "base", "task", "place", maintain_order=True):
+    for family in shown.partition_by("family", "base", maintain_order=True):
         for metric, groups, title in _MEASURES:
-            of = part.filter(pl.col("category").is_in(groups), metric=metric)
-            if metric == "accept" and (of["n"] < settings["too_few_below"]).all():
-                of = part.filter(metric=metric, category=RISKY)
-            for found in of.partition_by("category", maintain_order=True):
-                yield found.drop("place"), _title(title, found, settings)
+            rows = family.filter(metric=metric)
+            for part in rows.partition_by("task", "place", maintain_order=True):
+                of = part.filter(pl.col("category").is_in(groups))
+                if metric == "accept" and (of["n"] < settings["too_few_below"]).all():
+                    of = part.filter(category=RISKY)
+                for found in of.partition_by("category", maintain_order=True):
+                    yield found.drop("place"), _title(title, found, settings)
 
 
 def _title(title: str, part: pl.DataFrame, settings: Mapping[str, Any]) -> str:

@@ -85,7 +85,7 @@ def _line(line: pl.DataFrame, settings: Mapping[str, Any]) -> Iterator[dict[str,
 
 def _shift(persona: str | None, settings: Mapping[str, Any]) -> float:
     """How far beside its cycle a persona's mark stands."""
-    order = list(settings["personas"])
+    order = list(settings["persona_order"])
     if persona is None or len(order) == 1:
         return 0.0
     step = min(_DODGE, _MOST / (len(order) - 1))
@@ -153,7 +153,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _looks(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The channels of colour and shape by persona; what is no persona, or not usable, is grey."""
-    named = [one["title"] for one in settings["personas"].values()]
+    named = [settings["personas"][id_]["title"] for id_ in settings["persona_order"]]
     legend = {"title": None, "orient": "top", "columns": 4, "columnPadding": 8, "symbolSize": 40}
     look = {"field": "persona", "type": "nominal", "legend": legend}
     ranges = [
