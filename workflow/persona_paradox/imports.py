@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+
+from .files import sha256_file
 
 PACKAGE = Path(__file__).parent
 
@@ -28,28 +31,45 @@ def code_of(script: Path, folders: tuple[Path, ...] = (PACKAGE.parent,)) -> tupl
     return tuple(sorted(seen))
 
 
+def sums_of_code(entries: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of all that some files of the library are made of, by its path in the library.
+
+    That is they and what they import; and what a module reads that lies beside it under its name, a
+    YAML file or a folder of them.
+    """
+    paths = {path for entry in entries for path in code_of(entry)}
+    return dict(sorted(one for path in paths for one in _sums(path)))
+
+
 # Scripts share modules: each is read once.
 @cache
+def _sums(path: Path) -> list[tuple[str, str]]:
+    named = path.with_suffix("")
+    read = [path, *named.parent.glob(f"{named.name}.yaml"), *named.glob("*.yaml")]
+    return [(str(one.relative_to(PACKAGE.parent)), sha256_file(one)) for one in read]
+
+
+@cache
 def _imported(path: Path, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    found = []
+    found: list[Path] = []
     for name in imported_names(path):
         parts = name.split(".")
-        for folder in folders:
-            if parts[0] not in _modules(folder):
-                continue
+        for modules in map(_modules, folders):
             # Importing a module runs the packages above it too.
             for end in range(1, len(parts) + 1):
-                place = folder.joinpath(*parts[:end])
-                found += [
-                    p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()
-                ]
+                found += modules.get(".".join(parts[:end]), ())
     return tuple(found)
 
 
 @cache
-def _modules(folder: Path) -> frozenset[str]:
-    """Names of the modules and packages that lie in a folder."""
-    return frozenset(path.stem for path in folder.iterdir())
+def _modules(folder: Path) -> dict[str, list[Path]]:
+    """The files of all modules and packages in a folder, by their names."""
+    found: dict[str, list[Path]] = {}
+    for path in folder.rglob("*.py"):
+        *above, last = path.relative_to(folder).with_suffix("").parts
+        name = ".".join(above if last == "__init__" else [*above, last])
+        found.setdefault(name, []).append(path)
+    return found
 
 
 # To parse all of the code takes a fifth of the time that Snakemake needs to see that there is

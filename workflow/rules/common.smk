@@ -4,18 +4,20 @@
 import os
 import re
 import sys
+from functools import cache
 from glob import glob
 from pathlib import Path
 from shlex import quote
 
 from snakemake.utils import update_config
 
+from persona_paradox.cli import sentence
 from persona_paradox.data.places import places
 from persona_paradox.engine import sizes
 from persona_paradox.engine.sizes import Size
 from persona_paradox.errors import InputError
 from persona_paradox.files import sources_of
-from persona_paradox.imports import code_of
+from persona_paradox.imports import sums_of_code
 from persona_paradox.kinds import base
 from persona_paradox.names import ALL, CHECKS, HUMAN, RATED, WHEN, WORDS
 from persona_paradox.study.conditions import base_of, file_of, is_derived, split
@@ -33,6 +35,7 @@ from persona_paradox.study.inventory import (
     restricted,
     study_files,
 )
+from persona_paradox.study.opening import VIEWS as VIEWS_FOLDER
 from persona_paradox.study.opening import open_study
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
@@ -52,6 +55,7 @@ from persona_paradox.study.rubrics import (
     rubric_cells,
 )
 from persona_paradox.study.training import FOLDER, files_with, is_trained
+from persona_paradox.study.views import write_view
 from persona_paradox.study.yaml_reading import given
 
 try:
@@ -77,16 +81,15 @@ THINKING_HERE, THINKING_AFAR = (
 )
 
 
+@cache
 def code(script, *plugins):
-    """A script, the modules that it loads by name, and what these import: inputs of its rule."""
+    """Input of a rule: the sums of a script, of modules that it loads by name, and of what these import."""
     library = LIBRARY / "persona_paradox"
     entries = [LIBRARY / "scripts" / f"{script}.py", *(library / p for p in plugins)]
-    paths = {path for entry in entries for path in code_of(entry)}
-    # What a module reads that lies beside it under its name: a file, or a folder of them.
-    for path in list(paths):
-        named = path.with_suffix("")
-        paths |= {*named.parent.glob(f"{named.name}.yaml"), *named.glob("*.yaml")}
-    return sorted(os.path.relpath(path) for path in paths)
+    try:
+        return write_view(f"code/{script}", sums_of_code(entries), VIEWS_FOLDER)
+    except OSError as error:
+        sys.exit(f"error: {sentence(error) or error}")
 
 
 def modules(kind, *names):
