@@ -20,10 +20,10 @@ from openpyxl.styles import numbers
 from root import ROOT
 
 from persona_paradox.data import items as data_items
+from persona_paradox.data.groups import groups_of
 from persona_paradox.errors import InputError
 from persona_paradox.files import sha256_file
 from persona_paradox.kinds.triage.items import columns
-from persona_paradox.measures.subgroups import groups_of
 from persona_paradox.schema import check_schema
 
 NAME = "config/datasets/mine.yaml"

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from persona_paradox import cli, files
-from persona_paradox.measures.subgroups import groups_of
+from persona_paradox.data.groups import groups_of
 
 
 def main(arguments: Namespace) -> None:

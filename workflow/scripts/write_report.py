@@ -5,11 +5,14 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import platformdirs
 import polars as pl
 import vl_convert
 import yaml
@@ -188,12 +191,24 @@ def restricted_texts(study: Study) -> Texts:
     )
 
 
+def vega_bundle() -> str:
+    """Vega's libraries as one program, kept for other reports: to bundle them takes seconds."""
+    folder = platformdirs.user_cache_path("persona_paradox")
+    kept = folder / f"vega_{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeDecodeError):
+        return kept.read_text(encoding="utf-8")
+    bundle: str = vl_convert.javascript_bundle()
+    with suppress(OSError):
+        files.write_text(kept, bundle)
+    return bundle
+
+
 def programs() -> list[str]:
     """Vega, the table component and the page's own program."""
     own = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in PROGRAMS)
     table = (TABULATOR / "tabulator.min.js").read_text(encoding="utf-8")
     # Each in a scope of its own: the names of one must not meet those of another.
-    vega, ours = (f"(() => {{{text}\n}})();" for text in (vl_convert.javascript_bundle(), own))
+    vega, ours = (f"(() => {{{text}\n}})();" for text in (vega_bundle(), own))
     return [vega, table, ours]
 
 

@@ -8,8 +8,8 @@ from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.special import expit
 
 from ..measures.statistics import bootstrap_counts, percentile_interval
@@ -298,7 +298,7 @@ class _Fit:
         if within < df:
             return f"too few items for {df} differences at once"
         f = float(values @ np.linalg.solve(covariance, values)) * within / (df * (within + df - 1))
-        return Joint(f, df, within, float(scipy.stats.f.sf(f, df, within)))
+        return Joint(f, df, within, float(stats.f.sf(f, df, within)))
 
 
 def _of_term(
@@ -372,7 +372,7 @@ def _rho(
     counts = bootstrap_counts(table.n_clusters, drawn["draws"], drawn["seed"]).astype(np.float64)
     every = np.vstack([np.ones(table.n_clusters), counts])
     # Shares that are equal but for rounding are ties.
-    ranks = scipy.stats.rankdata(np.round((every @ counted) / (every @ asked), 12), axis=1)
+    ranks = stats.rankdata(np.round((every @ counted) / (every @ asked), 12), axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)
     step = np.arange(len(places)) - (len(places) - 1) / 2
     with np.errstate(invalid="ignore"):

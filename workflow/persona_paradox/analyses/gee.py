@@ -6,9 +6,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from scipy.special import expit, ndtr, ndtri
 from statsmodels.genmod.cov_struct import Exchangeable
 from statsmodels.genmod.families import Binomial
@@ -51,8 +51,8 @@ class Fit:
         if df is None:
             quantile, p = ndtri((1 + confidence) / 2), 2 * ndtr(-abs(value) / se)
         else:
-            quantile = scipy.stats.t.ppf((1 + confidence) / 2, df)
-            p = 2 * scipy.stats.t.sf(abs(value) / se, df)
+            quantile = stats.t.ppf((1 + confidence) / 2, df)
+            p = 2 * stats.t.sf(abs(value) / se, df)
         half = float(quantile) * se
         return Estimate(value, se, value - half, value + half, float(p))
 

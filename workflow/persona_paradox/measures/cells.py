@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..data.groups import groups_of, ordered_groups
 from ..names import RELATION, SUBJECT
 from . import confidences, contrasts, pairs, relations, robustness, subgroups, wide
 from .answers import Scored, by_wording, measured, measured_pair, number
@@ -230,10 +231,10 @@ class Measurement:
                     self._against_persona(place, (mine, theirs), (own, base_), draws)
                 if unchanged is not None and before is not None:
                     self._against_arm(place, (this, before), unchanged)
-        groups_of = self._view["groups"]
+        declared = self._view["groups"]
         if self._drawn:
             self._over_wordings(draws.least_p)
-            self._spread(scores, baseline, groups_of)
+            self._spread(scores, baseline, declared)
 
     def rate(self, rater: str, scores: pl.DataFrame, asked: Sequence[str] | None) -> None:
         """Measure a rater: on all records, and on the items that the models were asked.
@@ -298,7 +299,7 @@ class Measurement:
         return [
             _group(baseline, draws, group_of == name, subgroup["id"], name)
             for subgroup, group_of in self._subgroups(baseline)
-            for name in subgroups.ordered_groups(group_of, subgroup)
+            for name in ordered_groups(group_of, subgroup)
         ]
 
     def _subgroups(self, baseline: Scored) -> Iterator[tuple[Mapping[str, Any], pl.Series]]:
@@ -307,7 +308,7 @@ class Measurement:
             asked = baseline.item_ids.to_frame()
             items = asked.join(self._items, on="item_id", how="left", maintain_order="left")
             for subgroup in self._view["subgroups"]:
-                yield subgroup, subgroups.groups_of(items, subgroup)
+                yield subgroup, groups_of(items, subgroup)
 
     def _related(self, persona: str, baseline: Scored, draws: Draws) -> list[_Group]:
         """The groups of items by what their subject is to a persona."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import scipy
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
@@ -167,8 +166,10 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     Returns:
         p value; 1 where no pair is discordant.
     """
+    from scipy.stats import binom  # noqa: PLC0415 - slow to import, and of no use for a cell
+
     fewer = min(only_first, only_second)
-    return min(1.0, float(scipy.stats.binom.cdf(fewer, only_first + only_second, 0.5) * 2))
+    return min(1.0, float(binom.cdf(fewer, only_first + only_second, 0.5) * 2))
 
 
 def holm(p_values: ArrayLike) -> Floats:

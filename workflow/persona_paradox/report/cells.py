@@ -13,11 +13,11 @@ from typing import Any
 import polars as pl
 
 from ..archive.withholding import Texts, withhold
+from ..data.groups import groups_of, ordered_groups
 from ..data.items import is_null_case
 from ..judges.verdicts import READ
 from ..kinds import answers, base
 from ..kinds.answers import INVALID, PARTS, AnswerSpec, aligned, parts
-from ..measures.subgroups import groups_of, ordered_groups
 from ..names import CONFIDENCES
 
 # Ratings are rounded to 1 / `RATING_PARTS`.

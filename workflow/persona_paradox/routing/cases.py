@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ..data.groups import groups_of
 from ..measures.answers import Scored
-from ..measures.subgroups import groups_of
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]

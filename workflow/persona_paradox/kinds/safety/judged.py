@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ...data.groups import groups_of, ordered_groups
 from ...measures.combined import Combined, macro_f1, told_apart
-from ...measures.subgroups import groups_of, ordered_groups
 from ...names import ACTION, ACTIONS, RISKY
 from . import judged_metrics
 from .spec import LEVELS
