@@ -35,8 +35,7 @@ from persona_paradox.study.inventory import (
     restricted,
     study_files,
 )
-from persona_paradox.study.opening import VIEWS as VIEWS_FOLDER
-from persona_paradox.study.opening import open_study
+from persona_paradox.study.opening import VIEWS as VIEWS_FOLDER, open_study
 from persona_paradox.study.products import (
     CLINICIAN_TABLES,
     DECOMPOSED_TABLES,
