@@ -22,7 +22,7 @@ def effects() -> list[Effect]:
 
 def cells(found: list[Effect]) -> dict[str, dict]:
     """Suite → the cell of the gambler."""
-    (model,) = overview(found, toy_page.settings(), toy_page.SUITES)
+    (model,) = overview(found, toy_page.settings(), toy_page.SUITES, {"tiny": "Tiny"})
     assert model["personas"] == ["Gambler"]
     return {suite["id"]: suite["cells"][0] for suite in model["suites"]}
 
@@ -53,7 +53,7 @@ def test_a_cell_says_the_first_effects_and_how_many_there_are() -> None:
     assert cell["n_tests"] == 6
     numbers = "[−60.0, −40.0], n = 4, 1 invalid, p (Holm) 0.001, robust"
     assert cell["effects"][0]["numbers"] == numbers
-    assert overview([], toy_page.settings(), toy_page.SUITES) == []
+    assert overview([], toy_page.settings(), toy_page.SUITES, {"tiny": "Tiny"}) == []
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from persona_paradox.report import cells, chunks, prose
 from persona_paradox.report.about import about
 from persona_paradox.report.findings import effects_of
 from persona_paradox.report.index import index, withholds
-from persona_paradox.report.overview import overview, rows, suites
+from persona_paradox.report.overview import overview, rows
 from persona_paradox.report.page import page
 from persona_paradox.study.conditions import split
 from persona_paradox.study.inventory import ranks, restricted
@@ -260,11 +260,12 @@ def main(arguments: Namespace) -> None:
 
     inside = sum(map(len, contents.values())) <= study.settings["report"]["single_file_mb"] * MB
     sums = {name: chunks.fingerprint(content) for name, content in contents.items()}
+    known = index(study, tables, tasks, drawings) | {"chunks": sums}
     template = {
-        "index": index(study, tables, tasks, drawings) | {"chunks": sums},
+        "index": known,
         "about": about(study, provenance, {task: told["n"] for task, told in tasks.items()}),
         "title": study.settings["title"],
-        "overview": overview(found, settings, suites(study)),
+        "overview": overview(found, settings, known["suites"], known["models"]),
         "summary": prose.summary(arguments.summary.read_text(encoding="utf-8")),
         "methods": prose.methods(arguments.reference.read_text(encoding="utf-8")),
         "cite": yaml.safe_load(arguments.citation.read_text(encoding="utf-8")),

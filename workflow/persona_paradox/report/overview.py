@@ -82,7 +82,10 @@ def rows(found: Sequence[Effect], settings: Settings) -> list[Json]:
 
 
 def overview(
-    found: Sequence[Effect], settings: Settings, in_suites: Mapping[str, Json]
+    found: Sequence[Effect],
+    settings: Settings,
+    in_suites: Mapping[str, Json],
+    titles_of: Mapping[str, str],
 ) -> list[Json]:
     """Every model with tests: its title, how many tests have which mark, its personas, its suites.
 
@@ -90,6 +93,7 @@ def overview(
         found: the tests of the study.
         settings: the view of the figures.
         in_suites: as `suites` gives them.
+        titles_of: model → title, in the order of the study.
     """
     suite_of = {task: id_ for id_, suite in in_suites.items() for task in suite["tasks"]}
     placed: dict[tuple[str, str], dict[str, list[Effect]]] = {}
@@ -97,10 +101,10 @@ def overview(
         row = placed.setdefault((one.model, suite_of[one.task]), {})
         row.setdefault(one.persona, []).append(one)
     models = []
-    for model, title in settings["models"].items():
+    for model, title in titles_of.items():
         rows = {suite: placed[model, suite] for suite in in_suites if (model, suite) in placed}
         tested = {persona for row in rows.values() for persona in row}
-        personas = [id_ for id_ in settings["personas"] if id_ in tested]
+        personas = [id_ for id_ in settings["persona_order"] if id_ in tested]
         marks = [
             mark(one, 1 - settings["confidence"])
             for row in rows.values()
