@@ -77,8 +77,7 @@ function load(name) {
 
 /** @param {string} name @returns {Promise<string>} */
 function contentOf(name) {
-  const inside = document.getElementById(`chunk:${name}`);
-  if (inside) return Promise.resolve(inside.textContent || "");
+  if (index.beside === null) return insideOf(name);
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     awaited.set(name, resolve);
@@ -87,6 +86,23 @@ function contentOf(name) {
       reject(new Error(`${script.src} cannot be read; keep the folder beside the page`));
     });
     document.head.append(script);
+  });
+}
+
+// How often it is looked whether more of the page is read, in milliseconds.
+const LOOK = 20;
+
+/** The text of a chunk in the page, as soon as all of it is read: a large page is shown before. @param {string} name @returns {Promise<string>} */
+function insideOf(name) {
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      const found = document.getElementById(`chunk:${name}`);
+      const isRead = document.readyState !== "loading";
+      if (found && (isRead || found.nextElementSibling)) resolve(found.textContent || "");
+      else if (isRead) reject(new Error(`The page lacks ${name}; get the whole file`));
+      else setTimeout(look, LOOK);
+    };
+    look();
   });
 }
 

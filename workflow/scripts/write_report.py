@@ -41,6 +41,8 @@ PROGRAMS = (
     *("figures.js", "drawings.js", "tables.js", "suite.js", "find.js", "page.js"),
 )
 MB = 1_000_000
+# Chunks that are asked for when a case is opened, or answers are searched.
+LATE = ("answers/", "confidences/")
 
 
 def path_of(stage: str, *parts: str) -> Path:
@@ -276,7 +278,8 @@ def main(arguments: Namespace) -> None:
     text = page(
         TEMPLATES,
         programs(),
-        contents.items() if inside else (),
+        # What a reader opens last comes last.
+        sorted(contents.items(), key=lambda one: one[0].startswith(LATE)) if inside else (),
         template,
         None if inside else arguments.folder.name,
     )
