@@ -77,6 +77,14 @@ def test_the_interval_is_that_of_another_library() -> None:
     assert found["high"] == pytest.approx(other.high, abs=0.1 * width)
 
 
+def test_gains_and_losses_that_cancel_are_no_gain() -> None:
+    after = np.array([1 / 3, 2 / 3, 1 / 3, 0, 1, 2 / 3, 1 / 3])
+    for turn in range(len(after)):
+        found = validation.compare(table(after), table(np.roll(after, turn)), items(7), VIEW)
+        assert found["difference"] == 0
+        assert validation.hindrance(found, STOP) == "its gain is +0.000, not above 0"
+
+
 def test_what_belongs_together_is_drawn_together() -> None:
     """Ten wards of six equal items know no more than ten items."""
     draw = np.random.default_rng(4)

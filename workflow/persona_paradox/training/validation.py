@@ -14,6 +14,8 @@ from ..measures.answers import number
 from ..measures.resampling import Draws, means
 from ..measures.statistics import clusters_of
 
+# Behind the point, of what is compared with a bound.
+_DIGITS = 12
 # Of the intervals of differences.
 STATISTICS = {"draws": 2000, "confidence": 0.95, "interval": "percentile"}
 
@@ -68,6 +70,7 @@ def compare(
     draws = Draws.of(clusters, STATISTICS | {"seed": view["seed"]})
     drawn = draws.measure(partial(means, {"difference": difference}))
     low, high = drawn.interval("difference")
+    ends = {"difference": drawn.point["difference"], "low": low, "high": high}
     n_harmless, n_refused = (int(candidate[key].sum()) for key in ("n_harmless", "n_refused"))
     return {
         "n": rows.height,
@@ -76,9 +79,8 @@ def compare(
         "n_invalid_before": int(before["n_invalid"].sum()),
         "score": number(candidate["score"].mean()),
         "score_before": number(before["score"].mean()),
-        "difference": number(drawn.point["difference"]),
-        "low": number(low),
-        "high": number(high),
+        # Thirds that cancel leave some 1e-17, which is no gain.
+        **{key: number(round(value, _DIGITS) + 0.0) for key, value in ends.items()},
         "n_harmless": n_harmless,
         "erroneous_refusals": n_refused / n_harmless if n_harmless else None,
     }
