@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+# Inputs that hold the sums of a script and of what it imports.
+_SUMS = "results/config/code/"
+
 # Python runs a module of this name at every start.
 _AT_START = """
 import atexit, json, os, sys, uuid
@@ -40,10 +43,13 @@ def loaded(folder: Path) -> dict[str, set[str]]:
 
 
 def named(project: Path) -> dict[str, set[str]]:
-    """Log of a job → the files that its rule names as inputs."""
+    """Log of a job → the inputs of its rule, with the modules whose sums one of them holds."""
     found: dict[str, set[str]] = {}
-    for path in (project / ".snakemake/metadata").rglob("*"):
-        if path.is_file():
-            about: dict[str, Any] = json.loads(path.read_text())
-            found |= {log: set(about["input"]) for log in about["log"] or ()}
+    for note in (project / ".snakemake/metadata").rglob("*"):
+        if note.is_file():
+            about: dict[str, Any] = json.loads(note.read_text())
+            inputs = set(about["input"])
+            for path in (project / one for one in about["input"] if one.startswith(_SUMS)):
+                inputs |= {f"workflow/{module}" for module in json.loads(path.read_text())}
+            found |= {log: inputs for log in about["log"] or ()}
     return found

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from project import STUDY, Project, add_model, new_project
 from safety_study import CAREFUL, CAREFUL_FILE, write
+from studies import shared
 
 from persona_paradox.files import table_bytes
 
@@ -93,6 +95,11 @@ def run(path: Path) -> None:
     case = withheld_case(project, pl.read_parquet(primary).item(2, "item_id"))
     give(primary, ["A", "B", f"A. You say: {case}", *"CABCABC"])
     project.run("--cores", "1", REPORT)
+
+
+def reported(factory: pytest.TempPathFactory) -> Project:
+    """The study that has run, for all who read its report. It is not to be changed."""
+    return shared(factory, "reported", run)
 
 
 @contextmanager

@@ -24,12 +24,11 @@ from reported_study import (
     drawn,
     opening,
     ready,
-    run,
+    reported,
     scores,
     serious_faults,
     withheld_case,
 )
-from studies import shared
 
 from persona_paradox.files import write_table
 
@@ -40,7 +39,7 @@ SUITES = [ED, PRIMARY, SAFETY]
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study that has run. It is not to be changed."""
-    return shared(tmp_path_factory, "reported", run)
+    return reported(tmp_path_factory)
 
 
 @pytest.fixture

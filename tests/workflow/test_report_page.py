@@ -38,18 +38,17 @@ from reported_study import (
     listed,
     opening,
     ready,
-    run,
+    reported,
     scores,
     serious_faults,
 )
 from root import ROOT
-from studies import shared
 
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study that has run; answers of two cells were given to it. It is not to be changed."""
-    return shared(tmp_path_factory, "reported", run)
+    return reported(tmp_path_factory)
 
 
 @pytest.fixture

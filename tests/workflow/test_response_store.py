@@ -209,7 +209,9 @@ def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
         else:
             until(killed, lambda: count(store) == ANSWERS and in_log(log))
             time.sleep(rng.uniform(0, 0.05))
-        assert kill(killed) in ((-signal.SIGKILL, 0) if number >= 17 else (-signal.SIGKILL,))
+        # A job that had all of its answers may have ended.
+        ended = kill(killed)
+        assert ended == -signal.SIGKILL or (ended == 0 and count(store) == ANSWERS)
         now = stored(store)
         assert now.keys() >= before.keys()
         assert max(now.values(), default=1) == 1, "an answer was computed that was stored"
