@@ -181,7 +181,7 @@ def test_one_more_case_is_asked_and_no_other(answered: Project) -> None:
 
 def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
     """Four times anywhere, three times at its end, else while it computes."""
-    answered.edit(TASK, lambda task: task["decoding"].update(max_tokens=32))
+    answered.edit(TASK, lambda task: task["decoding"].update(max_tokens=96))
     command = commands(answered, "generate")["ed_nurse"]
     output = responses(answered, "ed_nurse")
     log = answered.path / f"logs/generate/{CELL.format('ed_nurse')}.log"
@@ -209,9 +209,7 @@ def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
         else:
             until(killed, lambda: count(store) == ANSWERS and in_log(log))
             time.sleep(rng.uniform(0, 0.05))
-        # A job that had all of its answers may have ended.
-        ended = kill(killed)
-        assert ended == -signal.SIGKILL or (ended == 0 and count(store) == ANSWERS)
+        assert kill(killed) in ((-signal.SIGKILL, 0) if number >= 17 else (-signal.SIGKILL,))
         now = stored(store)
         assert now.keys() >= before.keys()
         assert max(now.values(), default=1) == 1, "an answer was computed that was stored"
@@ -219,8 +217,7 @@ def test_a_job_killed_twenty_times(answered: Project, tmp_path: Path) -> None:
         in_the_middle += len(before) < len(now) < ANSWERS
         before = now
         log.touch()
-    # Beside other work more answers come before a job is killed.
-    assert in_the_middle >= 5
+    assert in_the_middle >= 10
     assert set(before) == set(wanted)
 
     finish(job(answered, command, store))
