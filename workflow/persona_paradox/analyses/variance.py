@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -178,7 +178,7 @@ def variance_table(
             ]
         )
         spread = ((shares - shares.mean(axis=0)) ** 2).sum(axis=0) * (g - 1) / g
-        half = stats.t.ppf((1 + confidence) / 2, g - 1) * np.sqrt(spread)
+        half = scipy.stats.t.ppf((1 + confidence) / 2, g - 1) * np.sqrt(spread)
     return [
         {
             "source": component.source,

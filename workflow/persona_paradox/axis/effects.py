@@ -7,8 +7,8 @@ from math import atanh, sqrt, tanh
 from typing import Any
 
 import polars as pl
+import scipy
 from scipy.special import ndtri
-from scipy.stats import spearmanr
 
 EFFECTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "model": pl.String,
@@ -37,7 +37,7 @@ def spearman(
     """
     if len(first) < 3 or len({*first}) == 1 or len({*second}) == 1:
         return None, None, None
-    value = float(spearmanr(first, second).statistic)
+    value = float(scipy.stats.spearmanr(first, second).statistic)
     if len(first) < FEWEST or abs(value) > 1 - 1e-12:
         return value, None, None
     reach = float(ndtri((1 + confidence) / 2)) * sqrt((1 + value**2 / 2) / (len(first) - 3))

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, vstack
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -322,7 +322,7 @@ def measures(
 
 def _by_name(fitted: Fit, names: Sequence[str], kind: str) -> dict[tuple[str, ...], Any]:
     strength = fitted.log_strength
-    rank = rankdata(-np.round(strength, _EQUAL), axis=-1)
+    rank = scipy.stats.rankdata(-np.round(strength, _EQUAL), axis=-1)
     return {
         (f"{measure}{kind}", name): values[..., i]
         for measure, values in (("strength", strength), ("rank", rank))

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from scipy.special import ndtr
 
 from .paired_tests import MIN_CONTROLS, MIN_WORDINGS
@@ -105,7 +105,7 @@ def normal_p(effect: float, controls: ArrayLike, widening: float = 1.0) -> float
     distance = abs(effect - controls.mean())
     if scale < _ROUNDING:
         return 1.0 if distance < _ROUNDING else 0.0
-    return float(2 * stats.t.sf(distance / scale, m - 1))
+    return float(2 * scipy.stats.t.sf(distance / scale, m - 1))
 
 
 def mean_p(mean: float, error: float, least: float = 0.0) -> float:
@@ -157,7 +157,7 @@ def widening(
     variance = float(means.var(ddof=1)) if means.size > 1 else 0.0
     if not freedom or not their_freedom or variance < _ROUNDING**2:
         return 1.0
-    if own <= theirs * stats.f.isf(alpha, freedom, their_freedom):
+    if own <= theirs * scipy.stats.f.isf(alpha, freedom, their_freedom):
         return 1.0
     return float(np.sqrt(1 + (own - theirs) / (wordings * variance)))
 

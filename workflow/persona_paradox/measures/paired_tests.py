@@ -11,9 +11,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from .statistics import numbered
@@ -84,7 +83,7 @@ def bca_interval(
     filled = np.where(usable, draws, 0.0)
 
     def bound(tail: float) -> Floats:
-        value = stats.quantile(
+        value = scipy.stats.quantile(
             filled, np.asarray(level(tail))[None], axis=0, nan_policy="omit", keepdims=True
         )[0]
         return np.where(usable, value, np.nan)
@@ -135,8 +134,9 @@ def tango_interval(
         return gap - sign * z * float(np.sqrt(variance))
 
     # The variance may vanish at the estimate, which would then pass for a bound.
-    low = -1.0 if only_second == n else brentq(excess, -1.0, estimate - _ABSOLUTE, args=(1,))
-    high = 1.0 if only_first == n else brentq(excess, estimate + _ABSOLUTE, 1.0, args=(-1,))
+    root = scipy.optimize.brentq
+    low = -1.0 if only_second == n else root(excess, -1.0, estimate - _ABSOLUTE, args=(1,))
+    high = 1.0 if only_first == n else root(excess, estimate + _ABSOLUTE, 1.0, args=(-1,))
     return float(low), float(high)
 
 
@@ -174,7 +174,7 @@ def mcnemar_clustered(turned: ArrayLike, clusters: ArrayLike) -> float:
     size = np.bincount(number)
     share = np.bincount(number, weights=np.asarray(turned, dtype=np.float64)) / size
     squares = float((share**2).sum())
-    return float(stats.chi2.sf(share.sum() ** 2 / squares, 1)) if squares > 0 else 1.0
+    return float(scipy.stats.chi2.sf(share.sum() ** 2 / squares, 1)) if squares > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -263,21 +263,21 @@ def minimum_detectable_difference(
     if n == 0 or discordant_share == 0:
         return float("nan")
     discordant = np.arange(n + 1)
-    likely = stats.binom.pmf(discordant, n, discordant_share)
+    likely = scipy.stats.binom.pmf(discordant, n, discordant_share)
     discordant, likely = discordant[likely > 1e-12], likely[likely > 1e-12]
     # Significant where the smaller side has at most this many; -1 where nothing is.
-    critical = stats.binom.ppf(alpha / 2, discordant, 0.5)
-    critical -= stats.binom.cdf(critical, discordant, 0.5) > alpha / 2
+    critical = scipy.stats.binom.ppf(alpha / 2, discordant, 0.5)
+    critical -= scipy.stats.binom.cdf(critical, discordant, 0.5) > alpha / 2
 
     def lack(difference: float) -> float:
         side = (1 + difference / discordant_share) / 2
-        few = stats.binom.cdf(critical, discordant, side)
-        many = stats.binom.sf(discordant - critical - 1, discordant, side)
+        few = scipy.stats.binom.cdf(critical, discordant, side)
+        many = scipy.stats.binom.sf(discordant - critical - 1, discordant, side)
         return float(likely @ (few + many)) - power
 
     if lack(discordant_share) < 0:
         return float("nan")
-    return float(brentq(lack, 0.0, discordant_share))
+    return float(scipy.optimize.brentq(lack, 0.0, discordant_share))
 
 
 @dataclass(frozen=True)
@@ -435,7 +435,7 @@ def _t_interval(of: Spread, level: float, variance: float) -> tuple[float, float
     """mean ± t SD √variance, with n - 1 degrees of freedom; nan for fewer than two values."""
     if of.n < 2:
         return float("nan"), float("nan")
-    half = float(stats.t.isf(level / 2, of.n - 1)) * of.sd * float(np.sqrt(variance))
+    half = float(scipy.stats.t.isf(level / 2, of.n - 1)) * of.sd * float(np.sqrt(variance))
     return of.mean - half, of.mean + half
 
 
@@ -478,4 +478,4 @@ def pairwise_agreement(labels: Sequence[Sequence[Hashable | None]]) -> Agreement
     agreement = undefined
     if repeats > 1:
         agreement = (counts * (counts - 1)).sum(axis=1) / (repeats * (repeats - 1))
-    return Agreement(agreement, np.asarray(stats.entropy(counts, axis=1)))
+    return Agreement(agreement, np.asarray(scipy.stats.entropy(counts, axis=1)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import cos, pi, sin
 from typing import Any
 
 import polars as pl
@@ -12,10 +14,16 @@ from ..shown import note, place, shown_layer
 
 _WIDTH_MM = 120.0
 _PLOT_MM, _HIGH_MM = 84.0, 60.0
+_PADDING_MM = 4.0
+# How far from its point a name may stand, in mm, and in which directions: the first with room.
+_FAR_MM = (0.8, 2.0, 4.0, 6.0, 8.0, 11.0, 14.0, 18.0, 22.0)
+_DIRECTIONS = tuple(pi * sixths / 6 for sixths in (3, 9, 0, 6, 1, 5, 7, 11, 2, 4, 8, 10))
+_POINT_MM = 0.8  # from the middle of a point to its edge
 _SCHEMA = {
     **dict.fromkeys(("panel", "persona", "metric"), pl.String),
     **dict.fromkeys(("n", "n_missing"), pl.Int64),
     **dict.fromkeys(("first", "second", "effect", "low", "high"), pl.Float64),
+    **dict.fromkeys(("name_first", "name_second", "line_first", "line_second"), pl.Float64),
 }
 
 
@@ -24,7 +32,8 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
 
     Columns: `panel` and `persona` are titles; `first` and `second` are scores; `effect`, `low` and
     `high` those of the first of the study's metrics that the task has, against the baseline: null
-    where there is none.
+    where there is none. `name_first` and `name_second` are the middle of a persona's name, and
+    `line_first` and `line_second` where the line from its point to the name ends, all in scores.
     """
     space = shown_layer(tables["persona_space"], settings)
     made = []
@@ -38,10 +47,11 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
         ]
         told = f"{about} · components {' and '.join(shares)} of the variance"
         few = part.item(0, "n_items") < settings["too_few_below"]
+        panel = []
         for persona in part["persona"].unique(maintain_order=True):
             first, second = (scores.get((k, persona), {}).get("score") for k in (1, 2))
             effect = effects.get(persona, {})
-            made.append(
+            panel.append(
                 {
                     "panel": typeset.wrap(
                         told, _WIDTH_MM - 2 * panels.EDGE_MM, ink.PANEL_PT, "bold"
@@ -57,7 +67,79 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
                     "high": effect.get("high"),
                 }
             )
+        made += panel if few else _named(panel)
     return pl.DataFrame(made, schema=_SCHEMA)
+
+
+def _named(panel: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The points of a panel, each with the place of its name."""
+    lows, rates = [], []
+    for axis, length in (("first", _PLOT_MM), ("second", _HIGH_MM)):
+        scores = [0.0, *(row[axis] for row in panel if row[axis] is not None)]
+        lows.append(min(scores))
+        rates.append((max(scores) - min(scores)) / (length - 2 * _PADDING_MM))
+    shown = [row for row in panel if row["first"] is not None]
+    points = [
+        tuple(
+            _PADDING_MM + (row[axis] - low) / (rate or 1.0)
+            for axis, low, rate in zip(("first", "second"), lows, rates, strict=True)
+        )
+        for row in shown
+    ]
+    places = _places(points, [row["persona"] for row in shown])
+    columns = ("name_first", "name_second", "line_first", "line_second")
+    for row, middle_and_end in zip(shown, places, strict=True):
+        row |= {
+            column: low + (mm - _PADDING_MM) * rate
+            for column, mm, low, rate in zip(
+                columns, middle_and_end, lows * 2, rates * 2, strict=True
+            )
+        }
+    return list(panel)
+
+
+def _places(
+    points: Sequence[tuple[float, ...]], names: Sequence[str]
+) -> list[tuple[float, float, float, float]]:
+    """Where names stand, so that none covers another or a point while there is room.
+
+    Args:
+        points: in mm from the lower left corner of the plot.
+        names: of the points.
+
+    Returns:
+        The middle of each name, and the place of its box that is nearest to the point, in mm.
+    """
+    size = _POINT_MM
+    taken = [(x - size, y - size, x + size, y + size) for x, y in points]
+    places = []
+    for (x, y), name in zip(points, names, strict=True):
+        boxes = _boxes(x, y, typeset.width_of(name, ink.SMALL_PT))
+        covered = {one: sum(_shared(one, other) for other in taken) for one in boxes}
+        best = min(covered, key=covered.__getitem__)
+        taken.append(best)
+        left, foot, right, top = best
+        nearest = min(max(x, left), right), min(max(y, foot), top)
+        places.append(((left + right) / 2, (foot + top) / 2, *nearest))
+    return places
+
+
+def _boxes(x: float, y: float, wide: float) -> Iterator[tuple[float, float, float, float]]:
+    """Where the name of a point may stand, inside the plot however near its edge the point is."""
+    high = typeset.height_of("", ink.SMALL_PT)
+    for far, turn in product(_FAR_MM, _DIRECTIONS):
+        left = x + cos(turn) * (wide / 2 + _POINT_MM + far) - wide / 2
+        foot = y + sin(turn) * (high / 2 + _POINT_MM + far) - high / 2
+        left = min(max(left, 0.0), max(_PLOT_MM - wide, 0.0))
+        foot = min(max(foot, 0.0), _HIGH_MM - high)
+        yield left, foot, left + wide, foot + high
+
+
+def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The area, in mm², that two boxes share."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    up = min(one[3], other[3]) - max(one[1], other[1])
+    return max(across, 0.0) * max(up, 0.0)
 
 
 def _effects(
@@ -82,7 +164,7 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "field": field,
             "type": "quantitative",
             "title": title,
-            "scale": {"zero": True, "padding": 12},
+            "scale": {"zero": True, "nice": False, "padding": vega.points(_PADDING_MM)},
             "axis": {"tickCount": 4, "grid": True},
         }
 
@@ -117,15 +199,25 @@ def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
             "encoding": {"color": colour, "tooltip": hover},
         }
 
-    names = {"type": "text", "dy": -7, "fontSize": ink.SMALL_PT}
+    def at(first: str, second: str) -> dict[str, Any]:
+        place = {"x": first, "y": second}
+        return {k: {"field": field, "type": "quantitative"} for k, field in place.items()}
+
+    ends = {f"{k}2": {"field": f} for k, f in {"x": "line_first", "y": "line_second"}.items()}
+    line = {"type": "rule", "color": ink.LIGHT, "strokeWidth": 0.5}
+    name = {"type": "text", "baseline": "middle", "fontSize": ink.SMALL_PT}
     panel: dict[str, Any] = {
         "width": vega.points(_PLOT_MM),
         "height": vega.points(_HIGH_MM),
         "encoding": {"x": score("first", "Component 1"), "y": score("second", "Component 2")},
         "layer": [
+            {"mark": line, "encoding": ends},
             points({"value": ink.DARK}, "datum.effect === null"),
             points(colour, "datum.effect !== null"),
-            {"mark": names, "encoding": {"text": {"field": "persona"}}},
+            {
+                "mark": name,
+                "encoding": at("name_first", "name_second") | {"text": {"field": "persona"}},
+            },
         ],
     }
     return panels.sheet(
