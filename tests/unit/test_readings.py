@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
+import vl_convert
 import yaml
 from root import ROOT
 
 from persona_paradox.axis import doses, positions, space, words
 from persona_paradox.axis.figures import axis_drift, axis_position, persona_space
 from persona_paradox.errors import InputError
-from persona_paradox.figures import vega
+from persona_paradox.figures import ink, typeset, vega
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.readings import read_cells
@@ -22,6 +25,7 @@ from persona_paradox.study.steering import check_steering
 from persona_paradox.study.study import Study
 from persona_paradox.study.views import views
 
+ROLES = [f"role {number}" + " of a long name" * (number % 3 == 0) for number in range(16)]
 ASKED: dict[str, Any] = {"tasks": ["triage_ed"], "roles": ["paper", "control"]}
 
 
@@ -68,6 +72,18 @@ def test_a_conversation_is_read_after_every_turn() -> None:
     once = study(tasks=[base, talk], readings=ASKED | {"tasks": [base]})
     assert "axis_drift" not in once.possible_figures
     assert "axis_position" in once.possible_figures
+
+
+def placed(
+    element: ElementTree.Element, at: tuple[float, float] = (0.0, 0.0)
+) -> Iterator[tuple[ElementTree.Element, tuple[float, float]]]:
+    """Every element of a drawing with its place, in points."""
+    moved = re.match(r"translate\(([-\d.]+),([-\d.]+)\)", element.get("transform", ""))
+    if moved:
+        at = at[0] + float(moved[1]), at[1] + float(moved[2])
+    yield element, at
+    for child in element:
+        yield from placed(child, at)
 
 
 def shown() -> dict[str, Any]:
@@ -129,6 +145,46 @@ def test_a_persona_has_the_colour_of_its_effect() -> None:
     assert rows["first"].to_list() == [2, -1, -1]
     assert rows["second"].to_list() == [4, -2, -2]
     assert rows["effect"].to_list() == [None, 0.1, 0.1]
+
+
+def test_names_of_personas_cover_neither_each_other_nor_a_point() -> None:
+    """Read from the drawing: sixteen personas, most of them in two places of the plane."""
+    where = {"model": "smollm2_135m_instruct", "task": "triage_ed", "layer": 15, "depth": 0.5}
+    places = [(x % 4 / 40 + 2 * (x // 8), x % 3 / 30 - (x // 8)) for x in range(15)]
+    places.append((-3, 1.5))
+    table = pl.DataFrame(
+        [
+            where
+            | {"persona": name, "component": k + 1, "score": place[k], "share": 0.5}
+            | {"n_items": 40, "n_missing": 0, "n_personas": 16}
+            for name, place in zip(ROLES, places, strict=True)
+            for k in (0, 1)
+        ],
+        schema=space.SPACE,
+    )
+    about = shown()
+    about["personas"] |= {name: {"title": name} for name in ROLES}
+    spec = vega.report_figure(
+        persona_space, {"persona_space": table, "contrasts": tables()["contrasts"]}, about
+    )
+    drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    image = ElementTree.fromstring(drawing)  # noqa: S314 - our own
+    texts, points = [], []
+    for element, (x, y) in placed(image):
+        tag = element.tag.partition("}")[2]
+        if tag == "text" and element.text in ROLES:
+            half = typeset.width_of(element.text, ink.SMALL_PT) / typeset.POINT_MM / 2
+            # The middle of the line is what is placed, but the foot of its letters is what SVG has.
+            texts.append((x - half, y - 0.7 * ink.SMALL_PT, x + half, y))
+        if element.get("aria-roledescription") == "point":
+            points.append((x - 2.5, y - 2.5, x + 2.5, y + 2.5))
+    assert (len(texts), len(points)) == (16, 16)
+    for i, one in enumerate(texts):
+        for other in [*texts[i + 1 :], *points]:
+            assert (
+                min(one[2], other[2]) <= max(one[0], other[0]) + 0.1
+                or min(one[3], other[3]) <= max(one[1], other[1]) + 0.1
+            )
 
 
 @pytest.mark.parametrize("figure", [axis_position, axis_drift, persona_space])
