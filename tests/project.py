@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -37,15 +39,16 @@ class Project:
         """Run snakemake as a user would; stdout holds all output."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-        return subprocess.run(
-            ["snakemake", *arguments],
-            cwd=self.path,
-            env=env | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with tempfile.NamedTemporaryFile() as output:
+            asked = {
+                "arguments": arguments,
+                "folder": str(self.path),
+                "environment": env | environment,
+                "output": output.name,
+            }
+            status = _warm_snakemake(json.dumps(asked))
+            said = Path(output.name).read_text(encoding="utf-8")
+        return subprocess.CompletedProcess(["snakemake", *arguments], status, said)
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run snakemake and expect success; returns its output."""
@@ -99,6 +102,24 @@ class Project:
             for path in sorted(root.rglob("*"))
             if path.is_file()
         }
+
+
+def _warm_snakemake(asked: str) -> int:
+    """The exit status of one run (tests/warm_snakemake.py)."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(f"{asked}\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    """Ends with its stdin, and that with this process."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, ROOT / "tests/warm_snakemake.py"]
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
 @cache
