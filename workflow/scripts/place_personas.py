@@ -56,8 +56,8 @@ def main(arguments: Namespace) -> None:
             axis = Axis.of(read[view["default"]][0], roles, drawn, settings)
             where = {"model": model, "task": task, "layer": layer, "depth": depth}
             rows += [where | row for row in positions.axis_rows(axis, read, ends)]
-            told = {id_: own[0] for id_, own in read.items() if id_ not in view["steered"]}
-            components += [where | row for row in space.space_rows(axis, told)]
+            last = {id_: own[-1] for id_, own in read.items() if id_ not in view["steered"]}
+            components += [where | row for row in space.space_rows(axis, last)]
         cli.log.info("%s/%s: %d items", model, task, len(item_ids))
     table = pl.DataFrame(rows, schema=positions.AXIS)
     inputs = {"view": arguments.view, "statistics": arguments.statistics}

@@ -55,11 +55,12 @@ def rows(tables: Mapping[str, pl.DataFrame], settings: Mapping[str, Any]) -> pl.
 
 def spec(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The specification: lines with bars, small multiples by persona."""
+    turns = [*range(max(settings["readings"]["turns"].values()))]
     x = {
         "field": "turn",
         "type": "quantitative",
         "title": "Turns of the user behind the first answer",
-        "axis": {"tickMinStep": 1, "format": "d", "grid": False},
+        "axis": {"values": turns, "format": "d", "grid": False},
         "scale": {"nice": False, "padding": 6},
     }
     y = {

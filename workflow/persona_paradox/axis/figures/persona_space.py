@@ -18,6 +18,7 @@ _PADDING_MM = 4.0
 # How far from its point a name may stand, in mm, and in which directions: the first with room.
 _FAR_MM = (0.8, 2.0, 4.0, 6.0, 8.0, 11.0, 14.0, 18.0, 22.0)
 _DIRECTIONS = tuple(pi * sixths / 6 for sixths in (3, 9, 0, 6, 1, 5, 7, 11, 2, 4, 8, 10))
+_EDGE_MM = 0.6  # between a name and the edge of the plot
 _POINT_MM = 0.8  # from the middle of a point to its edge
 _SCHEMA = {
     **dict.fromkeys(("panel", "persona", "metric"), pl.String),
@@ -130,8 +131,8 @@ def _boxes(x: float, y: float, wide: float) -> Iterator[tuple[float, float, floa
     for far, turn in product(_FAR_MM, _DIRECTIONS):
         left = x + cos(turn) * (wide / 2 + _POINT_MM + far) - wide / 2
         foot = y + sin(turn) * (high / 2 + _POINT_MM + far) - high / 2
-        left = min(max(left, 0.0), max(_PLOT_MM - wide, 0.0))
-        foot = min(max(foot, 0.0), _HIGH_MM - high)
+        left = min(max(left, _EDGE_MM), max(_PLOT_MM - _EDGE_MM - wide, _EDGE_MM))
+        foot = min(max(foot, _EDGE_MM), _HIGH_MM - _EDGE_MM - high)
         yield left, foot, left + wide, foot + high
 
 
@@ -233,7 +234,8 @@ def _about(settings: Mapping[str, Any]) -> str:
     metrics = ", ".join(one.replace("_", " ") for one in settings["readings"]["metrics"])
     return (
         "Principal components of the mean readings of the personas, over the items that all of "
-        "them have; component 1 points to where the default is. Colour: effect against the "
+        "them have, of a conversation of its last answers; component 1 points to where the default "
+        "is. Colour: effect against the "
         f"baseline on the first of {metrics} that the task has; black: there is none. Table "
         "persona_space has the intervals of scores and shares, table axis_effects what position "
         f"and effect have to do with each other. {note(settings)}"
