@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import yaml
 from project import Project, copy_project
+from root import ROOT
 
 from persona_paradox.planning.forecast import forecast
 from persona_paradox.planning.speeds import (
@@ -163,3 +164,18 @@ def test_every_bundled_study_is_told_its_time(project: Project, data_dir: Path) 
     assert done.returncode == 0, done.stderr[-2000:]
     told_of = {line.partition(":")[0] for line in done.stderr.splitlines() if "time here" in line}
     assert told_of == {*studies}
+
+
+def test_what_is_read_of_the_stream_is_read_once_more() -> None:
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {
+        **{"tasks": ["triage_ed_once"], "models": ["smollm2_135m_instruct"], "judges": []},
+        **{"limits": {}, "personas": ["no_persona", "ed_nurse", "ed_physician"]},
+    }
+    asked = {"readings": {"tasks": ["triage_ed_once"], "roles": ["paper"]}}
+    plain, read = (
+        forecast(load_study(settings | more, ROOT / "config", check_schema), ROOT, ROOT)
+        for more in ({}, asked)
+    )
+    before, after = (one.models["smollm2_135m_instruct"] for one in (plain, read))
+    assert (after.answers, after.tokens.written) == (before.answers, before.tokens.written)
+    assert after.tokens.read == pytest.approx(2 * before.tokens.read + before.tokens.written)

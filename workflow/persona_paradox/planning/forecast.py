@@ -20,6 +20,7 @@ from ..judges.priced_items import Asked, asked
 from ..study.cells import Cell
 from ..study.conditions import base_of, split
 from ..study.inventory import answered, steps
+from ..study.readings import read_cells
 from ..study.study import Study
 from .speeds import GB, Tokens
 
@@ -105,6 +106,7 @@ def forecast(study: Study, root: Path, resources: Path) -> Forecast:
     found.figures = len(study.possible_figures)
     if isinstance(wanted := study.settings["figures"], list):
         found.figures = len(wanted)
+    read = {*read_cells(study)}
     for cell in study.asked_cells:
         found.cells += 1
         found.done += (root / f"results/responses/{cell.path}.parquet").is_file()
@@ -116,6 +118,9 @@ def forecast(study: Study, root: Path, resources: Path) -> Forecast:
         answers, tokens = _cell(cell, items, study)
         part.answers += answers
         part.tokens += tokens
+        if cell in read:
+            # Prompts and answers are read once more, with the stream.
+            part.tokens += Tokens(tokens.read + tokens.written)
     for judge, price in prices(study, root, resources / "datasets").items():
         part = found.models[study.judges[judge]["model"]]
         part.answers += sum(price.chats.values())
