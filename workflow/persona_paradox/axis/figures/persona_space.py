@@ -78,11 +78,11 @@ def _named(panel: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for axis, length in (("first", _PLOT_MM), ("second", _HIGH_MM)):
         scores = [0.0, *(row[axis] for row in panel if row[axis] is not None)]
         lows.append(min(scores))
-        rates.append((max(scores) - min(scores)) / (length - 2 * _PADDING_MM))
+        rates.append((max(scores) - min(scores)) / (length - 2 * _PADDING_MM) or 1.0)
     shown = [row for row in panel if row["first"] is not None]
     points = [
         tuple(
-            _PADDING_MM + (row[axis] - low) / (rate or 1.0)
+            _PADDING_MM + (row[axis] - low) / rate
             for axis, low, rate in zip(("first", "second"), lows, rates, strict=True)
         )
         for row in shown
@@ -96,7 +96,7 @@ def _named(panel: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 columns, middle_and_end, lows * 2, rates * 2, strict=True
             )
         }
-    return list(panel)
+    return [*panel]
 
 
 def _places(
