@@ -47,6 +47,10 @@ def study(**change: Any) -> Study:
         ({"roles": ["nobody"]}, "names 'nobody', which nothing of the study has"),
         ({"roles": ["own"]}, "0 personas beside 'no_persona', but their mean takes two"),
         ({"depths": [1.5]}, "readings.depths"),
+        (
+            {"metrics": ["acuracy"]},
+            "`readings.metrics` of the study names 'acuracy', which is n",
+        ),
     ],
 )
 def test_keys_that_cannot_be_are_refused(change: dict[str, Any], said: str) -> None:
@@ -226,6 +230,22 @@ def test_vectors_are_views_of_their_own() -> None:
         (
             {"readings": {"vectors": ["triage_ed"]}, "tables": "all", "figures": []},
             "`readings.vectors` of the study names",
+        ),
+        # What a vector begins from, and what it leads to, is answered before there is one.
+        (
+            {"personas": [*NURSE, "ed_nurse"], "readings": {"default": NURSE[3]}},
+            r"`readings.default` of the study is 'steered_nurse@push_1', from which vectors begin",
+        ),
+        (
+            {"personas": [*NURSE, "ed_nurse"], "baseline": NURSE[3]},
+            r"`baseline` of the study is 'steered_nurse@push_1', from which vectors begin",
+        ),
+        (
+            {
+                "personas": [*NURSE, "ed_nurse", "capped_roles"],
+                "readings": {"roles": ["role_titles", "steered"]},
+            },
+            r"capped_roles\.yaml: key `steering.towards` is 'roles', but 'steered_nurse@push_1' is",
         ),
     ],
 )

@@ -96,6 +96,18 @@ OTHER = {"lean": "no_persona", "cautious": "ed_nurse"}
         ),
         ({"escalation": OTHER | {"second": "ed_nurse"}}, "names one persona twice; write differe"),
         ({"escalation": {"lean": "no_persona"}}, "`routing.escalation` lacks .*cautious"),
+        (
+            {"escalation": None, "policies": ["escalate_on_confidence"]},
+            "'escalate_on_confidence', which needs key `routing.escalation`; write it, or take",
+        ),
+        (
+            {"escalation": OTHER, "policies": ["majority", "escalate_on_flags"]},
+            "'escalate_on_flags', which needs key `routing.escalation.flags`; write it, or take",
+        ),
+        (
+            {"escalation": OTHER, "policies": ["escalate_on_disagreement"]},
+            "'escalate_on_disagreement', which needs key `routing.escalation.second`; write it",
+        ),
         ({"escalation": OTHER | {"flags": [""]}}, "`routing.escalation.flags.0` is '', but must"),
     ],
 )

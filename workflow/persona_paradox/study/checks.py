@@ -23,6 +23,7 @@ from ..names import (
     WORDS,
 )
 from ..scorers import lexicon
+from ..specs import Settings
 from .ambiguity import check_ambiguity
 from .conditions import file_of, split
 from .cycles import file_of_adapter
@@ -141,7 +142,7 @@ def _check_settings(study: Study) -> None:
                 f"key `limit_keeps` of the study names {stratum!r}, which is no level or category "
                 f"of its data sets; use {_one_of(strata)}"
             )
-    _check_metrics(settings["statistics"])
+    _check_metrics(settings)
     for key, asked, possible in (
         ("tables", settings["tables"], study.possible_tables),
         ("figures", settings["figures"], study.possible_figures),
@@ -168,11 +169,13 @@ def _one_of(ids: Collection[str]) -> str:
     return f"one of {', '.join(sorted(ids))}" if ids else "none, as they have no levels"
 
 
-def _check_metrics(statistics: Mapping[str, Any]) -> None:
-    """Check that what has a margin, or is of the family, is something that is compared."""
-    named = [("margins", id_) for id_ in statistics["margins"]]
-    named += [("family.metrics", id_) for id_ in statistics["family"]["metrics"]]
-    named += [("factors.metrics", id_) for id_ in statistics["factors"]["metrics"]]
+def _check_metrics(settings: Settings) -> None:
+    """Check that what has a margin, is of the family, or is told by dose, is compared."""
+    statistics, readings = settings["statistics"], settings["readings"]
+    named = [("statistics.margins", id_) for id_ in statistics["margins"]]
+    named += [("statistics.family.metrics", id_) for id_ in statistics["family"]["metrics"]]
+    named += [("statistics.factors.metrics", id_) for id_ in statistics["factors"]["metrics"]]
+    named += [("readings.metrics", id_) for id_ in (readings["metrics"] if readings else ())]
     calibrated = {f"{name}_{confidence}" for name in CALIBRATION for confidence in CONFIDENCES}
     unknown = [(key, id_) for key, id_ in named if id_ not in {*DEFAULT_METRICS, *calibrated}]
     if not unknown:
@@ -189,7 +192,7 @@ def _check_metrics(statistics: Mapping[str, Any]) -> None:
     for key, id_ in unknown:
         if id_ not in compared:
             raise InputError(
-                f"key `statistics.{key}` of the study names {id_!r}, which is nothing that table "
+                f"key `{key}` of the study names {id_!r}, which is nothing that table "
                 f"contrasts compares; use one of {', '.join(compared)}, or a measure of a "
                 "confidence, such as smooth_ece_top_label"
             )

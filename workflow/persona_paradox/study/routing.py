@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import InputError
+from ..names import ALL
 from .conditions import plain
 from .measured_views import measured
 from .study import Study
+
+# Policies that need key `routing.escalation`, and what stands there besides two personas.
+_NEEDS = {
+    "escalate_on_flags": "flags",
+    "escalate_on_disagreement": "second",
+    "escalate_on_confidence": "cautious",
+}
 
 # Rates that say how far a label is from the right one: labels without an order have none.
 _OF_ORDER = ("under_triage_rate", "over_triage_rate")
@@ -87,6 +95,13 @@ def check_routing(study: Study) -> None:
             "of its tasks have no order; use invalid_rate, refused_rate or unreadable_rate"
         )
     escalation: dict[str, Any] = {**(asked["escalation"] or {})}
+    for policy, needed in _NEEDS.items():
+        if asked["policies"] != ALL and policy in asked["policies"] and not escalation.get(needed):
+            key = f"escalation.{needed}" if escalation else "escalation"
+            raise InputError(
+                f"key `routing.policies` of the study names {policy!r}, which needs key "
+                f"`routing.{key}`; write it, or take the policy out"
+            )
     named = {key: escalation[key] for key in ("lean", "second", "cautious") if escalation.get(key)}
     for key, id_ in named.items():
         if id_ not in study.personas:

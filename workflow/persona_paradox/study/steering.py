@@ -105,6 +105,7 @@ def check_steering(study: Study) -> None:
                 f"{file_of('personas', id_)}: key `steering` moves a model while it answers, which "
                 "is no answer that an adapter is trained on; name a persona without the key"
             )
+    _check_ends(study)
     for id_ in steered(study):
         name = file_of("personas", id_)
         own = study.personas[id_]["steering"]
@@ -142,6 +143,26 @@ def check_steering(study: Study) -> None:
             raise InputError(
                 f"key `readings.vectors` of the study names {id_!r}, which key `readings.tasks` "
                 "does not list; add it there, or name one of these"
+            )
+
+
+def _check_ends(study: Study) -> None:
+    """Check that vectors lie between answers of which none is steered by one."""
+    moved = steered(study)
+    if moved and default_of(study) in moved:
+        asked = study.settings["readings"]
+        key = "readings.default" if asked and asked["default"] is not None else "baseline"
+        raise InputError(
+            f"key `{key}` of the study is {default_of(study)!r}, from which vectors begin, but "
+            "that persona is steered by such a vector; name one without key `steering`"
+        )
+    roles = [one for one in roles_of(study) if one in moved]
+    for id_ in moved:
+        if roles and study.personas[id_]["steering"]["towards"] == ROLES:
+            raise InputError(
+                f"{file_of('personas', id_)}: key `steering.towards` is {ROLES!r}, but "
+                f"{roles[0]!r} is of a group of key `readings.roles` of the study and steered "
+                "itself; give that persona another `group`"
             )
 
 
