@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import polars as pl
 
 from persona_paradox import cli, files
+from persona_paradox.data.values import DECODER, Object
 from persona_paradox.engine.prepared import model_of
 from persona_paradox.errors import InputError
 from persona_paradox.kinds import base
@@ -113,29 +114,46 @@ def read_lines(path: Path, columns: Mapping[str, Any], name: str) -> Iterator[di
     Raises:
         InputError: a line is none; `name` is the adapter's file.
     """
-    text = path.read_text(encoding="utf-8")
+    named = f"{name}: {path} (key `file`)"
+    try:
+        # Programs on Windows put a mark in front of the first line.
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{named} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    if text.startswith("version https://git-lfs"):
+        raise InputError(f"{named} is a pointer of Git LFS; fetch the file itself (git lfs pull)")
     # Other separators of lines may stand inside of a text.
     for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        where = f"{name}: line {number} of {path} (key `file`)"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{where} is not JSON ({error}); mend it") from error
-        wanted = {"prompt": str, **{key: _TYPES[of] for key, of in columns.items()}}
-        if not isinstance(row, dict) or set(row) - {"system"} != set(wanted):
-            raise InputError(
-                f"{where} must be a JSON object with {', '.join(wanted)} and perhaps system; mend "
-                "it, or change key `training.method`"
-            )
-        for key, kind in (wanted | {"system": str}).items():
-            if key in row and (not isinstance(row[key], kind) or row[key] == ""):
-                what = "true or false" if kind is bool else "text that is not empty"
-                raise InputError(
-                    f"{where} has {row[key]!r} as {key}, which must be {what}; mend it"
-                )
-        yield row
+        if line.strip():
+            yield _read_line(line, columns, f"{name}: line {number} of {path} (key `file`)")
+
+
+def _read_line(line: str, columns: Mapping[str, Any], where: str) -> dict[str, Any]:
+    try:
+        row = DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{where} is not JSON ({error.msg.removesuffix(' at')}, character {error.pos + 1}); "
+            "write one object on every line"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where} has a value that is no text; mend it") from error
+    wanted = {"prompt": str, **{key: _TYPES[of] for key, of in columns.items()}}
+    if not isinstance(row, Object) or set(row) - {"system"} != set(wanted):
+        raise InputError(
+            f"{where} must be a JSON object with {', '.join(wanted)} and perhaps system; mend "
+            "it, or change key `training.method`"
+        )
+    if row.twice:
+        raise InputError(f"{where} has the key {min(row.twice)!r} twice; remove one")
+    for key, kind in (wanted | {"system": str}).items():
+        if key in row and (not isinstance(row[key], kind) or row[key] == ""):
+            what = "true or false" if kind is bool else "text that is not empty"
+            shown = getattr(row[key], "written", repr(row[key]))
+            raise InputError(f"{where} has {shown} as {key}, which must be {what}; mend it")
+        if any("\ud800" <= one <= "\udfff" for one in str(row.get(key, ""))):
+            raise InputError(f"{where} has half a character in {key} (\\ud800 to \\udfff); mend it")
+    return row
 
 
 def of_file(path: Path, arguments: Namespace, columns: Mapping[str, Any]) -> pl.DataFrame:
