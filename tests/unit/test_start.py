@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,27 @@ SCRIPTS = ROOT / "workflow/scripts"
 # Each takes as long to import as all else that is done with a cell, or longer.
 HEAVY = {"torch", "netcal", "relplot", "statsmodels", "sklearn", "pandas", "matplotlib", "seaborn"}
 HEAVY |= {"scipy.stats", "scipy.optimize", "jsonschema", "altair"}
+
+
+# What the documentation says to type.
+PAGES = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TYPED = re.findall(r"python workflow/scripts/(\w+)\.py", "".join(p.read_text() for p in PAGES))
+
+
+@pytest.mark.parametrize("script", sorted({*TYPED}))
+def test_a_python_without_the_libraries_says_what_to_activate(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", f"workflow/scripts/{script}.py", "x"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (message,) = done.stderr.splitlines()
+    assert message.startswith("error: ")
+    assert "lacks snakemake, polars, llama_cpp" in message
+    assert "activate it (`source .venv/bin/activate`" in message
 
 
 @pytest.mark.parametrize("step", ["write_prompts", "deliver", "generate", "score", "calibrate"])

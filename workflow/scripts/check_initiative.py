@@ -14,6 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from persona_paradox.environment import check_environment
+
+check_environment()
+
 from persona_paradox import cli
 from persona_paradox.kinds.initiative.problems import (
     ANSWERS,

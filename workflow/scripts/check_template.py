@@ -16,6 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from persona_paradox.environment import check_environment
+
+check_environment()
+
 from persona_paradox import cli
 from persona_paradox.errors import InputError, printable
 from persona_paradox.prompting.template_check import Delivery

@@ -11,6 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from persona_paradox.environment import check_environment
+
+check_environment()
+
 from persona_paradox import cli, files
 from persona_paradox.errors import InputError
 from persona_paradox.study.training import FOLDER

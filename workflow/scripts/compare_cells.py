@@ -14,6 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from persona_paradox.environment import check_environment
+
+check_environment()
+
 import polars as pl
 from snakemake.utils import update_config
 

@@ -15,6 +15,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from persona_paradox.environment import check_environment
+
+check_environment()
+
 from persona_paradox import cli
 from persona_paradox.archive import crate
 from persona_paradox.archive.check_answers import check_answers
