@@ -19,7 +19,7 @@ from .conditions import MARK, split
 CYCLE_TABLES = ("cycles",)
 
 # The id of a cycle's adapter: that of the file, the number, and of a candidate its method.
-_ID = re.compile(r"(?P<file>.+?)_(?P<number>\d+)(_(?P<method>dpo|kto))?")
+_ID = re.compile(r"(?P<file>.+?)_(?P<number>0|[1-9]\d*)(_(?P<method>dpo|kto))?")
 
 
 def cycle_named(id_: str) -> tuple[str, int, str | None] | None:
