@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -172,7 +173,7 @@ def _chunks(task: str, spec: AnswerSpec) -> dict[str, Any]:
     }
 
 
-def write(path: Path, scripts: list[str]) -> Path:
+def write(path: Path, scripts: list[str], configfiles: Sequence[str] = ()) -> Path:
     """Write the page of both tasks, with a figure of Vega-Lite, into a folder."""
     told, found = specs(), effects_of(tables())
     statistics = {"confidence": 0.95, "interval": "percentile", "draws": 100}
@@ -232,7 +233,7 @@ def write(path: Path, scripts: list[str]) -> Path:
         "methods": as_html("| metric | definition |\n|---|---|\n| `wit` | how much it amuses |"),
         "cite": yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8")),
         "library_style": "",
-        "configfiles": [],
+        "configfiles": configfiles,
     }
     packed = [(name, chunks.packed(value)) for name, value in contents.items()]
     text = page(ROOT / "workflow/report", scripts, packed, values, None)

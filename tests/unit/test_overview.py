@@ -63,6 +63,15 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_page.write(tmp_path_factory.mktemp("toy"), programs())
 
 
+def test_the_archive_is_of_the_study_of_the_page(tmp_path: Path) -> None:
+    study = "snakemake --cores all --configfile config/studies/night.yaml"
+    text = toy_page.write(tmp_path, [], ["config/studies/night.yaml"]).read_text(encoding="utf-8")
+    assert f"{study}\n{study} -- results/archive.zip" in text
+    assert "make archive" not in text
+    text = toy_page.write(tmp_path, []).read_text(encoding="utf-8")
+    assert "make\nmake archive " in text
+
+
 @pytest.fixture
 def page(chromium: Browser, written: Path) -> Iterator[Page]:
     """The page, opened; no script may fail."""
