@@ -9,7 +9,7 @@
 # make fuzz   runs every fuzzer for FUZZ_SECONDS (600); their tests run a short version
 # make docs   builds the documentation as a site, in the folder site
 # make lint   checks style, types and the workflow
-# make archive                 packs the study that ran last, for a deposit
+# make archive                 packs the default study, for a deposit
 # make verify ARCHIVE=FILE     computes answers and tables of somebody's archive again
 # make lock   pins requirements.txt and environment.yml anew from requirements.in
 

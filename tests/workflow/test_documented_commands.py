@@ -117,6 +117,7 @@ WALK = [
 FINDING = [
     "python workflow/scripts/check_study.py config/studies/night.yaml",
     "snakemake --cores all --configfile config/studies/night.yaml",
+    "snakemake --cores all --configfile config/studies/night.yaml -- results/archive.zip",
 ]
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
@@ -126,6 +127,7 @@ SHELL = [
     "sha256sum resources/my_model.gguf",
     "sha256sum resources/my_lora/adapter_model.safetensors resources/my_lora/adapter_config.json",
     "xdg-open results/report.html",
+    "mv results/archive.zip before.zip",
 ]
 KNOWN = [
     *TUTORIAL,
@@ -396,6 +398,10 @@ def test_the_finding_of_the_tutorial_is_planned(tmp_path: Path) -> None:
     jobs = project.jobs("--configfile", "config/studies/night.yaml")
     assert {job.rpartition("/")[2] for job in jobs if job.startswith("generate ")} == {*personas}
     assert not [job for job in jobs if job.startswith(("judge", "rank"))]
+    # The archive is of the study that is named, and of no other.
+    archived = project.jobs(*FINDING[2].split()[3:])
+    assert "archive" in archived
+    assert {job for job in archived if job.startswith("generate ")} <= {*jobs}
 
 
 def test_the_suite_of_the_walk_is_planned(tmp_path: Path) -> None:
