@@ -166,6 +166,18 @@ def test_every_bundled_study_is_told_its_time(project: Project, data_dir: Path) 
     assert told_of == {*studies}
 
 
+def test_a_study_elsewhere_or_nowhere_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("models: [nope]\n")
+    said = {}
+    for name in ("own.yaml", "none.yaml"):
+        command = [sys.executable, str(ROOT / "workflow/scripts/check_study.py"), name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        said[name] = done.stderr.splitlines()
+    assert said["own.yaml"][0] == "own.yaml is plain YAML"
+    assert "has no config/config.yaml, so that nothing else is said; start" in said["own.yaml"][1]
+    assert said["none.yaml"] == ["error: none.yaml does not exist; name the file of a study"]
+
+
 def test_what_is_read_of_the_stream_is_read_once_more() -> None:
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {
         **{"tasks": ["triage_ed_once"], "models": ["smollm2_135m_instruct"], "judges": []},

@@ -123,9 +123,13 @@ def test_what_is_no_finished_study_is_refused(packed: Project, tmp_path: Path) -
     empty.mkdir()
     (broken.path / "results/tables/contrasts.parquet").write_bytes(b"PAR1")
     (tmp_path / "no.zip").write_bytes(b"no")
+    half = tmp_path / "half"
+    (half / "results").mkdir(parents=True)
+    (half / "results/provenance.json").write_text("{")
     for path, words in (
         (empty, "has no results/provenance.json; name the folder"),
         (broken.path, "contrasts.parquet is no table that can be read"),
+        (half, f"{half}: results/provenance.json is damaged; run that study again"),
         (tmp_path / "no.zip", "is not a whole zip file"),
         (tmp_path / "none.zip", "is no file"),
     ):
@@ -134,3 +138,11 @@ def test_what_is_no_finished_study_is_refused(packed: Project, tmp_path: Path) -
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: ")
         assert words in line
+
+
+@pytest.mark.parametrize("option", [("--most", "-1"), ("--max-gib", "nan"), ("--max-gib", "-1")])
+def test_a_number_that_is_none_is_refused(option: tuple[str, str]) -> None:
+    done = compared(ROOT / "tests/archive_of_0_1.zip", ROOT / "tests/archive_of_0_1.zip", *option)
+    assert done.returncode == 2
+    assert f"argument {option[0]}: invalid" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -19,6 +19,7 @@ check_environment()
 from snakemake.utils import update_config
 
 from persona_paradox import cli
+from persona_paradox.errors import InputError
 from persona_paradox.judges import price
 from persona_paradox.planning.forecast import forecast
 from persona_paradox.planning.told import told
@@ -33,8 +34,15 @@ RESOURCES = Path("resources")
 def main(arguments: Namespace) -> None:
     """Check every file, and tell what each study takes."""
     for path in arguments.studies:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; name the file of a study")
         check_study_file(path, str(path))
         cli.log.info("%s is plain YAML", path)
+    if not DEFAULT.is_file():
+        cli.log.info(
+            "%s has no %s, so that nothing else is said; start this in the folder of the project",
+            *(Path.cwd(), DEFAULT),
+        )
     for path in arguments.studies if DEFAULT.is_file() else ():
         settings = read_yaml(DEFAULT, str(DEFAULT))
         update_config(settings, read_yaml(path, str(path)))

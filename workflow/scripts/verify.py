@@ -24,17 +24,11 @@ from persona_paradox.archive import crate
 from persona_paradox.archive.check_answers import check_answers
 from persona_paradox.archive.check_description import check_description, check_sums
 from persona_paradox.archive.check_tables import check_items, check_others, check_tables
+from persona_paradox.archive.options import bytes_of_gib, count
 from persona_paradox.archive.project_copy import Copy
 from persona_paradox.archive.reading import read_study
 from persona_paradox.archive.verification import Findings
 from persona_paradox.errors import InputError
-
-
-def count(text: str) -> int:
-    """A number from 0."""
-    if (value := int(text)) < 0:
-        raise ValueError
-    return value
 
 
 def main(arguments: Namespace) -> None:
@@ -44,7 +38,7 @@ def main(arguments: Namespace) -> None:
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="verify-", dir=arguments.folder) as folder:
         theirs = Path(folder) / "archive"
-        names = crate.unpack(arguments.archive, theirs, int(arguments.max_gib * crate.GIB))
+        names = crate.unpack(arguments.archive, theirs, arguments.max_gib)
         check_sums(theirs, names, findings)
         study = read_study(theirs)
         check_description(theirs, study, names, findings)
@@ -68,6 +62,6 @@ if __name__ == "__main__":
     options.add_argument("--sample", type=count, default=20, help="answers to compute again")
     options.add_argument("--seed", type=count, default=1, help="seed of the sample")
     options.add_argument("--cores", default="all", help="as snakemake --cores")
-    options.add_argument("--max-gib", type=float, default=50, help="most that may be unpacked")
+    options.add_argument("--max-gib", type=bytes_of_gib, default="50", help="most that is unpacked")
     options.add_argument("--folder", type=Path, help="for temporary files, else the system's")
     cli.run(main, options)

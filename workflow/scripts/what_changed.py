@@ -20,6 +20,7 @@ check_environment()
 from persona_paradox import cli
 from persona_paradox.archive import crate
 from persona_paradox.archive.comparison import Finished, compared
+from persona_paradox.archive.options import bytes_of_gib, count
 from persona_paradox.errors import printable
 
 
@@ -32,7 +33,7 @@ def main(arguments: Namespace) -> None:
             if not path.is_dir():
                 kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="changed-"))
                 folder = Path(kept) / "archive"
-                crate.unpack(path, folder, int(arguments.max_gib * crate.GIB))
+                crate.unpack(path, folder, arguments.max_gib)
             studies.append(Finished.of(str(path), folder))
         for line in compared(*studies, most=arguments.most):
             print(printable(line))
@@ -42,6 +43,6 @@ if __name__ == "__main__":
     options = cli.parser(__doc__)
     options.add_argument("before", type=Path, help="folder of a study, or an archive")
     options.add_argument("after", type=Path, help="the same of the other study")
-    options.add_argument("--most", type=int, default=40, help="lines of a list at most (40)")
-    options.add_argument("--max-gib", type=float, default=50, help="most that may be unpacked")
+    options.add_argument("--most", type=count, default=40, help="lines of a list at most (40)")
+    options.add_argument("--max-gib", type=bytes_of_gib, default="50", help="most that is unpacked")
     cli.run(main, options)

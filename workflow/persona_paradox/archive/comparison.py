@@ -60,7 +60,13 @@ class Finished:
                 f"{name} has no {crate.PROVENANCE}; name the folder of a study that has run, or an "
                 "archive that `snakemake results/archive.zip` made"
             )
-        found = crate.read_untrusted(folder / crate.PROVENANCE, crate.PROVENANCE)
+        try:
+            found = crate.read_untrusted(folder / crate.PROVENANCE, crate.PROVENANCE)
+        except InputError as error:
+            raise InputError(
+                f"{name}: {crate.PROVENANCE} is damaged; run that study again, or fetch its "
+                "archive again"
+            ) from error
         if not isinstance(found, dict) or not isinstance(found.get("configuration"), dict):
             raise InputError(f"{crate.PROVENANCE} of {name} holds no configuration of a study")
         return cls(name, folder, found)
