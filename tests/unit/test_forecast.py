@@ -22,6 +22,7 @@ from persona_paradox.planning.speeds import (
     seconds_on_a_card,
     slower_here,
 )
+from persona_paradox.planning.told import _gb
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 
@@ -191,3 +192,18 @@ def test_what_is_read_of_the_stream_is_read_once_more() -> None:
     before, after = (one.models["smollm2_135m_instruct"] for one in (plain, read))
     assert (after.answers, after.tokens.written) == (before.answers, before.tokens.written)
     assert after.tokens.read == pytest.approx(2 * before.tokens.read + before.tokens.written)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (3 * 10**6, "3 MB"),
+        (0.27 * 10**9, "0.27 GB"),
+        (43 * 10**9, "43 GB"),
+        (99.6 * 10**9, "100 GB"),
+        (184 * 10**9, "180 GB"),
+        (1.26 * 10**12, "1,300 GB"),
+    ],
+)
+def test_room_is_told_without_powers_of_ten(size: float, text: str) -> None:
+    assert _gb(size) == text

@@ -49,7 +49,7 @@ def _of_model(model: str, part: Part) -> str:
     size = (
         "weights of a size that is not known before they are here"
         if part.size is None
-        else f"weights of {'about ' * part.assumed}{part.size / GB:.2g} GB"
+        else f"weights of {'about ' * part.assumed}{_in_gb(part.size)}"
         + " (by its title, an assumption)" * part.assumed
     )
     return (
@@ -147,7 +147,12 @@ def _rounded(number: float) -> str:
 
 
 def _gb(size: float) -> str:
-    return f"{size / GB:.2g} GB" if size >= GB / 100 else f"{size / 10**6:.0f} MB"
+    return _in_gb(size) if size >= GB / 100 else f"{size / 10**6:.0f} MB"
+
+
+def _in_gb(size: float) -> str:
+    """Two leading digits, and never a power of ten."""
+    return f"{_rounded(size / GB) if round(size / GB) > 99 else format(size / GB, '.2g')} GB"
 
 
 def _minutes(lasted: float) -> str:
