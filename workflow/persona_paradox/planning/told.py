@@ -22,7 +22,7 @@ def told(study: Study, found: Forecast, root: Path, resources: Path) -> Iterator
     yield (
         f"asks: {_n(study.models, 'model')} × {_n(study.tasks, 'task')} × "
         f"{_n(study.personas, 'persona')}, wordings {settings['variants']}: {found.cells:,} cells, "
-        f"of which {found.done:,} are answered; {_n(study.active_judges, 'judge')}, "
+        f"of which {found.done:,} have answers already; {_n(study.active_judges, 'judge')}, "
         f"{found.figures} figures"
     )
     for task, n in found.items.items():

@@ -144,7 +144,8 @@ def _robust(tables: Tables, settings: Settings, statistics: Settings) -> Iterato
         yield from heading(settings, part)
         for row in rows_of(tables, "spread", model=model, task=task, metric="accuracy"):
             if row["sd"] is None:
-                yield f"- Spread of {row['kind']}s: not defined, {row['n_effects']} effects."
+                one = "one effect" if row["n_effects"] == 1 else f"{row['n_effects']} effects"
+                yield f"- Spread of {row['kind']}s: not defined, {one}."
                 continue
             yield (
                 f"- Spread of {row['kind']}s: standard deviation {100 * row['sd']:.1f} points "
