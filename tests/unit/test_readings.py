@@ -259,6 +259,7 @@ def test_steering_that_cannot_be_is_refused(change: dict[str, Any], said: str) -
     [
         ({"scale": "{dose}"}, "is '{dose}', but only a set of personas has factors"),
         ({"cap": 1.5}, "a quantile is from 0 to 1"),
+        ({"scale": -1e300}, "`steering.scale` of capped_roles is -1e+300, which moves the model"),
         ({"scale": 1.0, "cap": 0.5}, "has both of `scale` and `cap`"),
         ({}, "has neither of `scale` and `cap`"),
         ({"scale": 1.0, "depths": [0.7]}, "`steering.depths` names 0.7"),

@@ -13,6 +13,9 @@ from .study import Study
 # What a vector points to that is no single persona.
 ROLES = "roles"
 
+# A scale beyond it is a slip; far beyond, the stream overflows. Our own bound.
+_LARGEST = 1_000_000
+
 # What moves the model.
 PUSH, CAP = "push", "cap"
 
@@ -178,6 +181,11 @@ def _check_dose(name: str, persona: str, own: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{name}: key `steering.{key}` is {number!r}, but only a set of personas has "
                 "factors; write a number"
+            )
+        if key == "scale" and abs(number) > _LARGEST:
+            raise InputError(
+                f"{name}: key `steering.scale` of {persona} is {number:g}, which moves the model "
+                f"beyond all numbers; write one from {-_LARGEST} to {_LARGEST}"
             )
         if key == "cap" and not 0 <= number <= 1:
             raise InputError(
