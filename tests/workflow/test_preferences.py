@@ -138,6 +138,10 @@ REFUSED = [
     (set_key(FILE, "training", "cycles", value=1), "`training.cycles` is 1", "aligned_1"),
     (set_key("config/config.yaml", "models", value=["tiny@aligned"]), "such as aligned_1"),
     (set_key("config/config.yaml", "models", value=["tiny@aligned_01"]), "known ids: aligned"),
+    (
+        set_key(FILE, "training", "data", value=[{"file": "resources/bundled"}]),
+        "names resources/bundled, which is a folder; name a file",
+    ),
     (set_key(FILE, "training", "seed", value=-1), "`training.seed` is -1", "at least 0"),
     (set_key(FILE, "training", "method", value="sft"), "`training.method`", "use dpo or kto"),
     (answers("model", "tiny@aligned_2"), "rest on this very adapter"),

@@ -233,9 +233,13 @@ def missing_sources(study: Study, resources: str) -> Iterator[InputError]:
             )
     for id_, path in files_with({id_: study.adapters[id_] for id_ in to_train(study)}):
         if not Path(path).is_file():
+            why = (
+                "is a folder; name a file"
+                if Path(path).is_dir()
+                else "does not exist; mend the path"
+            )
             yield InputError(
-                f"{file_of_adapter(id_, study.adapters[id_])}: key `file` names {path}, which "
-                "does not exist; mend the path"
+                f"{file_of_adapter(id_, study.adapters[id_])}: key `file` names {path}, which {why}"
             )
 
 
