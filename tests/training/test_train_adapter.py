@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -232,6 +233,16 @@ def test_a_checkpoint_of_other_settings_is_not_used(place: Place) -> None:
     folder.mkdir(parents=True)
     (folder / "last.pt").write_bytes(b"of another training")
     assert "going on" not in place.train("other", rows, {"epochs": 1})
+
+
+def test_what_leads_to_no_numbers_leaves_no_adapter(place: Place) -> None:
+    change = {"learning_rate": 1e30, "epochs": 3}
+    command = place.command("numberless", cases(4, seed=4), change)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.match(f"error: {NAME}: from step [0-9]+ of [0-9]+ on the loss is no number", last)
+    assert not (place.folder / "numberless/adapter.gguf").exists()
 
 
 @pytest.mark.parametrize(

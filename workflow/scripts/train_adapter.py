@@ -1,11 +1,13 @@
 """Train an adapter (LoRA) of a base model by examples."""
 
 import logging
+import math
 import os
 import shutil
 import sys
 import warnings
 from argparse import Namespace
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,6 +73,20 @@ def main(arguments: Namespace) -> None:
     train(arguments)
 
 
+def check_numbers(losses: Sequence[float], name: str) -> None:
+    """Check that a training led somewhere.
+
+    Raises:
+        InputError: the loss of a step is no number.
+    """
+    lost = [step for step, loss in enumerate(losses, start=1) if not math.isfinite(loss)]
+    if lost:
+        raise InputError(
+            f"{name}: from step {lost[0]} of {len(losses)} on the loss is no number, so that "
+            "nothing was learned; lower `training.learning_rate` or `training.alpha`"
+        )
+
+
 def train(arguments: Namespace) -> None:
     """Write adapter, losses and manifest."""
     name = arguments.config_file
@@ -121,6 +137,7 @@ def train(arguments: Namespace) -> None:
         losses = train_labels(model, examples, settings, checkpoints)
     else:
         tuned, losses = train_by_trl(model, inputs, settings, reader.end, folder)
+    check_numbers([one.loss for one in losses], name)
     weights = base_model.lora_weights(tuned)
     with files.atomic_path(arguments.adapter) as temporary:
         write_adapter(temporary, weights, settings.alpha, header)
