@@ -565,7 +565,7 @@ HOSTILE = {
 
 def refuses(archive: Path, folder: Path, max_gib: float = 50) -> str:
     """How `verify.py` refuses an archive."""
-    options = {"archive": archive, "folder": folder, "max_gib": max_gib}
+    options = {"archive": archive, "folder": folder, "most_bytes": int(max_gib * 2**30)}
     with pytest.raises(InputError) as caught:
         VERIFY.main(Namespace(**options, sample=20, seed=1, cores="1"))
     assert list(folder.iterdir()) == []

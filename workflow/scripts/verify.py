@@ -38,7 +38,7 @@ def main(arguments: Namespace) -> None:
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="verify-", dir=arguments.folder) as folder:
         theirs = Path(folder) / "archive"
-        names = crate.unpack(arguments.archive, theirs, arguments.max_gib)
+        names = crate.unpack(arguments.archive, theirs, arguments.most_bytes)
         check_sums(theirs, names, findings)
         study = read_study(theirs)
         check_description(theirs, study, names, findings)
@@ -62,6 +62,13 @@ if __name__ == "__main__":
     options.add_argument("--sample", type=count, default=20, help="answers to compute again")
     options.add_argument("--seed", type=count, default=1, help="seed of the sample")
     options.add_argument("--cores", default="all", help="as snakemake --cores")
-    options.add_argument("--max-gib", type=bytes_of_gib, default="50", help="most that is unpacked")
+    options.add_argument(
+        "--max-gib",
+        dest="most_bytes",
+        metavar="GIB",
+        type=bytes_of_gib,
+        default="50",
+        help="most that may be unpacked (50)",
+    )
     options.add_argument("--folder", type=Path, help="for temporary files, else the system's")
     cli.run(main, options)

@@ -33,7 +33,7 @@ def main(arguments: Namespace) -> None:
             if not path.is_dir():
                 kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="changed-"))
                 folder = Path(kept) / "archive"
-                crate.unpack(path, folder, arguments.max_gib)
+                crate.unpack(path, folder, arguments.most_bytes)
             studies.append(Finished.of(str(path), folder))
         for line in compared(*studies, most=arguments.most):
             print(printable(line))
@@ -44,5 +44,12 @@ if __name__ == "__main__":
     options.add_argument("before", type=Path, help="folder of a study, or an archive")
     options.add_argument("after", type=Path, help="the same of the other study")
     options.add_argument("--most", type=count, default=40, help="lines of a list at most (40)")
-    options.add_argument("--max-gib", type=bytes_of_gib, default="50", help="most that is unpacked")
+    options.add_argument(
+        "--max-gib",
+        dest="most_bytes",
+        metavar="GIB",
+        type=bytes_of_gib,
+        default="50",
+        help="most that may be unpacked (50)",
+    )
     cli.run(main, options)
