@@ -24,7 +24,7 @@ from persona_paradox.archive import crate
 from persona_paradox.archive.check_answers import check_answers
 from persona_paradox.archive.check_description import check_description, check_sums
 from persona_paradox.archive.check_tables import check_items, check_others, check_tables
-from persona_paradox.archive.options import bytes_of_gib, count
+from persona_paradox.archive.options import add_limit, count
 from persona_paradox.archive.project_copy import Copy
 from persona_paradox.archive.reading import read_study
 from persona_paradox.archive.verification import Findings
@@ -62,13 +62,6 @@ if __name__ == "__main__":
     options.add_argument("--sample", type=count, default=20, help="answers to compute again")
     options.add_argument("--seed", type=count, default=1, help="seed of the sample")
     options.add_argument("--cores", default="all", help="as snakemake --cores")
-    options.add_argument(
-        "--max-gib",
-        dest="most_bytes",
-        metavar="GIB",
-        type=bytes_of_gib,
-        default="50",
-        help="most that may be unpacked (50)",
-    )
+    add_limit(options)
     options.add_argument("--folder", type=Path, help="for temporary files, else the system's")
     cli.run(main, options)

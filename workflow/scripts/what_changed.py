@@ -20,7 +20,7 @@ check_environment()
 from persona_paradox import cli
 from persona_paradox.archive import crate
 from persona_paradox.archive.comparison import Finished, compared
-from persona_paradox.archive.options import bytes_of_gib, count
+from persona_paradox.archive.options import add_limit, count
 from persona_paradox.errors import printable
 
 
@@ -44,12 +44,5 @@ if __name__ == "__main__":
     options.add_argument("before", type=Path, help="folder of a study, or an archive")
     options.add_argument("after", type=Path, help="the same of the other study")
     options.add_argument("--most", type=count, default=40, help="lines of a list at most (40)")
-    options.add_argument(
-        "--max-gib",
-        dest="most_bytes",
-        metavar="GIB",
-        type=bytes_of_gib,
-        default="50",
-        help="most that may be unpacked (50)",
-    )
+    add_limit(options)
     cli.run(main, options)
