@@ -20,6 +20,8 @@ from root import ROOT
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
+from persona_paradox.launch.names import ADDRESS
+from persona_paradox.launch.start import start_server
 
 PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
 PARTS = (*PARTS, "resources/bundled")
@@ -43,7 +45,7 @@ class Project:
             asked = {
                 "arguments": arguments,
                 "folder": str(self.path),
-                "environment": env | environment,
+                "environment": _launching() | env | environment,
                 "output": output.name,
             }
             status = _warm_snakemake(json.dumps(asked))
@@ -120,6 +122,13 @@ def _server() -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     command = [sys.executable, ROOT / "tests/warm_snakemake.py"]
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+
+@cache
+def _launching() -> dict[str, str]:
+    """The server of jobs that all runs of this process share, as the environment names it."""
+    start_server()
+    return {ADDRESS: os.environ.pop(ADDRESS)}
 
 
 @cache

@@ -127,9 +127,10 @@ ENVIRONMENT = literal(str(ROOT / "environment.yml"))
 
 
 def script(name):
-    """Command that runs a script of the workflow."""
+    """Command that runs a script of the workflow, from a process that has its libraries if there is one."""
+    job = os.path.relpath(LIBRARY / "persona_paradox/launch/job.py")
     path = os.path.relpath(LIBRARY / "scripts" / f"{name}.py")
-    return literal(f"python {quote(path)}")
+    return literal(f"python {quote(job)} {quote(path)}")
 
 
 def cells(pattern, rated=False, module=None):

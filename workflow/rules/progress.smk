@@ -1,4 +1,5 @@
-# Needs: all rules. Leaves: at the start of a run a line for every judge that says what it costs; and
+# Needs: all rules. Leaves: at the start of a run on this machine a process that starts its jobs
+# (`persona_paradox.launch`); a line for every judge that says what it costs; and
 # a line at the foot of the terminal that says how far the run is, but not where the output goes to
 # a file. Neither with `--quiet progress`; never in a dry run.
 
@@ -6,6 +7,7 @@ from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
 from persona_paradox.judges import price
+from persona_paradox.launch.start import start_server
 from persona_paradox.progress import Progress, Run, is_terminal
 
 SILENT = {Quietness.PROGRESS, Quietness.ALL} & {*(workflow.output_settings.quiet or [])}
@@ -16,6 +18,8 @@ if is_terminal(sys.stdout, sys.stderr) and not SILENT:
 
 
 onstart:
+    if workflow.is_main_process and workflow.local_exec:
+        start_server()
     if not SILENT:
         for line in price.told(STUDY, Path(), Path("resources/datasets")):
             logger.info(line)

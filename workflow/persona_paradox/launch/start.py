@@ -1,0 +1,46 @@
+"""Start the process that starts jobs (`server`)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from .names import ADDRESS
+
+# What Snakemake sets for a job of one thread.
+_THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL")
+
+
+# It keeps the server, whose stdin is open as long as this process is there.
+@cache
+def start_server() -> subprocess.Popen[bytes] | None:
+    """From now on jobs that this process starts find a server, which ends with this process.
+
+    Returns:
+        The server, or None where none was started: where this process was given one, and where the
+        signals of a socket may not be those of Linux.
+    """
+    if ADDRESS in os.environ or sys.platform != "linux":
+        return None
+    address = Path(tempfile.mkdtemp(prefix="persona-paradox-")) / "socket"
+    environment = os.environ | {f"{name}_NUM_THREADS": "1" for name in _THREADS}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen(128)
+        # A server that cannot load the libraries ends; jobs say themselves what is lacking.
+        program = str(Path(__file__).with_name("server.py"))
+        server = subprocess.Popen(
+            ["python", program, str(listener.fileno())],
+            env=environment,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    os.environ[ADDRESS] = str(address)
+    return server
