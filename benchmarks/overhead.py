@@ -6,7 +6,8 @@
 A model of random weights has answered everything: the answers are in the response store. Then all
 files of the cells are made again from there. Of every step the program is run as Snakemake runs it,
 and Snakemake runs studies of two sizes as a whole: what a cell more takes there, and the
-programs do not, is Snakemake's own part.
+programs do not, is Snakemake's own part. As a whole they run twice, once as studies do, with jobs
+from a server that has the libraries, and once with a Python for every job.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import readme
 import yaml
 from project import STUDY, Project, add_model, new_project
 from scaling import timed, user
+
+from persona_paradox.launch.names import ADDRESS
 
 DOCUMENT = paths.ROOT / "docs" / "scaling.md"
 TASKS = ("triage_ed", "triage_primary")
@@ -57,17 +60,19 @@ class Overhead:
     """Seconds of the processor, user and system, per cell.
 
     Attributes:
-        steps: of the program of every step.
-        whole: of everything, by the difference of two studies.
+        steps: of the program of every step, by a Python of its own.
+        alone: of everything, by the difference of two studies, each program by its own Python.
+        whole: the same with jobs from a server, as studies run.
     """
 
     steps: Mapping[str, float]
+    alone: float
     whole: float
 
     @property
     def snakemake(self) -> float:
         """Of Snakemake itself."""
-        return self.whole - sum(self.steps.values())
+        return self.alone - sum(self.steps.values())
 
 
 def study(project: Project, sizes: Sizes, personas: int) -> list[str]:
@@ -89,12 +94,21 @@ def forget(project: Project) -> None:
         shutil.rmtree(project.path / "results" / stage)
 
 
-def whole(project: Project, files: Sequence[str]) -> float:
-    """Seconds of the processor for making the cells of a study, Snakemake's start included."""
-    forget(project)
-    command = ("snakemake", "--cores", "1", "--quiet", "all", "--", *files)
-    _, _, processor, _ = timed(command, project.path, user())
-    return processor
+# Jobs find no server, and are started by themselves.
+ALONE = {ADDRESS: ""}
+
+
+def whole(project: Project, files: Sequence[str]) -> tuple[float, float]:
+    """Seconds of the processor for making the cells of a study, Snakemake's start included.
+
+    Without a server of jobs, and with one.
+    """
+    found = []
+    for environment in (user() | ALONE, user()):
+        forget(project)
+        command = ("snakemake", "--cores", "1", "--quiet", "all", "--", *files)
+        found.append(timed(command, project.path, environment)[2])
+    return found[0], found[1]
 
 
 def steps(project: Project, files: Sequence[str]) -> dict[str, float]:
@@ -102,11 +116,11 @@ def steps(project: Project, files: Sequence[str]) -> dict[str, float]:
     forget(project)
     output = project.run("-n", "-p", "--", *files)
     found = dict.fromkeys(STEPS, 0.0)
-    commands = re.findall(r"(python workflow/scripts/(\w+)\.py .*)", output)
+    commands = re.findall(r"(python \S+ workflow/scripts/(\w+)\.py .*)", output)
     # A step after the other: the jobs of a dry run are in the order of their rules.
     for command, step in sorted(commands, key=lambda pair: STEPS.index(pair[1])):
         line = ("bash", "-c", f"set -euo pipefail; {command}")
-        said, _, processor, _ = timed(line, project.path, user())
+        said, _, processor, _ = timed(line, project.path, user() | ALONE)
         if "model loaded" in said:
             raise RuntimeError(f"the cell was not fully in the store: {command}")
         found[step] += processor / len(files)
@@ -124,7 +138,8 @@ def measure(folder: Path, sizes: Sizes) -> Overhead:
     files = study(project, sizes, small)
     at_small = whole(project, files)
     more = len(TASKS) * (large - small)
-    return Overhead(steps(project, files), (at_large - at_small) / more)
+    each = [(one - other) / more for one, other in zip(at_large, at_small, strict=True)]
+    return Overhead(steps(project, files), *each)
 
 
 def report(measured: Mapping[str, Overhead], load: float) -> str:
@@ -139,7 +154,12 @@ def report(measured: Mapping[str, Overhead], load: float) -> str:
     ]
     rows = {f"`{step}.py`": [one.steps[step] for one in measured.values()] for step in STEPS}
     rows["Snakemake"] = [one.snakemake for one in measured.values()]
-    rows["**a cell besides its answers**"] = [one.whole for one in measured.values()]
+    rows["a cell besides its answers, a Python for each job"] = [
+        one.alone for one in measured.values()
+    ]
+    rows["**the same with a server of jobs, as studies run**"] = [
+        one.whole for one in measured.values()
+    ]
     for title, values in rows.items():
         lines.append(f"| {title} | {' | '.join(f'{value:.2f}' for value in values)} |")
     verdicts = ["met" if one.whole <= WANTED else "missed" for one in measured.values()]
@@ -149,7 +169,7 @@ def report(measured: Mapping[str, Overhead], load: float) -> str:
 
 def end_to_end(title: str, measured: Overhead) -> str:
     """What 10⁵ cells cost besides their answers, as Markdown."""
-    programs = sum(measured.steps.values())
+    programs = measured.whole - measured.snakemake
     rows = (
         (f"programs of the steps, {title}", programs, "measured, in proportion"),
         (f"{JOBS:,} jobs in ten batches, planning included", JOB * JOBS / CELLS, "see above"),

@@ -180,7 +180,10 @@ def assert_going_on(
 
 
 def jobs_of(project: Project, script: str = "") -> set[int]:
-    """Processes of a project's scripts, or of one script, that run, orphans among them."""
+    """Processes that wait for a project's scripts, or for one script, orphans among them.
+
+    A script runs in a copy of the server of jobs, and ends with the process that waits for it.
+    """
     found = set()
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -188,7 +191,7 @@ def jobs_of(project: Project, script: str = "") -> set[int]:
             here = (place / "cwd").readlink() == project.path.resolve()
         except OSError:  # it has ended
             continue
-        if here and len(arguments) > 1 and arguments[1].startswith(f"{SCRIPTS}{script}".encode()):
+        if here and any(a.startswith(f"{SCRIPTS}{script}".encode()) for a in arguments[1:3]):
             found.add(int(place.name))
     return found
 

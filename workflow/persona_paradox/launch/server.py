@@ -119,8 +119,6 @@ class Server:
         pid = os.fork()
         if pid:
             self.askers[pid] = asker
-            with contextlib.suppress(OSError):
-                asker.sendall(b"%d\n" % pid)
         return pid
 
     def become(self, asker: socket.socket, files: list[int]) -> None:
@@ -136,10 +134,10 @@ class Server:
         # The end of the other side is a signal, SIGIO, and that ends this process.
         fcntl.fcntl(asker, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(asker, fcntl.F_SETFL, fcntl.fcntl(asker, fcntl.F_GETFL) | os.O_ASYNC)
-        asker.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            asker.recv(1)
-            # It has ended already.
+        try:
+            # From now on the job is this process; until here the other side would start another.
+            asker.sendall(b"%d\n" % os.getpid())
+        except OSError:
             os._exit(1)
         self.askers = {0: asker}
 
@@ -163,6 +161,9 @@ def run(server: Server, asked: dict[str, Any]) -> NoReturn:
     script = asked["script"]
     sys.argv = [script, *asked["arguments"]]
     sys.path[0] = str(Path(script).resolve().parent)
+    with contextlib.suppress(OSError):
+        # As `ps` and `top` name the job.
+        Path("/proc/self/comm").write_text(Path(script).name[:15], encoding="utf-8")
     known = set(sys.modules)
     status: object = None
     try:

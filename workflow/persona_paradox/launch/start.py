@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
@@ -43,4 +44,12 @@ def start_server() -> subprocess.Popen[bytes] | None:
             stderr=subprocess.DEVNULL,
         )
     os.environ[ADDRESS] = str(address)
+    atexit.register(_end, server)
     return server
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Its folder is gone when this process is."""
+    if server.stdin:
+        server.stdin.close()
+    server.wait()
