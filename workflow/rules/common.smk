@@ -127,10 +127,9 @@ ENVIRONMENT = literal(str(ROOT / "environment.yml"))
 
 
 def script(name):
-    """Command that runs a script of the workflow, from a process that has its libraries if there is one."""
-    job = os.path.relpath(LIBRARY / "persona_paradox/launch/job.py")
-    path = os.path.relpath(LIBRARY / "scripts" / f"{name}.py")
-    return literal(f"python {quote(job)} {quote(path)}")
+    """Command that runs a script of the workflow, as a copy of a process that has its libraries."""
+    paths = LIBRARY / "persona_paradox/launch/job.py", LIBRARY / f"scripts/{name}.py"
+    return literal(f"python {' '.join(quote(os.path.relpath(path)) for path in paths)}")
 
 
 def cells(pattern, rated=False, module=None):
