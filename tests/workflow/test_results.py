@@ -14,6 +14,7 @@ from studies import shared
 
 from persona_paradox.figures.catalogue import figures
 from persona_paradox.files import sha256_bytes
+from persona_paradox.launch.names import ADDRESS
 from persona_paradox.names import RATED, WORDS
 
 RESPONSES = [
@@ -71,9 +72,12 @@ WRITTEN_LAST = ("summary.md", "provenance.json", "report.html", "ro-crate-metada
 def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
     finished: Project, tmp_path: Path
 ) -> None:
-    """The one that is there ran on one core, and with one thread where `make test` runs."""
+    """The one that is there ran on one core, and with one thread where `make test` runs.
+
+    Its jobs came from a server; those of the other each had a Python of their own.
+    """
     other = small_study(tmp_path / "other")
-    other.run("--cores", "2", POLARS_MAX_THREADS="2")
+    other.run("--cores", "2", **{ADDRESS: "", "POLARS_MAX_THREADS": "2"})
     # The study asks for some figures; all that there are must be the same.
     chosen = [
         id_
@@ -82,7 +86,7 @@ def test_two_runs_from_nothing_on_one_core_and_two_are_byte_identical(
     ]
     drawn = [f"results/figures/{figure}.pdf" for figure in chosen]
     finished.run("--cores", "1", *drawn)
-    other.run("--cores", "2", *drawn, POLARS_MAX_THREADS="2")
+    other.run("--cores", "2", *drawn, **{ADDRESS: "", "POLARS_MAX_THREADS": "2"})
     first, second = finished.checksums(), other.checksums()
     assert first == second
     assert {Path(name).parts[0] for name in first} == {*STAGES, *WRITTEN_LAST}
