@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import polars as pl
 import pytest
 import vl_convert
 import yaml
 from root import ROOT
 
-from persona_paradox.axis import doses, positions, space, words
+from persona_paradox.axis import doses, positions, reading, space, words
 from persona_paradox.axis.figures import axis_drift, axis_position, persona_space
 from persona_paradox.errors import InputError
 from persona_paradox.figures import ink, typeset, vega
+from persona_paradox.files import table_bytes
 from persona_paradox.schema import check_schema
 from persona_paradox.study.load import load_study
 from persona_paradox.study.readings import read_cells
@@ -76,6 +81,41 @@ def test_a_conversation_is_read_after_every_turn() -> None:
     once = study(tasks=[base, talk], readings=ASKED | {"tasks": [base]})
     assert "axis_drift" not in once.possible_figures
     assert "axis_position" in once.possible_figures
+
+
+def test_the_space_of_a_conversation_is_that_of_its_last_turn(tmp_path: Path) -> None:
+    """Turns between the first, which makes the axis, and the last do not move it."""
+    random = np.random.default_rng(7)
+    personas = ["none", "nurse", "engineer", "librarian"]
+    items = [f"item {number}" for number in range(6)]
+    for turn in ("first", "second", "last"):
+        for persona in personas:
+            file = tmp_path / f"readings/tiny/{turn}/{persona}.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            own = {"status": "ok", "layer": 3, "depth": 0.5}
+            rows = [own | {"item_id": id_, "vector": random.normal(size=5)} for id_ in items]
+            file.write_bytes(table_bytes(pl.DataFrame(rows, schema=reading.SCHEMA), {}))
+    given = {"items/cases": pl.DataFrame({"item_id": items}), "contrasts": tables()["contrasts"]}
+    for name, table in given.items():
+        file = tmp_path / f"{name}.parquet"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(table_bytes(table, {}))
+    place = runpy.run_path(str(ROOT / "workflow/scripts/place_personas.py"), run_name="place")
+    statistics = {"seed": 1, "draws": 50, "confidence": 0.95}
+    (tmp_path / "statistics.json").write_text(json.dumps(statistics))
+
+    def spaced(*turns: str) -> pl.DataFrame:
+        about = {"dataset": "cases", "cluster": None, "rounds": turns}
+        view = {"models": ["tiny"], "tasks": {"talk": about}, "personas": personas, "steered": []}
+        view |= {"roles": personas[1:], "default": "none", "metrics": [], "measured": {}}
+        (tmp_path / "view.json").write_text(json.dumps(view))
+        names = ("view.json", "statistics.json", "readings", "contrasts.parquet", "items", "tables")
+        paths = {name.partition(".")[0]: tmp_path / name for name in names}
+        place["main"](Namespace(**paths))
+        return pl.read_parquet(tmp_path / "tables/persona_space.parquet")
+
+    assert spaced("first", "last").equals(spaced("first", "second", "last"))
+    assert not spaced("first", "last").equals(spaced("first", "second"))
 
 
 def placed(

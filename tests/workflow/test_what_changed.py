@@ -140,9 +140,19 @@ def test_what_is_no_finished_study_is_refused(packed: Project, tmp_path: Path) -
         assert words in line
 
 
-@pytest.mark.parametrize("option", [("--most", "-1"), ("--max-gib", "nan"), ("--max-gib", "-1")])
-def test_a_number_that_is_none_is_refused(option: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--most", "-1"), "'-1' is not a whole number from 0"),
+        (("--most", "1.5"), "'1.5' is not a whole number from 0"),
+        (("--max-gib", "nan"), "'nan' is not a number of GiB from 0"),
+        (("--max-gib", "inf"), "'inf' is not a number of GiB from 0"),
+        (("--max-gib", "much"), "'much' is not a number of GiB from 0"),
+        (("--max-gib", "-1"), "'-1' is not a number of GiB from 0"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(option: tuple[str, str], said: str) -> None:
     done = compared(ROOT / "tests/archive_of_0_1.zip", ROOT / "tests/archive_of_0_1.zip", *option)
     assert done.returncode == 2
-    assert f"argument {option[0]}: invalid" in done.stderr
+    assert f"argument {option[0]}: {said}" in done.stderr
     assert "Traceback" not in done.stderr

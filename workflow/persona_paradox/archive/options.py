@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import NoReturn
 
 from .crate import GIB
 
 
 def count(text: str) -> int:
-    """A number from 0."""
-    if (value := int(text)) < 0:
-        raise ValueError
-    return value
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def bytes_of_gib(text: str) -> int:
     """Bytes, of a number of GiB."""
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError
-    return int(value * GIB)
+    try:
+        return int(float(text) * GIB) if float(text) >= 0 else _no_size(text)
+    except (ValueError, OverflowError):
+        return _no_size(text)
+
+
+def _no_size(text: str) -> NoReturn:
+    raise ArgumentTypeError(f"{text!r} is not a number of GiB from 0") from None
 
 
 def add_limit(options: ArgumentParser) -> None:
