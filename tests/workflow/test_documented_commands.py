@@ -85,6 +85,7 @@ FOREIGN = [
     "pip install pip-audit",
     "pip-audit --requirement requirements.txt --no-deps --disable-pip",
     "pip install -r requirements-slurm.txt",
+    "pip wheel --wheel-dir wheels --requirement requirements.txt",
     "pip install linkchecker",
     "linkchecker --check-extern site/index.html",
     "pip install snakedeploy",
@@ -122,6 +123,7 @@ FINDING = [
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
     "export PERSONA_DATA_DIR=/path/to/data",
+    "export PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels",
     "source .venv/bin/activate",
     "sha256sum resources/my_cases.csv",
     "sha256sum resources/my_model.gguf",
