@@ -57,7 +57,7 @@ PLANNED = [
     "snakemake --cores all results/tables/delivery.csv",
     f"snakemake -n --config 'models=[{MODEL}]'",
     "snakemake --cores all --config variants=all",
-    "snakemake --until download_model download_dataset",
+    "snakemake download",
     "snakemake --workflow-profile slurm together",
     "snakemake --workflow-profile slurm",
     "snakemake together",

@@ -4,6 +4,25 @@
 # second download.
 
 
+BROUGHT_MODELS = [*STUDY.whole_models, *TAKEN_ADAPTERS, *PEFT_ADAPTERS]
+# What adapters are trained on counts only where one of them is trained here.
+TRAINS = not {*DERIVED_MODELS} <= {*BROUGHT_MODELS}
+
+
+# All that may come over a network.
+rule download:
+    input:
+        expand("resources/models/{model}/manifest.json", model=BROUGHT_MODELS),
+        expand(
+            "resources/datasets/{dataset}.manifest.json",
+            dataset=[
+                id_
+                for id_ in STUDY.read_datasets
+                if TRAINS or id_ not in STUDY.training.datasets
+            ],
+        ),
+
+
 rule download_model:
     input:
         source=view("models/{model}"),
