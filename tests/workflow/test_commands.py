@@ -185,3 +185,11 @@ def test_the_name_of_a_file_is_a_whole_command(tmp_path: Path) -> None:
     target = "resources/datasets/teaching_ed.parquet"
     project.run(target)
     assert (project.path / target).is_file()
+
+
+def test_everything_that_a_network_brings_can_be_brought_before(project: Project) -> None:
+    project.run("--cores", "1", "--", "download")
+    assert not {job.split()[0] for job in project.jobs()} & {
+        *("download_model", "prepare_model", "download_dataset")
+    }
+    assert [job for job in project.jobs("download") if job != "download"] == []
