@@ -247,6 +247,20 @@ def test_a_server_that_was_killed_is_done_without(tmp_path: Path) -> None:
         assert not told(run(environment, tell))["polars"]
 
 
+@pytest.mark.parametrize("change", [{"TMPDIR": "long"}, {"PATH": "/nowhere"}], ids=str)
+def test_a_run_without_a_server_leaves_nothing(tmp_path: Path, change: dict[str, str]) -> None:
+    folder = tmp_path / ("x" * 150)
+    folder.mkdir()
+    change = {"TMPDIR": str(folder)} | {k: v for k, v in change.items() if v != "long"}
+    plain = {k: v for k, v in os.environ.items() if k != ADDRESS}
+    environment = plain | change | {"PYTHONPATH": str(ROOT / "workflow")}
+    program = "from persona_paradox.launch.start import start_server; print(start_server())"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
+    assert [*folder.iterdir()] == []
+
+
 def test_a_run_has_a_server_and_a_dry_run_none(project: Project) -> None:
     script = "workflow/scripts/write_prompts.py"
     project.replace(script, "import sys\n", 'import sys\nprint("warm", "polars" in sys.modules)\n')
