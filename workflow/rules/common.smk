@@ -443,12 +443,13 @@ def criteria_sanity(wildcards):
 
 def study_members():
     """What the archive holds of cells, data sets and models; and the sets that it leaves out."""
-    files = [path for path, _ in study_files(STUDY)]
+    files = {path for path, _ in study_files(STUDY)}
     return sorted(
-        {*files, *(f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets)}
+        files | {f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets}
     )
 
 
+@cache
 def project_files():
     """The code, which goes into the archive as well."""
     return [os.path.relpath(ROOT / path) for path in code_files(ROOT)]
