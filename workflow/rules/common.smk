@@ -443,10 +443,8 @@ def criteria_sanity(wildcards):
 
 def study_members():
     """What the archive holds of cells, data sets and models; and the sets that it leaves out."""
-    files = {path for path, _ in study_files(STUDY)}
-    return sorted(
-        files | {f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets}
-    )
+    found = {f"resources/datasets/{id_}.parquet" for id_ in STUDY.datasets}
+    return sorted(found | {path for path, _ in study_files(STUDY)})
 
 
 @cache
