@@ -4,6 +4,7 @@ Its output, its exit status and the signal that ended it are those of `python SC
 Whoever ends this process ends the script as well.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -37,12 +38,18 @@ def ask(address: str, script: str, arguments: list[str]) -> int | None:
             return None
         # A terminal tells the script, too.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+        signal.signal(signal.SIGTERM, lambda *_: _stop(pid))
         server.settimeout(None)
         status = said.readline()
     if not status:
         sys.exit(f"error: {script} was ended together with what had started it; run this again")
     return int(status)
+
+
+def _stop(pid: int) -> None:
+    # It may have ended just now.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 if __name__ == "__main__":
