@@ -162,7 +162,7 @@ def is_alive(pid: int) -> bool:
     return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
 def test_whoever_ends_a_job_ends_its_script(
     served: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
