@@ -105,6 +105,8 @@ def test_a_script_sees_what_it_would_see_of_python(served: dict[str, str], tmp_p
 ENDS = {
     "exit(0)": 0,
     "sys.exit(3)": 3,
+    "sys.exit(-1)": 255,
+    "sys.exit(256)": 0,
     "sys.exit('a word')": 1,
     "raise ValueError('wrong')": 1,
     "raise SystemExit": 0,

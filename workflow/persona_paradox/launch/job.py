@@ -41,6 +41,8 @@ def ask(address: str, script: str, arguments: list[str]) -> int | None:
         signal.signal(signal.SIGTERM, lambda *_: _stop(pid))
         server.settimeout(None)
         status = said.readline()
+        # Until both processes have let go of it: nothing of the script runs any more.
+        said.read()
     if not status:
         sys.exit(f"error: {script} was ended together with what had started it; run this again")
     return int(status)

@@ -43,7 +43,6 @@ class Server:
     def __init__(self, listener: socket.socket) -> None:
         """Serve those who connect to a socket."""
         self.listener = listener
-        self.pid = os.getpid()
         self.environment = read_early(dict(os.environ))
         # Those who asked for the jobs that run, by process.
         self.askers: dict[int, socket.socket] = {}
@@ -142,9 +141,9 @@ class Server:
         self.askers = {0: asker}
 
     def report(self, script: str, known: set[str], status: int) -> None:
-        """At the end of a job: say what the next one of its script could find imported."""
-        if os.getppid() != self.pid:
-            # The server is no more; nobody else will say how the job has ended.
+        """Tell its status, and what the next job of its script could find imported."""
+        with contextlib.suppress(OSError):
+            # The server may be no more.
             self.askers[0].sendall(b"%d\n" % status)
         names = [name for name in sys.modules if name.split(".")[0] in LIBRARIES]
         said = json.dumps([script, [name for name in names if name not in known]]).encode()
@@ -181,8 +180,9 @@ def run(server: Server, asked: dict[str, Any]) -> NoReturn:
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    server.report(script, known, status or 0)
-    os._exit(status or 0)
+    status = (status or 0) & 0xFF
+    server.report(script, known, status)
+    os._exit(status)
 
 
 def main() -> None:
