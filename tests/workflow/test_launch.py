@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -151,9 +151,9 @@ def sleeper(folder: Path) -> Path:
     return script
 
 
-def wait_for(what: str, there: object) -> None:
+def wait_for(what: str, there: Callable[[], bool]) -> None:
     for _ in range(600):
-        if there():  # type: ignore[operator]
+        if there():
             return
         time.sleep(0.1)
     pytest.fail(f"{what} did not come about")

@@ -60,6 +60,7 @@ if __name__ == "__main__":
     address = os.environ.get(ADDRESS)
     status = ask(address, script, arguments) if address else None
     if status is None:
+        # This process becomes what a rule would start without a server; no shell is wanted.
         os.execv(sys.executable, [sys.executable, script, *arguments])  # noqa: S606
     if status < 0:
         for number in (signal.SIGINT, signal.SIGTERM):
