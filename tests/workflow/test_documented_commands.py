@@ -120,13 +120,16 @@ FINDING = [
     "snakemake --cores all --configfile config/studies/night.yaml",
     "snakemake --cores all --configfile config/studies/night.yaml -- results/archive.zip",
 ]
+# The sums that the guides ask for, see `test_the_data_set_…` and `test_the_model_of_the_guide…`.
+SUM_OF_CASES = "sha256sum resources/my_cases.csv"
+SUM_OF_MODEL = "sha256sum resources/my_model.gguf"
 # A shell's own words, with names that stand for the reader's.
 SHELL = [
     "export PERSONA_DATA_DIR=/path/to/data",
     "export PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels",
     "source .venv/bin/activate",
-    "sha256sum resources/my_cases.csv",
-    "sha256sum resources/my_model.gguf",
+    SUM_OF_CASES,
+    SUM_OF_MODEL,
     "sha256sum resources/my_lora/adapter_model.safetensors resources/my_lora/adapter_config.json",
     "xdg-open results/report.html",
     "mv results/archive.zip before.zip",
@@ -353,7 +356,7 @@ def test_the_data_set_of_the_guide_is_accepted(tmp_path: Path) -> None:
     head = "visit,level,age,complaint,temperature,diagnosis,disposition,patient,sex"
     rows = [f"v{i},{1 + i % 5},4{i},cough number {i},37.{i},x,y,p{i // 2},f" for i in range(10)]
     cases.write_text("\n".join([head, *rows, ""]))
-    block = yaml_block(page).replace("THE_SUM", done(project.path, SHELL[2]).split()[0])
+    block = yaml_block(page).replace("THE_SUM", done(project.path, SUM_OF_CASES).split()[0])
     (project.path / "config/datasets/my_cases.yaml").write_text(block, encoding="utf-8")
     task = project.path / "config/tasks/triage_mine.yaml"
     shutil.copy2(project.path / "config/tasks/triage_ed.yaml", task)
@@ -421,7 +424,7 @@ def test_the_model_of_the_guide_is_accepted(tmp_path: Path) -> None:
     page = (ROOT / "docs/how-to/own-model.md").read_text(encoding="utf-8")
     project = new_project(tmp_path / "project")
     write_tiny_model(project.path / "resources/my_model.gguf")
-    digest = done(project.path, SHELL[3]).split()[0]
+    digest = done(project.path, SUM_OF_MODEL).split()[0]
     block = yaml_block(page).replace("THE_SUM", digest)
     (project.path / "config/models/my_model.yaml").write_text(block, encoding="utf-8")
     small = {"models": ["my_model"], "tasks": ["triage_ed"], "personas": ["no_persona", "ed_nurse"]}
