@@ -1,8 +1,9 @@
 """Snakemake's command line for the tests, in processes that have imported it already.
 
-Most of what a dry run takes is imports. A line of stdin asks for one run, as JSON: arguments,
-folder, environment and the file for its output. Its exit status is answered, a line of stdout. It
-runs in a process of its own, a copy of this one, which imports nothing of the project.
+Most of what a dry run takes is imports, and translating the rules. A line of stdin asks for one
+run, as JSON: arguments, folder, environment and the file for its output. Its exit status is
+answered, a line of stdout. It runs in a process of its own, a copy of this one, which imports
+nothing of the project, and has its rules translated: what a test changed is translated anew.
 """
 
 from __future__ import annotations
@@ -10,15 +11,52 @@ from __future__ import annotations
 import json
 import os
 import sys
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jsonschema  # noqa: F401
+import pandas as pd  # noqa: F401
+import smart_open  # noqa: F401
+import snakemake.api
 import snakemake.report.html_reporter
-import snakemake.utils  # noqa: F401
+import snakemake.utils
+import snakemake.workflow
 import yte  # noqa: F401
+from root import ROOT
 from snakemake.cli import get_argument_parser, main
+from snakemake.sourcecache import LocalSourceFile
 
 PROGRAM = Path(sys.executable).with_name("snakemake")
+
+_parse = snakemake.workflow.parse
+# By the text of a file of rules: its path, and what Snakemake makes of it.
+_PARSED: dict[str, tuple[str, str, int, dict[int, int]]] = {}
+
+
+def parse_all() -> None:
+    """Translate the project's rules."""
+    for path in (ROOT / "Snakefile", *sorted(ROOT.glob("workflow/rules/*.smk"))):
+        text = path.read_text(encoding="utf-8")
+        lines: dict[int, int] = {}
+        opened = SimpleNamespace(
+            sourcecache=SimpleNamespace(open=lambda _, text=text: StringIO(text))
+        )
+        code, rules = _parse(LocalSourceFile(str(path)), opened, lines)
+        _PARSED[text] = (str(path), code, rules, lines)
+
+
+def parse(path: Any, workflow: Any, linemap: dict[int, int], **more: Any) -> tuple[str, int]:
+    """What `snakemake.parser.parse` returns, of a file that is known by its text."""
+    with workflow.sourcecache.open(path) as file:
+        known = _PARSED.get(file.read())
+    if known is None or more.keys() != {"rulecount"}:
+        return _parse(path, workflow, linemap=linemap, **more)
+    before, code, rules, lines = known
+    linemap |= lines
+    # A rule is numbered where it has no name, and all of ours have.
+    return code.replace(before, path.get_path_or_uri(secret_free=True)), more["rulecount"] + rules
 
 
 def run(asked: dict) -> None:
@@ -37,6 +75,8 @@ def run(asked: dict) -> None:
 
 if __name__ == "__main__":
     get_argument_parser()  # imports all plug-ins
+    parse_all()
+    snakemake.workflow.parse = parse
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 
+import pytest
 import yaml
 from answer_store import stored
 from project import STUDY, Project
@@ -60,6 +63,26 @@ def test_the_page_says_what_the_profile_asks_for() -> None:
     for key, value in found:
         (number,) = re.fullmatch(r"attempt \* (\d+)", value).groups()
         assert re.search(rf"\b{int(number):,}\b", rows[key]), f"{key}: {value}"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_ends_with_its_last_job(project: Project, fails: bool) -> None:
+    """It does not wait for Snakemake's next look for work, here in an hour."""
+    if fails:
+        (project.path / "resources/bundled/teaching_ed.csv").write_text("other cases\n")
+    target = "resources/datasets/teaching_ed.parquet"
+    options = ("--cores", "1", "--max-jobs-per-timespan", "500/1h")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *options, "--", target],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode != 0) == fails
+    assert ("1 of 1 steps (100%) done" in done.stderr) != fails
+    assert (project.path / target).exists() != fails
 
 
 def test_a_job_asks_for_what_the_size_of_its_model_needs(finished: Project) -> None:

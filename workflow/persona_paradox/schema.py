@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from .errors import InputError
-
-# In C, where PyYAML was built with it.
-_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from .own_yaml import own_yaml
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
 # Those of the kinds of tasks.
@@ -210,7 +207,7 @@ def _shown(value: Any) -> str:
 def _schemas() -> dict[Path, Any]:
     """Every schema, by its file."""
     found = {
-        path: yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506
+        path: own_yaml(path)
         for folder, pattern in ((FOLDER, "*"), (KINDS, "*/*"), (ARMS, "*"))
         for path in folder.glob(f"{pattern}.schema.yaml")
     }

@@ -1,7 +1,9 @@
 # Needs: all rules. Leaves: at the start of a run on this machine a process that starts its jobs
 # (`persona_paradox.launch`); a line for every judge that says what it costs; and
 # a line at the foot of the terminal that says how far the run is, but not where the output goes to
-# a file. Neither with `--quiet progress`; never in a dry run.
+# a file. Neither with `--quiet progress`; never in a dry run. A run that has ended waits no more.
+
+import threading
 
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
@@ -17,6 +19,13 @@ if is_terminal(sys.stdout, sys.stderr) and not SILENT:
     logger.addHandler(PROGRESS)
 
 
+def no_more_looks():
+    """Stop the timers by which Snakemake looks for work again: its process ends when they do."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+
+
 onstart:
     if workflow.is_main_process and workflow.local_exec:
         start_server()
@@ -28,10 +37,12 @@ onstart:
 
 
 onsuccess:
+    no_more_looks()
     if PROGRESS:
         PROGRESS.stop()
 
 
 onerror:
+    no_more_looks()
     if PROGRESS:
         PROGRESS.stop()

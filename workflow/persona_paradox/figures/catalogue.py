@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from ..errors import InputError
+from ..own_yaml import own_yaml
 
 _LIBRARY = Path(__file__).parents[1]
 _KEYS = {"title", "shows", "needs", "caption"}
@@ -109,7 +108,7 @@ def figures() -> dict[str, Figure]:
 
 
 def _read(path: Path) -> Figure:
-    about = yaml.safe_load(path.read_text(encoding="utf-8"))
+    about = own_yaml(path)
     if not isinstance(about, dict) or set(about) - _FREE_KEYS != _KEYS:
         keys = ", ".join(f"`{key}`" for key in sorted(_KEYS))
         raise InputError(f"{_shown(path)}: a figure has the keys {keys} and no others; write these")

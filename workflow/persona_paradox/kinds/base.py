@@ -65,9 +65,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol, cast
 
-import yaml
-
 from ..errors import InputError
+from ..own_yaml import own_yaml
 
 FOLDER = Path(__file__).parent
 
@@ -176,7 +175,7 @@ def about(kind: str, table: str) -> dict[str, str]:
         InputError: there is no such file, or it says something else.
     """
     path = FOLDER / kind / "tables" / f"{table}.yaml"
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    found = own_yaml(path) if path.is_file() else None
     if not isinstance(found, dict) or set(found) != {"row_is", "caption"}:
         raise InputError(
             f"workflow/persona_paradox/kinds/{kind}/tables/{table}.yaml must be there, beside what "

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ..errors import InputError
+from ..own_yaml import own_yaml
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,7 +78,7 @@ def categories() -> dict[str, Category]:
     Raises:
         InputError: a file is none of a category.
     """
-    words: dict[str, list[str]] = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
+    words: dict[str, list[str]] = own_yaml(WORDS)
     return {path.stem: read(path, words) for path in sorted(FOLDER.glob("*.yaml"))}
 
 
@@ -125,7 +126,7 @@ def _wrong(lists: Sequence[Sequence[str]]) -> str:
 def _read(path: Path, name: str) -> dict[str, Any]:
     """The keys of a file, each of which is what it must be."""
     try:
-        about = yaml.safe_load(path.read_text(encoding="utf-8"))
+        about = own_yaml(path)
     except yaml.YAMLError:
         about = None
     if not isinstance(about, dict) or not {*_NEEDED} <= {*about} <= {*_KEYS}:

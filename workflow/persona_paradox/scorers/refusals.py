@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ..own_yaml import own_yaml
 
 RULE = Path(__file__).with_suffix(".yaml")
 
@@ -23,7 +23,7 @@ _SHORTEST_ANSWER = 2
 @cache
 def _rule() -> dict[str, re.Pattern[str]]:
     """The phrases of every key, as one pattern each."""
-    given: dict[str, Any] = yaml.safe_load(RULE.read_text(encoding="utf-8"))
+    given: dict[str, Any] = own_yaml(RULE)
     words = {key: f"(?:{'|'.join(given[key])})" for key in ("who", "not", "do", "about")}
     found = {}
     for key in given.keys() - words.keys():

@@ -7,9 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import InputError
+from ..own_yaml import own_yaml
 from ..schema import check_schema
 
 RULES = Path(__file__).parents[1] / "data/arms"
@@ -53,5 +52,5 @@ def names_answers(arm: Mapping[str, Any]) -> bool:
 
 @cache
 def _may_name(rule: str) -> bool:
-    schema = yaml.safe_load((RULES / f"{rule}.schema.yaml").read_text(encoding="utf-8"))
+    schema = own_yaml(RULES / f"{rule}.schema.yaml")
     return bool(schema.get("x-answers", False))

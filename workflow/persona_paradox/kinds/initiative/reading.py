@@ -13,8 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ...own_yaml import own_yaml
 from ...prompting.thinking import behind_thoughts
 from ...scorers.refusals import refuses
 from .problems import ANSWERS, NAMES, RAISES, REFUSED, UNREADABLE
@@ -151,7 +150,7 @@ def _asks_all(clause: str) -> bool:
 
 @cache
 def _given() -> dict[str, Any]:
-    given: dict[str, Any] = yaml.safe_load(RULE.read_text(encoding="utf-8"))
+    given: dict[str, Any] = own_yaml(RULE)
     return given
 
 
