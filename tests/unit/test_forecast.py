@@ -107,9 +107,12 @@ def test_terms_and_what_is_missing_are_told(project: Project, tmp_path: Path) ->
     assert missing == ["config/datasets/ktas.yaml", "config/datasets/semigran.yaml"]
     assert "not counted: the items of ktas, semigran" in said
     # 8 billion parameters in 4 bits; published files of this model have 4.92 GB.
-    assert "model llama_3_1_8b_instruct: at most 0 answers" in said
+    assert "model llama_3_1_8b_instruct: its answers are not counted; " in said
+    assert re.search("time here: .*; without what is not counted$", said, re.MULTILINE)
+    assert "time on a card" not in said
+    (project.path / "config/studies/large.yaml").write_text("models: [llama_3_1_8b_instruct]\n")
+    assert "no card was measured" in told(project, "config/studies/large.yaml")
     assert "weights of about 4.9 GB (by its title, an assumption)" in said
-    assert "no card was measured" in said
     # A folder without them: each is named with its place.
     said = told(project, "config/studies/paper.yaml", PERSONA_DATA_DIR=str(tmp_path))
     assert f"key `source.path` names {tmp_path}/ktas1267/data_raw_cp.csv, which does not" in said

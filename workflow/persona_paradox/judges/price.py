@@ -102,20 +102,20 @@ def told(study: Study, root: Path, resources: Path) -> Iterator[str]:
         yield (
             f"judge {judge}: at most {sum(price.chats.values()):,} chats"
             + (f" ({parts})" if parts else "")
-            + f", at most about {_rounded(price.prompt_tokens)} tokens to read and "
-            f"{_rounded(price.written_tokens)} to write; a token is taken as {CHARACTERS} "
+            + f", at most about {rounded(price.prompt_tokens)} tokens to read and "
+            f"{rounded(price.written_tokens)} to write; a token is taken as {CHARACTERS} "
             "characters, an answer as long as its task allows, and text that questions on one "
             "answer share is counted once"
             + (
                 f"; not counted: {', '.join(dict.fromkeys(price.unknown))}, whose items are not "
-                "there yet (`snakemake --until download_dataset` with this study reads them)"
+                "there yet (`snakemake download` with this study brings them)"
                 if price.unknown
                 else ""
             )
         )
 
 
-def _rounded(number: float) -> str:
+def rounded(number: float) -> str:
     """Two leading digits of a number: it is known no better."""
     whole = round(number)
     return f"{round(whole, 2 - len(str(whole))):,}" if whole > 99 else str(whole)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..engine.settings import usable_cpus
+from ..judges.price import rounded
 from ..study.load import missing_sources
 from ..study.sources import sources_of_study, to_train
 from ..study.study import Study
@@ -30,10 +31,10 @@ def told(study: Study, found: Forecast, root: Path, resources: Path) -> Iterator
     if found.unknown:
         yield (
             f"not counted: the items of {', '.join(found.unknown)}, which are not here yet "
-            "(`snakemake --until download_dataset` with this study brings them)"
+            "(`snakemake download` with this study brings them)"
         )
     for model, part in found.models.items():
-        yield _of_model(model, part)
+        yield _of_model(model, part, found.unknown)
     yield from _time(study, found, root)
     yield _room(study, found, resources)
     yield from _licences(study)
@@ -45,17 +46,21 @@ def _n(ids: Iterable[str], word: str) -> str:
     return f"{n} {word}{'s' * (n != 1)}"
 
 
-def _of_model(model: str, part: Part) -> str:
+def _of_model(model: str, part: Part, unknown: Sequence[str]) -> str:
     size = (
         "weights of a size that is not known before they are here"
         if part.size is None
         else f"weights of {'about ' * part.assumed}{_in_gb(part.size)}"
         + " (by its title, an assumption)" * part.assumed
     )
-    return (
-        f"model {model}: at most {part.answers:,} answers, about {_rounded(part.tokens.read)} "
-        f"tokens to read and {_rounded(part.tokens.written)} to write; {size}"
-    )
+    answers = "its answers are not counted"
+    if part.answers or not unknown:
+        answers = (
+            f"at most {part.answers:,} answers{' to items that are here' * bool(unknown)}, "
+            f"about {rounded(part.tokens.read)} tokens to read "
+            f"and {rounded(part.tokens.written)} to write"
+        )
+    return f"model {model}: {answers}; {size}"
 
 
 def _time(study: Study, found: Forecast, root: Path) -> Iterator[str]:
@@ -75,12 +80,13 @@ def _time(study: Study, found: Forecast, root: Path) -> Iterator[str]:
         rests.append("SmolLM2 135M on two processors of an AMD EPYC, in proportion to the weights")
     left = [m for m in found.models if m not in known]
     beside = f"; without {', '.join(left)}, whose speed is not known" if left else ""
+    beside += "; without what is not counted" if found.unknown else ""
     yield (
         f"time here: about {_minutes(here / cores)} on {cores} processors, "
         f"{_minutes(found.other_seconds / cores)} of it for programs and figures; measured: "
         f"{' and '.join(rests)}; answers that the response store holds cost none{beside}"
     )
-    if any(float(part.size or 0) >= GB for part in known.values()):
+    if card and any(float(part.size or 0) >= GB for part in known.values()):
         yield (
             f"time on a card: about {_minutes(card)} for the answers, by the assumption of "
             "docs/scaling.md (2,000 tokens/s read and 300 written at 5 GB of weights); no card was "
@@ -140,19 +146,13 @@ def _missing(study: Study, resources: Path) -> Iterator[str]:
         yield f"missing: {missing}"
 
 
-def _rounded(number: float) -> str:
-    """Two leading digits of a number: it is known no better."""
-    whole = round(number)
-    return f"{round(whole, 2 - len(str(whole))):,}" if whole > 99 else str(whole)
-
-
 def _gb(size: float) -> str:
     return _in_gb(size) if size >= GB / 100 else f"{size / 10**6:.0f} MB"
 
 
 def _in_gb(size: float) -> str:
     """Two leading digits, and never a power of ten."""
-    return f"{_rounded(size / GB) if round(size / GB) > 99 else format(size / GB, '.2g')} GB"
+    return f"{rounded(size / GB) if round(size / GB) > 99 else format(size / GB, '.2g')} GB"
 
 
 def _minutes(lasted: float) -> str:
