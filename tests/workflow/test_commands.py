@@ -193,3 +193,13 @@ def test_everything_that_a_network_brings_can_be_brought_before(project: Project
         *("download_model", "prepare_model", "download_dataset")
     }
     assert [job for job in project.jobs("download") if job != "download"] == []
+
+
+def test_what_a_named_adapter_is_trained_on_is_brought_with_it(untouched: Project) -> None:
+    named = ("--config", "adapters=[aligned_self]")
+    sets = {job for job in untouched.jobs("train", *named) if job.startswith("download_dataset ")}
+    assert sets
+    assert sets <= {*untouched.jobs("download", *named)}
+    # What its base was trained on is not needed: that one is bundled.
+    assert not [job for job in untouched.jobs("download", *named) if "ktas_half" in job]
+    assert not sets & {*untouched.jobs("download")}

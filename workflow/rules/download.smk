@@ -3,10 +3,11 @@
 # subgroups. A broken connection is tried again inside the job; a wrong checksum is not worth a
 # second download.
 
+from persona_paradox.study.sources import training_datasets
 
 BROUGHT_MODELS = [*STUDY.whole_models, *TAKEN_ADAPTERS, *PEFT_ADAPTERS]
-# What adapters are trained on counts only where one of them is trained here.
-TRAINS = not {*DERIVED_MODELS} <= {*BROUGHT_MODELS}
+# What adapters are trained on counts only where they are trained here.
+TRAINED_ON = training_datasets(STUDY)
 
 
 # All that may come over a network.
@@ -18,7 +19,7 @@ rule download:
             dataset=[
                 id_
                 for id_ in STUDY.read_datasets
-                if TRAINS or id_ not in STUDY.training.datasets
+                if id_ in TRAINED_ON or id_ not in STUDY.training.datasets
             ],
         ),
 

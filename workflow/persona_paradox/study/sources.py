@@ -51,9 +51,14 @@ def to_train(study: Study) -> list[str]:
     ]
 
 
+def training_datasets(study: Study) -> list[str]:
+    """Ids of the data sets of the adapters that are still to be trained, each once."""
+    cells = [cell for id_ in to_train(study) for cell in study.training.cells_of(id_)]
+    return [*dict.fromkeys(study.training.tasks[cell.task]["dataset"] for cell in cells)]
+
+
 def training_sources(study: Study) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The data sets of these adapters, and their sources."""
-    cells = [cell for id_ in to_train(study) for cell in study.training.cells_of(id_)]
-    for id_ in dict.fromkeys(study.training.tasks[cell.task]["dataset"] for cell in cells):
+    for id_ in training_datasets(study):
         for source in sources_of(study.training.datasets[id_]):
             yield base_of(id_), source
