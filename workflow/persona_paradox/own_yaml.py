@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 # libyaml's, ten times as fast, where PyYAML was built with it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def own_yaml(path: Path) -> Any:
@@ -17,4 +17,4 @@ def own_yaml(path: Path) -> Any:
     Raises:
         yaml.YAMLError: it is not YAML.
     """
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)  # noqa: S506 - a safe loader
