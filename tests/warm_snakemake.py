@@ -56,7 +56,8 @@ def parse(path: Any, workflow: Any, linemap: dict[int, int], **more: Any) -> tup
     before, code, rules, lines = known
     linemap |= lines
     # A rule is numbered where it has no name, and all of ours have.
-    return code.replace(before, path.get_path_or_uri(secret_free=True)), more["rulecount"] + rules
+    code = code.replace(repr(before), repr(path.get_path_or_uri(secret_free=True)))
+    return code, more["rulecount"] + rules
 
 
 def run(asked: dict) -> None:
