@@ -36,7 +36,7 @@ all: $(READY)
 	@echo "The default study, and what it takes:"
 	@python workflow/scripts/check_study.py config/config.yaml
 	@test -f results/report.html || { \
-	  echo "First a part of it, three personas on 60 teaching cases: at most 3 minutes on 2 free processors."; \
+	  echo "First a part of it, three personas on 60 cases of primary care: at most 3 minutes on 2 free processors."; \
 	  snakemake --cores $(CORES) --configfile config/studies/first-look.yaml -- $(LOOK) results/summary.md \
 	  && echo "A first look: $(LOOK), and in words results/summary.md. The rest goes on."; }
 	snakemake --cores $(CORES)
