@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-# libyaml's, ten times as fast, where PyYAML was built with it.
+# libyaml's, several times as fast, where PyYAML was built with it.
 _SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
