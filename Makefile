@@ -46,7 +46,7 @@ all: $(READY)
 # A process of the tests that dies is not replaced: it would die again, over and over. There is one
 # for every processor, and it computes on that one alone.
 PYTEST := POLARS_MAX_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
-    sh tests/in_memory.sh python -m pytest \
+    python tests/in_memory.py -m pytest \
     --numprocesses auto --dist worksteal --max-worker-restart 0
 
 test: $(READY)
