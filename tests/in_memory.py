@@ -33,10 +33,11 @@ def main() -> int:
     """The exit status of the command, as a shell has it."""
     folder = folder_in_memory()
     named = {} if folder is None else {"TMPDIR": folder}
-    running = subprocess.Popen([sys.executable, *sys.argv[1:]], env=os.environ | named)
-    # A terminal sends Ctrl-C to the command as well; a signal to end comes here alone.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal sends Ctrl-C to the command as well; a signal to end comes here alone. Both are
+    # met before the command begins, which takes over nothing of a handler.
+    signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: running.terminate())
+    running = subprocess.Popen([sys.executable, *sys.argv[1:]], env=os.environ | named)
     status = running.wait()
     if folder is not None and status == 0:
         shutil.rmtree(folder)
