@@ -16,6 +16,8 @@ import atexit, json, os, sys, uuid
 def note():
     files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     mine = sorted({os.path.relpath(file) for file in files if "/workflow/persona_paradox/" in file})
+    # What started the job is no part of it.
+    mine = [file for file in mine if "/launch/" not in file]
     name = os.path.join({folder!r}, uuid.uuid4().hex + ".json")
     if mine and "--log" in sys.argv:
         with open(name, "w") as file:

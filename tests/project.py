@@ -20,7 +20,7 @@ from root import ROOT
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
-from persona_paradox.launch.names import ADDRESS
+from persona_paradox.launch.names import ADDRESS, read_early
 from persona_paradox.launch.start import start_server
 
 PARTS = ("Snakefile", "environment.yml", "CITATION.cff", "profiles", "workflow", "config")
@@ -45,7 +45,7 @@ class Project:
             asked = {
                 "arguments": arguments,
                 "folder": str(self.path),
-                "environment": _launching() | env | environment,
+                "environment": _launching(environment) | env | environment,
                 "output": output.name,
             }
             status = _warm_snakemake(json.dumps(asked))
@@ -124,11 +124,19 @@ def _server() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
+def _launching(environment: dict[str, str]) -> dict[str, str]:
+    """The server of jobs, as the environment names it; none where it could not serve them.
+
+    There snakemake starts one of its own, as it does for a user.
+    """
+    return {} if read_early(environment) else {ADDRESS: _address()}
+
+
 @cache
-def _launching() -> dict[str, str]:
-    """The server of jobs that all runs of this process share, as the environment names it."""
+def _address() -> str:
+    """The server that all runs of this process share."""
     start_server()
-    return {ADDRESS: os.environ.pop(ADDRESS)}
+    return os.environ.pop(ADDRESS)
 
 
 @cache

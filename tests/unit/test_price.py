@@ -35,12 +35,12 @@ def test_chats_are_counted() -> None:
     # 87 criteria under four personas, and both answers to each of 24 that are known.
     assert f"{rubrics}: judge smollm2_rubric: at most 396 chats" in lines[0]
     assert "(48 of its tests, 348 on criteria)" in lines[0]
-    # Three ratings and the action of 12 answers of ten personas, of two models; five pairs
+    # Three ratings and the action of 12 answers of four personas, of two models; two pairs
     # with the baseline in both orders; 30 sanity pairs rated thrice and compared, 10 injections
     # rated thrice.
     tests = 30 * (2 * 3 + 2) + 10 * 2 * 3
     assert (
-        f"({tests} of its tests, {2 * 12 * 10 * 4} on answers, {2 * 5 * 2 * 12} on pairs)"
+        f"({tests} of its tests, {2 * 12 * 4 * 4} on answers, {2 * 2 * 2 * 12} on pairs)"
         in lines[1]
     )
     for line in lines:

@@ -218,6 +218,10 @@ PLUGINS += [
     for module in ("training", "preference")
     if base.has(kind, module)
 ]
+PLUGINS += [
+    (ROOT / f"workflow/scripts/{script}.py", "data/hub.py")
+    for script in ("download_model", "download_dataset", "convert_adapter")
+]
 PLUGINS += [(ROOT / "workflow/scripts/perturb.py", f"data/arms/{rule}.py") for rule in rules()]
 
 # Other libraries stay loaded from one script to the next, for they are what takes long.
@@ -302,7 +306,8 @@ def test_every_source_file_is_used() -> None:
     plugins += [path for path in library if path.stem in by_name or path.parent.name == "tables"]
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
     snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
-    snakefile_only |= {path.name for path in library if path.parent.name == "launch"}
+    # What a job starts as, and what starts it.
+    snakefile_only |= {"job.py", "server.py"}
     assert {path.name for path in library - used} == snakefile_only
 
 

@@ -66,16 +66,16 @@ def test_a_study_without_the_key_has_no_table_and_no_figure() -> None:
     assert all("routing" not in view for name, view in views(default) if "figures" in name)
 
 
-def test_the_study_asks_the_cells_of_the_default_one() -> None:
+def test_the_study_asks_the_cells_of_the_ten_personas() -> None:
     asked = study()
     assert "policies" in asked.tables
     assert {"policy_value", "policy_regret"} <= {*asked.possible_figures}
-    default = load_study(
-        yaml.safe_load((ROOT / "config/config.yaml").read_text()), ROOT / "config", check_schema
-    )
-    assert {*asked.cells} < {*default.cells}
+    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings |= yaml.safe_load((ROOT / "config/studies/teaching.yaml").read_text())
+    ten = load_study(settings, ROOT / "config", check_schema)
+    assert {*asked.cells} < {*ten.cells}
     for name in ("prompts/triage_ed", "decoding/triage_primary", "personas/ed_nurse"):
-        assert dict(views(asked))[name] == dict(views(default))[name]
+        assert dict(views(asked))[name] == dict(views(ten))[name]
     view = dict(views(asked))["routing"]
     assert view["personas"][0] == "no_persona"
     assert list(view["tasks"]) == ["triage_ed", "triage_primary"]

@@ -5,6 +5,8 @@
 
 from persona_paradox.study.sources import training_datasets
 
+# What brings files of the Hugging Face Hub is loaded for these alone.
+HUB = "data/hub.py"
 BROUGHT_MODELS = [*STUDY.whole_models, *TAKEN_ADAPTERS, *PEFT_ADAPTERS]
 # What adapters are trained on counts only where they are trained here.
 TRAINED_ON = training_datasets(STUDY)
@@ -27,7 +29,7 @@ rule download:
 rule download_model:
     input:
         source=view("models/{model}"),
-        code=code("download_model"),
+        code=code("download_model", HUB),
     output:
         model="resources/models/{model}/source.gguf",
         manifest="resources/models/{model}/source_manifest.json",
@@ -68,7 +70,7 @@ rule convert_adapter:
         base=lambda wildcards: f"resources/models/{split(wildcards.model)[0]}/manifest.json",
         # The manifest holds the checksum of the weights and stands for them.
         weights=lambda wildcards: ancient(STUDY.files_of(wildcards.model)[0]),
-        code=code("convert_adapter"),
+        code=code("convert_adapter", HUB),
     output:
         model="resources/models/{model}/adapter.gguf",
         manifest="resources/models/{model}/source_manifest.json",
@@ -143,7 +145,9 @@ rule download_dataset:
     input:
         reading=view("datasets/{dataset}"),
         bundled=bundled_file,
-        code=kind_code("download_dataset", "spec", "items"),
+        code=lambda w: code(
+            "download_dataset", HUB, *modules(kind_of(w), "spec", "items")
+        ),
     output:
         cases="resources/datasets/{dataset}.parquet",
         manifest="resources/datasets/{dataset}.manifest.json",

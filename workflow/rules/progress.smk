@@ -1,5 +1,5 @@
 # Needs: all rules. Leaves: at the start of a run on this machine a process that starts its jobs
-# (`persona_paradox.launch`); a line for every judge that says what it costs; and
+# (`persona_paradox.launch`); a line for every judge that it asks, of what the study's judge costs; and
 # a line at the foot of the terminal that says how far the run is, but not where the output goes to
 # a file. Neither with `--quiet progress`; never in a dry run. A run that has ended waits no more.
 
@@ -30,7 +30,12 @@ onstart:
     if workflow.is_main_process and workflow.local_exec:
         start_server()
     if not SILENT:
-        for line in price.told(STUDY, Path(), Path("resources/datasets")):
+        jobs = workflow.dag.needrun_jobs()
+        chats = [
+            job for job in jobs if f"{job.output}".startswith("results/verdicts/")
+        ]
+        asked = {job.wildcards.judge for job in chats}
+        for line in price.told(STUDY, Path(), Path("resources/datasets"), asked):
             logger.info(line)
     if PROGRESS:
         PROGRESS.start()

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ..data.criteria import each_criterion
 from ..engine import server_settings
 from ..engine.responses import LOCAL, SCHEMA, SERVER, Request
 from ..errors import InputError
@@ -208,7 +209,7 @@ def asked_about_criteria(copy: Copy, judge: str, cell: Sequence[str]) -> pl.Data
     model, task, persona = cell
     items = copy.path / f"resources/datasets/{copy.study.tasks[task]['dataset']}.parquet"
     if items.is_file():
-        asked = criteria.listed(pl.read_parquet(items))
+        asked = each_criterion(pl.read_parquet(items))
     else:
         verdicts = f"results/criteria/{judge}/{model}/{task}/{persona}.parquet"
         names = ("item_id", "number", "criterion", "points", "tags")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import yaml
 from .. import cli, files
 from ..errors import InputError, printable
 from ..kinds.labelled.scoring import with_repeat
+from ..launch.start import start_server
 from ..names import RIGHT
 from ..scorers import lexicon
 from ..study.conditions import MARK, base_of
@@ -149,6 +151,14 @@ def one_sentence() -> Iterator[None]:
         ) from error
 
 
+@cache
+def _one_server() -> None:
+    """From now on all calls of Snakemake have their jobs from one process, of this Python."""
+    here = Path(sys.executable).parent
+    os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+    start_server()
+
+
 @dataclass(frozen=True)
 class Copy:
     """A copy of this project, in which the study of an archive is made again.
@@ -245,8 +255,8 @@ class Copy:
         """Make files; why that failed, or None."""
         command = [sys.executable, "-m", "snakemake", "--cores", self.cores, "--keep-going"]
         command += ["--allowed-rules", *allowed, "--", *targets]
+        _one_server()
         env = dict(os.environ)
-        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
         if env.get("PERSONA_DATA_DIR"):
             env["PERSONA_DATA_DIR"] = str(Path(env["PERSONA_DATA_DIR"]).resolve())
         done = subprocess.run(

@@ -10,12 +10,19 @@ from typing import Any
 import polars as pl
 
 from ..errors import InputError
-from ..names import ALL
+from ..names import ALL, CRITERIA
 from .values import list_of
 
 # Of the objects of column `criteria` of the items.
 _KEYS = ("criterion", "points", "tags")
 _MOST_POINTS = 1_000_000
+EACH: dict[str, pl.DataType | type[pl.DataType]] = {
+    "item_id": pl.String,
+    "number": pl.Int64,
+    "criterion": pl.String,
+    "points": pl.Float64,
+    "tags": pl.List(pl.String),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,20 @@ def criteria_of(text: str | None) -> list[Criterion]:
     """The criteria of an item, from column `criteria` of the items; none of null."""
     found = [] if text is None else json.loads(text)
     return [Criterion(one["criterion"], one["points"], tuple(one["tags"])) for one in found]
+
+
+def each_criterion(items: pl.DataFrame) -> pl.DataFrame:
+    """The criteria of items, one row each: `item_id`, `number` (from 1) and those of `Criterion`.
+
+    Args:
+        items: of a data set that has some: `item_id` and `criteria`.
+    """
+    rows = [
+        (id_, number, one.text, float(one.points), list(one.tags))
+        for id_, text in items.select("item_id", CRITERIA).iter_rows()
+        for number, one in enumerate(criteria_of(text), start=1)
+    ]
+    return pl.DataFrame(rows, schema=EACH, orient="row")
 
 
 def checked(given: pl.Series, ids: pl.Series, column: str, name: str) -> pl.Series:

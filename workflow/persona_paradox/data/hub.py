@@ -45,7 +45,6 @@ from .transfer import (
     write_stream,
 )
 
-TIMEOUT = 60.0  # seconds without a byte until a server counts as gone
 LOG_IN = "log in with `hf auth login` (or set HF_TOKEN)"
 
 

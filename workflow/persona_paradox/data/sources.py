@@ -14,13 +14,15 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..files import DAMAGED, atomic_path, is_of_disk
-from .hub import TIMEOUT, from_hub
 from .transfer import Content, Order, RepoType, amount, busy, log, persist, similar, write_stream
+
+TIMEOUT = 60.0  # seconds without a byte until a server counts as gone
 
 
 def fetch(
@@ -240,9 +242,15 @@ def _public(url: str) -> str:
 # --- what all kinds share -----------------------------------------------------------------
 
 
+def _from_hub(order: Order) -> Content:
+    # By its name, as its rule says: to load the hub's client takes longer than to read a file.
+    content: Content = import_module(f"{__package__}.hub").from_hub(order)
+    return content
+
+
 _KINDS: Mapping[str, Callable[[Order], Content]] = {
     "bundled": _from_bundle,
-    "hub": from_hub,
+    "hub": _from_hub,
     "path": _from_path,
     "pypi": _from_pypi,
     "url": _from_url,

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..data.criteria import criteria_of
+from ..data.criteria import each_criterion
 from ..files import read_table
 from ..measures import statistics
 from ..measures.answers import number
 from ..measures.resampling import Draws
-from ..names import ALL, CRITERIA, RUBRIC_EXPECTED, RUBRIC_SCORE
+from ..names import ALL, RUBRIC_EXPECTED, RUBRIC_SCORE
 from . import answers as answering
 from . import chats as chatting
 from .known import criteria_checks
@@ -91,7 +91,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def read_answers(arguments: Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The answers in the form of `answers.questioned`, and their criteria as `listed` gives them.
+    """The answers in the form of `answers.questioned`, and the table of their criteria.
 
     Raises:
         InputError: the file of answers of known worth cannot be read.
@@ -99,28 +99,7 @@ def read_answers(arguments: Namespace) -> tuple[pl.DataFrame, pl.DataFrame]:
     if arguments.sanity:
         return criteria_checks(arguments.sanity, arguments.judge_file)
     read = answering.read_answers(arguments.responses, arguments.prompts)
-    return read, listed(read_table(arguments.items))
-
-
-def listed(items: pl.DataFrame) -> pl.DataFrame:
-    """The criteria of items, one row each: `item_id`, `number` (from 1) and those of `Criterion`.
-
-    Args:
-        items: of a data set that has some: `item_id` and `criteria`.
-    """
-    rows = [
-        {
-            "item_id": id_,
-            "number": place,
-            "criterion": one.text,
-            "points": float(one.points),
-            "tags": list(one.tags),
-        }
-        for id_, text in items.select("item_id", CRITERIA).iter_rows()
-        for place, one in enumerate(criteria_of(text), start=1)
-    ]
-    names = ("item_id", "number", "criterion", "points", "tags")
-    return pl.DataFrame(rows, schema={name: CRITERION[name] for name in names})
+    return read, each_criterion(read_table(arguments.items))
 
 
 def criterion_chats(
@@ -130,7 +109,7 @@ def criterion_chats(
 
     Args:
         answers: columns `item_id`, `variant`, `repeat`, `question` and `text`.
-        criteria: as `listed` gives them.
+        criteria: as `data.criteria.each_criterion` gives them.
         judge: the judge's view of criteria: `instruction`, `user`, and `question`, which holds
             `{criterion}`.
 
@@ -156,7 +135,7 @@ def criterion_verdicts(
 
     Args:
         answers: as for `criterion_chats`.
-        criteria: as `listed` gives them.
+        criteria: as `data.criteria.each_criterion` gives them.
         chats: what `criterion_chats` made of them.
         verdicts: responses to these, in the same order, one to each.
 

@@ -78,7 +78,7 @@ def criteria_checks(path: Path, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     Returns:
         The answers in the form of `questioned`, whose `variant` is `met` or `unmet`; and their
-        criteria in the form of `criteria.listed`.
+        criteria in the form of `data.criteria.each_criterion`.
     """
     table = read_checks(path, CRITERIA_CHECKS, f"{name}: key `criteria.sanity`")
     answers = pl.concat(

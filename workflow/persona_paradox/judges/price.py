@@ -8,7 +8,7 @@ task lets it be. What questions on one answer share is counted once, as the engi
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -88,16 +88,25 @@ def prices(study: Study, root: Path, resources: Path) -> dict[str, Price]:
     return found
 
 
-def told(study: Study, root: Path, resources: Path) -> Iterator[str]:
-    """The same in a sentence for every judge, with what it rests on.
+def told(
+    study: Study, root: Path, resources: Path, judges: Collection[str] | None = None
+) -> Iterator[str]:
+    """The same in a sentence for every judge, or for some, with what it rests on.
 
     Nothing of a file that cannot be read: the job that needs it says so.
     """
+    if judges is None:
+        judges = study.active_judges
+    if not judges:
+        # Items need not be read, nor what reads them loaded.
+        return
     try:
         found = prices(study, root, resources)
     except InputError:
         return
     for judge, price in found.items():
+        if judge not in judges:
+            continue
         parts = ", ".join(f"{n:,} {about}" for about, n in price.chats.items())
         yield (
             f"judge {judge}: at most {sum(price.chats.values()):,} chats"

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ..data.criteria import each_criterion
 from ..data.items import read_items
 from ..files import sources_of
 from ..kinds import base
@@ -16,7 +17,6 @@ from ..names import CRITERIA
 from ..study.conditions import base_of
 from ..study.study import Study
 from ..study.views import reading_view
-from .criteria import listed
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def asked(
     n = min(number for number in limits if number is not None)
     criteria = (0.0, 0.0)
     if CRITERIA in shown.columns:
-        each = listed(shown)
+        each = each_criterion(shown)
         criteria = (each.height / shown.height, _mean_length(each["criterion"]))
     length = _mean_length(shown["case"])
     for name, kind in shown.schema.items():
