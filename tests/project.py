@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import compileall
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +18,7 @@ from root import ROOT
 from tiny_model import write_tiny_model
 
 from persona_paradox.files import sha256_file
+from persona_paradox.launch.calls import snakemake
 from persona_paradox.launch.names import ADDRESS, read_early
 from persona_paradox.launch.start import start_server
 
@@ -41,16 +40,8 @@ class Project:
         """Run snakemake as a user would; stdout holds all output."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PERSONA_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
-        with tempfile.NamedTemporaryFile() as output:
-            asked = {
-                "arguments": arguments,
-                "folder": str(self.path),
-                "environment": _launching(environment) | env | environment,
-                "output": output.name,
-            }
-            status = _warm_snakemake(json.dumps(asked))
-            said = Path(output.name).read_text(encoding="utf-8")
-        return subprocess.CompletedProcess(["snakemake", *arguments], status, said)
+        env = _launching(environment) | env | environment
+        return snakemake(arguments, self.path, env, ROOT / "tests/warm_snakemake.py")
 
     def run(self, *arguments: str, **environment: str) -> str:
         """Run snakemake and expect success; returns its output."""
@@ -104,24 +95,6 @@ class Project:
             for path in sorted(root.rglob("*"))
             if path.is_file()
         }
-
-
-def _warm_snakemake(asked: str) -> int:
-    """The exit status of one run (tests/warm_snakemake.py)."""
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(f"{asked}\n")
-    server.stdin.flush()
-    return int(server.stdout.readline())
-
-
-@cache
-def _server() -> subprocess.Popen[str]:
-    """Ends with its stdin, and that with this process."""
-    pipe = subprocess.PIPE
-    command = [sys.executable, ROOT / "tests/warm_snakemake.py"]
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
 
 def _launching(environment: dict[str, str]) -> dict[str, str]:

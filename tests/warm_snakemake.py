@@ -1,34 +1,24 @@
-"""Snakemake's command line for the tests, in processes that have imported it already.
+"""Snakemake's command line for the tests, from a process that has imported it already.
 
-Most of what a dry run takes is imports, and translating the rules. A line of stdin asks for one
-run, as JSON: arguments, folder, environment and the file for its output. Its exit status is
-answered, a line of stdout. It runs in a process of its own, a copy of this one, which imports
-nothing of the project, and has its rules translated: what a test changed is translated anew.
+Most of what a dry run takes is imports, and translating the rules: this process has the project's
+rules translated, and what a test changed is translated anew. It imports nothing of the project.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from io import StringIO
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import jsonschema  # noqa: F401
-import pandas as pd  # noqa: F401
-import smart_open  # noqa: F401
 import snakemake.api
-import snakemake.report.html_reporter
-import snakemake.utils
 import snakemake.workflow
-import yte  # noqa: F401
 from root import ROOT
-from snakemake.cli import get_argument_parser, main
 from snakemake.sourcecache import LocalSourceFile
 
-PROGRAM = Path(sys.executable).with_name("snakemake")
+# By itself: the package must be that of the copy in which a run is.
+sys.path.append(str(ROOT / "workflow/persona_paradox/launch"))
+from snakemake_server import serve
 
 _parse = snakemake.workflow.parse
 # By the text of a file of rules: its path, and what Snakemake makes of it.
@@ -60,26 +50,8 @@ def parse(path: Any, workflow: Any, linemap: dict[int, int], **more: Any) -> tup
     return code, more["rulecount"] + rules
 
 
-def run(asked: dict) -> None:
-    """What the program `snakemake` does; ends this process."""
-    os.chdir(asked["folder"])
-    os.environ.clear()
-    os.environ.update(asked["environment"])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    sys.argv = [str(PROGRAM), *asked["arguments"]]
-    sys.path[0] = str(PROGRAM.parent)
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    get_argument_parser()  # imports all plug-ins
     parse_all()
     snakemake.workflow.parse = parse
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            run(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    sys.path.pop()
+    serve()

@@ -16,6 +16,7 @@ import pytest
 from project import Project
 from root import ROOT
 
+from persona_paradox.launch import calls
 from persona_paradox.launch.names import ADDRESS
 
 LAUNCH = ROOT / "workflow/persona_paradox/launch"
@@ -283,3 +284,35 @@ def test_a_run_has_a_server_and_a_dry_run_none(project: Project) -> None:
         assert done.returncode == 0, done.stderr
         lines = (done.stdout + done.stderr).splitlines()
         assert [line for line in lines if line.startswith("warm")] == [f"warm {f}" for f in found]
+
+
+SNAKEFILE = """
+rule all:
+    shell:
+        "echo $WORD; exit {config[status]}"
+"""
+
+
+def test_calls_of_snakemake_from_one_process(tmp_path: Path) -> None:
+    """Each in its folder and environment, with an output and a status of its own."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Snakefile").write_text(SNAKEFILE)
+        environment = {**os.environ} | {"WORD": f"said by the {name}"}
+        for status in (0, 3):
+            arguments = ["--cores", "1", "--config", f"status={status}"]
+            done = calls.snakemake(arguments, tmp_path / name, environment)
+            assert done.returncode == (1 if status else 0)
+            assert f"\nsaid by the {name}\n" in done.stdout
+            assert ("Error in rule all" in done.stdout) == bool(status)
+    calls._started.cache_clear()
+
+
+def test_a_call_whose_process_was_ended_has_failed(tmp_path: Path) -> None:
+    process = calls._started(calls.SERVER)
+    process.kill()
+    process.wait()
+    done = calls.snakemake(["--version"], tmp_path, os.environ)
+    assert done.returncode == 1
+    assert "error: the process that runs Snakemake was ended; run this again" in done.stdout
+    calls._started.cache_clear()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ import yaml
 from .. import cli, files
 from ..errors import InputError, printable
 from ..kinds.labelled.scoring import with_repeat
-from ..launch.start import start_server
+from ..launch.calls import one_server, snakemake
 from ..names import RIGHT
 from ..scorers import lexicon
 from ..study.conditions import MARK, base_of
@@ -151,14 +148,6 @@ def one_sentence() -> Iterator[None]:
         ) from error
 
 
-@cache
-def _one_server() -> None:
-    """From now on all calls of Snakemake have their jobs from one process, of this Python."""
-    here = Path(sys.executable).parent
-    os.environ["PATH"] = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    start_server()
-
-
 @dataclass(frozen=True)
 class Copy:
     """A copy of this project, in which the study of an archive is made again.
@@ -253,21 +242,12 @@ class Copy:
 
     def snakemake(self, allowed: Iterable[str], targets: Iterable[str]) -> str | None:
         """Make files; why that failed, or None."""
-        command = [sys.executable, "-m", "snakemake", "--cores", self.cores, "--keep-going"]
-        command += ["--allowed-rules", *allowed, "--", *targets]
-        _one_server()
+        arguments = ["--cores", self.cores, "--keep-going", "--allowed-rules", *allowed]
+        one_server()
         env = dict(os.environ)
         if env.get("PERSONA_DATA_DIR"):
             env["PERSONA_DATA_DIR"] = str(Path(env["PERSONA_DATA_DIR"]).resolve())
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        done = snakemake([*arguments, "--", *targets], self.path, env)
         if done.returncode == 0:
             return None
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]

@@ -1,0 +1,53 @@
+"""Snakemake's command line in copies of this process, which has imported it: most of a small run.
+
+A line of stdin asks for one run, as JSON: arguments, folder, environment and the file for its
+output. Its exit status is answered, a line of stdout. This process imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonschema  # noqa: F401 - this and those below are imported by every run
+import pandas as pd  # noqa: F401
+import smart_open  # noqa: F401
+import yte  # noqa: F401
+from snakemake.cli import get_argument_parser, main
+
+PROGRAM = Path(sys.executable).with_name("snakemake")
+
+
+def run(asked: dict[str, Any]) -> NoReturn:
+    """What the program `snakemake` does; ends this process."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    sys.argv = [str(PROGRAM), *asked["arguments"]]
+    sys.path[0] = str(PROGRAM.parent)
+    sys.exit(main())
+
+
+def serve() -> None:
+    """Run what is asked, one after another, until stdin ends."""
+    # A terminal tells the run itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    get_argument_parser()  # imports all plug-ins
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            run(json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
