@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from judged_answers import STATISTICS
 from root import ROOT
 
+from persona_paradox.data.criteria import each_criterion
 from persona_paradox.engine.responses import SCHEMA as RESPONSES
 from persona_paradox.errors import InputError
 from persona_paradox.judges import criteria as rubrics
@@ -66,7 +67,7 @@ def verdicts(chats: pl.DataFrame, *met: float | None) -> pl.DataFrame:
 
 
 def read(table: pl.DataFrame, given_answers: pl.DataFrame, *met: float | None) -> pl.DataFrame:
-    listed = rubrics.listed(table)
+    listed = each_criterion(table)
     chats = rubrics.criterion_chats(given_answers, listed, JUDGE)
     return rubrics.criterion_verdicts(given_answers, listed, chats, verdicts(chats, *met))
 
@@ -74,7 +75,7 @@ def read(table: pl.DataFrame, given_answers: pl.DataFrame, *met: float | None) -
 def test_the_chats_on_an_answer_share_all_but_the_criterion() -> None:
     table = items(a=EXAMPLE, b=SHORT)
     chats = rubrics.criterion_chats(
-        answers(("a", "Yes."), ("b", "No.")), rubrics.listed(table), JUDGE
+        answers(("a", "Yes."), ("b", "No.")), each_criterion(table), JUDGE
     )
     assert chats["dimension"].to_list() == ["1", "2", "3", "1"]
     assert chats["shared"].to_list() == ["Q: Why?\nA: Yes.\n\n"] * 3 + ["Q: Why?\nA: No.\n\n"]
