@@ -260,9 +260,15 @@ def test_a_wording_without_a_baseline_has_no_mean_over_all() -> None:
     assert rows_of(found, persona="all") == []
 
 
+def ten_personas() -> dict[str, Any]:
+    """The settings of study `teaching`."""
+    names = ("config/config.yaml", "config/studies/teaching.yaml")
+    default, teaching = (yaml.safe_load((ROOT / name).read_text()) for name in names)
+    return {**default, **teaching}
+
+
 def study(**asked: Any) -> Any:
-    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    return load_study(settings | {"identification": asked}, ROOT / "config", check_schema)
+    return load_study(ten_personas() | {"identification": asked}, ROOT / "config", check_schema)
 
 
 def test_options_are_the_personas_of_the_groups_but_the_baseline() -> None:
@@ -478,9 +484,9 @@ def test_without_known_authors_a_judge_is_not_usable() -> None:
 
 
 def test_the_bundled_authors_are_told_apart_by_no_name() -> None:
-    """Eight personas of the default study answer the same six questions."""
+    """Eight of the ten personas answer the same six questions."""
     table = pl.read_csv(ROOT / "resources/bundled/judge_authors.csv")
-    settings = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    settings = ten_personas()
     assert {*table["persona"]} == {*settings["personas"]} - {"no_persona", "neutral_sentence"}
     assert table.group_by("persona").len()["len"].unique().to_list() == [6]
     assert table.group_by("question").len()["len"].unique().to_list() == [8]
