@@ -316,3 +316,24 @@ def test_a_call_whose_process_was_ended_has_failed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "error: the process that runs Snakemake was ended; run this again" in done.stdout
     calls._started.cache_clear()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_a_call_ends_its_jobs(tmp_path: Path, number: int) -> None:
+    begun = tmp_path / "begun"
+    rule = 'rule all:\n    shell:\n        "echo $$$$ > pid; mv pid begun; exec sleep 600"\n'
+    (tmp_path / "Snakefile").write_text(rule.replace("$$$$", "$$"))
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from persona_paradox.launch import calls\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "calls.snakemake(['--cores', '1'], Path(), os.environ)\n"
+    )
+    environment = {**os.environ} | {"PYTHONPATH": str(ROOT / "workflow")}
+    called = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
+    )
+    wait_for("a job", begun.exists)
+    called.send_signal(number)
+    assert called.wait(60) != 0
+    assert not is_alive(int(begun.read_text()))

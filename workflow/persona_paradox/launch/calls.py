@@ -43,7 +43,13 @@ def snakemake(
         }
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(asked), file=to, flush=True)
-        status = answers.readline()
+        try:
+            status = answers.readline()
+        except BaseException:
+            # The run ends what it has started, before its folder may be gone.
+            process.terminate()
+            answers.readline()
+            raise
         said = Path(output.name).read_text(encoding="utf-8", errors="replace")
     if not status:
         said += "\nerror: the process that runs Snakemake was ended; run this again\n"

@@ -6,6 +6,7 @@ output. Its exit status is answered, a line of stdout. This process imports noth
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -24,7 +25,9 @@ PROGRAM = Path(sys.executable).with_name("snakemake")
 
 def run(asked: dict[str, Any]) -> NoReturn:
     """What the program `snakemake` does; ends this process."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -38,15 +41,30 @@ def run(asked: dict[str, Any]) -> NoReturn:
 
 
 def serve() -> None:
-    """Run what is asked, one after another, until stdin ends."""
-    # A terminal tells the run itself.
+    """Run what is asked, one after another, until stdin ends; SIGTERM ends a run with its jobs."""
+    # Whoever asked is told by a terminal, and says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    children: list[int] = []
+
+    def end(*_: object) -> None:
+        for child in children:
+            # It may have ended just now.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
     get_argument_parser()  # imports all plug-ins
     for line in sys.stdin:
         child = os.fork()
         if not child:
             run(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        # With its jobs it is a group of its own, whichever of the two is first to say so.
+        with contextlib.suppress(ProcessLookupError):
+            os.setpgid(child, child)
+        children.append(child)
+        status = os.waitpid(child, 0)[1]
+        children.clear()
+        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 if __name__ == "__main__":
