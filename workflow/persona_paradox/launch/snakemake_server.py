@@ -47,6 +47,9 @@ def serve() -> None:
     children: list[int] = []
 
     def end(*_: object) -> None:
+        if not children:
+            # Nothing runs yet, nor will.
+            sys.exit(1)
         for child in children:
             # It may have ended just now.
             with contextlib.suppress(ProcessLookupError):
