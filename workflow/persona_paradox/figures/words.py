@@ -130,10 +130,20 @@ def too_few_note(settings: Mapping[str, Any], rows: Iterable[Mapping[str, Any]])
 
 
 ROBUST = "robust"  # the best of the verdicts
-VERDICT_NOTE = (
+_VERDICT = (
     "Verdict (our own definition): an effect is robust where all wordings have it in one "
     "direction, and the larger of two p values, over the items and against the controls, is small "
-    "after Holm's adjustment over the personas judged. Band: as far as one further control would "
-    "lie at that level shared among them (cut where it is wider than the panel)."
+    "after Holm's adjustment over the personas judged."
 )
+_BAND = (
+    " Band: as far as one further control would lie at that level shared among them (cut where it "
+    "is wider than the panel)."
+)
+
+
+def verdict_note(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What a verdict is, for the notes of a figure of these rows; and a band, where one is drawn."""
+    return _VERDICT + _BAND * any(row["beyond_low"] is not None for row in rows)
+
+
 NO_PERSONA = "not available: the study has no persona beside the baseline"

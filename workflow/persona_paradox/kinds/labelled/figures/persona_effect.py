@@ -278,7 +278,7 @@ def _notes(study: _Shown) -> list[str]:
             "contrasts; – outside of it."
         )
     if study.verdicts:
-        notes.append(f"{words.VERDICT_NOTE} A control has no verdict (–).")
+        notes.append(f"{words.verdict_note(study.verdicts.values())} A control has no verdict (–).")
     if any(row["equivalent"] for row in rows):
         notes.append(f"Equivalent: both of two one-sided tests significant at {alpha}.")
     if any(row["detectable"] is not None for row in rows):

@@ -257,6 +257,6 @@ def _notes(study: _Shown) -> list[str]:
         "number of effects.",
     ]
     if study.verdicts:
-        notes.append(words.VERDICT_NOTE)
+        notes.append(words.verdict_note(study.verdicts.values()))
     notes += words.too_few_note(settings, study.contrasts.rows.values())
     return [*notes, words.study_note(settings, study.cells.tasks)]
