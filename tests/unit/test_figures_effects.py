@@ -417,6 +417,17 @@ def test_spread_of_the_controls_is_shaded_where_it_is(study: Study, figure: str)
         assert bands[name_of(row)] == pytest.approx(ends)
 
 
+@pytest.mark.parametrize("figure", ["persona_effect", "spread"])
+def test_a_band_is_explained_where_it_is(study: Study, figure: str) -> None:
+    """One control has no spread."""
+    personas = ("no_persona", "ed_physician", "pastry_chef")
+    alone = make(models=("small",), tasks=("triage_primary",), personas=personas)
+    for one, there in ((study, True), (alone, False)):
+        drawn = one.draw(figure)
+        assert bool(patches(drawn, "band")) == there
+        assert ("Band: as far as one further control" in words(drawn)) == there
+
+
 def test_forest_plot_says_what_the_tables_say(study: Study) -> None:
     drawn = words(study.draw("persona_effect"))
     for row in study.rows(

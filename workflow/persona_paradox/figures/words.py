@@ -142,7 +142,7 @@ _BAND = (
 
 
 def verdict_note(rows: Iterable[Mapping[str, Any]]) -> str:
-    """What a verdict is, for the notes of a figure of these rows; and a band, where one is drawn."""
+    """What a verdict is, for the notes of a figure of these rows, and a band where one is drawn."""
     return _VERDICT + _BAND * any(row["beyond_low"] is not None for row in rows)
 
 
