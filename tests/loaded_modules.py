@@ -14,10 +14,9 @@ _AT_START = """
 import atexit, json, os, sys, uuid
 
 def note():
-    files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    mine = sorted({os.path.relpath(file) for file in files if "/workflow/persona_paradox/" in file})
-    # What started the job is no part of it.
-    mine = [file for file in mine if "/launch/" not in file]
+    # By their names: what started the job lies there, too, and is no module of the package.
+    own = [m for name, m in list(sys.modules.items()) if name.split(".")[0] == "persona_paradox"]
+    mine = sorted({os.path.relpath(m.__file__) for m in own if m.__file__})
     name = os.path.join({folder!r}, uuid.uuid4().hex + ".json")
     if mine and "--log" in sys.argv:
         with open(name, "w") as file:

@@ -321,8 +321,8 @@ def test_a_call_whose_process_was_ended_has_failed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_interrupts_a_call_ends_its_jobs(tmp_path: Path, number: int) -> None:
     begun = tmp_path / "begun"
-    rule = 'rule all:\n    shell:\n        "echo $$$$ > pid; mv pid begun; exec sleep 600"\n'
-    (tmp_path / "Snakefile").write_text(rule.replace("$$$$", "$$"))
+    rule = 'rule all:\n    shell:\n        "echo $$ > pid; mv pid begun; exec sleep 600"\n'
+    (tmp_path / "Snakefile").write_text(rule)
     program = (
         "import os, signal, sys\nfrom pathlib import Path\n"
         "from persona_paradox.launch import calls\n"

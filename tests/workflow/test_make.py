@@ -75,17 +75,33 @@ def test_what_is_there_already_is_not_looked_at_first(project: Project) -> None:
     assert not [line for line in said if "first look" in line]
 
 
-def test_the_first_look_is_a_part_of_the_default_study(tmp_path: Path) -> None:
+CELLS = ("write_prompts ", "deliver ", "generate ", "score ", "calibrate ")
+TEACHING = ("--configfile", "config/studies/teaching.yaml")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "n"),
+    [
+        (
+            (
+                *("--configfile", "config/studies/first-look.yaml"),
+                *("--", "results/figures/triage_accuracy.png", "results/summary.md"),
+            ),
+            (),
+            6,
+        ),
+        ((), TEACHING, 24),
+    ],
+    ids=["first look", "default"],
+)
+def test_a_larger_study_takes_over_the_cells_of_a_part(
+    tmp_path: Path, part: tuple[str, ...], whole: tuple[str, ...], n: int
+) -> None:
+    """The first look is a part of the default study, and that one of the study of ten personas."""
     project = copy_project(tmp_path / "project")
-    look = ("--configfile", "config/studies/first-look.yaml")
-    targets = ("--", "results/figures/triage_accuracy.png", "results/summary.md")
-    cells = {
-        job
-        for job in project.jobs(*look, *targets)
-        if job.startswith(("write_prompts ", "deliver ", "generate ", "score ", "calibrate "))
-    }
-    assert len([job for job in cells if job.startswith("generate ")]) == 6
+    cells = {job for job in project.jobs(*part) if job.startswith(CELLS)}
+    assert len([job for job in cells if job.startswith("generate ")]) == n
     # The same jobs, of the same parts of the configuration, so that none of them runs again.
-    assert cells <= {*project.jobs()}
+    assert cells <= {*project.jobs(*whole)}
     views = {path.name for path in (project.path / "results/config/decoding").iterdir()}
     assert len({name.partition("-")[0] for name in views}) == len(views)

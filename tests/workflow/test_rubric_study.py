@@ -195,6 +195,15 @@ def test_what_judges_cost_is_told_before_and_at_the_start(ran: Project) -> None:
     assert "a token is taken as 4 characters" in done.stderr
 
 
+def test_a_run_that_asks_no_judge_tells_no_cost(ran: Project, tmp_path: Path) -> None:
+    project = ran.copy(tmp_path / "project")
+    figure = min((project.path / "results/figures").glob("*.png")).relative_to(project.path)
+    (project.path / figure).unlink()
+    said = project.run("--cores", "1", "--", str(figure))
+    assert "rule plot:" in said
+    assert "chats" not in said
+
+
 def test_a_sample_is_of_the_study_and_of_no_cell(fresh: Project) -> None:
     jobs = fresh.jobs("--cores", "1")
     assert sum(job.startswith("sample_answers") for job in jobs) == 2 * len(PERSONAS)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..data.criteria import each_criterion
+from ..data.criteria import EACH, each_criterion
 from ..files import read_table
 from ..measures import statistics
 from ..measures.answers import number
@@ -30,14 +30,14 @@ from .verdicts import JUDGEMENT, READ, judgements
 
 MET, NOT_MET = 1, 2
 
-CRITERION: dict[str, pl.DataType | type[pl.DataType]] = {
+_ANSWER: dict[str, pl.DataType | type[pl.DataType]] = {
     "item_id": pl.String,
     "variant": pl.String,
     "repeat": pl.Int64,
-    "number": pl.Int64,
-    "criterion": pl.String,
-    "points": pl.Float64,
-    "tags": pl.List(pl.String),
+}
+CRITERION = {
+    **_ANSWER,
+    **EACH,
     "status": pl.String,
     "p_met": pl.Float64,
     "met": pl.Boolean,
@@ -74,7 +74,6 @@ RUBRICS = {
 }
 SCORES = (RUBRIC_SCORE, RUBRIC_EXPECTED)
 MET_SHARE = "met_share"
-_ANSWER = ("item_id", "variant", "repeat")
 
 
 # What answers and their criteria are read from: a cell and its items, or answers of known worth.
@@ -169,7 +168,7 @@ def scores(verdicts: pl.DataFrame) -> pl.DataFrame:
     def earned(share: pl.Expr) -> pl.Expr:
         return pl.when(read.all()).then((share * pl.col("points")).sum() / reached)
 
-    table = verdicts.group_by(_ANSWER, maintain_order=True).agg(
+    table = verdicts.group_by(*_ANSWER, maintain_order=True).agg(
         pl.when(read.all())
         .then(pl.lit(READ))
         .otherwise(pl.col("status").filter(~read).first())
