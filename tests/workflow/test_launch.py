@@ -19,7 +19,8 @@ from root import ROOT
 from persona_paradox.launch import calls
 from persona_paradox.launch.names import ADDRESS
 
-LAUNCH = ROOT / "workflow/persona_paradox/launch"
+# As the rules have it.
+JOB = ["-S", str(ROOT / "workflow/persona_paradox/launch/job.py")]
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "GOTO", "OPENBLAS", "MKL")}
 # A run, as Snakemake is one: it says where its server is, and lives as long as its stdin.
 RUN = """
@@ -57,7 +58,7 @@ def served() -> Iterator[dict[str, str]]:
 def run(
     environment: dict[str, str], script: Path, *arguments: str, launched: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *([LAUNCH / "job.py"] if launched else []), script, *arguments]
+    command = [sys.executable, *(JOB if launched else []), script, *arguments]
     return subprocess.run(
         command,
         env=environment,
@@ -170,7 +171,7 @@ def test_whoever_ends_a_job_ends_its_script(
     served: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     script = sleeper(tmp_path)
-    command = [sys.executable, LAUNCH / "job.py", script]
+    command = [sys.executable, *JOB, script]
     with subprocess.Popen(command, env=served, cwd=tmp_path) as asked:
         wait_for("the script", (tmp_path / "pid").exists)
         pid = int((tmp_path / "pid").read_text())
@@ -190,7 +191,7 @@ def test_many_jobs_at_once(served: dict[str, str], tmp_path: Path) -> None:
         "sys.exit(n % 5)\n"
     )
     pipe = subprocess.PIPE
-    command = [sys.executable, str(LAUNCH / "job.py"), str(script)]
+    command = [sys.executable, *JOB, str(script)]
     jobs = [
         subprocess.Popen([*command, str(n)], env=served, stdout=pipe, text=True)
         for n in range(1000, 1024)
@@ -238,7 +239,7 @@ def test_a_server_that_was_killed_is_done_without(tmp_path: Path) -> None:
     script.write_text(script.read_text().replace("time.sleep(100)", "input()\nsys.exit(5)"))
     pipe = subprocess.PIPE
     with serving() as (environment, pid):
-        command = [sys.executable, LAUNCH / "job.py", script]
+        command = [sys.executable, *JOB, script]
         with subprocess.Popen(command, env=environment, cwd=tmp_path, stdin=pipe) as asked:
             wait_for("the script", (tmp_path / "pid").exists)
             os.kill(pid, signal.SIGKILL)

@@ -2,6 +2,8 @@
 
 # The socket of the server, in the environment of jobs.
 ADDRESS = "PERSONA_LAUNCHER"
+# Digits in front of what is asked: how many bytes follow.
+LENGTH = 8
 # Variables that Python and its libraries read when they are loaded: where they differ, so may they.
 READ_EARLY = ("LANG", "LC_", "LD_", "MKL_", "MPL", "OMP_", "OPENBLAS_", "PYTHON", "TZ")
 

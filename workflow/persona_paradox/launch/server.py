@@ -8,7 +8,6 @@ folder of its socket with it.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
 import gc
@@ -22,11 +21,11 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple, NoReturn
 
-from names import read_early
+from ending import ended
+from names import LENGTH, read_early
 
 FIRST = ("polars", "numpy", "yaml", "argparse", "logging")
 # What may be loaded before a job is there: it starts no thread, and reads no file of a user.
@@ -35,6 +34,14 @@ _TEXTS = {"jinja2", "jsonschema", "referencing", "yaml"}
 LIBRARIES = _DRAWING | _TEXTS | {"narwhals", "numpy", "polars", "scipy", "threadpoolctl"}
 LARGEST = 1 << 17
 PATIENCE_S = 10
+
+
+class Asked(NamedTuple):
+    """What a job is to run, where, and with what environment."""
+
+    folder: str
+    environment: dict[str, str]
+    arguments: list[str]
 
 
 class Server:
@@ -55,7 +62,7 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.ends.fileno(), warn_on_full_buffer=False)
 
-    def serve(self) -> dict[str, Any] | None:
+    def serve(self) -> Asked | None:
         """None at the end; in the copy that is to run a job, what was asked."""
         waiting = selectors.DefaultSelector()
         for one in (self.listener, self.reports, self.ended, sys.stdin):
@@ -75,7 +82,7 @@ class Server:
                 asked, files = self.read(asker)
                 if asked is None:
                     asker.close()
-                elif not self.fork(asker, asked["script"]):
+                elif not self.fork(asker, asked.arguments[0]):
                     waiting.close()
                     self.become(asker, files)
                     return asked
@@ -91,22 +98,27 @@ class Server:
             with self.askers.pop(pid) as asker, contextlib.suppress(OSError):
                 asker.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
-    def read(self, asker: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    def read(self, asker: socket.socket) -> tuple[Asked | None, list[int]]:
         """What is asked, None where it is not what this process can do; and the job's files."""
         asker.settimeout(PATIENCE_S)
         files: list[int] = []
         try:
             message, files, _, _ = socket.recv_fds(asker, LARGEST, 3)
-            while not message.endswith(b"\n"):
+            length, message = int(message[:LENGTH]), message[LENGTH:]
+            while len(message) < length:
                 more = asker.recv(LARGEST)
                 if not more:
                     return None, files
                 message += more
-        except OSError:
+        except (OSError, ValueError):
             return None, files
-        asked: dict[str, Any] = json.loads(message)
-        same = read_early(asked["environment"]) == self.environment
-        return asked if same and asked["prefix"] == sys.prefix and len(files) == 3 else None, files
+        home, folder, n, *words = map(os.fsdecode, message.split(b"\0"))
+        arguments = words[: int(n)]
+        environment = dict(one.split("=", 1) for one in words[int(n) :])
+        same = read_early(environment) == self.environment
+        if not same or home != os.path.dirname(sys.executable) or len(files) != 3:
+            return None, files
+        return Asked(folder, environment, arguments), files
 
     def fork(self, asker: socket.socket, script: str) -> int:
         """The process of a job; 0 in that process itself."""
@@ -151,36 +163,20 @@ class Server:
             self.reporting.send(said)
 
 
-def run(server: Server, asked: dict[str, Any]) -> NoReturn:
+def run(server: Server, asked: Asked) -> NoReturn:
     """What `python SCRIPT ARGUMENT...` does."""
-    os.chdir(asked["folder"])
+    os.chdir(asked.folder)
     os.environ.clear()
-    os.environ.update(asked["environment"])
+    os.environ.update(asked.environment)
     tempfile.tempdir = None
-    script = asked["script"]
-    sys.argv = [script, *asked["arguments"]]
+    script = asked.arguments[0]
+    sys.argv = asked.arguments
     sys.path[0] = str(Path(script).resolve().parent)
     with contextlib.suppress(OSError):
         # As `ps` and `top` name the job.
         Path("/proc/self/comm").write_text(Path(script).name[:15], encoding="utf-8")
     known = set(sys.modules)
-    status: object = None
-    try:
-        runpy.run_path(script, run_name="__main__")
-    except SystemExit as end:
-        status = end.code
-    except BaseException as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        status = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
-    # What the interpreter does at its end, but for taking apart what is shared: that takes longer.
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    if not isinstance(status, int | None):
-        print(status, file=sys.stderr)
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    status = (status or 0) & 0xFF
+    status = ended(lambda: runpy.run_path(script, run_name="__main__"))
     server.report(script, known, status)
     os._exit(status)
 

@@ -7,6 +7,7 @@ output. Its exit status is answered, a line of stdout. This process imports noth
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import jsonschema  # noqa: F401 - this and those below are imported by every run
 import pandas as pd  # noqa: F401
 import smart_open  # noqa: F401
 import yte  # noqa: F401
+from ending import ended
 from snakemake.cli import get_argument_parser, main
 
 PROGRAM = Path(sys.executable).with_name("snakemake")
@@ -37,7 +39,7 @@ def run(asked: dict[str, Any]) -> NoReturn:
         os.dup2(source, target)
     sys.argv = [str(PROGRAM), *asked["arguments"]]
     sys.path[0] = str(PROGRAM.parent)
-    sys.exit(main())
+    os._exit(ended(main))
 
 
 def serve() -> None:
@@ -57,6 +59,8 @@ def serve() -> None:
 
     signal.signal(signal.SIGTERM, end)
     get_argument_parser()  # imports all plug-ins
+    # What is frozen is not looked at in a copy, and so stays shared.
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if not child:
