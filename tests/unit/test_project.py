@@ -307,7 +307,7 @@ def test_every_source_file_is_used() -> None:
     used = {path for entry in [*SCRIPTS, *plugins] for path in code_of(entry)}
     snakefile_only = {"captions.py", "imports.py", "progress.py", "opening.py"}
     # Programs of their own, which start jobs.
-    snakefile_only |= {"job.py", "server.py", "snakemake_server.py"}
+    snakefile_only |= {"ending.py", "job.py", "server.py", "snakemake_server.py"}
     assert {path.name for path in library - used} == snakefile_only
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -215,10 +217,12 @@ def test_command_plans_what_it_should(
     data = {}
     if "--configfile" in command:
         data = {"PERSONA_DATA_DIR": str(request.getfixturevalue("data_dir"))}
+    program, *words = shlex.split(command)
+    assert program == "snakemake"
     # SLURM's plugin is no part of the environment; the rest of its profile is read.
-    local = " --executor local" if "slurm" in command else ""
+    local = ["--executor", "local"] if "slurm" in command else []
     # In front of the rest: behind a `--` there are targets alone.
-    said = done(plain, command.replace("snakemake", f"snakemake -n{local}", 1), **data)
+    said = Project(plain).run("-n", *local, *words, **data)
     assert "This was a dry-run" in said
     assert "Job stats:" in said
 
@@ -236,10 +240,16 @@ def test_make_knows_its_target(command: str, plain: Path) -> None:
     assert done(plain, command.replace("make", "make -n", 1))
 
 
+@cache
+def help_of(program: str) -> str:
+    """What a program of Python says of its options."""
+    return done(ROOT, f"python {program} --help")
+
+
 @pytest.mark.parametrize("command", OPTIONS)
 def test_program_knows_its_options(command: str) -> None:
     _, program, *words = command.split()
-    said = done(ROOT, f"python {program} --help")
+    said = help_of(program)
     options = [word for word in words if word.startswith("--")]
     assert [option for option in options if option not in said] == []
     files = [word for word in words if "/" in word]

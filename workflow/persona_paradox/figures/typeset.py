@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -32,9 +33,8 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
 
     lines = []
     words = [part for word in text.split() for part in _parts(word, width, size, weight)]
-    usual = int(width / (_CHARACTER * size * POINT_MM))
+    usual = _usual(width, size)
     while words:
-        # It takes long to measure a line: begin with a guess.
         n = max(1, " ".join(words)[:usual].count(" "))
         while n < len(words) and fits(words[: n + 1]):
             n += 1
@@ -45,15 +45,35 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
     return "\n".join(lines)
 
 
+def _usual(width: float, size: float) -> int:
+    """About how many characters fit a line: it takes long to measure one, so begin with a guess."""
+    return max(1, int(width / (_CHARACTER * size * POINT_MM)))
+
+
 def _parts(word: str, width: float, size: float, weight: str) -> Iterator[str]:
     """A word, or its parts that fit a line: Chinese, Japanese and Thai have no blanks."""
-    while len(word) > 1 and width_of(word, size, weight) > width:
-        n = len(word) - 1
-        while n > 1 and (width_of(word[:n], size, weight) > width or _joined(word[n])):
+    while (n := _fitting(word, width, size, weight)) < len(word):
+        while n > 1 and _joined(word[n]):
             n -= 1
         yield word[:n]
         word = word[n:]
     yield word
+
+
+def _fitting(word: str, width: float, size: float, weight: str) -> int:
+    """How many of a word's characters fit a line, at least one."""
+
+    def wide(n: int) -> float:
+        return width_of(word[:n], size, weight)
+
+    # A part is as wide as every shorter one, at least.
+    most = _usual(width, size)
+    while most < len(word) and wide(most) <= width:
+        most *= 2
+    most = min(most, len(word))
+    if wide(most) <= width:
+        return most
+    return max(1, bisect_right(range(most), width, lo=1, key=wide) - 1)
 
 
 def _joined(character: str) -> bool:

@@ -31,7 +31,8 @@ FIRST = ("polars", "numpy", "yaml", "argparse", "logging")
 # What may be loaded before a job is there: it starts no thread, and reads no file of a user.
 _DRAWING = {"PIL", "fontTools", "matplotlib", "mpl_toolkits", "pyparsing"}
 _TEXTS = {"jinja2", "jsonschema", "referencing", "yaml"}
-LIBRARIES = _DRAWING | _TEXTS | {"narwhals", "numpy", "polars", "scipy", "threadpoolctl"}
+_FITTING = {"joblib", "pandas", "patsy", "scipy", "sklearn", "statsmodels", "threadpoolctl"}
+LIBRARIES = _DRAWING | _TEXTS | _FITTING | {"altair", "narwhals", "numpy", "polars"}
 LARGEST = 1 << 17
 PATIENCE_S = 10
 
