@@ -116,7 +116,7 @@ def steps(project: Project, files: Sequence[str]) -> dict[str, float]:
     forget(project)
     output = project.run("-n", "-p", "--", *files)
     found = dict.fromkeys(STEPS, 0.0)
-    commands = re.findall(r"(python \S+ workflow/scripts/(\w+)\.py .*)", output)
+    commands = re.findall(r"(python -S \S+ workflow/scripts/(\w+)\.py .*)", output)
     # A step after the other: the jobs of a dry run are in the order of their rules.
     for command, step in sorted(commands, key=lambda pair: STEPS.index(pair[1])):
         line = ("bash", "-c", f"set -euo pipefail; {command}")

@@ -45,7 +45,7 @@ def answered(_answered: Project, tmp_path: Path) -> Project:
 def commands(project: Project, rule: str, *targets: str) -> dict[str, str]:
     """What Snakemake runs for each persona's cell in a rule."""
     output = project.run("-n", "-p", "--until", rule, "--forcerun", rule, "--", *targets)
-    found = re.findall(rf"^Shell command: (python \S+ \S+/{rule}\.py .*)$", output, re.MULTILINE)
+    found = re.findall(rf"^Shell command: (python -S \S+ \S+/{rule}\.py .*)$", output, re.MULTILINE)
     result = {re.search(rf"--log \S+/({'|'.join(PERSONAS)})\.log", one)[1]: one for one in found}
     assert len(result) == len(found) == len(PERSONAS), output
     return result
