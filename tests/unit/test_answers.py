@@ -824,8 +824,8 @@ def test_hostile_text_takes_linear_time(piece: str, labels: tuple[str, ...]) -> 
         parse_label(text, labels)
         return time.process_time() - start
 
-    # Quadratic growth would take a minute.
-    assert seconds(100_000) < 7.5
+    # Quadratic growth would take minutes.
+    assert seconds(200_000) < 15
 
 
 PIECES = st.sampled_from(
