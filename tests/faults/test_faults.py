@@ -192,7 +192,7 @@ def jobs_of(project: Project, script: str = "") -> set[int]:
             here = (place / "cwd").readlink() == project.path.resolve()
         except OSError:  # it has ended
             continue
-        if here and any(a.startswith(f"{SCRIPTS}{script}".encode()) for a in arguments[1:3]):
+        if here and any(a.startswith(f"{SCRIPTS}{script}".encode()) for a in arguments[1:4]):
             found.add(int(place.name))
     return found
 
@@ -275,7 +275,7 @@ def test_sigkill_at_random_moments(fresh: Project, expected: dict[str, str], kil
     rng = random.Random(kills)
     kinds = Counter()
     orphans: list[set[int]] = [set(), set()]
-    told = ""
+    told, whole = "", 0
     while kinds.total() < kills:
         kind = ("workflow", "job", "all")[kinds.total() % 3]
         # Orphans go on beside the next run, but what those of the run before store is counted.
@@ -292,6 +292,8 @@ def test_sigkill_at_random_moments(fresh: Project, expected: dict[str, str], kil
             assert fresh.checksums() == expected
             shutil.rmtree(fresh.path / "results")
             shutil.rmtree(fresh.path / "resources/store")
+            whole += 1
+            assert whole <= 2 * kills, "the jobs of a run are not seen"
             continue
         if kind == "job":
             jobs = run.jobs("generate.py") - orphans[-1] or run.jobs() - orphans[-1]
