@@ -292,8 +292,7 @@ def test_sigkill_at_random_moments(fresh: Project, expected: dict[str, str], kil
             assert fresh.checksums() == expected
             shutil.rmtree(fresh.path / "results")
             shutil.rmtree(fresh.path / "resources/store")
-            whole += 1
-            assert whole <= 2 * kills, "the jobs of a run are not seen"
+            assert (whole := whole + 1) <= 2 * kills, "the jobs of a run are not seen"
             continue
         if kind == "job":
             jobs = run.jobs("generate.py") - orphans[-1] or run.jobs() - orphans[-1]
