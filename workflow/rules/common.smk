@@ -129,7 +129,8 @@ ENVIRONMENT = literal(str(ROOT / "environment.yml"))
 def script(name):
     """Command that runs a script of the workflow, as a copy of a process that has its libraries."""
     paths = LIBRARY / "persona_paradox/launch/job.py", LIBRARY / f"scripts/{name}.py"
-    return literal(f"python -S {' '.join(quote(os.path.relpath(path)) for path in paths)}")
+    words = (quote(os.path.relpath(path)) for path in paths)
+    return literal(f"python -S {' '.join(words)}")
 
 
 def cells(pattern, rated=False, module=None):
