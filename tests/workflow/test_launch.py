@@ -94,7 +94,9 @@ def told(done: subprocess.CompletedProcess[str]) -> dict:
 def test_a_script_sees_what_it_would_see_of_python(served: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / "tell ü.py"
     script.write_text(TELL)
-    environment = served | {"PERSONA_X": 'a "b"\nc', "TMPDIR": str(tmp_path)}
+    # More than is sent at once.
+    long = {f"PERSONA_{n}": f"{n}\n" * 40_000 for n in range(3)}
+    environment = served | long | {"PERSONA_X": 'a "b"\nc', "TMPDIR": str(tmp_path)}
     words = ["--x", "", "a b", "ü"]
     here, there = (
         told(run(environment, script, *words, launched=launched)) for launched in (True, False)
