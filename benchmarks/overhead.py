@@ -1,6 +1,6 @@
 """What a cell costs the processor besides its answers, by step, with the real programs.
 
-    python benchmarks/overhead.py --write    # 6 minutes of one core
+    python benchmarks/overhead.py --write    # 6 to 12 minutes of one core
     python benchmarks/overhead.py --quick    # a trial run
 
 A model of random weights has answered everything: the answers are in the response store. Then all
@@ -169,7 +169,8 @@ def report(measured: Mapping[str, Overhead], load: float) -> str:
 
 def end_to_end(title: str, measured: Overhead) -> str:
     """What 10⁵ cells cost besides their answers, as Markdown."""
-    programs = measured.whole - measured.snakemake
+    # Below 0 the part of Snakemake is noise.
+    programs = measured.whole - max(0.0, measured.snakemake)
     rows = (
         (f"programs of the steps, {title}", programs, "measured, in proportion"),
         (f"{JOBS:,} jobs in ten batches, planning included", JOB * JOBS / CELLS, "see above"),

@@ -167,6 +167,10 @@ def test_figure_summary_and_page_show_it(ran: Project) -> None:
     text = (ran.path / "results/summary.md").read_text(encoding="utf-8")
     assert "## Initiative: who names a planted problem" in text
     assert re.search(r"- Bridge engineer: names [\d.]+% \[.*of what is planted, raises", text)
+    changes = text.partition("## Initiative: what a persona changes")[2].partition("\n## ")[0]
+    counted = re.findall(r"n = (\d+) (planted|clean) items\.", changes)
+    assert {int(n) for n, _ in counted} <= {RECORDS, PAIRS}
+    assert len(counted) == changes.count("(points): ") > 0
     page = (ran.path / "results/report.html").read_text(encoding="utf-8")
     for chunk in ("items/hand", "cells/tiny/hand", "answers/tiny/rule/0"):
         assert f'"{chunk}"' in page

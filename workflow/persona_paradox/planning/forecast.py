@@ -29,7 +29,7 @@ LABEL_TOKENS = 3
 # Bytes of an answer in all its files and in the store, and of a cell's draws and records (ibid.).
 ANSWER_BYTES, CELL_BYTES = 104 + 135 + 72 + 311, 400_000 + 5 * 10_900
 # Seconds of a processor for what is not answers: a cell (benchmarks/README.md), a figure.
-CELL_SECONDS, FIGURE_SECONDS = 2.9, 2.7
+CELL_SECONDS, FIGURE_SECONDS = 2.2, 2.7
 # What is written around a further question, in tokens.
 QUESTION = 40
 # Bytes of a parameter, by what a title says of its format.

@@ -23,8 +23,11 @@ from ...words import (
 )
 from .ruled import DIMENSION
 
-# Measures whose contrasts are told.
-_TOLD = {"proactivity": "proactivity", "over_intervention": "over-intervention"}
+# Measure whose contrasts are told → its name, which items are in it, and their number of a cell.
+_TOLD = {
+    "proactivity": ("proactivity", "planted", "n_planted"),
+    "over_intervention": ("over-intervention", "clean", "n_clean"),
+}
 
 
 def _initiative(tables: Tables, settings: Settings, statistics: Settings) -> Iterator[str]:
@@ -63,9 +66,12 @@ def _against(tables: Tables, settings: Settings, statistics: Settings) -> Iterat
     ):
         told = True
         effects = "; ".join(effect(row, settings, in_points=True) for row in rows.to_dicts())
+        name, which, count = _TOLD[metric]
+        # The items of a task are those of every one of its cells.
+        n = rows_of(tables, "cells", model=model, task=task)[0][count]
         yield (
-            f"- {place_of(settings, model, task)}, {_TOLD[metric]} (points): {effects}. "
-            f"n = {rows.item(0, 'n')} items, half of them in the measure."
+            f"- {place_of(settings, model, task)}, {name} (points): {effects}. n = {n} {which} "
+            "items."
         )
     if not told:
         yield "No unadjusted interval of a contrast in proactivity or over-intervention excludes 0."
@@ -94,6 +100,6 @@ def _agreement(tables: Tables, settings: Settings, statistics: Settings) -> Iter
 OWN = ("proactivity, over-intervention and macro F1 of initiative, and the rule that reads them",)
 SECTIONS: tuple[Section, ...] = (
     ("Initiative: who names a planted problem", ("cells",), _initiative),
-    ("Initiative: what a persona changes", ("contrasts",), _against),
+    ("Initiative: what a persona changes", ("cells", "contrasts"), _against),
     ("Initiative: judge and rule", ("agreement",), _agreement),
 )
